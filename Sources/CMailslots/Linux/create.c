@@ -1,0 +1,372 @@
+// How a mailslot comes to be, is taken over, and ends.
+//
+// Only the holder of the reader's lock of the file that the name points to may change the name, after it has checked, with
+// the lock, that the name still points to that file. So eight processes that race to take over one name give one reader.
+
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    /// A reader of /proc can hold a dead process's mapping, and with it the lock, for a moment. Chosen.
+    HELD_RETRY_NS = 50000000,
+    HELD_RETRY_STEP_NS = 1000000,
+    /// Losses of a race for the name, each of which means that another process won it. Chosen.
+    RACES_MAX = 10000,
+    MODE_DEFAULT = 0600
+};
+
+/// What one try came to, when it did not fail.
+typedef enum { CREATED, LOST_A_RACE, HELD, FAILED } attempt_result;
+
+typedef struct attempt {
+    const mslot_name *name;
+    const char *path;
+    mslot_create_options options;
+    mslot_created created;
+    /// Since when another has been holding the lock; 0: not yet.
+    int64_t held_since_ns;
+} attempt;
+
+static attempt_result fail(attempt *a, mslot_failure failure)
+{
+    a->created.failure = failure;
+    return FAILED;
+}
+static attempt_result fail_errno(attempt *a) { return fail(a, mslot_failure_errno(errno)); }
+
+// MARK: a reader of a mapped, locked segment
+
+static void note_reader(const mslot_ring *ring)
+{
+    mslot_control *control = ring->control;
+    mslot_store_relaxed_32(&control->reader_pid, (uint32_t)getpid());
+    mslot_store_relaxed_32(&control->reader_uid, geteuid());
+    mslot_store_relaxed(&control->reader_since_ns, mslot_unix_ns());
+}
+
+/// Makes the handle; the descriptor stays the caller's. `mapping` is the handle's from here on.
+static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_reader ring)
+{
+    mslot_reader *reader = mslot_handle_allocate();
+    if (reader == NULL) {
+        attempt_result result = fail_errno(a);
+        mslot_mapping_end(&mapping);
+        return result;
+    }
+    reader->ring = ring;
+    reader->mapping = mapping;
+    reader->spin = mslot_spin_start();
+    mslot_store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
+    note_reader(&ring.ring);
+    mslot_reader_end(reader);
+    a->created.reader = reader;
+    return CREATED;
+}
+
+// MARK: a new file
+
+static int allocate_all(int descriptor, uint64_t bytes)
+{
+    // Now, so that a full file system is an error here and never a SIGBUS later.
+    int error;
+    do error = posix_fallocate(descriptor, 0, (off_t)bytes);
+    while (error == EINTR);
+    return error;
+}
+
+static void fill_header(attempt *a, mslot_header *header)
+{
+    header->message_bytes_max = a->options.message_bytes_max != 0 ? a->options.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
+    header->options = a->options.allow_remote ? MSLOT_OPTION_REMOTE : 0;
+    header->mode = a->options.mode != 0 ? a->options.mode : MODE_DEFAULT;
+    header->created_ns = mslot_unix_ns();
+    header->creator_uid = geteuid();
+    header->name_bytes = (uint32_t)a->name->bytes;
+    memcpy(header->name, a->name->text, a->name->bytes);
+}
+
+/// Gives the file its name, unless the name is taken: 0, or an errno.
+static int link_to_name(int descriptor, const char *temporary, const char *path)
+{
+    if (temporary != NULL) return link(temporary, path) == 0 ? 0 : errno;
+    char proc[64];
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", descriptor);
+    return linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
+/// Locks, fills and names a new empty file. `temporary` is its name until then, or NULL.
+static attempt_result make_segment(attempt *a, int descriptor, const char *temporary)
+{
+    mslot_file file = {.descriptor = descriptor};
+    uint64_t bytes = mslot_layout_header(
+        &file.header,
+        a->options.capacity != 0 ? a->options.capacity : MSLOT_CELLS_DEFAULT,
+        a->options.writers != 0 ? a->options.writers : MSLOT_LANES_DEFAULT);
+    fill_header(a, &file.header);
+
+    // fchmod: the umask does not apply, the mode is the one that was asked for.
+    if (fchmod(descriptor, file.header.mode) != 0) return fail_errno(a);
+    int error = allocate_all(descriptor, bytes);
+    if (error != 0) return fail(a, mslot_failure_errno(error));
+    switch (mslot_lock_try(descriptor, MSLOT_LOCK_READER)) {
+    case MSLOT_LOCK_TAKEN: break;
+    case MSLOT_LOCK_HELD_BY_ANOTHER: return LOST_A_RACE;
+    case MSLOT_LOCK_FAILED: return fail_errno(a);
+    }
+    struct stat status;
+    if (fstat(descriptor, &status) != 0) return fail_errno(a);
+    file.device = status.st_dev;
+    file.inode = status.st_ino;
+
+    mslot_mapping mapping = mslot_file_map(&file, a->path, PROT_READ | PROT_WRITE, true);
+    if (mapping.base == NULL) return fail_errno(a);
+    memcpy(mapping.base, &file.header, sizeof file.header);
+    mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
+    mslot_ring_initialise(&ring);
+    note_reader(&ring); // before it has a name: a second create may ask at once who has it
+
+    error = link_to_name(descriptor, temporary, a->path);
+    if (error != 0) {
+        mslot_mapping_end(&mapping);
+        return error == EEXIST ? LOST_A_RACE : fail(a, mslot_failure_errno(error));
+    }
+    mslot_ring_reader start = {.ring = ring, .head = ring.cell_count, .next = ring.cell_count};
+    attempt_result result = make_reader(a, mapping, start);
+    if (result != CREATED) unlink(a->path); // ours: we hold its lock until the descriptor closes
+    return result;
+}
+
+static attempt_result make_unnamed(attempt *a, const char *directory)
+{
+    int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT);
+    if (descriptor < 0) return fail_errno(a);
+    attempt_result result = make_segment(a, descriptor, NULL);
+    close(descriptor);
+    return result;
+}
+
+/// Where the file system knows no unnamed files, or /proc is not there to name one. A creator killed here leaves a file that
+/// blocks nobody: its name is no mailslot's.
+static attempt_result make_with_temporary_name(attempt *a)
+{
+    char temporary[PATH_MAX];
+    int length = snprintf(temporary, sizeof temporary, "%s~%lx.%llx", a->path, (long)getpid(), (unsigned long long)mslot_now_ns());
+    if (length < 0 || (size_t)length >= sizeof temporary) return fail(a, mslot_failure_errno(ENAMETOOLONG));
+    int descriptor = open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT);
+    if (descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
+    attempt_result result = make_segment(a, descriptor, temporary);
+    unlink(temporary);
+    close(descriptor);
+    return result;
+}
+
+static attempt_result make_new(attempt *a)
+{
+    char directory[PATH_MAX];
+    size_t length = (size_t)(strrchr(a->path, '/') - a->path);
+    if (length >= sizeof directory) return fail(a, mslot_failure_errno(ENAMETOOLONG));
+    memcpy(directory, a->path, length);
+    directory[length] = 0;
+
+    attempt_result result = make_unnamed(a, length == 0 ? "/" : directory);
+    if (result != FAILED) return result;
+    int error = a->created.failure.system_error;
+    // EOPNOTSUPP, EISDIR, EINVAL: no O_TMPFILE here. ENOENT: the directory, or /proc; EACCES, EPERM, EXDEV: /proc is restricted.
+    bool worth_a_name = error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOENT || error == EACCES
+        || error == EPERM || error == EXDEV;
+    return worth_a_name ? make_with_temporary_name(a) : result;
+}
+
+// MARK: a file that is there already
+
+/// Who has it, as information.
+static mslot_failure held_failure(const mslot_file *file)
+{
+    mslot_failure failure = mslot_failure_of(MSLOT_ALREADY_EXISTS);
+    mslot_control control;
+    ssize_t bytes = pread(file->descriptor, &control, sizeof control, (off_t)file->header.control_offset);
+    if (bytes == (ssize_t)sizeof control) {
+        failure.holder_pid = (int32_t)control.reader_pid;
+        failure.holder_uid = control.reader_uid;
+    }
+    return failure;
+}
+
+static attempt_result refuse_as_held(attempt *a, const mslot_file *file)
+{
+    int64_t now = mslot_now_ns();
+    if (a->held_since_ns == 0) a->held_since_ns = now;
+    return now - a->held_since_ns < HELD_RETRY_NS ? HELD : fail(a, held_failure(file));
+}
+
+static bool can_be_adopted(const mslot_header *header, const mslot_create_options *options)
+{
+    return (options->capacity == 0 || options->capacity == header->cell_count)
+        && (options->writers == 0 || options->writers == header->lane_count)
+        && (options->message_bytes_max == 0 || options->message_bytes_max == header->message_bytes_max)
+        && (options->mode == 0 || options->mode == header->mode)
+        && (options->allow_remote == ((header->options & MSLOT_OPTION_REMOTE) != 0));
+}
+
+/// With the reader's lock, and the name checked: the dead reader's mailslot becomes ours, or makes way.
+static attempt_result take_over(attempt *a, const mslot_file *file)
+{
+    mslot_mapping mapping = mslot_file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt);
+    if (mapping.base == NULL) return fail_errno(a);
+    mslot_ring ring = mslot_ring_of(&file->header, mapping.base);
+    mslot_ring_reader reader;
+    memset(&reader, 0, sizeof reader);
+    mslot_outcome outcome = mslot_ring_take_over(&reader, &ring);
+    mslot_wake_writers_slow(ring.control);
+
+    if (a->options.adopt && outcome != MSLOT_CLOSED) {
+        mslot_failure failure = mslot_failure_of(MSLOT_DONE);
+        if (outcome == MSLOT_DAMAGED) failure.outcome = MSLOT_DAMAGED;
+        else if (!can_be_adopted(&file->header, &a->options)) failure.outcome = MSLOT_MISMATCH;
+        if (failure.outcome != MSLOT_DONE) {
+            mslot_mapping_end(&mapping);
+            return fail(a, failure);
+        }
+        mslot_count(&ring.control->take_overs);
+        a->created.adopted = true;
+        return make_reader(a, mapping, reader);
+    }
+    // Fresh: old writers must find the seal before the name is free.
+    mslot_ring_seal(&ring);
+    mslot_wake_writers_slow(ring.control);
+    bool unlinked = unlink(a->path) == 0 || errno == ENOENT;
+    attempt_result result = unlinked ? make_new(a) : fail_errno(a);
+    mslot_mapping_end(&mapping);
+    return result;
+}
+
+static attempt_result attempt_once(attempt *a)
+{
+    mslot_file file;
+    mslot_failure failure = mslot_file_open(&file, a->path, a->name, O_RDWR, MSLOT_TRUST_NOBODY_ELSE);
+    if (failure.outcome == MSLOT_NOT_FOUND) return make_new(a);
+    if (failure.outcome != MSLOT_DONE) return fail(a, failure);
+
+    attempt_result result = LOST_A_RACE;
+    switch (mslot_lock_try(file.descriptor, MSLOT_LOCK_READER)) {
+    case MSLOT_LOCK_TAKEN:
+        if (mslot_file_has_name(a->path, file.device, file.inode)) result = take_over(a, &file);
+        break;
+    case MSLOT_LOCK_HELD_BY_ANOTHER:
+        result = refuse_as_held(a, &file);
+        break;
+    case MSLOT_LOCK_FAILED:
+        result = fail_errno(a);
+        break;
+    }
+    close(file.descriptor);
+    return result;
+}
+
+static bool options_are_allowed(const mslot_create_options *options)
+{
+    mslot_header header;
+    uint32_t capacity = options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT;
+    uint32_t writers = options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT;
+    bool mode_is_allowed = options->mode == 0 || ((options->mode & ~0666u) == 0 && (options->mode & 0600) == 0600);
+    return mslot_layout_header(&header, capacity, writers) != 0 && options->message_bytes_max <= MSLOT_MESSAGE_BYTES_MAX && mode_is_allowed;
+}
+
+mslot_created mslot_create(const char *name_text, const mslot_create_options *options)
+{
+    attempt a;
+    memset(&a, 0, sizeof a);
+    a.options = options != NULL ? *options : mslot_create_options_default();
+    mslot_name name;
+    char *path = mslot_file_path(name_text, &name, &a.created.failure);
+    if (path == NULL) return a.created;
+    a.name = &name;
+    a.path = path;
+
+    attempt_result result = FAILED;
+    if (!options_are_allowed(&a.options)) {
+        a.created.failure = mslot_failure_of(MSLOT_BAD_ARGUMENT);
+    } else {
+        int races = 0;
+        do {
+            mslot_forks_hold();
+            result = attempt_once(&a);
+            mslot_forks_release();
+            if (result == HELD) nanosleep(&(struct timespec){.tv_nsec = HELD_RETRY_STEP_NS}, NULL);
+        } while (result == HELD || (result == LOST_A_RACE && ++races < RACES_MAX));
+        if (result == LOST_A_RACE) a.created.failure = mslot_failure_errno(EAGAIN);
+    }
+    if (result == CREATED) a.created.failure = mslot_failure_of(MSLOT_DONE);
+    free(path);
+    return a.created;
+}
+
+// MARK: close and remove
+
+mslot_outcome mslot_close(mslot_reader *reader)
+{
+    if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
+    mslot_ring_seal(&reader->ring.ring);
+    mslot_wake_writers_slow(reader->ring.ring.control);
+    mslot_mapping *mapping = &reader->mapping;
+    // The name is ours to change: the mapping holds the reader's lock.
+    if (mslot_file_has_name(mapping->path, mapping->device, mapping->inode)) unlink(mapping->path);
+    mslot_mapping_end(mapping);
+    mslot_forks_hold();
+    mslot_handle_free(reader);
+    mslot_forks_release();
+    return MSLOT_DONE;
+}
+
+static mslot_failure remove_file(const char *path, const mslot_name *name)
+{
+    mslot_file file;
+    mslot_failure failure = mslot_file_open(&file, path, name, O_RDWR, MSLOT_TRUST_ANYONE);
+    if (failure.outcome != MSLOT_DONE) return failure;
+    switch (mslot_lock_try(file.descriptor, MSLOT_LOCK_READER)) {
+    case MSLOT_LOCK_HELD_BY_ANOTHER:
+        failure = held_failure(&file);
+        break;
+    case MSLOT_LOCK_FAILED:
+        failure = mslot_failure_errno(errno);
+        break;
+    case MSLOT_LOCK_TAKEN: {
+        if (!mslot_file_has_name(path, file.device, file.inode)) break; // removed by another meanwhile
+        mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ | PROT_WRITE, false);
+        if (mapping.base == NULL) {
+            failure = mslot_failure_errno(errno);
+            break;
+        }
+        mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
+        mslot_ring_seal(&ring);
+        mslot_wake_writers_slow(ring.control);
+        if (unlink(path) != 0 && errno != ENOENT) failure = mslot_failure_errno(errno);
+        mslot_mapping_end(&mapping);
+        break;
+    }
+    }
+    close(file.descriptor);
+    return failure;
+}
+
+mslot_failure mslot_remove(const char *name_text)
+{
+    mslot_name name;
+    mslot_failure failure;
+    char *path = mslot_file_path(name_text, &name, &failure);
+    if (path == NULL) return failure;
+    mslot_forks_hold();
+    failure = remove_file(path, &name);
+    mslot_forks_release();
+    free(path);
+    return failure;
+}

@@ -1,0 +1,158 @@
+// Failures in words: what is wrong, why, and the cure.
+
+#include "linux.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *mslot_outcome_text(mslot_outcome outcome)
+{
+    switch (outcome) {
+    case MSLOT_DONE: return "done";
+    case MSLOT_FULL: return "the mailslot is full";
+    case MSLOT_EMPTY: return "the mailslot is empty";
+    case MSLOT_TIMED_OUT: return "the time is up";
+    case MSLOT_CLOSED: return "the mailslot was closed";
+    case MSLOT_NO_READER: return "the mailslot has no reader";
+    case MSLOT_INTERRUPTED: return "the wait was interrupted";
+    case MSLOT_DAMAGED: return "the mailslot is damaged";
+    case MSLOT_TOO_LONG: return "the message is too long";
+    case MSLOT_BUSY: return "the handle is in use";
+    case MSLOT_FORKED: return "the handle belongs to the parent process";
+    case MSLOT_BAD_ARGUMENT: return "an argument is out of range";
+    case MSLOT_BAD_NAME: return "the name is not a mailslot's name";
+    case MSLOT_NOT_FOUND: return "there is no such mailslot";
+    case MSLOT_ALREADY_EXISTS: return "the mailslot already has a reader";
+    case MSLOT_TOO_MANY_WRITERS: return "every writer lane is taken";
+    case MSLOT_NO_PERMISSION: return "permission denied";
+    case MSLOT_UNTRUSTED: return "the mailslot belongs to a user who is not trusted";
+    case MSLOT_NOT_A_MAILSLOT: return "the file is not a mailslot";
+    case MSLOT_OTHER_LAYOUT: return "the mailslot has another layout version";
+    case MSLOT_MISMATCH: return "the mailslot to adopt has other properties";
+    case MSLOT_NO_SPACE: return "no space is left for the mailslot";
+    case MSLOT_SYSTEM_ERROR: return "a system call failed";
+    }
+    return "unknown outcome";
+}
+
+static const char *name_problem_text(uint32_t problem)
+{
+    switch ((mslot_name_problem)problem) {
+    case MSLOT_NAME_FINE: return "it is fine";
+    case MSLOT_NAME_EMPTY: return "it is empty, or one of its parts is";
+    case MSLOT_NAME_TOO_LONG: return "it has more than 255 characters";
+    case MSLOT_NAME_FORBIDDEN_CHARACTER: return "it holds one of : * ? < > \" | or a control character";
+    case MSLOT_NAME_NOT_UTF8: return "it is not valid UTF-8";
+    case MSLOT_NAME_NOT_A_MAILSLOT_PATH: return "a full name has the form \\\\.\\mailslot\\name";
+    case MSLOT_NAME_REMOTE: return "it names another machine or a domain, and only \\\\.\\mailslot\\name is on this one";
+    }
+    return "unknown reason";
+}
+
+size_t mslot_describe(const mslot_failure *failure, const char *name_text, char *text, size_t capacity)
+{
+    const char *name = name_text != NULL ? name_text : "";
+    mslot_name parsed;
+    mslot_failure ignored;
+    char *allocated = mslot_file_path(name, &parsed, &ignored);
+    const char *path = allocated != NULL ? allocated : "the mailslot's file";
+    // glibc and musl: safe in every thread.
+    const char *system = failure->system_error != 0 ? strerror(failure->system_error) : "unknown error";
+    int length = 0;
+
+    switch (failure->outcome) {
+    case MSLOT_BAD_NAME:
+        length = snprintf(text, capacity, "\"%s\" is not a mailslot's name: %s. Use a name such as \"orders\" or \"app/orders\".", name,
+            name_problem_text(failure->detail));
+        break;
+    case MSLOT_BAD_ARGUMENT:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\": an option is out of range. The capacity is a power of two from 1 to 32768, there is at least one writer, "
+            "capacity and writers together are at most 65535, a message has at most 424 bytes, and the mode is 0600 to 0666.", name);
+        break;
+    case MSLOT_NOT_FOUND:
+        length = snprintf(text, capacity,
+            "There is no mailslot \"%s\" (%s). Start its reader first, or wait for it; see that both use the same MAILSLOT_DIRECTORY, "
+            "and that the directory exists.", name, path);
+        break;
+    case MSLOT_NO_READER:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\" has no reader: it ended without closing. Start a reader again, which may adopt the unread messages, or "
+            "remove the mailslot.", name);
+        break;
+    case MSLOT_TIMED_OUT:
+        length = snprintf(text, capacity, "Mailslot \"%s\": the time is up. Wait longer, or see whether the other side is running.", name);
+        break;
+    case MSLOT_CLOSED:
+        length = snprintf(text, capacity, "Mailslot \"%s\" was closed by its reader, or a new reader took the name over. Open it again.", name);
+        break;
+    case MSLOT_ALREADY_EXISTS:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\" already has a reader: process %d of user %u. A name has one reader; end that process or use another name.",
+            name, (int)failure->holder_pid, (unsigned)failure->holder_uid);
+        break;
+    case MSLOT_TOO_MANY_WRITERS:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\" has no lane left: every one is taken by an open writer. Close writers, share one between parts of a program, "
+            "or create the mailslot with more writers.", name);
+        break;
+    case MSLOT_NO_PERMISSION:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\": permission denied for %s%s%s. A mailslot is for its own user unless it is created with a mode such as 0660.",
+            name, path, failure->system_error != 0 ? ": " : "", failure->system_error != 0 ? system : "");
+        break;
+    case MSLOT_UNTRUSTED:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\" belongs to user %u, who is neither you nor root, and could read and change what you write. If that is right, "
+            "open it with trust in that user.", name, (unsigned)failure->holder_uid);
+        break;
+    case MSLOT_NOT_A_MAILSLOT:
+        length = snprintf(text, capacity,
+            "%s is not the mailslot \"%s\": another program made it, or it was cut short or overwritten. If nobody needs it, delete the file.",
+            path, name);
+        break;
+    case MSLOT_OTHER_LAYOUT:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\" has layout %u; this build reads layout %d. Build both sides with the same version, or delete %s.", name,
+            (unsigned)failure->detail, MSLOT_LAYOUT_VERSION, path);
+        break;
+    case MSLOT_MISMATCH:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\" cannot be adopted: it has another capacity, number of writers, message size, mode or permission for remote "
+            "messages than was asked for. Ask for what it has (mailslot info), or do not adopt: the unread messages are then lost.", name);
+        break;
+    case MSLOT_DAMAGED:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\" is damaged: a process that may write it broke its rules. Close it and create it anew.", name);
+        break;
+    case MSLOT_NO_SPACE:
+        length = snprintf(text, capacity,
+            "No space for mailslot \"%s\" (%s): the shared-memory file system is full, or a limit is reached. Use a smaller capacity, "
+            "enlarge it (mount -o remount,size=…; docker run --shm-size), or set MAILSLOT_DIRECTORY.", name, path);
+        break;
+    case MSLOT_TOO_LONG:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\": the message is too long. A message has at most 424 bytes, or less where the mailslot says so; split it.", name);
+        break;
+    case MSLOT_FORKED:
+        length = snprintf(text, capacity, "Mailslot \"%s\" was opened by the process that this one was forked from. Open it here again.", name);
+        break;
+    case MSLOT_BUSY:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\": the handle is in the middle of another call, by another thread or by what a signal handler interrupted, or "
+            "messages are lent. Use one handle a thread; publish, abandon or release what is lent.", name);
+        break;
+    case MSLOT_DONE:
+    case MSLOT_FULL:
+    case MSLOT_EMPTY:
+    case MSLOT_INTERRUPTED:
+        length = snprintf(text, capacity, "Mailslot \"%s\": %s.", name, mslot_outcome_text(failure->outcome));
+        break;
+    case MSLOT_SYSTEM_ERROR:
+        length = snprintf(text, capacity, "Mailslot \"%s\": a system call failed for %s: %s (errno %d).", name, path,
+            system, (int)failure->system_error);
+        break;
+    }
+    free(allocated);
+    return length < 0 ? 0 : (size_t)length;
+}

@@ -1,0 +1,171 @@
+// The file of a segment: where it is, whether it can be believed, and its mapping.
+
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *mslot_directory(char *buffer, size_t capacity)
+{
+    // secure_getenv: a set-user-id program is not led astray by its caller.
+    const char *named = secure_getenv("MAILSLOT_DIRECTORY");
+    if (named == NULL || named[0] == 0) return "/dev/shm";
+    if (named[0] == '/') return named;
+    // Relative: made absolute now, so that a later chdir does not change what close removes.
+    char absolute[PATH_MAX];
+    if (realpath(named, absolute) == NULL) return NULL;
+    int length = snprintf(buffer, capacity, "%s", absolute);
+    if (length < 0 || (size_t)length >= capacity) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    return buffer;
+}
+
+char *mslot_file_path(const char *name_text, mslot_name *name, mslot_failure *failure)
+{
+    *name = mslot_name_parse(name_text);
+    *failure = mslot_failure_of(MSLOT_DONE);
+    if (name->problem != MSLOT_NAME_FINE) {
+        *failure = mslot_failure_of(MSLOT_BAD_NAME);
+        failure->detail = name->problem;
+        return NULL;
+    }
+    char buffer[PATH_MAX];
+    char file[MSLOT_FILE_NAME_MAX];
+    const char *directory = mslot_directory(buffer, sizeof buffer);
+    if (directory == NULL) {
+        *failure = mslot_failure_errno(errno);
+        return NULL;
+    }
+    mslot_name_file(name, file);
+    size_t capacity = strlen(directory) + 1 + strlen(file) + 1;
+    char *path = malloc(capacity);
+    if (path == NULL) {
+        *failure = mslot_failure_errno(errno);
+        return NULL;
+    }
+    snprintf(path, capacity, "%s/%s", directory, file);
+    return path;
+}
+
+mslot_failure mslot_failure_errno(int error)
+{
+    mslot_outcome outcome = MSLOT_SYSTEM_ERROR;
+    switch (error) {
+    case ENOENT:  // "A component of the pathname does not exist."
+        outcome = MSLOT_NOT_FOUND;
+        break;
+    case EACCES:  // "Permission denied."
+    case EPERM:   // "Operation not permitted": the directory's sticky bit, or a sealed file.
+    case EROFS:   // "A file on a read-only file system and write access was requested."
+        outcome = MSLOT_NO_PERMISSION;
+        break;
+    case ENOSPC:  // "There is not enough space left on the device."
+    case EDQUOT:  // "The user's quota of blocks or inodes has been exhausted."
+    case EFBIG:   // "offset+len exceeds the maximum file size": RLIMIT_FSIZE, or a limit of the file system.
+        outcome = MSLOT_NO_SPACE;
+        break;
+    case ELOOP:   // O_NOFOLLOW met a symbolic link.
+    case EISDIR:  // "pathname refers to a directory."
+    case ENXIO:   // A socket, or a FIFO without a reader.
+    case ENODEV:  // A device without a driver.
+        outcome = MSLOT_NOT_A_MAILSLOT;
+        break;
+    default:
+        break;
+    }
+    mslot_failure failure = mslot_failure_of(outcome);
+    failure.system_error = error;
+    return failure;
+}
+
+static bool is_trusted(uint32_t owner, uint32_t trust_user)
+{
+    return owner == geteuid() || owner == 0 || owner == trust_user || trust_user == MSLOT_TRUST_ANYONE;
+}
+
+static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32_t trust_user)
+{
+    struct stat status;
+    if (fstat(file->descriptor, &status) != 0) return mslot_failure_errno(errno);
+    if (!S_ISREG(status.st_mode)) return mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
+    file->owner = status.st_uid;
+    if (!is_trusted(status.st_uid, trust_user)) {
+        mslot_failure failure = mslot_failure_of(MSLOT_UNTRUSTED);
+        failure.holder_uid = status.st_uid;
+        return failure;
+    }
+    // Copied once; the segment's own header is never read again.
+    ssize_t bytes;
+    do bytes = pread(file->descriptor, &file->header, sizeof file->header, 0);
+    while (bytes < 0 && errno == EINTR);
+    if (bytes < 0) return mslot_failure_errno(errno);
+    if ((size_t)bytes < sizeof file->header) return mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
+    mslot_outcome outcome = mslot_header_check(&file->header, (uint64_t)status.st_size);
+    if (outcome != MSLOT_DONE) {
+        mslot_failure failure = mslot_failure_of(outcome);
+        failure.detail = file->header.layout_version;
+        return failure;
+    }
+    bool same_name = name == NULL || (file->header.name_bytes == name->bytes && memcmp(file->header.name, name->text, name->bytes) == 0);
+    return mslot_failure_of(same_name ? MSLOT_DONE : MSLOT_NOT_A_MAILSLOT);
+}
+
+mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user)
+{
+    // O_NONBLOCK: a FIFO of this name must not hold us up.
+    do file->descriptor = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    while (file->descriptor < 0 && errno == EINTR);
+    if (file->descriptor < 0) {
+        mslot_failure failure = mslot_failure_errno(errno);
+        struct stat status;
+        if (failure.outcome == MSLOT_NO_PERMISSION && lstat(path, &status) == 0) failure.holder_uid = status.st_uid;
+        return failure;
+    }
+    mslot_failure failure = check_file(file, name, trust_user);
+    if (failure.outcome != MSLOT_DONE) close(file->descriptor);
+    return failure;
+}
+
+bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+}
+
+mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate)
+{
+    mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
+    mapping.path = strdup(path);
+    if (mapping.path == NULL) return mapping;
+    void *base = mmap(NULL, mapping.bytes, protection, MAP_SHARED | (populate ? MAP_POPULATE : 0), file->descriptor, 0);
+    if (base == MAP_FAILED) {
+        int error = errno;
+        free(mapping.path);
+        errno = error;
+        return mapping;
+    }
+    // A child that had the mapping would keep its dead parent's lock.
+    madvise(base, mapping.bytes, MADV_DONTFORK);
+    mapping.base = base;
+    return mapping;
+}
+
+void mslot_mapping_end(mslot_mapping *mapping)
+{
+    int error = errno;
+    if (mapping->base != NULL) munmap(mapping->base, mapping->bytes);
+    free(mapping->path);
+    mapping->base = NULL;
+    mapping->path = NULL;
+    errno = error;
+}

@@ -1,0 +1,180 @@
+// What can be seen of a mailslot: by its reader, by a writer, and by a third party who only reads.
+
+#include "linux.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void add_header(mslot_info *info, const mslot_header *header)
+{
+    info->capacity = header->cell_count;
+    info->writers_max = header->lane_count;
+    info->message_bytes_max = header->message_bytes_max;
+    info->created_ns = header->created_ns;
+    info->segment_bytes = header->segment_bytes;
+    info->mode = header->mode;
+    info->owner_uid = header->creator_uid;
+    info->allows_remote = (header->options & MSLOT_OPTION_REMOTE) != 0;
+    memcpy(info->name, header->name, sizeof info->name);
+    info->name[sizeof info->name - 1] = 0;
+}
+
+static void add_ring(mslot_info *info, const mslot_ring *ring)
+{
+    const mslot_control *control = ring->control;
+    mslot_tail tail = mslot_ring_tail(ring);
+    mslot_next_length next = mslot_ring_next_length(ring);
+    uint64_t head = mslot_load_acquire(&control->head);
+
+    int64_t count = (int64_t)(tail.position - head);
+    info->outcome = tail.outcome;
+    info->message_count = count < 0 ? 0 : count > (int64_t)ring->cell_count ? ring->cell_count : (uint32_t)count;
+    info->next_byte_count = next.outcome == MSLOT_DONE ? (int32_t)next.length : -1;
+    info->written = tail.position - ring->cell_count;
+    info->read = head - ring->cell_count;
+    info->read_timeout_ns = (int64_t)mslot_load_relaxed(&control->read_timeout_ns);
+    for (uint32_t i = 0; i < ring->lane_count; i++) {
+        const mslot_lane *lane = &ring->lanes[i];
+        info->fulls += mslot_load_relaxed(&lane->fulls);
+        info->writer_waits += mslot_load_relaxed(&lane->waits);
+        info->reader_wakes += mslot_load_relaxed(&lane->wakes);
+    }
+    info->reader_parks = mslot_load_relaxed(&control->parks);
+    info->writer_wakes = mslot_load_relaxed(&control->space_wakes);
+    info->damaged = mslot_load_relaxed(&control->damaged);
+    info->take_overs = mslot_load_relaxed(&control->take_overs);
+    info->reader_since_ns = mslot_load_relaxed(&control->reader_since_ns);
+    info->reader_pid = mslot_load_relaxed_32(&control->reader_pid);
+    info->reader_uid = mslot_load_relaxed_32(&control->reader_uid);
+}
+
+/// For a handle's own mapping. The header is read again here, so only for display.
+static mslot_info info_of_mapping(const mslot_mapping *mapping, const mslot_ring *ring)
+{
+    mslot_info info;
+    mslot_header header;
+    memset(&info, 0, sizeof info);
+    memcpy(&header, mapping->base, sizeof header);
+    add_header(&info, &header);
+    info.capacity = ring->cell_count;
+    info.writers_max = ring->lane_count;
+    add_ring(&info, ring);
+    info.reader_present = true;
+    return info;
+}
+
+static mslot_info info_outcome(mslot_outcome outcome)
+{
+    mslot_info info;
+    memset(&info, 0, sizeof info);
+    info.outcome = outcome;
+    return info;
+}
+
+mslot_info mslot_reader_info(mslot_reader *reader)
+{
+    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
+    return info_of_mapping(&reader->mapping, &reader->ring.ring);
+}
+
+mslot_info mslot_writer_info(mslot_writer *writer)
+{
+    if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
+    return info_of_mapping(&writer->mapping, &writer->ring.ring);
+}
+
+bool mslot_reader_check(mslot_reader *reader)
+{
+    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return false;
+    unsigned char *seen = calloc(reader->ring.ring.slot_count, 1);
+    bool sound = seen != NULL && mslot_ring_count_indices(&reader->ring.ring, seen);
+    free(seen);
+    return sound;
+}
+
+// MARK: third parties
+
+static uint32_t count_writers(int descriptor, const mslot_ring *ring)
+{
+    uint32_t count = 0;
+    for (uint32_t lane = 0; lane < ring->lane_count; lane++) {
+        bool hinted = mslot_load_relaxed(&ring->lane_hints[lane / 64]) >> (lane % 64) & 1;
+        if (hinted && mslot_lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) count++;
+    }
+    return count;
+}
+
+static mslot_inspected inspect_path(const char *path, const mslot_name *name)
+{
+    mslot_inspected result;
+    memset(&result, 0, sizeof result);
+    mslot_file file;
+    result.failure = mslot_file_open(&file, path, name, O_RDONLY, MSLOT_TRUST_ANYONE);
+    if (result.failure.outcome != MSLOT_DONE) return result;
+
+    mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ, false);
+    if (mapping.base == NULL) {
+        result.failure = mslot_failure_errno(errno);
+    } else {
+        mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
+        add_header(&result.info, &file.header);
+        add_ring(&result.info, &ring);
+        result.info.owner_uid = file.owner;
+        result.info.reader_present = mslot_lock_is_held(file.descriptor, MSLOT_LOCK_READER);
+        result.info.writer_count = count_writers(file.descriptor, &ring);
+        mslot_mapping_end(&mapping);
+    }
+    close(file.descriptor);
+    return result;
+}
+
+mslot_inspected mslot_inspect(const char *name_text)
+{
+    mslot_inspected result;
+    memset(&result, 0, sizeof result);
+    mslot_name name;
+    char *path = mslot_file_path(name_text, &name, &result.failure);
+    if (path == NULL) return result;
+    result = inspect_path(path, &name);
+    free(path);
+    return result;
+}
+
+mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context)
+{
+    char buffer[PATH_MAX];
+    const char *directory = mslot_directory(buffer, sizeof buffer);
+    DIR *entries = directory != NULL ? opendir(directory) : NULL;
+    if (entries == NULL) return mslot_failure_errno(errno);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (strncmp(entry->d_name, MSLOT_FILE_PREFIX, sizeof MSLOT_FILE_PREFIX - 1) != 0) continue;
+        char path[PATH_MAX];
+        int length = snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        if (length < 0 || (size_t)length >= sizeof path) continue;
+        mslot_file file;
+        if (mslot_file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE).outcome != MSLOT_DONE) continue;
+        close(file.descriptor);
+        each(file.header.name, context);
+    }
+    closedir(entries);
+    return mslot_failure_of(MSLOT_DONE);
+}
+
+mslot_failure mslot_path(const char *name_text, char *path, size_t capacity)
+{
+    mslot_name name;
+    mslot_failure failure;
+    char *whole = mslot_file_path(name_text, &name, &failure);
+    if (whole == NULL) return failure;
+    size_t bytes = strlen(whole) + 1;
+    if (bytes <= capacity) memcpy(path, whole, bytes);
+    free(whole);
+    return mslot_failure_of(bytes <= capacity ? MSLOT_DONE : MSLOT_BAD_ARGUMENT);
+}

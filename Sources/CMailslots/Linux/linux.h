@@ -1,0 +1,124 @@
+// What the files of this folder share. Not API.
+#ifndef MAILSLOTS_LINUX_H
+#define MAILSLOTS_LINUX_H
+
+#ifndef _GNU_SOURCE
+#error "Compile with -D_GNU_SOURCE: open-file-description locks and O_TMPFILE need it."
+#endif
+
+#include "mailslots.h"
+
+#include <sys/types.h>
+
+// MARK: name.c
+
+typedef struct mslot_name {
+    mslot_name_problem problem;
+    /// Canonical: folded, `/` between parts.
+    char text[MSLOT_NAME_BYTES_MAX + 4];
+    size_t bytes;
+} mslot_name;
+
+mslot_name mslot_name_parse(const char *text);
+
+enum { MSLOT_FILE_NAME_MAX = 256 };
+#define MSLOT_FILE_PREFIX "mailslot."
+void mslot_name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX]);
+
+// MARK: file.c: directory, paths, the file of a segment
+
+/// The directory of all mailslots; NULL with errno.
+const char *mslot_directory(char *buffer, size_t capacity);
+
+/// The path of a name's file, on the heap; NULL with the failure.
+char *mslot_file_path(const char *name_text, mslot_name *name, mslot_failure *failure);
+
+static inline mslot_failure mslot_failure_of(mslot_outcome outcome)
+{
+    mslot_failure failure;
+    memset(&failure, 0, sizeof failure);
+    failure.outcome = outcome;
+    return failure;
+}
+/// What an errno means for a mailslot.
+mslot_failure mslot_failure_errno(int error);
+
+/// A segment's file, open.
+typedef struct mslot_file {
+    int descriptor;
+    uint64_t device;
+    uint64_t inode;
+    uint32_t owner;
+    mslot_header header;
+} mslot_file;
+
+/// Opens the file of `name` and checks it. On failure nothing is open. `flags`: O_RDWR or O_RDONLY.
+mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);
+
+/// Whether `path` still names this file.
+bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode);
+
+/// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
+mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate);
+/// Keeps errno.
+void mslot_mapping_end(mslot_mapping *mapping);
+
+// MARK: lock.c
+
+typedef enum { MSLOT_LOCK_TAKEN, MSLOT_LOCK_HELD_BY_ANOTHER, MSLOT_LOCK_FAILED } mslot_lock_result;
+
+/// Tries to take the lock on one byte; never waits. FAILED sets errno.
+mslot_lock_result mslot_lock_try(int descriptor, off_t byte);
+/// Whether another description holds the lock. False with errno set if it cannot be asked; else errno is 0.
+bool mslot_lock_is_held(int descriptor, off_t byte);
+
+// MARK: handle.c: memory of handles, and what a fork does to it
+
+enum { MSLOT_HANDLE_BYTES = 512 };
+MSLOT_STATIC_ASSERT(sizeof(mslot_reader) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
+MSLOT_STATIC_ASSERT(sizeof(mslot_writer) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
+
+/// While held, no other thread forks. So no child keeps a descriptor, and with it a lock, that we are about to close.
+void mslot_forks_hold(void);
+void mslot_forks_release(void);
+/// Zeroed memory that is zero again in a forked child. NULL with errno. Both: forks are held.
+void *mslot_handle_allocate(void);
+void mslot_handle_free(void *handle);
+
+// MARK: sleep.c
+
+int64_t mslot_now_ns(void);
+uint64_t mslot_unix_ns(void);
+/// When a time-out that begins now ends; MSLOT_FOREVER stays.
+int64_t mslot_deadline(int64_t timeout_ns);
+
+enum {
+    /// A sleeper looks again after this long whatever happens: it bounds what a missing wake can cost.
+    MSLOT_SLEEP_NS_MAX = 1000000000
+};
+
+/// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason.
+/// The caller looks again. `count` is at most 2 * MSLOT_WAIT_MAX. Returns the time at which it woke.
+typedef struct mslot_sleep_on {
+    uint32_t *word;
+    uint32_t value;
+    bool is_private;
+} mslot_sleep_on;
+void mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
+void mslot_wake(uint32_t *word, int sleepers_max);
+
+/// Sets the interrupt of a handle and wakes whoever sleeps on it.
+void mslot_interrupt_set(uint32_t *interrupt);
+/// True, once, if it was set.
+bool mslot_interrupt_take(uint32_t *interrupt);
+
+mslot_spin mslot_spin_start(void);
+/// After a sleep: learns from how long it was.
+void mslot_spin_learn(mslot_spin *spin, int64_t slept_ns);
+
+// MARK: write.c
+
+/// Closes the descriptor that asks for the reader's lock, if there is one and it still is ours.
+void mslot_writer_close_query(mslot_writer *writer);
+
+#endif

@@ -1,0 +1,31 @@
+// Open-file-description locks: they say who is alive. A lock lives exactly as long as the mapping made from its descriptor.
+
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static struct flock write_lock_on(off_t byte)
+{
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+}
+
+mslot_lock_result mslot_lock_try(int descriptor, off_t byte)
+{
+    struct flock lock = write_lock_on(byte);
+    int result;
+    // EINTR cannot come from a lock that never waits on a local file system, but a network or fuse one may answer so.
+    do result = fcntl(descriptor, F_OFD_SETLK, &lock);
+    while (result != 0 && errno == EINTR);
+    if (result == 0) return MSLOT_LOCK_TAKEN;
+    // EAGAIN, EACCES - "Operation is prohibited by locks held by other processes."
+    return errno == EAGAIN || errno == EACCES ? MSLOT_LOCK_HELD_BY_ANOTHER : MSLOT_LOCK_FAILED;
+}
+
+bool mslot_lock_is_held(int descriptor, off_t byte)
+{
+    struct flock lock = write_lock_on(byte);
+    errno = 0;
+    if (fcntl(descriptor, F_OFD_GETLK, &lock) != 0) return false;
+    return lock.l_type != F_UNLCK;
+}

@@ -1,0 +1,236 @@
+// How a writer comes by its lane, and gives it back.
+
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    /// Waiting for a reader to appear looks this often: from the first to the second, doubling. Chosen.
+    APPEAR_STEP_NS_MIN = 100000,
+    APPEAR_STEP_NS_MAX = 10000000
+};
+
+// MARK: lanes
+//
+// A lane's lock says whether it is taken. The hints, one bit a lane, only say where to try first: set by who takes a lane,
+// cleared by who gives it back. A killed owner leaves its bit set, which is mended when no clear bit is left.
+
+static uint64_t hint_bit(uint32_t lane) { return (uint64_t)1 << (lane % 64); }
+
+static void hint_set(const mslot_ring *ring, uint32_t lane)
+{
+    // Relaxed: a hint; the lock decides.
+    __atomic_fetch_or(&ring->lane_hints[lane / 64], hint_bit(lane), __ATOMIC_RELAXED);
+}
+static void hint_clear(const mslot_ring *ring, uint32_t lane)
+{
+    __atomic_fetch_and(&ring->lane_hints[lane / 64], ~hint_bit(lane), __ATOMIC_RELAXED);
+}
+
+/// Takes the lane if nobody has it and its words can be believed: DONE, BUSY, DAMAGED, or SYSTEM_ERROR with errno.
+static mslot_outcome take_lane(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor, uint32_t lane)
+{
+    switch (mslot_lock_try(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) {
+    case MSLOT_LOCK_HELD_BY_ANOTHER: return MSLOT_BUSY;
+    case MSLOT_LOCK_FAILED: return MSLOT_SYSTEM_ERROR;
+    case MSLOT_LOCK_TAKEN: break;
+    }
+    hint_set(ring, lane);
+    return mslot_ring_recover_lane(writer, ring, lane);
+}
+
+typedef struct lane_taken {
+    mslot_outcome outcome;
+    uint32_t lane;
+} lane_taken;
+
+/// Tries lanes whose hint bit is clear, or all. A lane that is damaged stays locked by us until we close: nobody wants it.
+static lane_taken take_some_lane(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor, uint32_t start, bool only_hinted)
+{
+    for (uint32_t i = 0; i < ring->lane_count; i++) {
+        uint32_t lane = (start + i) % ring->lane_count;
+        if (only_hinted) {
+            uint64_t taken = mslot_load_relaxed(&ring->lane_hints[lane / 64]);
+            if (taken == ~(uint64_t)0) { // the whole word: on to the next
+                i += 63 - lane % 64;
+                continue;
+            }
+            if (taken & hint_bit(lane)) continue;
+        }
+        mslot_outcome outcome = take_lane(writer, ring, descriptor, lane);
+        if (outcome == MSLOT_DONE || outcome == MSLOT_SYSTEM_ERROR) return (lane_taken){outcome, lane};
+        hint_set(ring, lane);
+    }
+    return (lane_taken){MSLOT_TOO_MANY_WRITERS, 0};
+}
+
+/// For the lanes whose owners were killed: so that the next opener finds them by their hints.
+static void mend_hints(const mslot_ring *ring, int descriptor)
+{
+    for (uint32_t lane = 0; lane < ring->lane_count; lane++)
+        if (!mslot_lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane) && errno == 0) hint_clear(ring, lane);
+}
+
+static lane_taken take_lane_somewhere(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor)
+{
+    // A start that differs between openers, so that they do not all try the same lane.
+    uint32_t start = (uint32_t)((uint64_t)mslot_now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % ring->lane_count;
+    lane_taken taken = take_some_lane(writer, ring, descriptor, start, true);
+    if (taken.outcome != MSLOT_TOO_MANY_WRITERS) return taken;
+    mend_hints(ring, descriptor);
+    taken = take_some_lane(writer, ring, descriptor, start, false);
+    if (taken.outcome == MSLOT_DONE) hint_set(ring, taken.lane); // our own lock does not look held to us
+    return taken;
+}
+
+// MARK: the death note
+
+/// The kernel's struct robust_list_head.
+typedef struct robust_list_head_words {
+    uintptr_t list;
+    long futex_offset;
+    uintptr_t list_op_pending;
+} robust_list_head_words;
+
+mslot_death_note mslot_writer_note_slow(mslot_writer *writer)
+{
+    // libc's own head, never a new one: that would switch off every robust mutex of the thread. Detected by using it.
+    int saved_errno = errno;
+    void *head = NULL;
+    size_t length = 0;
+    long result = syscall(SYS_get_robust_list, 0, &head, &length);
+    errno = saved_errno;
+    if (result == 0 && head != NULL && length >= sizeof(robust_list_head_words)) {
+        robust_list_head_words *words = head;
+        writer->note.pending = &words->list_op_pending;
+        writer->note.offset = words->futex_offset;
+        writer->note_thread = mslot_this_thread();
+    } else {
+        // None: musl before its first robust mutex, an emulator, a sandbox. Asked again at the next write; the re-check of
+        // sleepers makes up for it.
+        writer->note.pending = &writer->no_note;
+        writer->note.offset = 0;
+        writer->note_thread = NULL;
+    }
+    return writer->note;
+}
+
+/// The kernel must not find an address in a mapping that is going away.
+static void forget_note(mslot_writer *writer)
+{
+    if (writer->note_thread != mslot_this_thread()) return;
+    uintptr_t word = *writer->note.pending + (uintptr_t)writer->note.offset;
+    uintptr_t base = (uintptr_t)writer->mapping.base;
+    if (word >= base && word < base + writer->mapping.bytes) *(volatile uintptr_t *)writer->note.pending = 0;
+}
+
+// MARK: open
+
+static mslot_failure open_file(const char *path, const mslot_name *name, const mslot_open_options *options, mslot_writer **opened)
+{
+    mslot_file file;
+    mslot_failure failure = mslot_file_open(&file, path, name, O_RDWR, options->trust_user);
+    if (failure.outcome != MSLOT_DONE) return failure;
+
+    bool reader_present = mslot_lock_is_held(file.descriptor, MSLOT_LOCK_READER);
+    mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ | PROT_WRITE, options->populate);
+    mslot_writer *writer = mapping.base != NULL ? mslot_handle_allocate() : NULL;
+    lane_taken taken = {MSLOT_DONE, 0};
+    if (writer == NULL) {
+        failure = mslot_failure_errno(errno);
+    } else {
+        mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
+        if (!reader_present) {
+            // A sealed mailslot is as good as gone; one that is not waits for the next reader.
+            mslot_tail tail = mslot_ring_tail(&ring);
+            taken.outcome = tail.outcome == MSLOT_DONE && tail.closed ? MSLOT_NOT_FOUND : MSLOT_NO_READER;
+        } else {
+            taken = take_lane_somewhere(&writer->ring, &ring, file.descriptor);
+        }
+        failure = taken.outcome == MSLOT_SYSTEM_ERROR ? mslot_failure_errno(errno) : mslot_failure_of(taken.outcome);
+    }
+    // The mapping holds the lane's lock from here on.
+    close(file.descriptor);
+    if (failure.outcome != MSLOT_DONE) {
+        if (writer != NULL) mslot_handle_free(writer);
+        mslot_mapping_end(&mapping);
+        return failure;
+    }
+
+    mslot_lane *lane = writer->ring.lane;
+    writer->mapping = mapping;
+    writer->lane_index = taken.lane;
+    writer->message_bytes_max = file.header.message_bytes_max;
+    writer->process_id = (uint32_t)getpid();
+    writer->waits_through_restarts = options->wait_through_restarts;
+    writer->query_descriptor = -1;
+    writer->spin.limit_ns = -1; // asked for at the first wait
+    mslot_store_relaxed_32(&lane->owner_pid, writer->process_id);
+    mslot_store_relaxed_32(&lane->owner_uid, geteuid());
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    *opened = writer;
+    return failure;
+}
+
+mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
+{
+    mslot_open_options options = given != NULL ? *given : mslot_open_options_default();
+    mslot_opened opened = {.writer = NULL};
+    mslot_name name;
+    char *path = mslot_file_path(name_text, &name, &opened.failure);
+    if (path == NULL) return opened;
+
+    int64_t deadline = options.wait_ns > 0 ? mslot_deadline(options.wait_ns) : 0;
+    int64_t step = APPEAR_STEP_NS_MIN;
+    for (;;) {
+        mslot_forks_hold();
+        opened.failure = open_file(path, &name, &options, &opened.writer);
+        mslot_forks_release();
+        bool may_appear = opened.failure.outcome == MSLOT_NOT_FOUND || opened.failure.outcome == MSLOT_NO_READER;
+        if (!may_appear || options.wait_ns <= 0) break;
+        int64_t left = deadline == MSLOT_FOREVER ? step : deadline - mslot_now_ns();
+        if (left <= 0) {
+            opened.failure = mslot_failure_of(MSLOT_TIMED_OUT);
+            break;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = left < step ? left : step}, NULL);
+        if (step < APPEAR_STEP_NS_MAX) step *= 2;
+    }
+    free(path);
+    return opened;
+}
+
+// MARK: reset and close
+
+mslot_outcome mslot_reset(mslot_writer *writer)
+{
+    if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    forget_note(writer);
+    mslot_ring ring = writer->ring.ring;
+    mslot_outcome outcome = mslot_ring_recover_lane(&writer->ring, &ring, writer->lane_index);
+    if (outcome == MSLOT_DONE) mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return outcome;
+}
+
+mslot_outcome mslot_close_writer(mslot_writer *writer)
+{
+    uint32_t state = mslot_load_relaxed_32(&writer->state);
+    if (state != MSLOT_HANDLE_IDLE && state != MSLOT_HANDLE_LOANED) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
+    forget_note(writer);
+    // Before the lock goes with the mapping: who sees the hint a moment early finds the lane busy, and tries another.
+    hint_clear(&writer->ring.ring, writer->lane_index);
+    mslot_writer_close_query(writer);
+    mslot_mapping_end(&writer->mapping);
+    mslot_forks_hold();
+    mslot_handle_free(writer);
+    mslot_forks_release();
+    return MSLOT_DONE;
+}

@@ -1,0 +1,199 @@
+// Reading when nothing is there yet: polling, sleeping, and waiting on many mailslots.
+
+#include "linux.h"
+
+#include <errno.h>
+
+enum { POLLS_PER_CLOCK = 32 };
+
+mslot_outcome mslot_reader_refusal(const mslot_reader *reader)
+{
+    return mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE ? MSLOT_FORKED : MSLOT_BUSY;
+}
+
+static int64_t timeout_of(const mslot_reader *reader, int64_t timeout_ns)
+{
+    if (timeout_ns != MSLOT_DEFAULT_TIMEOUT) return timeout_ns;
+    return (int64_t)mslot_load_relaxed(&reader->ring.ring.control->read_timeout_ns);
+}
+
+static bool everything_is_lent(const mslot_reader *reader)
+{
+    return reader->ring.next - reader->ring.head >= reader->ring.ring.cell_count;
+}
+
+/// Polls a while for a message. True: look.
+static bool spin_for_message(mslot_reader *reader, int64_t deadline_ns)
+{
+    int64_t end = mslot_now_ns() + reader->spin.limit_ns;
+    if (end > deadline_ns) end = deadline_ns;
+    do {
+        for (int i = 0; i < POLLS_PER_CLOCK; i++) {
+            if (mslot_ring_poll(&reader->ring)) return true;
+            mslot_pause();
+        }
+    } while (mslot_now_ns() < end && mslot_load_relaxed_32(&reader->interrupt) == 0);
+    return false;
+}
+
+/// Sleeps on the next cell until something is published, somebody interrupts, or the time is up.
+static void sleep_for_message(mslot_reader *reader, int64_t deadline_ns)
+{
+    mslot_bed bed = mslot_ring_park(&reader->ring);
+    if (bed.word != NULL) {
+        int64_t before = mslot_now_ns();
+        const mslot_sleep_on words[2] = {{bed.word, bed.value, false}, {&reader->interrupt, 0, true}};
+        mslot_count(&reader->ring.ring.control->parks);
+        mslot_sleep(words, 2, deadline_ns);
+        mslot_spin_learn(&reader->spin, mslot_now_ns() - before);
+    }
+    mslot_ring_unpark(&reader->ring);
+}
+
+/// What a look that found no message comes to without waiting.
+static mslot_look settle(mslot_reader *reader, mslot_look look)
+{
+    // A message with an impossible length is skipped, once nothing older is lent: one bad writer must not stop the mailslot.
+    bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.slot != NULL && reader->ring.next == reader->ring.head;
+    if (can_be_skipped) {
+        mslot_ring_lend(&reader->ring);
+        mslot_ring_release(&reader->ring);
+        mslot_reader_give_space(reader);
+    }
+    return look;
+}
+
+mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns)
+{
+    if (look.outcome != MSLOT_EMPTY) return settle(reader, look);
+    if (everything_is_lent(reader)) return (mslot_look){MSLOT_BUSY, 0, NULL};
+    timeout_ns = timeout_of(reader, timeout_ns);
+    if (timeout_ns <= 0) return look;
+
+    int64_t deadline = mslot_deadline(timeout_ns);
+    while (look.outcome == MSLOT_EMPTY) {
+        bool found = reader->spin.limit_ns > 0 && spin_for_message(reader, deadline);
+        if (!found) {
+            if (mslot_interrupt_take(&reader->interrupt)) return (mslot_look){MSLOT_INTERRUPTED, 0, NULL};
+            if (mslot_now_ns() >= deadline) return (mslot_look){MSLOT_TIMED_OUT, 0, NULL};
+            sleep_for_message(reader, deadline);
+        }
+        look = mslot_ring_look(&reader->ring);
+    }
+    return settle(reader, look);
+}
+
+mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns)
+{
+    mslot_batch batch = {MSLOT_DONE, 0};
+    if (!mslot_reader_begin(reader)) return (mslot_batch){mslot_reader_refusal(reader), 0};
+    if (reader->ring.next != reader->ring.head) batch.outcome = MSLOT_BUSY;
+    while (batch.count < count && batch.outcome == MSLOT_DONE) {
+        mslot_look look = mslot_ring_look(&reader->ring);
+        if (look.outcome != MSLOT_DONE) {
+            if (batch.count != 0) break;
+            look = mslot_reader_look_slow(reader, look, timeout_ns);
+            batch.outcome = look.outcome;
+            if (look.outcome != MSLOT_DONE) break;
+        }
+        mslot_message *message = &messages[batch.count];
+        message->byte_count = look.length;
+        message->sender = look.slot->sender;
+        message->origin = look.slot->origin;
+        message->position = reader->ring.next;
+        memcpy(message->bytes, look.slot->payload, look.length);
+        mslot_ring_lend(&reader->ring);
+        mslot_outcome released = mslot_ring_release(&reader->ring);
+        if (released != MSLOT_DONE) batch.outcome = released;
+        batch.count++;
+    }
+    // Once for all, and before control returns to the caller.
+    if (batch.count != 0) mslot_reader_give_space(reader);
+    mslot_reader_end(reader);
+    return batch;
+}
+
+mslot_outcome mslot_set_timeout(mslot_reader *reader, int64_t timeout_ns)
+{
+    if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
+    bool allowed = timeout_ns >= 0;
+    if (allowed) mslot_store_relaxed(&reader->ring.ring.control->read_timeout_ns, (uint64_t)timeout_ns);
+    mslot_reader_end(reader);
+    return allowed ? MSLOT_DONE : MSLOT_BAD_ARGUMENT;
+}
+
+void mslot_interrupt(mslot_reader *reader) { mslot_interrupt_set(&reader->interrupt); }
+
+// MARK: many mailslots
+
+/// The first reader that has something: a message, or damage to report. `count` if none.
+static size_t first_ready(mslot_reader *const *readers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (mslot_ring_poll(&readers[i]->ring)) return i;
+    return count;
+}
+
+static bool take_any_interrupt(mslot_reader *const *readers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (mslot_interrupt_take(&readers[i]->interrupt)) return true;
+    return false;
+}
+
+static void sleep_on_all(mslot_reader *const *readers, size_t count, int64_t deadline_ns)
+{
+    mslot_sleep_on words[2 * MSLOT_WAIT_MAX];
+    bool all_empty = true;
+    for (size_t i = 0; i < count; i++) {
+        mslot_bed bed = mslot_ring_park(&readers[i]->ring);
+        all_empty = all_empty && bed.word != NULL;
+        words[2 * i] = (mslot_sleep_on){bed.word, bed.value, false};
+        words[2 * i + 1] = (mslot_sleep_on){&readers[i]->interrupt, 0, true};
+    }
+    if (all_empty) {
+        int64_t before = mslot_now_ns();
+        mslot_sleep(words, 2 * count, deadline_ns);
+        mslot_spin_learn(&readers[0]->spin, mslot_now_ns() - before);
+    }
+    for (size_t i = 0; i < count; i++) mslot_ring_unpark(&readers[i]->ring);
+}
+
+static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns)
+{
+    size_t ready = first_ready(readers, count);
+    if (ready < count) return (mslot_ready){MSLOT_DONE, ready};
+    if (timeout_ns <= 0) return (mslot_ready){MSLOT_EMPTY, 0};
+
+    int64_t deadline = mslot_deadline(timeout_ns);
+    for (;;) {
+        int64_t spin_end = mslot_now_ns() + readers[0]->spin.limit_ns;
+        do {
+            ready = first_ready(readers, count);
+            if (ready < count) return (mslot_ready){MSLOT_DONE, ready};
+            mslot_pause();
+        } while (mslot_now_ns() < spin_end);
+        if (take_any_interrupt(readers, count)) return (mslot_ready){MSLOT_INTERRUPTED, 0};
+        if (mslot_now_ns() >= deadline) return (mslot_ready){MSLOT_TIMED_OUT, 0};
+        sleep_on_all(readers, count, deadline);
+    }
+}
+
+mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns)
+{
+    if (count == 0 || count > MSLOT_WAIT_MAX) return (mslot_ready){MSLOT_BAD_ARGUMENT, 0};
+    mslot_ready result = {MSLOT_DONE, 0};
+    size_t begun = 0;
+    while (begun < count && mslot_reader_begin(readers[begun])) begun++;
+    if (begun < count) {
+        // A reader that is in the list twice ends here too.
+        result.outcome = mslot_reader_refusal(readers[begun]);
+    } else {
+        bool lent = false;
+        for (size_t i = 0; i < count; i++) lent = lent || everything_is_lent(readers[i]);
+        if (lent) result.outcome = MSLOT_BUSY;
+        else result = wait_for_any(readers, count, timeout_of(readers[0], timeout_ns));
+    }
+    for (size_t i = 0; i < begun; i++) mslot_reader_end(readers[i]);
+    return result;
+}

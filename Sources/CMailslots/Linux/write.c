@@ -1,0 +1,131 @@
+// Writing when it is not simply a swap: waiting for room, and batches.
+
+#include "linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { POLLS_PER_CLOCK = 16 };
+
+mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted)
+{
+    uint32_t state = mslot_load_relaxed_32(&writer->state);
+    if (state == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    return wanted == MSLOT_HANDLE_LOANED && state == MSLOT_HANDLE_IDLE ? MSLOT_BAD_ARGUMENT : MSLOT_BUSY;
+}
+
+// MARK: is the reader there?
+
+static bool is_our_file(const mslot_writer *writer, int descriptor)
+{
+    struct stat status;
+    return fstat(descriptor, &status) == 0 && status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
+}
+
+void mslot_writer_close_query(mslot_writer *writer)
+{
+    // Somebody may have closed it, and opened another file of this number.
+    if (writer->query_descriptor >= 0 && is_our_file(writer, writer->query_descriptor)) close(writer->query_descriptor);
+    writer->query_descriptor = -1;
+}
+
+/// Asks for the reader's lock, by a descriptor that holds none itself: a forked child may keep it. If it cannot be asked (the
+/// name is gone, no descriptors are left), says that the reader is there: a wrong "gone" would be the worse answer.
+static bool reader_is_present(mslot_writer *writer)
+{
+    if (writer->query_descriptor < 0 || !is_our_file(writer, writer->query_descriptor)) {
+        writer->query_descriptor = open(writer->mapping.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (writer->query_descriptor < 0) return true;
+        if (!is_our_file(writer, writer->query_descriptor)) {
+            close(writer->query_descriptor);
+            writer->query_descriptor = -1;
+            return true;
+        }
+    }
+    return mslot_lock_is_held(writer->query_descriptor, MSLOT_LOCK_READER) || errno != 0;
+}
+
+// MARK: waiting for room
+
+/// Polls a while for room, for the reader may be at work.
+static void spin_for_room(mslot_writer *writer, int64_t deadline_ns)
+{
+    const mslot_ring *ring = &writer->ring.ring;
+    uint64_t position = writer->ring.position;
+    const uint64_t *cell = mslot_ring_cell(ring, position);
+    uint64_t full = mslot_load_relaxed(cell);
+    int64_t end = mslot_now_ns() + writer->spin.limit_ns;
+    if (end > deadline_ns) end = deadline_ns;
+    do {
+        for (int i = 0; i < POLLS_PER_CLOCK; i++) {
+            if (mslot_load_relaxed(cell) != full) return;
+            mslot_pause();
+        }
+    } while (mslot_now_ns() < end);
+}
+
+mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
+{
+    int saved_errno = errno;
+    int64_t deadline = mslot_deadline(timeout_ns);
+    if (writer->spin.limit_ns < 0) writer->spin = mslot_spin_start();
+    mslot_outcome outcome;
+    for (;;) {
+        if (writer->spin.limit_ns > 0) {
+            spin_for_room(writer, deadline);
+            outcome = mslot_writer_publish_filled(writer);
+            if (outcome != MSLOT_FULL) break;
+        }
+        uint32_t sequence = mslot_ring_want_space(&writer->ring);
+        outcome = mslot_writer_publish_filled(writer);
+        if (outcome != MSLOT_FULL) break;
+        if (mslot_interrupt_take(&writer->interrupt)) {
+            outcome = MSLOT_INTERRUPTED;
+            break;
+        }
+        if (!writer->waits_through_restarts && !reader_is_present(writer)) {
+            outcome = MSLOT_NO_READER;
+            break;
+        }
+        int64_t now = mslot_now_ns();
+        if (now >= deadline) {
+            outcome = MSLOT_TIMED_OUT;
+            break;
+        }
+        mslot_count(&writer->ring.lane->waits);
+        const mslot_sleep_on words[2] = {
+            {&writer->ring.ring.control->space_sequence, sequence, false},
+            {&writer->interrupt, 0, true},
+        };
+        mslot_sleep(words, 2, deadline);
+        mslot_spin_learn(&writer->spin, mslot_now_ns() - now);
+    }
+    errno = saved_errno;
+    return outcome;
+}
+
+void mslot_interrupt_writer(mslot_writer *writer) { mslot_interrupt_set(&writer->interrupt); }
+
+// MARK: batches
+
+mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns)
+{
+    mslot_batch batch = {MSLOT_DONE, 0};
+    // One deadline for all; the clock is read only if there is something to wait for.
+    int64_t deadline = timeout_ns > 0 ? mslot_deadline(timeout_ns) : 0;
+    while (batch.count < count) {
+        // The reader is woken by the first message, not by the last: were it the last, a kill between the two would lose the
+        // wake. The writer remembers whom it has woken, so the others wake nobody.
+        const mslot_bytes *message = &messages[batch.count];
+        batch.outcome = mslot_write(writer, message->bytes, message->byte_count, 0);
+        if (batch.outcome == MSLOT_FULL && timeout_ns > 0) {
+            int64_t left = deadline == MSLOT_FOREVER ? MSLOT_FOREVER : deadline - mslot_now_ns();
+            batch.outcome = mslot_write(writer, message->bytes, message->byte_count, left > 1 ? left : 1);
+        }
+        if (batch.outcome != MSLOT_DONE) break;
+        batch.count++;
+    }
+    return batch;
+}

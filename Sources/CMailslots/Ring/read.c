@@ -1,0 +1,104 @@
+// The reader's way when there is no good message, and how a reader begins and ends.
+
+#include "mailslots/ring.h"
+
+mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell)
+{
+    const mslot_ring *ring = &reader->ring;
+    uint64_t lap = mslot_ring_lap(ring, reader->next);
+    if (mslot_cell_is_empty_of(cell, lap)) return (mslot_look){MSLOT_EMPTY, 0, NULL};
+    // All N cells are lent: what follows the last is the first again, still FULL of the lap before.
+    if (reader->next - reader->head >= ring->cell_count) return (mslot_look){MSLOT_EMPTY, 0, NULL};
+
+    uint32_t index = mslot_cell_index(cell);
+    bool only_the_length_is_bad = mslot_cell_is_full_of(cell, lap) && index < ring->slot_count;
+    mslot_count(&ring->control->damaged);
+    return (mslot_look){MSLOT_DAMAGED, 0, only_the_length_is_bad ? mslot_ring_slot(ring, index) : NULL};
+}
+
+mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader)
+{
+    mslot_count(&reader->ring.control->damaged);
+    return MSLOT_DAMAGED;
+}
+
+/// Every sleeper must look again; the caller wakes them.
+static void change_space_sequence(const mslot_ring *ring)
+{
+    mslot_store_release_32(&ring->control->space_sequence, mslot_load_relaxed_32(&ring->control->space_sequence) + 1);
+}
+
+/// How a cell relates to a lap: 0 it is EMPTY or CLOSED of it, or FULL of it; positive it is of a newer one.
+static int64_t cell_lap_difference(uint64_t cell, uint64_t lap)
+{
+    bool full = (uint32_t)cell == 0;
+    unsigned bits = full ? 16 : 44;
+    uint64_t cell_lap = full ? cell >> 32 & 0xffff : (cell >> 32 & 0xffff) << 28 | (cell & 0x0fffffff);
+    return (int64_t)((cell_lap - lap) << (64 - bits)) >> (64 - bits);
+}
+
+/// Catches up with a reader that died between Read 4 and Read 5: before anything else, a close too.
+static uint64_t catch_up(const mslot_ring *ring)
+{
+    uint64_t head = mslot_load_acquire(&ring->control->head);
+    for (uint32_t i = 0; i < ring->cell_count; i++) {
+        uint64_t cell = mslot_load_acquire(mslot_ring_cell(ring, head));
+        if (mslot_cell_is_closed(cell) || cell_lap_difference(cell, mslot_ring_lap(ring, head)) <= 0) break;
+        head++;
+        mslot_store_release(&ring->control->head, head);
+    }
+    return head;
+}
+
+mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *ring)
+{
+    uint64_t head = catch_up(ring);
+    mslot_store_seq_cst(&ring->control->parked_position, 0);
+    change_space_sequence(ring);
+
+    mslot_tail tail = mslot_ring_tail(ring);
+    if (tail.outcome != MSLOT_DONE) return tail.outcome;
+    if (tail.closed) return MSLOT_CLOSED;
+    *reader = (mslot_ring_reader){.ring = *ring, .head = head, .next = head};
+    return MSLOT_DONE;
+}
+
+mslot_outcome mslot_ring_seal(const mslot_ring *ring)
+{
+    uint64_t head = catch_up(ring);
+    uint64_t position = head;
+    mslot_outcome outcome = MSLOT_DAMAGED;
+    // Each turn moves on, or a writer has published between the load and the swap; at most N + 1 positions are looked at.
+    for (uint64_t turns = 0; turns <= 4 * (uint64_t)ring->cell_count + 64; turns++) {
+        uint64_t lap = mslot_ring_lap(ring, position);
+        uint64_t *cell = mslot_ring_cell(ring, position);
+        uint64_t seen = mslot_load_acquire(cell);
+        if (mslot_cell_is_closed(seen)) {
+            outcome = MSLOT_DONE;
+            break;
+        }
+        if (mslot_cell_is_empty_of(seen, lap)) {
+            // Pairs with the publishing swap, Write 5: one of the two wins.
+            if (!mslot_compare_and_swap_seq_cst(cell, seen, mslot_cell_closed(lap, mslot_cell_index(seen)))) continue;
+            outcome = MSLOT_DONE;
+            break;
+        }
+        if (mslot_cell_is_full_of(seen, lap)) {
+            position++;
+            continue;
+        }
+        if (mslot_cell_is_full_of(seen, lap - 1) && position == head + ring->cell_count) {
+            // Full: consume the oldest message, with the seal in the place of the empty cell (Read 3 to 5).
+            uint32_t index = mslot_cell_index(seen);
+            if (index >= ring->slot_count) break;
+            mslot_store_relaxed(&ring->consumed[index], head);
+            mslot_store_release(cell, mslot_cell_closed(lap, index));
+            mslot_store_release(&ring->control->head, head + 1);
+            outcome = MSLOT_DONE;
+            break;
+        }
+        break;
+    }
+    change_space_sequence(ring);
+    return outcome;
+}

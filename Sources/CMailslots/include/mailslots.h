@@ -1,0 +1,276 @@
+/*
+ * Mailslots: the C API, and its manual.
+ *
+ * One process creates a mailslot and reads; any number of processes open it and write messages of 0 to 424 bytes. Nothing is
+ * acknowledged. A write costs tens of nanoseconds and no system call, unless the reader sleeps. `kill -9` or SIGSTOP of a
+ * writer at any instruction holds up nobody; a killed reader's messages wait for the next reader that adopts them.
+ *
+ *     mslot_created created = mslot_create("orders", NULL);            the reader
+ *     char buffer[MSLOT_MESSAGE_BYTES_MAX];
+ *     mslot_received received = mslot_read(created.reader, buffer, sizeof buffer, MSLOT_FOREVER);
+ *
+ *     mslot_opened opened = mslot_open("orders", NULL);                a writer
+ *     mslot_write(opened.writer, "hello", 5, MSLOT_FOREVER);
+ *
+ * NAMES. "orders", "app/orders", "app\orders" and the Windows form "\\.\mailslot\app\orders" are local names; case of ASCII
+ * letters does not matter. 1 to 255 characters of UTF-8; none of  : * ? < > " |  and no control characters. A mailslot is a file
+ * in the POSIX shared-memory directory, /dev/shm, or in the directory that the environment variable MAILSLOT_DIRECTORY names:
+ * "mailslot." and the name, with what is not a letter, digit, `.`, `_` or `-` as %xx.
+ *
+ * CAVEATS
+ *
+ *   Threads. A handle is for one thread at a time; it may move between threads. A second thread, or a signal handler, that uses a
+ *   handle during a call on it gets BUSY where this is noticed, and it is noticed without cost, so not always.
+ *     Fix: one writer a thread; lanes are cheap. mslot_interrupt and mslot_interrupt_writer alone may be called from anywhere.
+ *
+ *   fork. A child must not use its parent's handles. Every call on one says FORKED and touches nothing.
+ *     Fix: open in the child. A child made by vfork may call nothing here before it calls exec.
+ *
+ *   longjmp, pthread_cancel out of a write leave the handle BUSY, because the message may or may not have been published.
+ *     Fix: mslot_reset, which finds out, and makes the handle usable.
+ *
+ *   Full disk. /dev/shm holds the segment, about 2 MB by default; mslot_create reserves all of it, so a full file system is
+ *   an error there (NO_SPACE) and never a crash later. Docker gives a container 64 MB.
+ *     Fix: a smaller capacity, a larger /dev/shm (docker run --shm-size), or MAILSLOT_DIRECTORY.
+ *
+ *   Permissions. The file has mode 0600: the same user. Who may write a mailslot may also read and damage it.
+ *     Fix: a mode for a group; and mslot_open_options.trust_user on the writers' side, which trust only their own user and root.
+ *
+ *   Late wakes. A message is in the ring at once, but a SLEEPING reader may hear of it up to one second late, if its writer was
+ *   stopped between publishing and waking (tens of nanoseconds) and nobody else writes, if two such accidents meet, or if a
+ *   writer was killed there and the kernel offers no robust list (before 5.5, some sandboxes, qemu-user). Nothing is lost.
+ *
+ *   Signals never end a call. mslot_interrupt does, and may be called from a signal handler.
+ */
+#ifndef MAILSLOTS_H
+#define MAILSLOTS_H
+
+#include "mailslots/handle.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Time-outs are in nanoseconds, relative; 0 or less polls.
+static const int64_t MSLOT_FOREVER = 0x7fffffffffffffffLL;
+/// For reading: the mailslot's own time-out, mslot_set_timeout.
+static const int64_t MSLOT_DEFAULT_TIMEOUT = -0x7fffffffffffffffLL - 1;
+
+// MARK: the reader
+
+/// Start from mslot_create_options_default().
+typedef struct mslot_create_options {
+    /// Messages that fit, a power of two, 1 to 32768. 0: 4096, or with `adopt` what is there.
+    uint32_t capacity;
+    /// Writers at one time, at least 1; capacity + writers <= 65535. 0: 256, or with `adopt` what is there.
+    uint32_t writers;
+    /// The longest message in bytes, 1 to 424. 0: 424, or with `adopt` what is there.
+    uint32_t message_bytes_max;
+    /// Permission bits of the file; the umask does not apply. Writers need both read and write. 0: 0600, or with `adopt` what is there.
+    uint32_t mode;
+    /// The mailslot's own read time-out in nanoseconds; MSLOT_FOREVER.
+    int64_t read_timeout_ns;
+    /// A dead reader's unread messages: true: read them; false: discard them, and its writers' next write fails with CLOSED.
+    bool adopt;
+    /// Messages from other machines may be delivered here.
+    bool allow_remote;
+} mslot_create_options;
+
+static inline mslot_create_options mslot_create_options_default(void)
+{
+    mslot_create_options options;
+    memset(&options, 0, sizeof options);
+    options.read_timeout_ns = MSLOT_FOREVER;
+    return options;
+}
+
+typedef struct mslot_created {
+    /// NULL unless failure.outcome is DONE.
+    mslot_reader *reader;
+    mslot_failure failure;
+    /// An unread ring of a dead reader was adopted.
+    bool adopted;
+} mslot_created;
+
+/// Creates a mailslot, to read from it. One reader a name. A name whose reader was killed is taken over.
+/// `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
+/// Failures: BAD_NAME, BAD_ARGUMENT, ALREADY_EXISTS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, MISMATCH, DAMAGED,
+/// NOT_FOUND (the directory), NO_SPACE, SYSTEM_ERROR.
+mslot_created mslot_create(const char *name, const mslot_create_options *options);
+
+/// A message copied out whole, for mslot_read_batch.
+typedef struct mslot_message {
+    uint32_t byte_count;
+    uint32_t sender;
+    uint64_t position;
+    uint16_t origin;
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+} mslot_message;
+
+typedef struct mslot_batch {
+    /// DONE: all. Else why it stopped after `count`.
+    mslot_outcome outcome;
+    size_t count;
+} mslot_batch;
+
+/// Copies out as many messages as are there, at most `count`; waits only for the first. One wake for all.
+/// DONE: `count` in the result is at least 1, and may be less than was asked for. Else as mslot_peek.
+mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns);
+
+/// Sets the mailslot's own read time-out. (SetMailslotInfo.)
+mslot_outcome mslot_set_timeout(mslot_reader *reader, int64_t timeout_ns);
+
+enum { MSLOT_WAIT_MAX = 64 };
+
+typedef struct mslot_ready {
+    mslot_outcome outcome; // DONE: `index` has something to read. EMPTY, TIMED_OUT, INTERRUPTED, BAD_ARGUMENT, BUSY, FORKED
+    size_t index;
+} mslot_ready;
+
+/// Waits until one of 1 to 64 mailslots has a message, or is damaged; reads nothing. The first in the list wins.
+/// mslot_interrupt on any of them ends it. MSLOT_DEFAULT_TIMEOUT is that of the first. Kernels before 5.16 poll every millisecond.
+mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns);
+
+/// Ends the wait that is on, or else the next one, with INTERRUPTED: one wait for any number of calls. A call that need not wait
+/// does not notice. From any thread or signal handler while the handle is open. Kernels before 5.16: within a second.
+void mslot_interrupt(mslot_reader *reader);
+
+/// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
+/// The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed. In a forked child it closes nothing of the parent's.
+mslot_outcome mslot_close(mslot_reader *reader);
+
+// MARK: a writer
+
+/// Start from mslot_open_options_default().
+typedef struct mslot_open_options {
+    /// How long to wait for a reader to appear, in nanoseconds. 0: not at all; MSLOT_FOREVER.
+    int64_t wait_ns;
+    /// Also trust mailslots that this user owns; MSLOT_TRUST_ANYONE: any. Always trusted: the caller's own user and root.
+    uint32_t trust_user;
+    /// Waiting for room goes on when the reader was killed: another will adopt the messages.
+    bool wait_through_restarts;
+    /// Map every page at once: the first writes are faster, opening is slower.
+    bool populate;
+} mslot_open_options;
+
+static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;
+static const uint32_t MSLOT_TRUST_ANYONE = 0xfffffffeu;
+
+static inline mslot_open_options mslot_open_options_default(void)
+{
+    mslot_open_options options;
+    memset(&options, 0, sizeof options);
+    options.trust_user = MSLOT_TRUST_NOBODY_ELSE;
+    return options;
+}
+
+typedef struct mslot_opened {
+    /// NULL unless failure.outcome is DONE.
+    mslot_writer *writer;
+    mslot_failure failure;
+} mslot_opened;
+
+/// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
+/// Failures: BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
+mslot_opened mslot_open(const char *name, const mslot_open_options *options);
+
+/// A message for mslot_write_batch.
+typedef struct mslot_bytes {
+    const void *bytes;
+    size_t byte_count;
+} mslot_bytes;
+
+/// Writes messages in order, waiting for room as mslot_write does (the time-out is for all together), waking the reader once.
+/// `count` in the result were written; `outcome` is that of the first that was not.
+mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns);
+
+/// As mslot_interrupt, for a writer that waits for room.
+void mslot_interrupt_writer(mslot_writer *writer);
+
+/// After a write was left by longjmp, by cancellation, or in a signal handler that never returned: finds out whether it was published,
+/// and makes the handle usable again. The caller knows that no call is going on. DONE, FORKED, DAMAGED.
+mslot_outcome mslot_reset(mslot_writer *writer);
+
+/// Closes; an open loan is abandoned. The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed.
+mslot_outcome mslot_close_writer(mslot_writer *writer);
+
+// MARK: looking at a mailslot
+
+/// A mailslot at some moment. Counters count up from its creation, over all its readers and writers.
+typedef struct mslot_info {
+    mslot_outcome outcome; // DONE, FORKED, DAMAGED
+    /// The next message's length in bytes; -1: there is none, or it changed too fast to tell.
+    int32_t next_byte_count;
+    /// Messages waiting, 0 to capacity.
+    uint32_t message_count;
+    uint32_t capacity;
+    uint32_t writers_max;
+    uint32_t message_bytes_max;
+    int64_t read_timeout_ns;
+    /// Messages published, and released by readers.
+    uint64_t written;
+    uint64_t read;
+    /// Writes that met a full ring; times writers slept for room, and woke the reader.
+    uint64_t fulls;
+    uint64_t writer_waits;
+    uint64_t reader_wakes;
+    /// Times the reader slept, and woke writers; found something damaged; times a reader took over.
+    uint64_t reader_parks;
+    uint64_t writer_wakes;
+    uint64_t damaged;
+    uint64_t take_overs;
+    /// Nanoseconds since 1970.
+    uint64_t created_ns;
+    uint64_t reader_since_ns;
+    uint64_t segment_bytes;
+    uint32_t mode;
+    uint32_t owner_uid;
+    /// The reader's pid as it sees it itself.
+    uint32_t reader_pid;
+    uint32_t reader_uid;
+    bool allows_remote;
+    /// Only mslot_inspect asks for these two, of the locks: true and 0 elsewhere.
+    bool reader_present;
+    uint32_t writer_count;
+    /// In canonical form.
+    char name[MSLOT_NAME_BYTES_MAX + 4];
+} mslot_info;
+
+/// What the reader can see of its mailslot. (GetMailslotInfo.)
+mslot_info mslot_reader_info(mslot_reader *reader);
+mslot_info mslot_writer_info(mslot_writer *writer);
+
+typedef struct mslot_inspected {
+    mslot_failure failure;
+    mslot_info info;
+} mslot_inspected;
+
+/// Looks at a mailslot as a third party, by reading only: no lane, nobody is disturbed. Needs permission to read the file.
+mslot_inspected mslot_inspect(const char *name);
+
+/// Calls `each` with the canonical name of every mailslot in the directory that the caller may read; what is no mailslot is left out.
+mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context);
+
+/// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
+mslot_failure mslot_remove(const char *name);
+
+// MARK: names and words
+
+/// The path of the file of a name, as a C string. BAD_NAME; BAD_ARGUMENT: `capacity` bytes are too few.
+mslot_failure mslot_path(const char *name, char *path, size_t capacity);
+
+/// Puts a failure into words: what is wrong, why, and the cure. Writes at most `capacity` bytes with the closing zero, and
+/// returns how many bytes the whole text has. `name` is what the failed call was given.
+size_t mslot_describe(const mslot_failure *failure, const char *name, char *text, size_t capacity);
+
+/// The outcome in a few words, for a message. Never NULL.
+const char *mslot_outcome_text(mslot_outcome outcome);
+
+/// Counts every slot index of a ring at rest: true if each is in exactly one place. For tests and `doctor`.
+bool mslot_reader_check(mslot_reader *reader);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

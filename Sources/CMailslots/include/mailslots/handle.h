@@ -1,0 +1,336 @@
+// The two handles, and the calls that must be fast enough to be inlined into their callers.
+//
+// The fields are private: they are here so that the compiler sees them. mailslots.h is the manual.
+#ifndef MAILSLOTS_HANDLE_H
+#define MAILSLOTS_HANDLE_H
+
+#include <string.h>
+
+#include "ring.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Before each call that is inlined. The library defines it as nothing once, so that every such call also exists as an
+/// exported symbol, for languages that cannot inline C.
+#ifndef MSLOT_INLINE
+#define MSLOT_INLINE static inline
+#endif
+
+/// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
+enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3 };
+
+/// A mapping of a segment. The mapping, and nothing else, keeps the handle's lock.
+typedef struct mslot_mapping {
+    void *base;
+    size_t bytes;
+    uint64_t device;
+    uint64_t inode;
+    /// The file's path, on the heap.
+    char *path;
+} mslot_mapping;
+
+/// How long polling may last before sleeping, learnt from how long sleeps last.
+typedef struct mslot_spin {
+    int64_t limit_ns;
+    /// False where one processor is allowed: nobody could write while we poll.
+    bool allowed;
+} mslot_spin;
+
+/// A reading end. For one thread at a time.
+struct mslot_reader {
+    uint32_t state;
+    /// Not 0: the next wait, or the one that is on, ends. Set by any thread.
+    uint32_t interrupt;
+    mslot_ring_reader ring;
+    mslot_spin spin;
+    mslot_mapping mapping;
+};
+
+/// A writing end: owns one lane. For one thread at a time.
+struct mslot_writer {
+    uint32_t state;
+    uint32_t interrupt;
+    mslot_ring_writer ring;
+    /// The thread whose death note is in `note`.
+    void *note_thread;
+    mslot_death_note note;
+    /// Where the note goes when the thread has none, or libc uses it at this moment.
+    uintptr_t no_note;
+    uint32_t message_bytes_max;
+    uint32_t process_id;
+    uint32_t lane_index;
+    /// Waiting for room goes on when the reader is killed.
+    bool waits_through_restarts;
+    /// To ask for the reader's lock; opened at the first wait for room; -1: not yet.
+    int query_descriptor;
+    mslot_spin spin;
+    mslot_mapping mapping;
+};
+
+typedef struct mslot_reader mslot_reader;
+typedef struct mslot_writer mslot_writer;
+
+/// A slot of this writer's to fill in place.
+typedef struct mslot_loaned {
+    mslot_outcome outcome;
+    /// 424 bytes, or the mailslot's maximum; NULL unless the outcome is DONE.
+    unsigned char *bytes;
+} mslot_loaned;
+
+/// A message lent in place.
+typedef struct mslot_view {
+    mslot_outcome outcome;
+    uint32_t byte_count;
+    const unsigned char *bytes;
+    /// Consecutive; a message that comes again after a crash has the position it had.
+    uint64_t position;
+    /// The writer's process id, as the writer says. Information: a writer can lie.
+    uint32_t sender;
+    /// 0: this machine.
+    uint16_t origin;
+} mslot_view;
+
+/// A message copied out.
+typedef struct mslot_received {
+    mslot_outcome outcome;
+    uint32_t byte_count;
+    uint64_t position;
+} mslot_received;
+
+// Out of line: the ways that are not hot. Not API.
+mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted);
+mslot_death_note mslot_writer_note_slow(mslot_writer *writer);
+mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns);
+void mslot_wake_reader_slow(uint32_t *word);
+mslot_outcome mslot_reader_refusal(const mslot_reader *reader);
+mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns);
+void mslot_wake_writers_slow(mslot_control *control);
+
+/// A number that differs between two threads alive at the same time; one load.
+static inline void *mslot_this_thread(void) { return __builtin_thread_pointer(); }
+
+// MARK: writing
+
+/// Takes the handle for a call. A signal handler that interrupts the call, or another thread, finds it taken.
+static inline bool mslot_writer_begin(mslot_writer *writer, uint32_t from)
+{
+    if (MSLOT_UNLIKELY(mslot_load_relaxed_32(&writer->state) != from)) return false;
+    mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
+    mslot_compiler_order();
+    return true;
+}
+
+static inline void mslot_writer_end(mslot_writer *writer, uint32_t to)
+{
+    mslot_compiler_order();
+    mslot_store_relaxed_32(&writer->state, to);
+}
+
+/// Fills in all of the own slot's header.
+static inline void mslot_writer_head(mslot_writer *writer, mslot_slot *slot, size_t byte_count)
+{
+    slot->length = (uint32_t)byte_count;
+    slot->flags = 0;
+    slot->origin = 0;
+    slot->sender = writer->process_id;
+    slot->lane = writer->lane_index;
+    slot->extra = 0;
+}
+
+/// Publishes the filled slot and wakes whom it must.
+static inline mslot_outcome mslot_writer_publish_filled(mslot_writer *writer)
+{
+    mslot_death_note note = writer->note;
+    if (MSLOT_UNLIKELY(mslot_this_thread() != writer->note_thread)) note = mslot_writer_note_slow(writer);
+    // We interrupted libc inside a robust mutex: replacing its entry could lock that mutex for ever. A late wake is the price.
+    if (MSLOT_UNLIKELY(*(volatile uintptr_t *)note.pending != 0)) note.pending = &writer->no_note;
+    mslot_publication publication = mslot_ring_publish(&writer->ring, note);
+    if (MSLOT_UNLIKELY(publication.wake != NULL)) mslot_wake_reader_slow(publication.wake);
+    *(volatile uintptr_t *)note.pending = 0;
+    return publication.outcome;
+}
+
+static inline mslot_outcome mslot_writer_publish_waiting(mslot_writer *writer, int64_t timeout_ns)
+{
+    mslot_outcome outcome = mslot_writer_publish_filled(writer);
+    if (MSLOT_UNLIKELY(outcome == MSLOT_FULL) && timeout_ns > 0) outcome = mslot_writer_wait_slow(writer, timeout_ns);
+    return outcome;
+}
+
+/// Writes one message; when the ring is full waits up to `timeout_ns` for room (0: not at all, MSLOT_FOREVER).
+/// Returns DONE; FULL (timeout 0) or TIMED_OUT; CLOSED; NO_READER; INTERRUPTED; TOO_LONG; BUSY; FORKED; DAMAGED.
+/// After anything but DONE nothing was written. `bytes` may be NULL when `byte_count` is 0.
+MSLOT_INLINE mslot_outcome mslot_write(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
+{
+    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE))) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    mslot_outcome outcome = MSLOT_TOO_LONG;
+    if (MSLOT_LIKELY(byte_count <= writer->message_bytes_max)) {
+        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
+        mslot_writer_head(writer, slot, byte_count);
+        if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+        outcome = mslot_writer_publish_waiting(writer, timeout_ns);
+    }
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return outcome;
+}
+
+/// Writes one message if there is room; never waits. As mslot_write with a time-out of 0.
+MSLOT_INLINE mslot_outcome mslot_try_write(mslot_writer *writer, const void *bytes, size_t byte_count)
+{
+    return mslot_write(writer, bytes, byte_count, 0);
+}
+
+/// Lends the writer's own slot, to be filled in place for as long as it takes: nobody else notices. One loan at a time.
+/// Publish or abandon it; until then other writes on this handle are BUSY.
+MSLOT_INLINE mslot_loaned mslot_loan(mslot_writer *writer)
+{
+    mslot_loaned loaned;
+    loaned.bytes = NULL;
+    loaned.outcome = MSLOT_DONE;
+    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE))) {
+        loaned.outcome = mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+        return loaned;
+    }
+    loaned.bytes = mslot_ring_own_slot(&writer->ring)->payload;
+    mslot_writer_end(writer, MSLOT_HANDLE_LOANED);
+    return loaned;
+}
+
+/// Publishes the loan as a message of its first `byte_count` bytes. Outcomes and waiting as in mslot_write; after anything but
+/// DONE the loan goes on: publish again, or abandon. BAD_ARGUMENT: there is no loan.
+MSLOT_INLINE mslot_outcome mslot_publish(mslot_writer *writer, size_t byte_count, int64_t timeout_ns)
+{
+    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot_writer_refusal(writer, MSLOT_HANDLE_LOANED);
+    mslot_outcome outcome = MSLOT_TOO_LONG;
+    if (MSLOT_LIKELY(byte_count <= writer->message_bytes_max)) {
+        mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), byte_count);
+        outcome = mslot_writer_publish_waiting(writer, timeout_ns);
+    }
+    mslot_writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_LOANED);
+    return outcome;
+}
+
+/// Gives the loan up; nothing is written. BAD_ARGUMENT: there is no loan.
+MSLOT_INLINE mslot_outcome mslot_abandon(mslot_writer *writer)
+{
+    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot_writer_refusal(writer, MSLOT_HANDLE_LOANED);
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return MSLOT_DONE;
+}
+
+// MARK: reading
+
+static inline bool mslot_reader_begin(mslot_reader *reader)
+{
+    if (MSLOT_UNLIKELY(mslot_load_relaxed_32(&reader->state) != MSLOT_HANDLE_IDLE)) return false;
+    mslot_store_relaxed_32(&reader->state, MSLOT_HANDLE_CALLING);
+    mslot_compiler_order();
+    return true;
+}
+
+static inline void mslot_reader_end(mslot_reader *reader)
+{
+    mslot_compiler_order();
+    mslot_store_relaxed_32(&reader->state, MSLOT_HANDLE_IDLE);
+}
+
+static inline mslot_look mslot_reader_look(mslot_reader *reader, int64_t timeout_ns)
+{
+    mslot_look look = mslot_ring_look(&reader->ring);
+    return MSLOT_LIKELY(look.outcome == MSLOT_DONE) ? look : mslot_reader_look_slow(reader, look, timeout_ns);
+}
+
+static inline void mslot_reader_give_space(mslot_reader *reader)
+{
+    if (MSLOT_UNLIKELY(mslot_ring_space_made(&reader->ring))) mslot_wake_writers_slow(reader->ring.ring.control);
+}
+
+/// Lends the next message that is not lent yet, in place, without a copy; waits up to `timeout_ns` for it (0: not at all,
+/// MSLOT_FOREVER, MSLOT_DEFAULT_TIMEOUT: the mailslot's own). The bytes stay until mslot_release; messages are released in order.
+/// They are shared memory: a hostile writer may change them while you look, so copy what you decide on.
+/// Returns DONE; EMPTY (timeout 0) or TIMED_OUT; INTERRUPTED; BUSY (also: every message there is room for is lent); FORKED; DAMAGED:
+/// one message had an impossible length and was skipped (if older ones are lent: it is skipped once they are released), or
+/// the ring itself is destroyed, and every later call says so too.
+MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
+{
+    mslot_view view;
+    view.byte_count = 0;
+    view.bytes = NULL;
+    view.position = 0;
+    view.sender = 0;
+    view.origin = 0;
+    if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) {
+        view.outcome = mslot_reader_refusal(reader);
+        return view;
+    }
+    mslot_look look = mslot_reader_look(reader, timeout_ns);
+    view.outcome = look.outcome;
+    if (MSLOT_LIKELY(look.outcome == MSLOT_DONE)) {
+        view.byte_count = look.length;
+        view.bytes = look.slot->payload;
+        view.position = reader->ring.next;
+        view.sender = look.slot->sender;
+        view.origin = look.slot->origin;
+        mslot_ring_lend(&reader->ring);
+    }
+    mslot_reader_end(reader);
+    return view;
+}
+
+/// Gives the `count` oldest lent messages back; their bytes must not be touched any more. One wake for all.
+/// BAD_ARGUMENT: fewer are lent, and none was released.
+MSLOT_INLINE mslot_outcome mslot_release(mslot_reader *reader, size_t count)
+{
+    if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) return mslot_reader_refusal(reader);
+    mslot_outcome outcome = MSLOT_DONE;
+    if (MSLOT_UNLIKELY(count > reader->ring.next - reader->ring.head)) {
+        outcome = MSLOT_BAD_ARGUMENT;
+    } else {
+        for (size_t i = 0; i < count && outcome == MSLOT_DONE; i++) outcome = mslot_ring_release(&reader->ring);
+        mslot_reader_give_space(reader);
+    }
+    mslot_reader_end(reader);
+    return outcome;
+}
+
+/// Copies the next message into `buffer`, waiting as mslot_peek does, and releases it.
+/// TOO_LONG: the buffer is too small; `byte_count` says how much is needed, and the message stays. BUSY: messages are lent.
+/// The other outcomes are those of mslot_peek.
+MSLOT_INLINE mslot_received mslot_read(mslot_reader *reader, void *buffer, size_t capacity, int64_t timeout_ns)
+{
+    mslot_received received;
+    received.byte_count = 0;
+    received.position = 0;
+    if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) {
+        received.outcome = mslot_reader_refusal(reader);
+        return received;
+    }
+    received.outcome = MSLOT_BUSY;
+    if (MSLOT_LIKELY(reader->ring.next == reader->ring.head)) {
+        mslot_look look = mslot_reader_look(reader, timeout_ns);
+        received.outcome = look.outcome;
+        if (MSLOT_LIKELY(look.outcome == MSLOT_DONE)) {
+            received.byte_count = look.length;
+            received.position = reader->ring.next;
+            if (MSLOT_LIKELY(look.length <= capacity)) {
+                if (look.length != 0) memcpy(buffer, look.slot->payload, look.length);
+                mslot_ring_lend(&reader->ring);
+                mslot_outcome released = mslot_ring_release(&reader->ring);
+                if (MSLOT_UNLIKELY(released != MSLOT_DONE)) received.outcome = released;
+                mslot_reader_give_space(reader);
+            } else {
+                received.outcome = MSLOT_TOO_LONG;
+            }
+        }
+    }
+    mslot_reader_end(reader);
+    return received;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,402 @@
+/*
+ * The ring: how a message goes from a writer to the reader.
+ *
+ *   A writer fills a slot that is private to it, and publishes it with ONE compare-and-swap.
+ *   An empty cell is not empty: it holds the index of a spare slot. The publishing swap puts the filled slot in
+ *   and takes the spare out.
+ *
+ * So a writer owns exactly one slot before and after every write, nobody ever has to ask whether a writer that claimed
+ * something is slow or dead, and there is no free list from which anything could leak.
+ *
+ * The ring makes no system call and runs on any memory. It says what must be woken; the floor above wakes.
+ * The layout, the invariants and the kill table are at the top of segment.h. "Write 5" and so on name the steps here.
+ *
+ * Everything in shared memory is input: an index, a length, a position is copied once, checked, then used.
+ */
+#ifndef MAILSLOTS_RING_H
+#define MAILSLOTS_RING_H
+
+#include "outcome.h"
+#include "segment.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// A segment as one process sees it: the geometry, checked and copied, and where the parts are.
+typedef struct mslot_ring {
+    mslot_control *control;
+    mslot_lane *lanes;
+    uint64_t *lane_hints;
+    uint64_t *cells;
+    uint64_t *consumed;
+    unsigned char *slots;
+    uint32_t cell_count;
+    uint32_t cell_shift;
+    uint32_t lane_count;
+    uint32_t slot_count;
+} mslot_ring;
+
+// MARK: cells
+
+static const uint64_t MSLOT_CELL_EMPTY = 0x20000000u;
+static const uint64_t MSLOT_CELL_CLOSED = 0x30000000u;
+static const uint64_t MSLOT_CELL_KIND_MASK = 0xf0000000u;
+/// All of an EMPTY cell but its spare.
+static const uint64_t MSLOT_CELL_STATE_MASK = 0x0000ffffffffffffULL;
+
+static inline uint64_t mslot_cell_lap_bits(uint64_t lap) { return ((lap >> 28 & 0xffff) << 32) | (lap & 0x0fffffff); }
+static inline uint64_t mslot_cell_empty(uint64_t lap, uint32_t spare)
+{
+    return (uint64_t)spare << 48 | mslot_cell_lap_bits(lap) | MSLOT_CELL_EMPTY;
+}
+static inline uint64_t mslot_cell_closed(uint64_t lap, uint32_t spare)
+{
+    return (uint64_t)spare << 48 | mslot_cell_lap_bits(lap) | MSLOT_CELL_CLOSED;
+}
+static inline uint64_t mslot_cell_full(uint64_t lap, uint32_t index) { return (uint64_t)index << 48 | (lap & 0xffff) << 32; }
+/// The spare of an EMPTY or CLOSED cell, the message's slot of a FULL one. Not yet checked.
+static inline uint32_t mslot_cell_index(uint64_t cell) { return (uint32_t)(cell >> 48); }
+static inline bool mslot_cell_is_empty_of(uint64_t cell, uint64_t lap)
+{
+    return (cell & MSLOT_CELL_STATE_MASK) == (mslot_cell_lap_bits(lap) | MSLOT_CELL_EMPTY);
+}
+static inline bool mslot_cell_is_full_of(uint64_t cell, uint64_t lap) { return (cell & MSLOT_CELL_STATE_MASK) == (lap & 0xffff) << 32; }
+static inline bool mslot_cell_is_closed(uint64_t cell) { return (cell & MSLOT_CELL_KIND_MASK) == MSLOT_CELL_CLOSED; }
+
+static inline uint64_t mslot_ring_lap(const mslot_ring *ring, uint64_t position) { return position >> ring->cell_shift; }
+static inline uint64_t *mslot_ring_cell(const mslot_ring *ring, uint64_t position)
+{
+    return &ring->cells[position & (ring->cell_count - 1)];
+}
+static inline mslot_slot *mslot_ring_slot(const mslot_ring *ring, uint32_t index)
+{
+    return (mslot_slot *)(void *)(ring->slots + (size_t)index * MSLOT_SLOT_BYTES);
+}
+/// The word of a cell that the reader sleeps on and that the kernel looks at: the low half, which comes first.
+static inline uint32_t *mslot_cell_futex(uint64_t *cell) { return (uint32_t *)(void *)cell; }
+
+// MARK: the writer's side
+
+/// One lane in use. Private memory; for one thread at a time.
+typedef struct mslot_ring_writer {
+    mslot_ring ring;
+    mslot_lane *lane;
+    /// Every position below has been seen published.
+    uint64_t position;
+    /// The parked position that this writer has woken already. To wake it twice is useless: a reader never sleeps on a
+    /// position that has been published, and every position up to it has.
+    uint64_t woken_position;
+    /// The slot that belongs to this writer: the copy in `lane` is for whoever inherits it.
+    uint32_t own;
+} mslot_ring_writer;
+
+/// How publishing ended, and what must be woken: NULL, or the word on which the reader may be asleep.
+typedef struct mslot_publication {
+    mslot_outcome outcome;
+    uint32_t *wake;
+} mslot_publication;
+
+/// Where a dying thread leaves word of a sleeper: the kernel looks at `*pending` when the thread dies, and if it holds
+/// the address of a futex word less `offset` and that word is 0, wakes one sleeper.
+typedef struct mslot_death_note {
+    uintptr_t *pending;
+    intptr_t offset;
+} mslot_death_note;
+
+typedef struct mslot_step {
+    mslot_outcome outcome; // DONE: try `position`
+    uint64_t position;
+} mslot_step;
+
+/// Where to go from a cell that was not EMPTY of this lap (Write 2). Out of line: the ring is full, or others are faster.
+/// Progress: wait-free. Crash: nothing changed.
+mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps);
+
+/// The slot to fill (Write 1). Private: filling may take hours. Progress: wait-free. Crash: that message is lost.
+static inline mslot_slot *mslot_ring_own_slot(const mslot_ring_writer *writer) { return mslot_ring_slot(&writer->ring, writer->own); }
+
+/// The word that must be woken now (Write 7), or NULL. Progress: wait-free. Crash: see the kill table, "after 6, before 7".
+static inline uint32_t *mslot_ring_parked_word(mslot_ring_writer *writer)
+{
+    // seq_cst: pairs with the store in mslot_ring_park. Either this load sees that the reader sleeps, or the reader's
+    // second look at its cell sees the message.
+    uint64_t parked = mslot_load_seq_cst(&writer->ring.control->parked_position);
+    if (MSLOT_LIKELY(parked == 0) || parked == writer->woken_position) return NULL;
+    writer->woken_position = parked;
+    mslot_count(&writer->lane->wakes);
+    return mslot_cell_futex(mslot_ring_cell(&writer->ring, parked - 1));
+}
+
+/// Publishes the own slot, whose length must be set. FULL, CLOSED and DAMAGED leave it filled and private. `note.pending` must
+/// hold 0, and be set to 0 by the caller after it has woken what this returns.
+/// Progress: lock-free: whoever makes this try again has published. Crash: the kill table in segment.h.
+static inline mslot_publication mslot_ring_publish(mslot_ring_writer *writer, mslot_death_note note)
+{
+    const mslot_ring *ring = &writer->ring;
+    mslot_lane *lane = writer->lane;
+    mslot_publication result;
+
+    // Write 2: find the tail. Acquire: pairs with the release in Write 6, so that what is below the hint is seen published.
+    uint64_t position = writer->position;
+    uint64_t hint = mslot_load_acquire(&ring->control->tail_hint);
+    if ((int64_t)(hint - position) > 0) position = hint;
+
+    for (uint64_t steps = 0;; steps++) {
+        uint64_t *cell = mslot_ring_cell(ring, position);
+        // Acquire: pairs with the release in Read 4; the spare is the reader's no more.
+        uint64_t seen = mslot_load_acquire(cell);
+        uint64_t lap = mslot_ring_lap(ring, position);
+
+        if (MSLOT_UNLIKELY(!mslot_cell_is_empty_of(seen, lap))) {
+            mslot_step step = mslot_ring_advance_slow(writer, position, seen, steps);
+            position = step.position;
+            if (step.outcome == MSLOT_DONE) continue;
+            mslot_store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
+            *(volatile uintptr_t *)note.pending = 0;
+            writer->position = position;
+            result.outcome = step.outcome;
+            result.wake = NULL;
+            if (step.outcome == MSLOT_FULL) {
+                mslot_count(&lane->fulls);
+                // The reader may be asleep because a stopped writer never woke it.
+                result.wake = mslot_ring_parked_word(writer);
+            }
+            return result;
+        }
+        uint32_t spare = mslot_cell_index(seen);
+        if (MSLOT_UNLIKELY(spare >= ring->slot_count)) {
+            mslot_store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
+            *(volatile uintptr_t *)note.pending = 0;
+            result.outcome = MSLOT_DAMAGED;
+            result.wake = NULL;
+            return result;
+        }
+
+        // Write 3: note the intent. Compiler order is enough: it is read only once this thread is provably gone.
+        mslot_store_relaxed_32(&lane->intent_spare, spare);
+        mslot_compiler_order();
+        mslot_store_relaxed(&lane->intent_position, position);
+
+        // Write 4: the death note.
+        *(volatile uintptr_t *)note.pending = (uintptr_t)mslot_cell_futex(cell) - (uintptr_t)note.offset;
+        mslot_compiler_order();
+
+        // Write 5: publish. Pairs with the reader's acquire load in mslot_ring_look.
+        if (MSLOT_LIKELY(mslot_compare_and_swap_seq_cst(cell, seen, mslot_cell_full(lap, writer->own)))) {
+            // Write 6: the spare is mine. Order matters to recovery only: own first, then no intent.
+            writer->own = spare;
+            mslot_store_relaxed_32(&lane->own, spare);
+            mslot_compiler_order();
+            mslot_store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
+            mslot_count(&lane->messages);
+            writer->position = position + 1;
+            mslot_store_release(&ring->control->tail_hint, position + 1);
+            break;
+        }
+    }
+    result.outcome = MSLOT_DONE;
+    result.wake = mslot_ring_parked_word(writer);
+    return result;
+}
+
+/// Before sleeping for room: the value of `space_sequence` to sleep on. After this, try to publish once more; still full: sleep.
+/// Progress: wait-free. Crash: at most one extra wake.
+static inline uint32_t mslot_ring_want_space(mslot_ring_writer *writer)
+{
+    mslot_control *control = writer->ring.control;
+    uint32_t sequence = mslot_load_acquire_32(&control->space_sequence); // before the flag and the look: else a wake is lost
+    mslot_store_relaxed_32(&control->space_wanted, 1);
+    // Pairs with the fence in mslot_ring_space_made: either the reader sees the flag, or the next look sees the room.
+    mslot_fence_seq_cst();
+    return sequence;
+}
+
+// MARK: the reader's side
+
+/// The reading end. Private memory; for one thread at a time.
+typedef struct mslot_ring_reader {
+    mslot_ring ring;
+    /// The oldest position that is not released: the copy in `control` is for others.
+    uint64_t head;
+    /// The next position to look at; head <= next <= head + N. What lies between is lent.
+    uint64_t next;
+    /// The slot in which the message after `next` will probably come: the spare that was in the cell before it.
+    uint32_t predicted;
+    uint32_t seen_spare;
+} mslot_ring_reader;
+
+/// What is at a position.
+typedef struct mslot_look {
+    mslot_outcome outcome; // DONE: `slot` holds `length` bytes; EMPTY; DAMAGED, with `slot` if the position can be released
+    uint32_t length;
+    mslot_slot *slot;
+} mslot_look;
+
+/// Where the rest of a look goes when there is no good message. Out of line. Progress: wait-free. Crash: nothing changed.
+mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell);
+
+enum {
+    /// How many cells ahead the reader looks for slots to fetch early. Measured: `Benchmarks`, one way, 32 and 424 bytes.
+    MSLOT_PREFETCH_CELLS = 4
+};
+
+/// Looks at the next position (Read 1 and 2). Progress: wait-free. Crash: nothing changed.
+static inline mslot_look mslot_ring_look(mslot_ring_reader *reader)
+{
+    const mslot_ring *ring = &reader->ring;
+    // Acquire: pairs with the publishing swap, Write 5.
+    uint64_t cell = mslot_load_acquire(mslot_ring_cell(ring, reader->next));
+    uint32_t index = mslot_cell_index(cell);
+    mslot_look look;
+    if (MSLOT_UNLIKELY(!mslot_cell_is_full_of(cell, mslot_ring_lap(ring, reader->next)) || index >= ring->slot_count))
+        return mslot_ring_look_slow(reader, cell);
+    look.slot = mslot_ring_slot(ring, index);
+    // Once: a hostile writer may change it under our eyes.
+    look.length = *(const volatile uint32_t *)&look.slot->length;
+    if (MSLOT_UNLIKELY(look.length > MSLOT_MESSAGE_BYTES_MAX)) return mslot_ring_look_slow(reader, cell);
+    look.outcome = MSLOT_DONE;
+
+    uint64_t ahead = mslot_load_relaxed(mslot_ring_cell(ring, reader->next + MSLOT_PREFETCH_CELLS));
+    if ((uint32_t)ahead == 0) {
+        // An index out of range gives an address that is only fetched, never read; a prefetch does not fault.
+        const unsigned char *slot = ring->slots + (size_t)mslot_cell_index(ahead) * MSLOT_SLOT_BYTES;
+        __builtin_prefetch(slot);
+    }
+    return look;
+}
+
+/// Counts the message at `next` as lent. Progress: wait-free. Crash: it comes again, with the same position.
+static inline void mslot_ring_lend(mslot_ring_reader *reader) { reader->next++; }
+
+/// Whether `head` can be released. Out of line: only a damaged segment says no.
+mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader);
+
+/// Gives the oldest lent slot back as a spare (Read 3 to 5). Progress: wait-free.
+/// Crash: before 4 the message comes again; between 4 and 5 `head` is behind, and the next reader catches up.
+static inline mslot_outcome mslot_ring_release(mslot_ring_reader *reader)
+{
+    const mslot_ring *ring = &reader->ring;
+    uint64_t head = reader->head;
+    uint64_t *cell = mslot_ring_cell(ring, head);
+    uint64_t lap = mslot_ring_lap(ring, head);
+    uint64_t seen = mslot_load_relaxed(cell); // relaxed: acquired when it was looked at, and only this reader changes it
+    uint32_t index = mslot_cell_index(seen);
+    if (MSLOT_UNLIKELY(!mslot_cell_is_full_of(seen, lap) || index >= ring->slot_count)) return mslot_ring_release_damaged(reader);
+    // Read 3. Relaxed: ordered before Read 4 by its release, for whoever recovers the lane that published the slot.
+    mslot_store_relaxed(&ring->consumed[index], head);
+    // Read 4. Release: pairs with the writer's acquire in Write 2; what was read of the slot was read before.
+    mslot_store_release(cell, mslot_cell_empty(lap + 1, index));
+    // Read 5, after 4: the other way round wedges the ring if the reader dies between. Release: pairs with the acquire
+    // of a writer that found the ring full.
+    mslot_store_release(&ring->control->head, head + 1);
+    reader->head = head + 1;
+    return MSLOT_DONE;
+}
+
+/// After releasing, before control returns to the caller (Read 6): true if every sleeper on `space_sequence` must be woken.
+/// Progress: wait-free. Crash: between the clearing and the count, sleepers look again within a second, or when adopted.
+static inline bool mslot_ring_space_made(mslot_ring_reader *reader)
+{
+    mslot_control *control = reader->ring.control;
+    // Pairs with the fence in mslot_ring_want_space.
+    mslot_fence_seq_cst();
+    if (MSLOT_LIKELY(mslot_load_relaxed_32(&control->space_wanted) == 0)) return false;
+    mslot_store_relaxed_32(&control->space_wanted, 0); // before the count: the other way round loses a wake
+    mslot_store_release_32(&control->space_sequence, mslot_load_relaxed_32(&control->space_sequence) + 1);
+    mslot_count(&control->space_wakes);
+    return true;
+}
+
+/// One poll of an empty ring: true if something is at the next position. Touches the slot in which the message will probably
+/// come, so that its line travels together with the cell's. Progress: wait-free. Crash: nothing changed.
+static inline bool mslot_ring_poll(mslot_ring_reader *reader)
+{
+    const mslot_ring *ring = &reader->ring;
+    uint64_t cell = mslot_load_relaxed(mslot_ring_cell(ring, reader->next)); // relaxed: mslot_ring_look acquires
+    if ((uint32_t)cell == 0) {
+        reader->predicted = reader->seen_spare;
+        return true;
+    }
+    reader->seen_spare = mslot_cell_index(cell);
+    __builtin_prefetch(ring->slots + (size_t)reader->predicted * MSLOT_SLOT_BYTES);
+    return !mslot_cell_is_empty_of(cell, mslot_ring_lap(ring, reader->next));
+}
+
+/// Where to sleep: `word` while it holds `value`. NULL: do not sleep, something is there.
+typedef struct mslot_bed {
+    uint32_t *word;
+    uint32_t value;
+} mslot_bed;
+
+/// Says that the reader is about to sleep on its cell. Progress: wait-free. Crash: `parked_position` stays; the next reader clears it.
+static inline mslot_bed mslot_ring_park(mslot_ring_reader *reader)
+{
+    const mslot_ring *ring = &reader->ring;
+    uint64_t *cell = mslot_ring_cell(ring, reader->next);
+    mslot_bed bed;
+    // seq_cst both: pairs with the swap and the load in Write 5 and 7.
+    mslot_store_seq_cst(&ring->control->parked_position, reader->next + 1);
+    uint64_t seen = mslot_load_seq_cst(cell);
+    bed.word = mslot_cell_is_empty_of(seen, mslot_ring_lap(ring, reader->next)) ? mslot_cell_futex(cell) : NULL;
+    bed.value = (uint32_t)seen;
+    return bed;
+}
+
+/// Awake again. Only the reader clears it: a writer that did would silence the others.
+static inline void mslot_ring_unpark(mslot_ring_reader *reader)
+{
+    // Release is enough: a writer that still sees the old value makes one useless wake.
+    mslot_store_release(&reader->ring.control->parked_position, 0);
+}
+
+// MARK: making, taking over, closing, looking from outside (Ring/)
+
+/// Bytes of a segment of this geometry, and where its parts are. 0 if the geometry is not allowed.
+uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count);
+
+/// Checks a header that has been copied to private memory: sizes, offsets, counts against `file_bytes`.
+/// DONE, NOT_A_MAILSLOT or OTHER_LAYOUT.
+mslot_outcome mslot_header_check(const mslot_header *header, uint64_t file_bytes);
+
+/// The parts of a mapped segment whose header was checked.
+mslot_ring mslot_ring_of(const mslot_header *header, void *segment);
+
+/// Fills zeroed memory with an empty ring whose positions start at N. For a segment that has no name yet.
+void mslot_ring_initialise(const mslot_ring *ring);
+
+/// Takes a lane whose owner is provably gone, recovering its slot. Progress: wait-free. Crash: as any owner's death.
+/// DAMAGED: the lane's words are out of range; leave it.
+mslot_outcome mslot_ring_recover_lane(mslot_ring_writer *writer, const mslot_ring *ring, uint32_t lane);
+
+/// For the holder of the reader's lock. DONE: `reader` goes on where the dead one stopped. CLOSED: the segment is sealed.
+/// DAMAGED. In each case the caller wakes every sleeper on `space_sequence`. Progress: bounded by N. Crash: do it again.
+mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *ring);
+
+/// Seals the tail, for the holder of the reader's lock: every write that succeeded came before, none comes after. The caller
+/// wakes every sleeper on `space_sequence`. Progress: lock-free. Crash: the next holder of the lock seals or finds the seal.
+mslot_outcome mslot_ring_seal(const mslot_ring *ring);
+
+/// The tail at some moment during the call, found by reading only. `closed`: a seal is there. DAMAGED if no tail is found.
+typedef struct mslot_tail {
+    mslot_outcome outcome;
+    uint64_t position;
+    bool closed;
+} mslot_tail;
+mslot_tail mslot_ring_tail(const mslot_ring *ring);
+
+/// The length of the next message at some moment, as a third party sees it. DONE, EMPTY, BUSY (it changes too fast), DAMAGED.
+typedef struct mslot_next_length {
+    mslot_outcome outcome;
+    uint32_t length;
+} mslot_next_length;
+mslot_next_length mslot_ring_next_length(const mslot_ring *ring);
+
+/// Invariant I1 on a ring at rest: true if every slot index is in exactly one place. `seen` has slot_count zeroed bytes.
+bool mslot_ring_count_indices(const mslot_ring *ring, unsigned char *seen);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,196 @@
+/*
+ * The segment: what lies in shared memory, byte by byte.
+ *
+ * This is an ABI. Version 1. Little-endian, naturally aligned; every word that two processes touch is on a line of its
+ * own writer. Nothing here is ever moved; what is reserved is zero, and stays zero until a later version gives it a meaning.
+ *
+ *     +--------+---------+------------+----------+----------+---------------+------------+
+ *     | header | control | lane hints | lanes[W] | cells[N] | consumed[N+W] | slots[N+W] |
+ *     +--------+---------+------------+----------+----------+---------------+------------+
+ *     0        2048      4096         each part starts at a multiple of 64; the header says where
+ *
+ *     N cells (a power of two, 1 to 32768) · W writer lanes (1 or more) · N + W slots (at most 65535)
+ *
+ * A cell is 64 bits and says which slot is at a position. Its LOW half is the word that the reader sleeps on.
+ *
+ *     bit  63        48 47        32 31   28 27              0
+ *     EMPTY  spare      lap >> 28     0010    lap & 0x0fffffff     bit 29: no thread id reaches it
+ *     FULL   index      lap & 0xffff  0000    0                    0: the value on which the kernel wakes for a dying thread
+ *     CLOSED spare      lap >> 28     0011    lap & 0x0fffffff     the seal: nobody publishes here or beyond
+ *
+ * Position t is 64 bits, starts at N and counts up for ever. cell(t) = cells[t mod N]; lap(t) = t / N, kept modulo 2^44
+ * (EMPTY, CLOSED) or 2^16 (FULL). Positions are compared by signed difference, laps modulo their width.
+ *
+ * A slot is 448 bytes, 7 cache lines: a header of 24 bytes and 424 bytes of payload.
+ *
+ *     +--------+-------+--------+--------+------+----------+---------------------+
+ *     | length | flags | origin | sender | lane | extra    | payload, 424 bytes  |
+ *     +--------+-------+--------+--------+------+----------+---------------------+
+ *     0        4       6        8        12     16         24                    448
+ *
+ * Invariants, which mslot_ring_count_indices() checks on a ring at rest:
+ *   I1  Every slot index is in exactly one place: one lane's `own`, or one cell.
+ *   I2  Positions are published one after another: a writer tries t only after it has seen every position below t published.
+ *   I3  A cell leaves EMPTY(lap) only by the publishing swap or the reader's seal, and leaves FULL(lap) only by the reader.
+ *
+ * A writer killed at any step of a write (the steps are those of mslot_ring_publish):
+ *
+ *     killed                              state left              the reader                                     lost
+ *     while filling, or holding a loan    a private slot          unaffected                                     that message
+ *     after 3 or 4, before 5              cell EMPTY              unaffected: the kernel finds no thread id      that message
+ *     after 5                             published               awake: reads it; asleep on that cell: the
+ *                                                                 kernel finds the pending word 0 and wakes it   nothing
+ *     after 6, before 7                   published               as above                                       nothing
+ *     lost the swap, before trying again  another's message       tolerates one spurious wake                    that message
+ *
+ * The same writer stopped instead of killed holds up nobody: no other process ever waits for a step of his.
+ *
+ * Locks. The reader holds an open-file-description lock on byte 0 of the file, the owner of lane i one on byte 1 + i.
+ * They say who is alive; the words in this file never do.
+ */
+#ifndef MAILSLOTS_SEGMENT_H
+#define MAILSLOTS_SEGMENT_H
+
+#include "atomics.h"
+
+enum {
+    /// The longest message, in bytes.
+    MSLOT_MESSAGE_BYTES_MAX = 424,
+    MSLOT_SLOT_HEADER_BYTES = 24,
+    MSLOT_SLOT_BYTES = 448,
+    MSLOT_LINE_BYTES = 64,
+
+    MSLOT_CELLS_DEFAULT = 4096,
+    MSLOT_CELLS_MAX = 32768,
+    MSLOT_LANES_DEFAULT = 256,
+    /// N + W: a slot's index has 16 bits, and 65535 is none.
+    MSLOT_SLOTS_MAX = 65535,
+
+    MSLOT_LAYOUT_VERSION = 1,
+    MSLOT_HEADER_BYTES = 2048,
+    MSLOT_CONTROL_BYTES = 2048,
+    /// 255 characters of UTF-8.
+    MSLOT_NAME_BYTES_MAX = 1020,
+
+    MSLOT_LOCK_READER = 0,
+    MSLOT_LOCK_FIRST_LANE = 1,
+
+    /// Bit of mslot_header.options: messages from other machines may be delivered here.
+    MSLOT_OPTION_REMOTE = 1
+};
+
+/// "MAILSLOT", as a little-endian word.
+static const uint64_t MSLOT_MAGIC = 0x544f4c534c49414dULL;
+
+/// No position: positions start at N and never come here.
+static const uint64_t MSLOT_POSITION_NONE = ~0ULL;
+
+/// Written once, before the segment has a name. Who opens it checks it, copies it, and never reads it again.
+typedef struct mslot_header {
+    uint64_t magic;
+    uint32_t layout_version;
+    uint32_t header_bytes;
+    uint64_t segment_bytes;
+    uint32_t cell_count;
+    uint32_t lane_count;
+    uint32_t slot_bytes;
+    /// The mailslot's own maximum, 1 to 424. (Larger ones belong to a later version.)
+    uint32_t message_bytes_max;
+    uint64_t control_offset;
+    uint64_t lane_hints_offset;
+    uint64_t lanes_offset;
+    uint64_t cells_offset;
+    uint64_t consumed_offset;
+    uint64_t slots_offset;
+    /// Reserved for messages longer than a slot. 0: there is no such part.
+    uint64_t overflow_offset;
+    uint32_t options;
+    /// The permission bits of the file: 0600 and so on.
+    uint32_t mode;
+    /// Nanoseconds since 1970.
+    uint64_t created_ns;
+    uint32_t creator_uid;
+    uint32_t name_bytes;
+    /// In canonical form: folded, `/` between parts; a zero byte follows.
+    char name[MSLOT_NAME_BYTES_MAX + 4];
+    unsigned char reserved[MSLOT_HEADER_BYTES - 1144];
+} mslot_header;
+
+/// What changes while the mailslot lives, beside the cells. A word's writer is named; everybody may read it.
+typedef struct mslot_control {
+    /// A position at or below the tail. Written by each writer after it has published; may go backwards.
+    uint64_t tail_hint;
+    unsigned char tail_pad[120];
+
+    /// The next position to read. Written by the reader.
+    uint64_t head;
+    unsigned char head_pad[120];
+
+    /// 0: the reader is awake. Else 1 + the position on whose cell it sleeps. Written by the reader only.
+    uint64_t parked_position;
+    unsigned char parked_pad[120];
+
+    /// Not 0: a writer waits for room. Set by writers, cleared by the reader: a flag, never a count.
+    uint32_t space_wanted;
+    /// Counts up whenever sleepers must look again. The word that writers sleep on. Written by the reader.
+    uint32_t space_sequence;
+    unsigned char space_pad[120];
+
+    /// The mailslot's own read time-out in nanoseconds; INT64_MAX: for ever. Written by the reader.
+    uint64_t read_timeout_ns;
+    /// When the reader took the mailslot, nanoseconds since 1970, and who it is. Information, never a decision.
+    uint64_t reader_since_ns;
+    uint32_t reader_pid;
+    uint32_t reader_uid;
+    /// Counters of the reader: went to sleep; woke waiting writers; refused something damaged; took the mailslot over.
+    uint64_t parks;
+    uint64_t space_wakes;
+    uint64_t damaged;
+    uint64_t take_overs;
+    unsigned char reader_pad[72];
+
+    /// For counters of later versions.
+    unsigned char reserved[MSLOT_CONTROL_BYTES - 640];
+} mslot_control;
+
+/// A writer's private record, one line. Written by its owner only; who owns it is what the lane's lock says.
+typedef struct mslot_lane {
+    /// What the next owner needs if this one dies during a write; see mslot_ring_recover_lane.
+    uint64_t intent_position;
+    uint32_t intent_spare;
+    /// The slot that belongs to this lane.
+    uint32_t own;
+    /// Counters, over all owners: messages published; writes that met a full ring; waits for room; wakes of the reader.
+    uint64_t messages;
+    uint64_t fulls;
+    uint64_t waits;
+    uint64_t wakes;
+    uint32_t owner_pid;
+    uint32_t owner_uid;
+    /// Reserved for a long message's place.
+    uint64_t overflow;
+} mslot_lane;
+
+/// A message on its way. Private to a writer until published, to the reader until released.
+typedef struct mslot_slot {
+    uint32_t length;
+    /// Reserved: 0.
+    uint16_t flags;
+    /// Where the message came from: 0 this machine; others are the bridge's.
+    uint16_t origin;
+    /// The writer's process id as it sees it itself. Information.
+    uint32_t sender;
+    uint32_t lane;
+    /// Reserved: 0.
+    uint64_t extra;
+    unsigned char payload[MSLOT_MESSAGE_BYTES_MAX];
+} mslot_slot;
+
+MSLOT_STATIC_ASSERT(sizeof(mslot_header) == MSLOT_HEADER_BYTES, "the header ends where control begins");
+MSLOT_STATIC_ASSERT(sizeof(mslot_control) == MSLOT_CONTROL_BYTES, "control ends where the lane hints begin");
+MSLOT_STATIC_ASSERT(sizeof(mslot_lane) == MSLOT_LINE_BYTES, "a lane is one line, so that writers do not share one");
+MSLOT_STATIC_ASSERT(sizeof(mslot_slot) == MSLOT_SLOT_BYTES, "a slot is seven lines");
+MSLOT_STATIC_ASSERT(offsetof(mslot_slot, payload) == MSLOT_SLOT_HEADER_BYTES, "40 bytes of payload share the header's line");
+MSLOT_STATIC_ASSERT(offsetof(mslot_control, head) - offsetof(mslot_control, tail_hint) == 128, "writers and reader do not share a pair of lines");
+
+#endif
