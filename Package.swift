@@ -1,0 +1,58 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Warnings are errors where we can see them, in CI, and never at a client's.
+let isCI = Context.environment["MAILSLOTS_WARNINGS_AS_ERRORS"] != nil
+
+let cSettings: [CSetting] =
+    [.define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra")]
+    + (isCI ? [.treatAllWarnings(as: .error)] : [])
+
+let swiftSettings: [SwiftSetting] =
+    [
+        .strictMemorySafety(),
+        .enableUpcomingFeature("ExistentialAny"),  // SE-0335: `any` where a call is dynamic
+        .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409: what leaks into the API says so
+        .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    ] + (isCI ? [.treatAllWarnings(as: .error)] : [])
+
+let package = Package(
+    name: "Mailslots",
+    products: [
+        .library(name: "Mailslots", targets: ["Mailslots"]),
+        .library(name: "CMailslots", targets: ["CMailslots"]),
+        .executable(name: "mailslot", targets: ["MailslotsCommand"]),
+    ],
+    traits: [
+        .trait(
+            name: "Bridge",
+            description: "The floors above the Swift API: the program `mailslot`. Without it no other package is resolved."),
+        .default(enabledTraits: ["Bridge"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        .target(name: "CMailslots", cSettings: cSettings),
+        .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "MailslotsCommand",
+            dependencies: [
+                "Mailslots",
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
+                .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
+            ],
+            swiftSettings: swiftSettings),
+
+        // The C core's own tests: C programs, so that they also run single-stepped and on other processors.
+        .executableTarget(
+            name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests", exclude: ["README.md"],
+            cSettings: cSettings),
+        .testTarget(
+            name: "MailslotsTests", dependencies: ["Mailslots", "CMailslots", "mailslots-core-tests", "MailslotsCommand"],
+            swiftSettings: swiftSettings),
+    ],
+    cLanguageStandard: .c11
+)

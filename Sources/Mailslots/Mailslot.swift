@@ -1,0 +1,190 @@
+internal import CMailslots
+
+/// A named place for small messages between processes of one machine: one process creates it and reads, any number of processes
+/// open it and write.
+///
+/// ```swift
+/// // One process:
+/// var orders = try Mailslot.create("orders")
+/// if let message = try orders.read(timeout: .seconds(60)) {
+///     print(message.text)  // "hello"
+/// }
+///
+/// // Any other:
+/// var out = try Mailslot.open("orders")
+/// try out.write("hello")
+/// ```
+///
+/// A message has 0 to 424 bytes and is not acknowledged. Names are `"orders"`, `"app/orders"`, or in full
+/// `\\.\mailslot\app\orders`; the case of ASCII letters does not matter.
+///
+/// This type is a namespace; the two ends are ``MailslotReader`` and ``MailslotWriter``.
+public enum Mailslot {
+    /// The longest message: 424 bytes.
+    public static let maximumMessageSize = Int(MSLOT_MESSAGE_BYTES_MAX)
+
+    /// What happens to the unread messages of a reader that ended without closing (was killed).
+    public enum UnreadMessages: Sendable, Hashable {
+        /// They are discarded, and what its writers write next fails with ``MailslotError/Code/closed``.
+        case discard
+        /// The new reader reads them; its writers go on and notice nothing. A message that the dead reader had not released comes
+        /// again, with the same position.
+        case adopt
+    }
+
+    /// Who may open a mailslot: the permission bits of its file. The umask does not apply.
+    ///
+    /// Who may write a mailslot may also read it and damage it.
+    public struct Permissions: RawRepresentable, Sendable, Hashable {
+        public var rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        /// Mode 0600, the default: processes of the same user.
+        public static let owner = Permissions(rawValue: 0o600)
+        /// Mode 0660: also processes of the file's group.
+        public static let group = Permissions(rawValue: 0o660)
+        /// Mode 0666: everybody on this machine.
+        public static let everyone = Permissions(rawValue: 0o666)
+    }
+
+    /// Whose mailslots a writer trusts. The owner of a mailslot can read and change what is written to it.
+    public struct Trust: Sendable, Hashable {
+        let user: UInt32
+
+        /// The process's own user and root.
+        public static let sameUser = Trust(user: MSLOT_TRUST_NOBODY_ELSE)
+        /// Also this user.
+        public static func user(_ id: UInt32) -> Trust { Trust(user: id) }
+        /// Everybody.
+        public static let anyone = Trust(user: MSLOT_TRUST_ANYONE)
+    }
+
+    /// What a writer that waits for room does when the reader was killed.
+    public enum ReaderDeath: Sendable, Hashable {
+        /// It fails with ``MailslotError/Code/noReader``, within a second.
+        case fail
+        /// It goes on waiting for a reader that adopts the mailslot.
+        case wait
+    }
+
+    /// Creates a mailslot, to read from it. A name has one reader at a time.
+    ///
+    /// A name whose reader was killed is taken over. Not for a signal handler; a `fork` in another thread waits for it.
+    ///
+    /// - Parameters:
+    ///   - name: The mailslot's name.
+    ///   - capacity: How many messages fit: a power of two from 1 to 32768. `nil`: 4096, or what is there to adopt.
+    ///   - writers: How many writers there may be at one time. `nil`: 256, or what is there to adopt.
+    ///   - maximumMessageSize: The longest message in bytes, 1 to 424. `nil`: 424, or what is there to adopt.
+    ///   - permissions: Who may open it. `nil`: ``Permissions/owner``, or what is there to adopt.
+    ///   - unread: What happens to a dead reader's messages.
+    ///   - readTimeout: The mailslot's own time-out for reading.
+    ///   - acceptsRemoteMessages: Whether messages from other machines may be delivered here.
+    /// - Throws: A ``MailslotError``: ``MailslotError/Code/alreadyExists`` if another reader has the name, ``MailslotError/Code/noSpace``
+    ///   if the shared-memory file system is full (never later), and what its codes say. A dead reader's leftovers are not an error.
+    ///
+    /// The corresponding C function is `mslot_create`, the Windows call `CreateMailslot`.
+    public static func create(
+        _ name: String,
+        capacity: Int? = nil,
+        writers: Int? = nil,
+        maximumMessageSize: Int? = nil,
+        permissions: Permissions? = nil,
+        unread: UnreadMessages = .discard,
+        readTimeout: MailslotTimeout = .forever,
+        acceptsRemoteMessages: Bool = false
+    ) throws(MailslotError) -> MailslotReader {
+        var options = mslot_create_options_default()
+        options.capacity = try checked(capacity, name)
+        options.writers = try checked(writers, name)
+        options.message_bytes_max = try checked(maximumMessageSize, name)
+        options.mode = permissions?.rawValue ?? 0
+        options.adopt = unread == .adopt
+        options.read_timeout_ns = readTimeout.nanoseconds
+        options.allow_remote = acceptsRemoteMessages
+        let created = unsafe mslot_create(name, &options)
+        guard let handle = unsafe created.reader else { throw unsafe MailslotError(created.failure, name: name) }
+        return unsafe MailslotReader(handle: handle, name: name, adopted: created.adopted)
+    }
+
+    /// Opens a mailslot, to write to it.
+    ///
+    /// - Parameters:
+    ///   - name: The mailslot's name.
+    ///   - waitingUpTo: How long to wait for a reader to appear; by default not at all.
+    ///   - trusting: Whose mailslots are trusted.
+    ///   - onReaderDeath: What waiting for room does when the reader is killed.
+    ///   - prefaulting: Maps every page now: the first writes are faster, opening is slower.
+    /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound``, ``MailslotError/Code/noReader``,
+    ///   ``MailslotError/Code/tooManyWriters``, ``MailslotError/Code/untrusted``, and what its codes say.
+    ///
+    /// The corresponding C function is `mslot_open`, the Windows call `CreateFile`.
+    public static func open(
+        _ name: String,
+        waitingUpTo wait: MailslotTimeout = .now,
+        trusting trust: Trust = .sameUser,
+        onReaderDeath: ReaderDeath = .fail,
+        prefaulting: Bool = false
+    ) throws(MailslotError) -> MailslotWriter {
+        var options = mslot_open_options_default()
+        options.wait_ns = wait.nanoseconds
+        options.trust_user = trust.user
+        options.wait_through_restarts = onReaderDeath == .wait
+        options.populate = prefaulting
+        let opened = unsafe mslot_open(name, &options)
+        guard let handle = unsafe opened.writer else { throw unsafe MailslotError(opened.failure, name: name) }
+        return unsafe MailslotWriter(handle: handle, name: name)
+    }
+
+    /// Looks at a mailslot without disturbing anyone. Needs permission to read its file.
+    ///
+    /// The corresponding C function is `mslot_inspect`.
+    public static func info(_ name: String) throws(MailslotError) -> MailslotInfo {
+        let inspected = unsafe mslot_inspect(name)
+        guard inspected.failure.outcome == .done else { throw MailslotError(inspected.failure, name: name) }
+        return MailslotInfo(inspected.info)
+    }
+
+    /// The names of the mailslots that the caller may read, sorted.
+    ///
+    /// The corresponding C function is `mslot_list`.
+    public static func list() throws(MailslotError) -> [String] {
+        final class Names { var names: [String] = [] }
+        let found = Names()
+        let failure = unsafe mslot_list(
+            { name, context in
+                // Sound: the context is `found`, which outlives the call.
+                guard let name = unsafe name, let context = unsafe context else { return }
+                unsafe Unmanaged<Names>.fromOpaque(context).takeUnretainedValue().names.append(String(cString: name))
+            }, Unmanaged.passUnretained(found).toOpaque())
+        guard failure.outcome == .done else { throw MailslotError(failure, name: "*") }
+        return found.names.sorted()
+    }
+
+    /// Removes a mailslot whose reader is gone, with its unread messages.
+    ///
+    /// - Throws: ``MailslotError/Code/alreadyExists`` if a reader has it; nothing is removed then.
+    ///
+    /// The corresponding C function is `mslot_remove`.
+    public static func remove(_ name: String) throws(MailslotError) {
+        let failure = unsafe mslot_remove(name)
+        guard failure.outcome == .done else { throw MailslotError(failure, name: name) }
+    }
+
+    /// The path of the file that a mailslot of this name has, or would have.
+    ///
+    /// The corresponding C function is `mslot_path`.
+    public static func path(_ name: String) throws(MailslotError) -> String {
+        var path = [CChar](repeating: 0, count: 4096)
+        let failure = unsafe mslot_path(name, &path, path.count)
+        guard failure.outcome == .done else { throw MailslotError(failure, name: name) }
+        return String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// A count for the C options, in which 0 means "not said".
+    private static func checked(_ count: Int?, _ name: String) throws(MailslotError) -> UInt32 {
+        guard let count else { return 0 }
+        guard count > 0, let exact = UInt32(exactly: count) else { throw MailslotError(outcome: .badArgument, name: name) }
+        return exact
+    }
+}

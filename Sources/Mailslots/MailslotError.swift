@@ -1,0 +1,100 @@
+internal import CMailslots
+
+/// What went wrong, with the cause and the cure in its description.
+///
+/// Normal business is not an error: a full mailslot is an outcome of ``MailslotWriter/tryWrite(_:)-(RawSpan)``, and a read whose time
+/// is up returns `nil`.
+public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What kind of error it is. Later versions may add codes, so a `switch` needs a `default`.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        let outcome: UInt32
+
+        init(_ outcome: mslot_outcome) { self.outcome = outcome.rawValue }
+
+        /// The reader closed the mailslot, or a new one took its name over: open again.
+        public static let closed = Code(.closed)
+        /// The mailslot is there, but its reader was killed.
+        public static let noReader = Code(.noReader)
+        /// ``MailslotReader/interrupter`` or ``MailslotWriter/interrupter`` ended the wait.
+        public static let interrupted = Code(.interrupted)
+        /// A process that may write the mailslot broke its rules. One message was skipped, or the mailslot is destroyed.
+        public static let damaged = Code(.damaged)
+        /// The message is longer than the mailslot takes.
+        public static let tooLong = Code(.tooLong)
+        /// The handle is in the middle of another call.
+        public static let busy = Code(.busy)
+        /// The handle belongs to the process that this one was forked from: open your own.
+        public static let forked = Code(.forked)
+        /// An argument is out of range.
+        public static let badArgument = Code(.badArgument)
+        /// The name is not a mailslot's name.
+        public static let badName = Code(.badName)
+        /// No mailslot has this name.
+        public static let notFound = Code(.notFound)
+        /// No reader appeared in time.
+        public static let timedOut = Code(.timedOut)
+        /// Another reader has this name: ``MailslotError/holder``.
+        public static let alreadyExists = Code(.alreadyExists)
+        /// Every writer lane is taken.
+        public static let tooManyWriters = Code(.tooManyWriters)
+        /// The file system refuses.
+        public static let noPermission = Code(.noPermission)
+        /// The mailslot belongs to a user who is not trusted.
+        public static let untrusted = Code(.untrusted)
+        /// A file has the name, but is no mailslot.
+        public static let notAMailslot = Code(.notAMailslot)
+        /// The mailslot has another layout version.
+        public static let otherLayout = Code(.otherLayout)
+        /// The mailslot to adopt has other properties than was asked for.
+        public static let mismatch = Code(.mismatch)
+        /// The shared-memory file system is full.
+        public static let noSpace = Code(.noSpace)
+        /// A system call failed: ``MailslotError/errno``.
+        public static let systemError = Code(.systemError)
+
+        public var description: String {
+            guard let outcome = mslot_outcome(rawValue: outcome) else { return "unknown outcome" }
+            return unsafe String(cString: mslot_outcome_text(outcome))
+        }
+    }
+
+    /// The reader that has the name, as it sees itself. Information: in another pid namespace the number means another process.
+    public struct Holder: Sendable, Hashable {
+        public let processID: Int32
+        public let userID: UInt32
+    }
+
+    public let code: Code
+    /// The mailslot's name, as it was given.
+    public let name: String
+    /// The `errno` of the system call that failed, or 0.
+    public let errno: Int32
+    /// With ``Code/alreadyExists``: who has the name.
+    public let holder: Holder?
+    /// What is wrong, why, and the cure.
+    public let description: String
+
+    init(_ failure: mslot_failure, name: String) {
+        self.code = Code(failure.outcome)
+        self.name = name
+        self.errno = failure.system_error
+        self.holder = failure.outcome == .alreadyExists ? Holder(processID: failure.holder_pid, userID: failure.holder_uid) : nil
+        var failure = failure
+        var text = [CChar](repeating: 0, count: 2048)
+        let length = unsafe mslot_describe(&failure, name, &text, text.count)
+        self.description = String(decoding: text.prefix(min(length, text.count - 1)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    init(outcome: mslot_outcome, name: String) {
+        var failure = mslot_failure()
+        failure.outcome = outcome
+        self.init(failure, name: name)
+    }
+
+    /// For the inlined calls: out of their way.
+    @usableFromInline
+    @inline(never)
+    static func make(_ outcome: UInt32, _ name: String) -> MailslotError {
+        MailslotError(outcome: mslot_outcome(rawValue: outcome) ?? .damaged, name: name)
+    }
+}

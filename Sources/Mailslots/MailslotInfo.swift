@@ -1,0 +1,87 @@
+internal import CMailslots
+
+/// A mailslot at some moment: what waits in it, what it is, and its counters.
+///
+/// Counters count up from the mailslot's creation, over all its readers and writers. To read them disturbs nobody.
+public struct MailslotInfo: Sendable, Hashable {
+    /// The mailslot's name in canonical form: folded to lower case, `/` between parts.
+    public let name: String
+    /// The next message's size in bytes; `nil`: there is none.
+    public let nextMessageSize: Int?
+    /// How many messages wait, 0 to ``capacity``.
+    public let messageCount: Int
+    /// How many messages fit.
+    public let capacity: Int
+    /// The longest message in bytes.
+    public let maximumMessageSize: Int
+    /// How many writers there may be at one time.
+    public let maximumWriters: Int
+    /// The mailslot's own time-out for reading.
+    public let readTimeout: MailslotTimeout
+    /// The permission bits it was created with.
+    public let permissions: Mailslot.Permissions
+    public let acceptsRemoteMessages: Bool
+    /// Bytes of shared memory.
+    public let segmentSize: Int
+    /// Whether its words obey its rules.
+    public let isSound: Bool
+
+    /// Messages published, and released by readers.
+    public let written: UInt64
+    public let read: UInt64
+    /// Writes that met a full mailslot, and times that writers slept for room.
+    public let fulls: UInt64
+    public let writerWaits: UInt64
+    /// Times that writers woke the reader, and that the reader slept.
+    public let readerWakes: UInt64
+    public let readerSleeps: UInt64
+    /// Times that the reader woke writers.
+    public let writerWakes: UInt64
+    /// Things the reader found damaged and refused.
+    public let damaged: UInt64
+    /// Times that a reader adopted the mailslot.
+    public let adoptions: UInt64
+
+    /// When the mailslot was created and when its reader took it, in nanoseconds since 1970.
+    public let createdNanoseconds: UInt64
+    public let readerSinceNanoseconds: UInt64
+    public let ownerUserID: UInt32
+    /// The reader, as it sees itself. Information.
+    public let readerProcessID: UInt32
+    public let readerUserID: UInt32
+    /// Whether a reader has it. Only ``Mailslot/info(_:)`` asks; elsewhere true.
+    public let hasReader: Bool
+    /// How many writers have it open. Only ``Mailslot/info(_:)`` asks; elsewhere 0.
+    public let writerCount: Int
+
+    init(_ info: mslot_info) {
+        var name = info.name
+        self.name = unsafe withUnsafeBytes(of: &name) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        nextMessageSize = info.next_byte_count < 0 ? nil : Int(info.next_byte_count)
+        messageCount = Int(info.message_count)
+        capacity = Int(info.capacity)
+        maximumMessageSize = Int(info.message_bytes_max)
+        maximumWriters = Int(info.writers_max)
+        readTimeout = MailslotTimeout(nanoseconds: info.read_timeout_ns)
+        permissions = Mailslot.Permissions(rawValue: info.mode)
+        acceptsRemoteMessages = info.allows_remote
+        segmentSize = Int(info.segment_bytes)
+        isSound = info.outcome == .done
+        written = info.written
+        read = info.read
+        fulls = info.fulls
+        writerWaits = info.writer_waits
+        readerWakes = info.reader_wakes
+        readerSleeps = info.reader_parks
+        writerWakes = info.writer_wakes
+        damaged = info.damaged
+        adoptions = info.take_overs
+        createdNanoseconds = info.created_ns
+        readerSinceNanoseconds = info.reader_since_ns
+        ownerUserID = info.owner_uid
+        readerProcessID = info.reader_pid
+        readerUserID = info.reader_uid
+        hasReader = info.reader_present
+        writerCount = Int(info.writer_count)
+    }
+}

@@ -1,0 +1,70 @@
+public import CMailslots
+
+/// A message copied out of the mailslot: up to 424 bytes, inline, without an allocation.
+///
+/// It is a collection of its bytes:
+///
+/// ```swift
+/// let bytes = [UInt8](message)
+/// let text = String(decoding: message, as: UTF8.self)
+/// message.withBytes { (bytes: RawSpan) in decode(bytes) }
+/// ```
+public struct MailslotMessage: Sendable {
+    /// What is known of a message beside its bytes.
+    public struct Info: Sendable, Hashable {
+        /// The message's place in the order of all messages of the mailslot. Consecutive; a message that comes again after its reader
+        /// was killed has the position it had.
+        public let position: UInt64
+        /// The writer's process id, as the writer says. Information: a writer can lie, and pid namespaces differ.
+        public let sender: UInt32
+        /// Where it came from; 0: this machine.
+        public let origin: UInt16
+
+        @inlinable init(position: UInt64, sender: UInt32, origin: UInt16) {
+            self.position = position
+            self.sender = sender
+            self.origin = origin
+        }
+    }
+
+    public let info: Info
+    /// How many bytes it has, 0 to 424.
+    public let count: Int
+    @usableFromInline var storage: InlineArray<424, UInt8>
+
+    @inlinable
+    init(copying view: mslot_view) {
+        info = unsafe Info(position: view.position, sender: view.sender, origin: view.origin)
+        count = unsafe Int(view.byte_count)
+        storage = InlineArray(repeating: 0)
+        if let bytes = unsafe view.bytes {
+            // Sound: the view has `byte_count` bytes, which mslot_peek has checked against 424.
+            var span = storage.mutableSpan
+            let count = count
+            unsafe span.withUnsafeMutableBytes { unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: count)) }
+        }
+    }
+
+    /// Calls `body` with the bytes, in place.
+    @inlinable
+    public func withBytes<Result: ~Copyable, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        // Sound: a UInt8 has no padding.
+        try body(unsafe storage.span.bytes.extracting(first: count))
+    }
+
+    /// The bytes as text; what is not UTF-8 becomes U+FFFD.
+    public var text: String { String(decoding: self, as: UTF8.self) }
+}
+
+extension MailslotMessage: RandomAccessCollection {
+    @inlinable public var startIndex: Int { 0 }
+    @inlinable public var endIndex: Int { count }
+
+    @inlinable
+    public subscript(index: Int) -> UInt8 {
+        precondition(index >= 0 && index < count, "The index is beyond the message's bytes.")
+        return storage[index]
+    }
+}

@@ -1,0 +1,170 @@
+public import CMailslots
+
+/// The reading end of a mailslot: ``Mailslot/create(_:capacity:writers:maximumMessageSize:permissions:unread:readTimeout:acceptsRemoteMessages:)``.
+///
+/// It is owned by one place at a time, which the compiler checks; it may move to another thread. It ends with ``close()`` or when
+/// it goes out of scope: unread messages are then discarded, and writers are told. To leave messages for another reader, a process has
+/// to die; see ``Mailslot/UnreadMessages/adopt``.
+///
+/// - Important: After `fork`, a child's calls on its parent's reader throw ``MailslotError/Code/forked`` and touch nothing.
+@safe
+public struct MailslotReader: ~Copyable, Sendable {
+    // Sound: every call on the handle is a mutating or consuming method of its one owner. Only the interrupter shares it.
+    @usableFromInline nonisolated(unsafe) let handle: UnsafeMutablePointer<mslot_reader>
+    /// The mailslot's name, as it was given.
+    public let name: String
+    /// Whether messages of a dead reader were adopted.
+    public let adopted: Bool
+    private var interruption: MailslotInterrupter?
+
+    init(handle: UnsafeMutablePointer<mslot_reader>, name: String, adopted: Bool) {
+        unsafe self.handle = unsafe handle
+        self.name = name
+        self.adopted = adopted
+    }
+
+    // MARK: reading
+
+    /// Copies the next message out, waiting for it.
+    ///
+    /// - Parameter timeout: How long to wait; by default as long as the mailslot says, which is for ever unless
+    ///   ``setTimeout(_:)`` or `create` said otherwise.
+    /// - Returns: `nil` when the time is up.
+    /// - Throws: A ``MailslotError``: ``MailslotError/Code/interrupted``, ``MailslotError/Code/damaged``,
+    ///   ``MailslotError/Code/forked``. A time that is up is not thrown, and a signal ends nothing.
+    ///
+    /// The corresponding C function is `mslot_read`, the Windows call `ReadFile`.
+    @inlinable
+    public mutating func read(timeout: MailslotTimeout = .ofMailslot) throws(MailslotError) -> MailslotMessage? {
+        guard let view = unsafe try lend(timeout) else { return nil }
+        let message = unsafe MailslotMessage(copying: view)
+        release(1)
+        return message
+    }
+
+    /// Calls `body` with the next message in place, without a copy, and then releases it, also when `body` throws.
+    ///
+    /// The bytes are shared memory: a writer that breaks the rules may change them while `body` looks. Copy what you decide on.
+    ///
+    /// - Returns: What `body` returns; `nil` when the time is up.
+    /// - Throws: What `body` throws, or a ``MailslotError`` as ``read(timeout:)``.
+    ///
+    /// The corresponding C functions are `mslot_peek` and `mslot_release`.
+    @inlinable
+    public mutating func withMessage<Result: ~Copyable>(
+        timeout: MailslotTimeout = .ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
+    ) throws -> Result? {
+        guard let view = unsafe try lend(timeout) else { return nil }
+        defer { release(1) }
+        // Sound: the view's bytes stay until they are released, after `body`, which cannot keep the span.
+        return try body(unsafe RawSpan(_unsafeBytes: Self.bytes(view)), unsafe Self.info(view))
+    }
+
+    /// As the other ``withMessage(timeout:_:)``, for a `body` that does not throw: only a ``MailslotError`` is thrown.
+    @inlinable
+    public mutating func withMessage<Result: ~Copyable>(
+        timeout: MailslotTimeout = .ofMailslot, _ body: (RawSpan, MailslotMessage.Info) -> Result
+    ) throws(MailslotError) -> Result? {
+        guard let view = unsafe try lend(timeout) else { return nil }
+        defer { release(1) }
+        // Sound: as above.
+        return body(unsafe RawSpan(_unsafeBytes: Self.bytes(view)), unsafe Self.info(view))
+    }
+
+    /// Calls `body` with each message that is there, at most `limit`, in place; waits only for the first. Releases them together,
+    /// with one wake for all writers that wait for room.
+    ///
+    /// If the process dies meanwhile, the whole batch comes again to a reader that adopts the mailslot. So finish in `beforeRelease`
+    /// what must not be lost: flush what `body` has collected.
+    ///
+    /// - Parameters:
+    ///   - limit: The most messages of one batch, at least 1.
+    ///   - timeout: How long to wait for the first.
+    ///   - body: Called with each message.
+    ///   - beforeRelease: Called once after the last message, while all are still lent.
+    /// - Returns: How many messages there were; 0 when the time is up.
+    /// - Throws: A ``MailslotError`` as ``read(timeout:)``; if damage is met after the first message, the next call throws it.
+    @inlinable
+    public mutating func withMessages(
+        atMost limit: Int, timeout: MailslotTimeout = .ofMailslot,
+        _ body: (RawSpan, MailslotMessage.Info) -> Void, beforeRelease: () -> Void = {}
+    ) throws(MailslotError) -> Int {
+        precondition(limit > 0, "A batch has room for at least one message.")
+        guard let first = unsafe try lend(timeout) else { return 0 }
+        // Sound: as above; and a slot's bytes stay while later ones are lent.
+        body(unsafe RawSpan(_unsafeBytes: Self.bytes(first)), unsafe Self.info(first))
+        var count = 1
+        while count < limit {
+            let next = unsafe mslot_peek(handle, 0)
+            guard unsafe next.outcome == .done else { break }
+            body(unsafe RawSpan(_unsafeBytes: Self.bytes(next)), unsafe Self.info(next))
+            count += 1
+        }
+        beforeRelease()
+        release(count)
+        return count
+    }
+
+    /// The next message, lent; `nil` when the time is up.
+    @inlinable
+    @inline(__always)
+    @unsafe
+    mutating func lend(_ timeout: MailslotTimeout) throws(MailslotError) -> mslot_view? {
+        let view = unsafe mslot_peek(handle, timeout.nanoseconds)
+        let outcome = unsafe view.outcome
+        if outcome == .done { return unsafe view }
+        if outcome == .empty || outcome == .timedOut { return nil }
+        throw .make(outcome.rawValue, name)
+    }
+
+    @inlinable
+    @inline(__always)
+    static func bytes(_ view: mslot_view) -> UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: view.bytes, count: Int(view.byte_count))
+    }
+
+    @inlinable
+    @inline(__always)
+    static func info(_ view: mslot_view) -> MailslotMessage.Info {
+        unsafe MailslotMessage.Info(position: view.position, sender: view.sender, origin: view.origin)
+    }
+
+    /// What was lent goes back. Only damage can refuse it, which the next look at the ring then says.
+    @inlinable
+    @inline(__always)
+    mutating func release(_ count: Int) { _ = unsafe mslot_release(handle, count) }
+
+    // MARK: the rest
+
+    /// Sets the mailslot's own time-out for reading. The Windows call is `SetMailslotInfo`.
+    public mutating func setTimeout(_ timeout: MailslotTimeout) throws(MailslotError) {
+        let outcome = unsafe mslot_set_timeout(handle, timeout.nanoseconds)
+        guard outcome == .done else { throw MailslotError(outcome: outcome, name: name) }
+    }
+
+    /// The mailslot at this moment: next size, message count, counters. The Windows call is `GetMailslotInfo`.
+    public var info: MailslotInfo { unsafe MailslotInfo(mslot_reader_info(handle)) }
+
+    /// Ends this reader's waits from another thread. Take it before the wait begins.
+    public var interrupter: MailslotInterrupter {
+        mutating get {
+            if let interruption { return interruption }
+            let made = unsafe MailslotInterrupter(.reader(handle))
+            interruption = made
+            return made
+        }
+    }
+
+    /// Closes the mailslot: discards unread messages, tells every waiting writer, frees the name. Every write that succeeded came before.
+    ///
+    /// The corresponding C function is `mslot_close`.
+    public consuming func close() {
+        // The end of the scope does it: `deinit`.
+    }
+
+    deinit {
+        interruption?.forget()
+        // Nothing can go wrong that a caller could mend: the one owner is not in another call.
+        _ = unsafe mslot_close(handle)
+    }
+}

@@ -1,0 +1,39 @@
+public import CMailslots
+
+/// How long a call may wait: not at all, for a time, or for ever.
+///
+/// ```swift
+/// try orders.read(timeout: .milliseconds(50))
+/// try orders.read(timeout: .forever)
+/// ```
+public struct MailslotTimeout: Sendable, Hashable {
+    @usableFromInline let nanoseconds: Int64
+
+    @inlinable init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    /// Waits for `duration`; what is negative does not wait, what exceeds 292 years waits for ever.
+    public init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let (whole, overflowed) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflowedAgain) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        let isTooLong = overflowed || overflowedAgain
+        self.nanoseconds = seconds < 0 ? 0 : isTooLong ? MSLOT_FOREVER : max(sum, 0)
+    }
+
+    /// Does not wait.
+    @inlinable public static var now: MailslotTimeout { MailslotTimeout(nanoseconds: 0) }
+    /// Waits until there is an outcome.
+    @inlinable public static var forever: MailslotTimeout { MailslotTimeout(nanoseconds: MSLOT_FOREVER) }
+    /// For reading: the mailslot's own time-out, ``MailslotReader/setTimeout(_:)``.
+    @inlinable public static var ofMailslot: MailslotTimeout { MailslotTimeout(nanoseconds: MSLOT_DEFAULT_TIMEOUT) }
+
+    public static func seconds(_ seconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.seconds(seconds)) }
+    public static func seconds(_ seconds: Double) -> MailslotTimeout { MailslotTimeout(.seconds(seconds)) }
+    public static func milliseconds(_ milliseconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.milliseconds(milliseconds)) }
+    public static func microseconds(_ microseconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.microseconds(microseconds)) }
+
+    /// The wait as a duration; `nil`: for ever, or the mailslot's own.
+    public var duration: Duration? {
+        nanoseconds == MSLOT_FOREVER || nanoseconds == MSLOT_DEFAULT_TIMEOUT ? nil : .nanoseconds(nanoseconds)
+    }
+}

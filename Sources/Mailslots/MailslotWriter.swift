@@ -1,0 +1,188 @@
+public import CMailslots
+
+/// How a write that may find no room ended.
+@frozen
+public enum MailslotWriteOutcome: Sendable, Hashable {
+    /// The message is in the mailslot.
+    case written
+    /// There was no room, now or in the time given. Nothing was written.
+    case full
+}
+
+/// A writing end of a mailslot: ``Mailslot/open(_:waitingUpTo:trusting:onReaderDeath:prefaulting:)``.
+///
+/// Each writer has a lane of its own, so writers never wait for one another; a mailslot has 256 lanes unless its creator said otherwise.
+/// A writer is owned by one place at a time, which the compiler checks (every write is `mutating`); it may move to another thread.
+/// It ends with ``close()`` or when it goes out of scope.
+///
+/// Nothing is acknowledged: a message that was written is read, or discarded when the reader closes the mailslot.
+///
+/// - Important: After `fork`, a child's calls on its parent's writer throw ``MailslotError/Code/forked`` and touch nothing.
+@safe
+public struct MailslotWriter: ~Copyable, Sendable {
+    // Sound: every call on the handle is a mutating or consuming method of its one owner. Only the interrupter shares it.
+    @usableFromInline nonisolated(unsafe) let handle: UnsafeMutablePointer<mslot_writer>
+    /// The mailslot's name, as it was given.
+    public let name: String
+    private var interruption: MailslotInterrupter?
+
+    init(handle: UnsafeMutablePointer<mslot_writer>, name: String) {
+        unsafe self.handle = unsafe handle
+        self.name = name
+    }
+
+    // MARK: writing bytes
+
+    /// Writes one message, and waits for room as long as it takes.
+    ///
+    /// - Throws: A ``MailslotError``: ``MailslotError/Code/tooLong``, ``MailslotError/Code/closed``,
+    ///   ``MailslotError/Code/noReader`` (while it waits), ``MailslotError/Code/interrupted``, ``MailslotError/Code/forked``,
+    ///   ``MailslotError/Code/damaged``. Whenever it throws, nothing was written.
+    ///
+    /// The corresponding C function is `mslot_write`, the Windows call `WriteFile`.
+    @inlinable
+    public mutating func write(_ bytes: RawSpan) throws(MailslotError) {
+        let outcome = try write(bytes, timeout: .forever)
+        assert(outcome == .written, "For ever never ends in .full.")
+    }
+
+    /// Writes one message, and waits for room up to `timeout`.
+    @inlinable
+    public mutating func write(_ bytes: RawSpan, timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
+        // Sound: the call copies the bytes and keeps no pointer.
+        let outcome = unsafe bytes.withUnsafeBytes { unsafe mslot_write(handle, $0.baseAddress, $0.count, timeout.nanoseconds) }
+        return try result(outcome)
+    }
+
+    /// Writes one message if there is room. Never waits, never makes a system call unless the reader sleeps.
+    ///
+    /// The corresponding C function is `mslot_try_write`.
+    @inlinable
+    public mutating func tryWrite(_ bytes: RawSpan) throws(MailslotError) -> MailslotWriteOutcome {
+        try write(bytes, timeout: .now)
+    }
+
+    // `unsafe` below: a span's bytes could show padding; a UInt8 has none.
+
+    /// Writes the UTF-8 of `text` as one message, and waits for room as long as it takes.
+    @inlinable
+    public mutating func write(_ text: String) throws(MailslotError) { try write(unsafe text.utf8.span.bytes) }
+    /// Writes the UTF-8 of `text` as one message, and waits for room up to `timeout`.
+    @inlinable
+    public mutating func write(_ text: String, timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
+        try write(unsafe text.utf8.span.bytes, timeout: timeout)
+    }
+    /// Writes the UTF-8 of `text` as one message if there is room.
+    @inlinable
+    public mutating func tryWrite(_ text: String) throws(MailslotError) -> MailslotWriteOutcome { try tryWrite(unsafe text.utf8.span.bytes) }
+
+    /// Writes one message, and waits for room as long as it takes.
+    @inlinable
+    public mutating func write(_ bytes: [UInt8]) throws(MailslotError) { try write(unsafe bytes.span.bytes) }
+    /// Writes one message, and waits for room up to `timeout`.
+    @inlinable
+    public mutating func write(_ bytes: [UInt8], timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
+        try write(unsafe bytes.span.bytes, timeout: timeout)
+    }
+    /// Writes one message if there is room.
+    @inlinable
+    public mutating func tryWrite(_ bytes: [UInt8]) throws(MailslotError) -> MailslotWriteOutcome { try tryWrite(unsafe bytes.span.bytes) }
+
+    // MARK: a loan
+
+    /// Lends the writer's own slot to `body`, which fills it in place for as long as it likes, and publishes what it appended.
+    ///
+    /// ```swift
+    /// try out.write(byteCount: 16) { slot in
+    ///     slot.append(order.id, as: UInt64.self)
+    ///     slot.append(order.price, as: UInt64.self)
+    /// }
+    /// ```
+    ///
+    /// Nobody waits for a loan: other writers go on, and if the process dies the slot is recovered. If `body` throws, nothing is
+    /// written and the loan is given back.
+    ///
+    /// - Parameters:
+    ///   - byteCount: The room that `body` needs, at most 424. The message has as many bytes as it appended.
+    ///   - timeout: How long to wait for room.
+    ///   - body: Fills the slot.
+    /// - Returns: `.full` if there was no room in time.
+    /// - Throws: What `body` throws, or a ``MailslotError`` as ``write(_:)-(RawSpan)``.
+    ///
+    /// The corresponding C functions are `mslot_loan`, `mslot_publish` and `mslot_abandon`.
+    @inlinable
+    @discardableResult
+    public mutating func write(
+        byteCount: Int, timeout: MailslotTimeout = .forever, _ body: (inout OutputRawSpan) throws -> Void
+    ) throws -> MailslotWriteOutcome {
+        precondition(byteCount >= 0, "A message has no negative size.")
+        guard byteCount <= Mailslot.maximumMessageSize else { throw MailslotError.make(mslot_outcome.tooLong.rawValue, name) }
+        let loan = unsafe mslot_loan(handle)
+        guard unsafe loan.outcome == .done else { throw unsafe MailslotError.make(loan.outcome.rawValue, name) }
+        let filled: Int
+        do {
+            // Sound: the loan has 424 bytes, which are this writer's until it publishes.
+            var slot = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(start: loan.bytes, count: byteCount), initializedCount: 0)
+            try body(&slot)
+            filled = slot.byteCount
+        } catch {
+            _ = unsafe mslot_abandon(handle)
+            throw error
+        }
+        let outcome = unsafe mslot_publish(handle, filled, timeout.nanoseconds)
+        if outcome != .done { _ = unsafe mslot_abandon(handle) }
+        return try result(outcome)
+    }
+
+    // MARK: batches
+
+    /// Writes messages in order, waiting for room, and wakes a sleeping reader once for all.
+    ///
+    /// - Throws: A ``MailslotError`` as ``write(_:)-(RawSpan)``; the messages before the one that failed are written.
+    @inlinable
+    public mutating func write(contentsOf messages: some Sequence<[UInt8]>) throws(MailslotError) {
+        // A loop is a batch: a writer remembers whom it has woken, so the messages after the first wake nobody.
+        for message in messages { try write(message) }
+    }
+
+    /// Writes messages in order, waiting for room, and wakes a sleeping reader once for all.
+    @inlinable
+    public mutating func write(contentsOf messages: some Sequence<String>) throws(MailslotError) {
+        for message in messages { try write(message) }
+    }
+
+    // MARK: the rest
+
+    @inlinable
+    @inline(__always)
+    func result(_ outcome: mslot_outcome) throws(MailslotError) -> MailslotWriteOutcome {
+        if outcome == .done { return .written }
+        if outcome == .full || outcome == .timedOut { return .full }
+        throw .make(outcome.rawValue, name)
+    }
+
+    /// The mailslot at this moment.
+    public var info: MailslotInfo { unsafe MailslotInfo(mslot_writer_info(handle)) }
+
+    /// Ends this writer's waits for room from another thread. Take it before the wait begins.
+    public var interrupter: MailslotInterrupter {
+        mutating get {
+            if let interruption { return interruption }
+            let made = unsafe MailslotInterrupter(.writer(handle))
+            interruption = made
+            return made
+        }
+    }
+
+    /// Gives the lane back. What was written stays.
+    ///
+    /// The corresponding C function is `mslot_close_writer`.
+    public consuming func close() {
+        // The end of the scope does it: `deinit`.
+    }
+
+    deinit {
+        interruption?.forget()
+        _ = unsafe mslot_close_writer(handle)
+    }
+}

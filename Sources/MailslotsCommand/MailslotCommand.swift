@@ -1,0 +1,75 @@
+#if Bridge
+    import ArgumentParser
+    import Foundation
+    import Mailslots
+
+    @main
+    struct MailslotCommand: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "mailslot",
+            abstract: "Send small messages between processes of this machine.",
+            discussion: """
+                One process reads a mailslot, any number of processes write to it:
+
+                  mailslot read orders                    in one terminal
+                  mailslot write orders "hello"           in another
+
+                Names are "orders", "app/orders", or \\\\.\\mailslot\\app\\orders. A mailslot is a file in /dev/shm, or in the directory that \
+                MAILSLOT_DIRECTORY names.
+
+                Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot or no reader, 4 it already has a reader, \
+                64 wrong usage, 130 and 143 ended by a signal.
+                """,
+            version: "0.1.0",
+            subcommands: [Demo.self, Read.self, Write.self, List.self, Info.self, Remove.self, DemoPart.self])
+    }
+
+    /// What the program's exit status means; documented in the help of `mailslot`.
+    enum ExitStatus {
+        static let failure = ExitCode(1)
+        static let timeIsUp = ExitCode(2)
+        static let noMailslot = ExitCode(3)
+        static let alreadyExists = ExitCode(4)
+
+        static func of(_ error: MailslotError) -> ExitCode {
+            switch error.code {
+            case .notFound, .noReader, .closed: noMailslot
+            case .timedOut: timeIsUp
+            case .alreadyExists: alreadyExists
+            default: failure
+            }
+        }
+    }
+
+    /// Prints to standard error, where messages for people go.
+    func complain(_ text: String) {
+        FileHandle.standardError.write(Data("mailslot: \(text)\n".utf8))
+    }
+
+    /// Runs `body`; an error of ours becomes its description and its exit status.
+    func reportingErrors(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as MailslotError {
+            complain(error.description)
+            throw ExitStatus.of(error)
+        }
+    }
+
+    /// Seconds on the command line, such as 0.5.
+    struct Seconds: ExpressibleByArgument {
+        let timeout: MailslotTimeout
+
+        init?(argument: String) {
+            guard let seconds = Double(argument), seconds >= 0, seconds.isFinite else { return nil }
+            timeout = .seconds(min(seconds, 1e9))
+        }
+    }
+#else
+    @main
+    struct MailslotCommand {
+        static func main() {
+            print("The program mailslot is left out of this build: build it with the trait Bridge, which is on by default.")
+        }
+    }
+#endif

@@ -1,0 +1,185 @@
+#if Bridge
+    import ArgumentParser
+    import Foundation
+    import Mailslots
+
+    struct Read: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Create a mailslot and print what is written to it.",
+            discussion: """
+                Prints each message as a line, until Ctrl-C, or as --count, --timeout and --until-empty say. A message is given back only \
+                after it was printed: if this process is killed, a reader with --adopt gets it again.
+
+                  mailslot read orders | tee log
+                  mailslot read --raw --until-empty backup > copy      with: mailslot write --raw --end backup < original
+                """)
+
+        @Argument(help: "The mailslot's name.")
+        var name: String
+
+        @Flag(help: "Read the unread messages of a reader that was killed, instead of discarding them.")
+        var adopt = false
+
+        @Option(help: "How many messages fit: a power of two from 1 to 32768. (default: 4096)")
+        var capacity: Int?
+
+        @Option(help: "How many writers there may be at one time. (default: 256)")
+        var writers: Int?
+
+        @Option(help: "Permission bits in octal: 0600 for you, 0660 for your group, 0666 for everybody. (default: 0600)")
+        var mode: Mode?
+
+        @Flag(help: "Print the bytes of the messages with nothing between them.")
+        var raw = false
+
+        @Flag(help: "Print each message as a line of JSON: position, sender, origin, and text, or base64 if it is not UTF-8.")
+        var json = false
+
+        @Option(help: "End after this many messages.")
+        var count: Int?
+
+        @Option(help: ArgumentHelp("End with status 2 when nothing came for this long.", valueName: "seconds"))
+        var timeout: Seconds?
+
+        @Flag(help: "End at the first message of 0 bytes, and do not print it. (write --end sends one.)")
+        var untilEmpty = false
+
+        func validate() throws {
+            if raw && json { throw ValidationError("Choose one of --raw and --json.") }
+            if let count, count < 1 { throw ValidationError("--count is at least 1.") }
+        }
+
+        func run() throws {
+            try reportingErrors {
+                var reader = try Mailslot.create(
+                    name, capacity: capacity, writers: writers, permissions: mode?.permissions, unread: adopt ? .adopt : .discard)
+                let signals = StopSignals(interrupting: reader.interrupter)
+                if isatty(STDERR_FILENO) != 0 {
+                    let unread = reader.info.messageCount
+                    complain("reading \"\(reader.info.name)\"\(reader.adopted ? ", \(unread) unread adopted" : ""); Ctrl-C ends")
+                }
+                var printer = MessagePrinter(format: raw ? .raw : json ? .json : .lines, stopsAtEmpty: untilEmpty, limit: count)
+                let end = try printer.printMessages(of: &reader, timeout: timeout?.timeout ?? .forever, signals)
+                reader.close()
+                if let end { throw end }
+            }
+        }
+    }
+
+    struct Mode: ExpressibleByArgument {
+        let permissions: Mailslot.Permissions
+
+        init?(argument: String) {
+            guard let bits = UInt32(argument, radix: 8) else { return nil }
+            permissions = Mailslot.Permissions(rawValue: bits)
+        }
+    }
+
+    /// Prints messages until something ends it.
+    struct MessagePrinter: ~Copyable {
+        enum Format { case lines, raw, json }
+
+        let format: Format
+        let stopsAtEmpty: Bool
+        let limit: Int?
+        private var printed = 0
+        private var sawEmpty = false
+        private var output = StandardOutput()
+
+        /// As many as the output's buffer holds, so that a batch is one write.
+        private static let batch = 512
+
+        init(format: Format, stopsAtEmpty: Bool, limit: Int?) {
+            self.format = format
+            self.stopsAtEmpty = stopsAtEmpty
+            self.limit = limit
+        }
+
+        private var isDone: Bool { sawEmpty || printed == limit }
+
+        /// Returns the exit status, `nil` for success.
+        mutating func printMessages(
+            of reader: inout MailslotReader, timeout: MailslotTimeout, _ signals: StopSignals
+        ) throws -> ExitCode? {
+            while !isDone {
+                do {
+                    if try printBatch(of: &reader, timeout: timeout) == 0 { return ExitStatus.timeIsUp }
+                } catch {
+                    // A `switch`: `catch where` on a typed error crashes Swift 6.3.1 here.
+                    switch error.code {
+                    case .interrupted:
+                        return unsafe signals.received.map { ExitCode(128 + $0) }
+                    case .damaged where reader.info.isSound:
+                        complain("a message was damaged and skipped: a writer broke the mailslot's rules")
+                    default:
+                        throw error
+                    }
+                }
+                if let failure = output.failure {
+                    if failure == EPIPE { return nil }  // whoever read our output has had enough
+                    complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
+                    return ExitStatus.failure
+                }
+                if let number = unsafe signals.received { return ExitCode(128 + number) }
+            }
+            return nil
+        }
+
+        /// Prints what is there, and gives it back once it is written out.
+        private mutating func printBatch(of reader: inout MailslotReader, timeout: MailslotTimeout) throws(MailslotError) -> Int {
+            // With an end in sight one by one: what comes behind the end stays in the mailslot.
+            let most = limit.map { min(Self.batch, $0 - printed) } ?? Self.batch
+            return try reader.withMessages(atMost: stopsAtEmpty ? Self.batch : most, timeout: timeout) { bytes, info in
+                append(bytes, info)
+            } beforeRelease: {
+                output.flush()
+            }
+        }
+
+        private mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
+            if isDone { return }
+            if stopsAtEmpty && bytes.byteCount == 0 {
+                sawEmpty = true
+                return
+            }
+            printed += 1
+            switch format {
+            case .raw:
+                output.append(bytes)
+            case .lines:
+                output.append(bytes)
+                output.append(UInt8(ascii: "\n"))
+            case .json:
+                output.append(MessageLine(bytes, info).json)
+                output.append(UInt8(ascii: "\n"))
+            }
+        }
+    }
+
+    /// A message as a line of JSON.
+    struct MessageLine: Encodable {
+        let position: UInt64
+        let sender: UInt32
+        let origin: UInt16
+        let text: String?
+        let base64: String?
+
+        init(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
+            let data = unsafe bytes.withUnsafeBytes { unsafe Data($0) }
+            position = info.position
+            sender = info.sender
+            origin = info.origin
+            text = String(data: data, encoding: .utf8)
+            base64 = text == nil ? data.base64EncodedString() : nil
+        }
+
+        var json: String { jsonText(self) }
+    }
+
+    func jsonText(_ value: some Encodable, pretty: Bool = false) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        // Numbers and strings always encode.
+        return String(decoding: try! encoder.encode(value), as: UTF8.self)
+    }
+#endif
