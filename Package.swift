@@ -50,8 +50,13 @@ let package = Package(
         .executableTarget(
             name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests", exclude: ["README.md"],
             cSettings: cSettings),
+        // A process that tests start: what a message costs beside time.
+        .target(name: "CCounting", path: "Tests/CCounting", cSettings: cSettings),
+        .executableTarget(
+            name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Probe", swiftSettings: swiftSettings),
         .testTarget(
-            name: "MailslotsTests", dependencies: ["Mailslots", "CMailslots", "mailslots-core-tests", "MailslotsCommand"],
+            name: "MailslotsTests",
+            dependencies: ["Mailslots", "CMailslots", "MailslotsCommand", "mailslots-core-tests", "mailslots-probe"],
             swiftSettings: swiftSettings),
     ],
     cLanguageStandard: .c11

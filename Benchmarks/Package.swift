@@ -1,0 +1,27 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that nobody who uses Mailslots resolves what only the benchmarks need.
+let package = Package(
+    name: "MailslotsBenchmarks",
+    dependencies: [
+        .package(name: "Mailslots", path: "..", traits: []),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        .target(
+            name: "CBenchmarks",
+            dependencies: [.product(name: "CMailslots", package: "Mailslots")],
+            cSettings: [.define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra")]),
+        .executableTarget(
+            name: "mailslots-bench",
+            dependencies: [
+                "CBenchmarks",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            path: "Sources/MailslotsBench"),
+    ],
+    cLanguageStandard: .gnu11
+)

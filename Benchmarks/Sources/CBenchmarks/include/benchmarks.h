@@ -1,0 +1,160 @@
+/*
+ * The hot loops of the benchmarks, in C so that nothing but what is measured is in them.
+ *
+ * A measurement is a `bench_run` in memory that is shared with the processes that it forks, and one or two SIDES: functions
+ * that each run in a process of their own, pinned to a CPU of its own. Sides meet at barriers, then one of them times.
+ * A side is a plain function of a run, so one written in Swift serves as well.
+ *
+ * Every process that is forked here ends by itself after a bounded time, and dies with its parent.
+ */
+#ifndef BENCHMARKS_H
+#define BENCHMARKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    /// Samples a run can keep.
+    BENCH_SAMPLES_MAX = 1 << 20,
+    /// After this many seconds a side is killed by its own alarm, and the run has failed.
+    BENCH_SIDE_SECONDS_MAX = 30,
+    /// How many messages a reader takes before it gives their slots back; the same for every ring.
+    BENCH_BATCH = 64,
+    /// Messages that fit, for every ring.
+    BENCH_CAPACITY = 4096,
+    BENCH_LANES = 256,
+    /// The counterparts in the reference of what a message has in ours.
+    BENCH_SLOT_BYTES = 448,
+    BENCH_PAYLOAD_BYTES = 424
+};
+
+/// One measurement. Made by bench_run_make, in memory that all its processes share.
+typedef struct bench_run {
+    // What to do.
+    uint32_t message_bytes;
+    uint32_t cpus[2];
+    uint64_t warm_up;
+    uint64_t messages;
+    /// Nanoseconds that the parked reader is left asleep.
+    uint64_t asleep_ns;
+    /// Lanes that others hold, for opening.
+    uint32_t lanes_taken;
+
+    // What came out.
+    uint64_t sample_count;
+    /// Ticks each; see bench_ns.
+    uint32_t *samples;
+    /// Of all `messages` together, for one way.
+    uint64_t elapsed_ticks;
+    uint64_t system_calls;
+    uint64_t allocations;
+    /// 0, or the line of the source on which a side gave up.
+    uint32_t failed_line;
+
+    // Between the sides.
+    uint32_t arrived;
+    uint32_t acknowledged;
+    void *bare[2];
+    char names[2][64];
+} bench_run;
+
+typedef void (*bench_side)(bench_run *run);
+
+/// NULL if there is no memory.
+bench_run *bench_run_make(void);
+/// Ready for the next measurement: results, barriers and rings as at first. False if there is no memory.
+bool bench_run_reset(bench_run *run);
+void bench_run_free(bench_run *run);
+
+/// Runs each side in a process of its own, pinned to its CPU; `second` may be NULL. True if both ended well.
+bool bench_run_sides(bench_run *run, bench_side first, bench_side second);
+/// As above with one side, whose system calls between its two calls of bench_mark are counted.
+bool bench_run_counting(bench_run *run, bench_side side);
+
+/// For sides. Waits for the other one.
+void bench_meet(bench_run *run);
+/// Ends this side, and with it the run, as failed.
+_Noreturn void bench_fail(bench_run *run, uint32_t line);
+/// The first call starts counting system calls and allocations, the second ends it.
+void bench_mark(bench_run *run);
+
+/// A clock that costs little: the processor's own counter, in ticks.
+static inline uint64_t bench_ticks(void);
+/// Ticks in a second, measured once.
+double bench_ticks_per_second(void);
+
+/// Whether this process may run on `cpu`.
+bool bench_may_use_cpu(uint32_t cpu);
+
+// MARK: the floor
+
+/// One cache line goes there and back.
+void bench_line_first(bench_run *run);
+void bench_line_second(bench_run *run);
+
+// MARK: round trip, both sides polling: `first` times
+
+void bench_mailslot_round_trip_first(bench_run *run);
+void bench_mailslot_round_trip_second(bench_run *run);
+void bench_bare_round_trip_first(bench_run *run);
+void bench_bare_round_trip_second(bench_run *run);
+
+// MARK: one way: `first` writes, `second` reads and times
+
+void bench_mailslot_one_way_first(bench_run *run);
+void bench_mailslot_one_way_second(bench_run *run);
+void bench_bare_one_way_first(bench_run *run);
+void bench_bare_one_way_second(bench_run *run);
+
+// MARK: waking: `first` writes, `second` sleeps, and times from just before the write until it has the message
+
+void bench_mailslot_wake_first(bench_run *run);
+void bench_mailslot_wake_second(bench_run *run);
+void bench_bare_wake_first(bench_run *run);
+void bench_bare_wake_second(bench_run *run);
+
+// MARK: opening: one side, each sample one open, write and close
+
+void bench_mailslot_open(bench_run *run);
+void bench_bare_open(bench_run *run);
+
+// MARK: counting: one side that writes and reads in turn
+
+void bench_mailslot_count(bench_run *run);
+/// The system calls of one open, write and close.
+void bench_mailslot_open_count(bench_run *run);
+
+// MARK: memory
+
+typedef struct bench_memory {
+    bool known;
+    uint64_t file_bytes;
+    /// What the file system has set aside for it.
+    uint64_t allocated_bytes;
+} bench_memory;
+/// A mailslot made with the default options.
+bench_memory bench_mailslot_memory(void);
+
+// MARK: clock
+
+#if defined(__x86_64__)
+static inline uint64_t bench_ticks(void) { return __builtin_ia32_rdtsc(); }
+#elif defined(__aarch64__)
+static inline uint64_t bench_ticks(void)
+{
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+#else
+#include <time.h>
+static inline uint64_t bench_ticks(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+#endif
+
+#endif

@@ -1,0 +1,71 @@
+// What the sides share. Not seen by Swift.
+#ifndef BENCHMARKS_SIDES_H
+#define BENCHMARKS_SIDES_H
+
+#include "benchmarks.h"
+
+#include <string.h>
+
+#define BENCH_REQUIRE(run, condition)                          \
+    do {                                                       \
+        if (!(condition)) bench_fail(run, (uint32_t)__LINE__); \
+    } while (0)
+
+static inline void bench_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/// Asks for a line to write to it, as ours does.
+static inline void bench_prefetch_write(const void *address)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+#else
+    __builtin_prefetch(address, 1);
+#endif
+}
+
+/// Keeps what `bytes` points to from being optimised away.
+static inline void bench_use(const void *bytes) { __asm__ volatile("" : : "r"(bytes) : "memory"); }
+
+/// Keeps a sample: the time since `before`. Returns now.
+static inline uint64_t bench_sample(bench_run *run, uint64_t number, uint64_t before)
+{
+    uint64_t now = bench_ticks();
+    if (number >= run->warm_up && number - run->warm_up < BENCH_SAMPLES_MAX) {
+        uint64_t ticks = now - before;
+        run->samples[number - run->warm_up] = ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
+    }
+    return now;
+}
+
+static inline void bench_samples_done(bench_run *run)
+{
+    run->sample_count = run->messages < BENCH_SAMPLES_MAX ? run->messages : BENCH_SAMPLES_MAX;
+}
+
+/// Polls until the time is over, so that the CPU does not fall asleep.
+static inline void bench_wait_ticks(uint64_t ticks)
+{
+    for (uint64_t start = bench_ticks(); bench_ticks() - start < ticks;) bench_pause();
+}
+
+/// What a message begins with where it says its number or its time.
+static inline void bench_put(unsigned char *bytes, uint64_t word) { memcpy(bytes, &word, sizeof word); }
+static inline uint64_t bench_get(const unsigned char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+// bare.c
+size_t bench_bare_bytes(void);
+void bench_bare_initialise(void *memory);
+
+#endif

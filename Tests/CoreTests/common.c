@@ -1,0 +1,127 @@
+#include "common.h"
+
+#include <string.h>
+
+// MARK: handles
+
+mslot_reader *must_create(const char *name, uint32_t capacity, uint32_t writers)
+{
+    mslot_create_options options = small_options(capacity, writers);
+    mslot_created created = mslot_create(name, &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    expect(!created.adopted);
+    return created.reader;
+}
+
+mslot_reader *must_adopt(const char *name)
+{
+    mslot_create_options options = mslot_create_options_default();
+    options.adopt = true;
+    mslot_created created = mslot_create(name, &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    expect(created.adopted);
+    return created.reader;
+}
+
+mslot_writer *must_open(const char *name)
+{
+    mslot_opened opened = mslot_open(name, NULL);
+    expect_outcome(opened.failure.outcome, MSLOT_DONE);
+    return opened.writer;
+}
+
+void must_close(mslot_reader *reader) { expect_outcome(mslot_close(reader), MSLOT_DONE); }
+void must_close_writer(mslot_writer *writer) { expect_outcome(mslot_close_writer(writer), MSLOT_DONE); }
+
+mslot_outcome create_outcome(const char *name, const mslot_create_options *options)
+{
+    mslot_created created = mslot_create(name, options);
+    expect((created.reader != NULL) == (created.failure.outcome == MSLOT_DONE));
+    if (created.reader != NULL) must_close(created.reader);
+    return created.failure.outcome;
+}
+
+mslot_outcome open_outcome(const char *name)
+{
+    mslot_opened opened = mslot_open(name, NULL);
+    expect((opened.writer != NULL) == (opened.failure.outcome == MSLOT_DONE));
+    if (opened.writer != NULL) must_close_writer(opened.writer);
+    return opened.failure.outcome;
+}
+
+// MARK: messages
+
+enum { MESSAGE_BYTES_MIN = 24 };
+
+static uint64_t checksum(const unsigned char *bytes, size_t count)
+{
+    uint64_t sum = 0xcbf29ce484222325ULL ^ count; // FNV-1a
+    for (size_t i = 0; i < count; i++) sum = (sum ^ bytes[i]) * 0x100000001b3ULL;
+    return sum;
+}
+
+size_t message_make(unsigned char *bytes, uint64_t writer, uint64_t number)
+{
+    size_t filler = (writer * 31 + number * 7) % (MSLOT_MESSAGE_BYTES_MAX - MESSAGE_BYTES_MIN + 1);
+    memcpy(bytes, &writer, 8);
+    memcpy(bytes + 8, &number, 8);
+    memset(bytes + 16, (int)(writer + number), filler);
+    uint64_t sum = checksum(bytes, 16 + filler);
+    memcpy(bytes + 16 + filler, &sum, 8);
+    return MESSAGE_BYTES_MIN + filler;
+}
+
+message_read message_check(const unsigned char *bytes, size_t byte_count)
+{
+    message_read message;
+    uint64_t sum;
+    expect(byte_count >= MESSAGE_BYTES_MIN && byte_count <= MSLOT_MESSAGE_BYTES_MAX);
+    memcpy(&message.writer, bytes, 8);
+    memcpy(&message.number, bytes + 8, 8);
+    memcpy(&sum, bytes + byte_count - 8, 8);
+    if (sum != checksum(bytes, byte_count - 8))
+        fail_at(__FILE__, __LINE__, "a message of %zu bytes is torn: perhaps number %llu of writer %llu", byte_count,
+            (unsigned long long)message.number, (unsigned long long)message.writer);
+    return message;
+}
+
+void must_write(mslot_writer *handle, uint64_t writer, uint64_t number)
+{
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    size_t byte_count = message_make(bytes, writer, number);
+    expect_outcome(mslot_write(handle, bytes, byte_count, PATIENCE_NS), MSLOT_DONE);
+}
+
+message_read must_read(mslot_reader *reader)
+{
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    mslot_received received = mslot_read(reader, bytes, sizeof bytes, PATIENCE_NS);
+    expect_outcome(received.outcome, MSLOT_DONE);
+    return message_check(bytes, received.byte_count);
+}
+
+void must_read_this(mslot_reader *reader, uint64_t writer, uint64_t number)
+{
+    message_read message = must_read(reader);
+    expect_equal(message.writer, writer);
+    expect_equal(message.number, number);
+}
+
+void expect_empty_and_sound(mslot_reader *reader)
+{
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    expect_outcome(mslot_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_EMPTY);
+    expect(mslot_reader_check(reader));
+}
+
+void tally_add(tally *t, message_read message, bool gaps)
+{
+    expect(message.writer < TALLY_WRITERS_MAX);
+    uint64_t *next = &t->next[message.writer];
+    bool in_order = gaps ? message.number >= *next : message.number == *next;
+    if (!in_order)
+        fail_at(__FILE__, __LINE__, "writer %llu: expected message %llu, got %llu", (unsigned long long)message.writer,
+            (unsigned long long)*next, (unsigned long long)message.number);
+    *next = message.number + 1;
+    t->count++;
+}

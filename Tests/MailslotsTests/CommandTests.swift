@@ -1,0 +1,170 @@
+import Foundation
+import Testing
+
+@testable import Mailslots
+
+/// The program `mailslot`, as its users see it.
+@Suite struct CommandTests {
+    @Test func `lines go in and come out`() throws {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name, "--count", "4")
+        let writer = try mailslot("write", name, "--wait", "30", input: Data("one\n\nthree\nlast".utf8))
+        #expect(writer.status == 0)
+        let result = try reader.wait()
+        #expect(result.status == 0)
+        #expect(result.text == "one\n\nthree\nlast\n")
+    }
+
+    @Test func `arguments are messages`() throws {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name, "--count", "2", "--json")
+        #expect(try mailslot("write", name, "--wait", "30", "hello", "wörld").status == 0)
+        let lines = try reader.wait().text.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.first?.contains(#""text":"hello""#) == true)
+        #expect(lines.last?.contains(#""text":"wörld""#) == true)
+        #expect(lines.last?.contains(#""origin":0"#) == true)
+    }
+
+    @Test func `bytes that are no text come out as base64 in JSON`() throws {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name, "--count", "1", "--json")
+        #expect(try mailslot("write", name, "--wait", "30", "--raw", input: Data([0xff, 0x00, 0xfe])).status == 0)
+        #expect(try reader.wait().text.contains(#""base64":"/wD+""#))
+    }
+
+    @Test func `records are cut where --size says, and the last may be shorter`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        #expect(try mailslot("write", name, "--raw", "--size", "4", "--end", input: Data("abcdefghij".utf8)).status == 0)
+        var texts: [String] = []
+        while let message = try reader.read(timeout: .now) { texts.append(message.text) }
+        #expect(texts == ["abcd", "efgh", "ij", ""])
+    }
+
+    @Test(.timeLimit(.minutes(5)))
+    func `256 megabytes pass through two processes unharmed`() throws {
+        let name = uniqueName()
+        let folder = URL(filePath: NSTemporaryDirectory()).appending(path: "mailslots-pipe-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let script = """
+            set -e
+            head -c 268435456 /dev/urandom > original
+            "$0" read --raw --until-empty "$1" > copy &
+            cat original | "$0" write --raw --end --wait 60 "$1"
+            wait $!
+            sha256sum < original; sha256sum < copy; stat -c %s copy
+            """
+        let result = try run(
+            URL(filePath: "/bin/sh"), ["-c", script, buildFolder.appending(path: "mailslot").path, name], folder: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        let lines = result.text.split(separator: "\n")
+        try #require(lines.count == 3)
+        #expect(lines[0] == lines[1])
+        #expect(lines[2] == "268435456")
+    }
+
+    @Test func `a line that is too long is named, and what came before it is written`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        let text = "good\n" + String(repeating: "x", count: 425) + "\nafter\n"
+        let result = try mailslot("write", name, input: Data(text.utf8))
+        #expect(result.status == 1)
+        #expect(result.errors.contains("line 2 has 425 bytes"))
+        #expect(try reader.read(timeout: .now)?.text == "good")
+        #expect(try reader.read(timeout: .now) == nil)
+    }
+
+    @Test func `each failure has its exit status, and a cause and a cure on standard error`() throws {
+        let name = uniqueName()
+        let missing = try mailslot("write", name, "x")
+        #expect(missing.status == 3)
+        #expect(missing.errors.contains("There is no mailslot") && missing.errors.contains("Start its reader first"))
+        #expect(try mailslot("write", name, "x", "--wait", "0.05").status == 2)
+        #expect(try mailslot("info", name).status == 3)
+        #expect(try mailslot("remove", name).status == 3)
+        #expect(try mailslot("read", "a:b").status == 1)
+        #expect(try mailslot("read", name, "--capacity", "3").status == 1)
+        #expect(try mailslot("read", name, "--timeout", "0.05").status == 2)
+        #expect(try mailslot("read", name, "--nonsense").status == 64)
+        #expect(try mailslot("write", name, "x", "--size", "0").status == 64)
+
+        let reader = try Mailslot.create(name, capacity: 1)
+        let second = try mailslot("read", name)
+        #expect(second.status == 4)
+        #expect(second.errors.contains("process \(getpid())"))
+        #expect(try mailslot("remove", name).status == 4)
+        #expect(try mailslot("write", name, "1", "2", "--timeout", "0.05").status == 2)
+        reader.close()
+        #expect(try mailslot("read", name, "--timeout", "0", environment: ["MAILSLOT_DIRECTORY": "/nowhere"]).status == 3)
+    }
+
+    @Test func `a mailslot is listed, shown and removed`() throws {
+        let name = uniqueName("listed")
+        let reader = try startMailslot("read", name, "--capacity", "8")
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        _ = kill(reader.id, SIGSTOP)
+        try writer.write("12345")
+        try writer.write("6")
+
+        let list = try mailslot("list").text
+        #expect(list.split(separator: "\n").contains { $0.hasPrefix(name.lowercased()) && $0.hasSuffix("process \(reader.id)") })
+        let info = try mailslot("info", name).text
+        #expect(info.contains("2 of 8 messages") || info.contains("1 of 8 messages"))
+        struct Fields: Decodable { let name: String, capacity: Int, writers: Int, hasReader: Bool, written: Int, readerProcessID: Int32 }
+        let fields = try JSONDecoder().decode(Fields.self, from: try mailslot("info", "--json", name).output)
+        #expect(fields.name == name.lowercased() && fields.capacity == 8 && fields.writers == 1 && fields.hasReader && fields.written == 2)
+        #expect(fields.readerProcessID == reader.id)
+
+        reader.kill()
+        #expect(try mailslot("info", name).text.contains("gone without closing"))
+        #expect(try mailslot("remove", name).status == 0)
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+        #expect(errorOf { try writer.write("late") }?.code == .closed)
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM]) func `a signal closes the mailslot before the reader goes`(signal: Int32) throws {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name)
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        try writer.write("hello")
+        try eventually("it reads") { reader.outputSoFar == "hello\n" }
+        _ = kill(reader.id, signal)
+        let result = try reader.wait()
+        #expect(result.status == 128 + signal && result.signal == nil)
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+        #expect(errorOf { try writer.write("late") }?.code == .closed)
+    }
+
+    @Test func `a reader whose output nobody wants ends in order`() throws {
+        let name = uniqueName()
+        let script = #""$0" read "$1" | head -n 1"#
+        let pipeline = try RunningProgram(
+            URL(filePath: "/bin/sh"), ["-c", script, buildFolder.appending(path: "mailslot").path, name])
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        try writer.write("wanted")
+        // The reader finds out at its next line.
+        try eventually("the mailslot is closed") { errorOf { try writer.write("unwanted") }?.code == .closed }
+        #expect(try pipeline.wait().text == "wanted\n")
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+    }
+
+    @Test(.timeLimit(.minutes(5)))
+    func `the demo shows messages, a kill and measurements, and leaves nothing behind`() throws {
+        let result = try mailslot("demo")
+        #expect(result.status == 0, "\(result.errors)")
+        for word in ["writer 3 says goodbye", "holds a loan, half filled", "is dead", "3 written, 3 read, 0 waiting", "round trip, 32 bytes"] {
+            #expect(result.text.contains(word))
+        }
+        #expect(try Mailslot.list().filter { $0.hasPrefix("demo/") }.isEmpty)
+    }
+
+    @Test(arguments: [[], ["read"], ["write"], ["list"], ["info"], ["remove"], ["demo"]])
+    func `every command explains itself`(command: [String]) throws {
+        let result = try run(buildFolder.appending(path: "mailslot"), command + ["--help"])
+        #expect(result.status == 0)
+        #expect(result.text.contains("USAGE: mailslot"))
+        #expect(!result.text.contains("demo-part"))
+    }
+}

@@ -1,0 +1,320 @@
+import Foundation
+import Testing
+
+@testable import Mailslots
+
+/// The Swift API in one process.
+@Suite struct MailslotTests {
+    // MARK: messages
+
+    @Test func `a message arrives as it was written`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+
+        try writer.write("hello")
+        try writer.write([1, 2, 3])
+        try writer.write(RawSpan())
+        try writer.write([UInt8](repeating: 9, count: 424))
+
+        let first = try #require(try reader.read(timeout: .now))
+        #expect(first.text == "hello")
+        #expect(first.info.sender == UInt32(getpid()))
+        #expect(try reader.read(timeout: .now).map([UInt8].init) == [1, 2, 3])
+        #expect(try reader.read(timeout: .now).map([UInt8].init) == [])
+        let last = try #require(try reader.read(timeout: .now))
+        #expect(last.withBytes { $0.byteCount } == 424)
+        #expect(last.info.position == first.info.position + 3)
+        #expect(try reader.read(timeout: .now) == nil)
+    }
+
+    @Test func `a message of 425 bytes is refused and nothing is written`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+        let long = [UInt8](repeating: 1, count: 425)
+
+        let error = try #require(throws: MailslotError.self) { try writer.write(long) }
+        #expect(error.code == .tooLong)
+        #expect(error.description.contains("424"))
+        let loanError = errorOf { try writer.write(byteCount: 425) { _ in } }
+        #expect(loanError?.code == .tooLong)
+        #expect(reader.info.messageCount == 0)
+        #expect(reader.info.written == 0)
+    }
+
+    @Test func `a mailslot's own maximum holds`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name, maximumMessageSize: 10)
+        var writer = try Mailslot.open(name)
+
+        try writer.write([UInt8](repeating: 1, count: 10))
+        #expect(errorOf { try writer.write([UInt8](repeating: 1, count: 11)) }?.code == .tooLong)
+        #expect(reader.info.maximumMessageSize == 10)
+        #expect(reader.info.messageCount == 1)
+    }
+
+    @Test func `a full mailslot refuses the next message and keeps the others`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name, capacity: 4)
+        var writer = try Mailslot.open(name)
+
+        for index in 0..<4 as Range<UInt8> {
+            let outcome = try writer.tryWrite([index])
+            #expect(outcome == .written)
+        }
+        let refused = try writer.tryWrite([99])
+        #expect(refused == .full)
+        let late = try writer.write([99], timeout: .milliseconds(5))
+        #expect(late == .full)
+        #expect(reader.info.messageCount == 4)
+
+        for index in 0..<4 as Range<UInt8> { #expect(try reader.read(timeout: .now).map([UInt8].init) == [index]) }
+        #expect(try reader.read(timeout: .now) == nil)
+    }
+
+    @Test func `messages are read in place, one by one and in batches`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name, capacity: 16)
+        var writer = try Mailslot.open(name)
+
+        try writer.write(contentsOf: (0..<10).map { [UInt8($0)] })
+        let first = try reader.withMessage(timeout: .now) { bytes, _ in unsafe bytes.unsafeLoad(as: UInt8.self) }
+        #expect(first == 0)
+        var seen: [UInt8] = []
+        var waitingBeforeRelease = -1
+        let probe = name
+        let count = try reader.withMessages(atMost: 5, timeout: .now) { bytes, _ in
+            seen.append(unsafe bytes.unsafeLoad(as: UInt8.self))
+        } beforeRelease: {
+            waitingBeforeRelease = (try? Mailslot.info(probe).messageCount) ?? -2
+        }
+        #expect(count == 5)
+        #expect(seen == [1, 2, 3, 4, 5])
+        #expect(waitingBeforeRelease == 9, "all of a batch is held until the end")
+        #expect(reader.info.messageCount == 4)
+        #expect(try reader.withMessages(atMost: 100, timeout: .now) { _, _ in } == 4)
+        #expect(try reader.withMessages(atMost: 100, timeout: .now) { _, _ in } == 0)
+    }
+
+    @Test func `a body that throws has had its message`() throws {
+        struct Refusal: Error {}
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+        try writer.write("bad")
+        try writer.write("good")
+
+        do {
+            _ = try reader.withMessage(timeout: .now) { _, _ in throw Refusal() }
+            Issue.record("nothing was thrown")
+        } catch {
+            #expect(error is Refusal)
+        }
+        #expect(try reader.read(timeout: .now)?.text == "good")
+    }
+
+    @Test func `a loan is published as far as it was filled, or not at all`() throws {
+        struct Refusal: Error {}
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+
+        try writer.write(byteCount: 96) { slot in
+            slot.append(UInt8(ascii: "h"))
+            slot.append(UInt8(ascii: "i"))
+        }
+        #expect(errorOf { try writer.write(byteCount: 8) { _ in throw Refusal() } } == nil)
+        try writer.write("next")
+
+        #expect(try reader.read(timeout: .now)?.text == "hi")
+        #expect(try reader.read(timeout: .now)?.text == "next")
+        #expect(try reader.read(timeout: .now) == nil)
+    }
+
+    // MARK: time
+
+    @Test func `a read waits as long as it is told, or as the mailslot says`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name, readTimeout: .milliseconds(20))
+        let clock = ContinuousClock()
+
+        let start = clock.now
+        #expect(try reader.read() == nil)
+        #expect(clock.now - start >= .milliseconds(20))
+        let again = clock.now
+        #expect(try reader.read(timeout: .milliseconds(40)) == nil)
+        #expect(clock.now - again >= .milliseconds(40))
+        try reader.setTimeout(.now)
+        #expect(try reader.read() == nil)
+        #expect(reader.info.readTimeout.duration == .zero)
+    }
+
+    @Test func `a time-out is a duration, cut to what the kernel can wait`() {
+        #expect(MailslotTimeout.seconds(1).duration == .seconds(1))
+        #expect(MailslotTimeout(.seconds(-5)) == .now)
+        #expect(MailslotTimeout(.seconds(Int64.max / 2)) == .forever)
+        #expect(MailslotTimeout.milliseconds(3) == MailslotTimeout(.milliseconds(3)))
+        #expect(MailslotTimeout.forever.duration == nil)
+    }
+
+    @Test func `an interrupt ends a wait, before or during it, and only one`() async throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        let interrupter = reader.interrupter
+
+        interrupter.interrupt()
+        #expect(errorOf { _ = try reader.read(timeout: .forever) }?.code == .interrupted)
+        #expect(try reader.read(timeout: .milliseconds(1)) == nil)
+
+        let thread = Thread { interrupter.interrupt() }
+        thread.start()
+        #expect(errorOf { _ = try reader.read(timeout: .forever) }?.code == .interrupted)
+
+        reader.close()
+        interrupter.interrupt()
+    }
+
+    @Test func `an interrupt ends a wait for room`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name, capacity: 1)
+        var writer = try Mailslot.open(name)
+        try writer.write("full now")
+        let interrupter = writer.interrupter
+        interrupter.interrupt()
+        #expect(errorOf { try writer.write("more") }?.code == .interrupted)
+        #expect(reader.info.messageCount == 1)
+    }
+
+    // MARK: names, ends and errors
+
+    @Test(arguments: ["", "a:b", String(repeating: "x", count: 256), "a//b", #"\\.\mailslot\"#, #"\\host\mailslot\x"#, "tab\tname"])
+    func `a bad name is refused with the reason`(name: String) throws {
+        let created = try #require(errorOf { _ = try Mailslot.create(name) })
+        let opened = try #require(errorOf { _ = try Mailslot.open(name) })
+        #expect(created.code == .badName)
+        #expect(opened.code == .badName)
+        #expect(created.description.contains("is not a mailslot's name: "))
+    }
+
+    @Test func `a name has many spellings`() throws {
+        let name = uniqueName("Spelling")
+        let reader = try Mailslot.create(name)
+        for spelling in [name.uppercased(), name.replacing("/", with: "\\"), #"\\.\mailslot\"# + name, "//./MAILSLOT/" + name.lowercased()] {
+            var writer = try Mailslot.open(spelling)
+            try writer.write(spelling)
+        }
+        #expect(reader.info.messageCount == 4)
+        #expect(reader.info.name == name.lowercased())
+        #expect(try Mailslot.list().contains(name.lowercased()))
+        #expect(FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+    }
+
+    @Test func `a second reader is told who has the name`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name)
+        let error = try #require(errorOf { _ = try Mailslot.create(name) })
+        #expect(error.code == .alreadyExists)
+        #expect(error.holder == .init(processID: getpid(), userID: geteuid()))
+        #expect(error.description.contains("process \(getpid())"))
+        #expect(errorOf { try Mailslot.remove(name) }?.code == .alreadyExists)
+        reader.close()
+        _ = try Mailslot.create(name)
+    }
+
+    @Test func `a closed mailslot is gone, and its writers are told`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+        let path = try Mailslot.path(name)
+        reader.close()
+
+        #expect(errorOf { try writer.write("too late") }?.code == .closed)
+        #expect(errorOf { _ = try Mailslot.open(name) }?.code == .notFound)
+        #expect(errorOf { _ = try Mailslot.info(name) }?.code == .notFound)
+        #expect(!FileManager.default.fileExists(atPath: path))
+
+        let again = try Mailslot.create(name)
+        #expect(errorOf { try writer.write("still too late") }?.code == .closed)
+        #expect(again.info.messageCount == 0)
+    }
+
+    @Test func `a reader that goes out of scope closes its mailslot`() throws {
+        let name = uniqueName()
+        do { _ = try Mailslot.create(name) }
+        #expect(errorOf { _ = try Mailslot.open(name) }?.code == .notFound)
+    }
+
+    @Test(arguments: [3, -1, 65536, 1 << 40])
+    func `a capacity that cannot be is refused`(capacity: Int) {
+        #expect(errorOf { _ = try Mailslot.create(uniqueName(), capacity: capacity) }?.code == .badArgument)
+    }
+
+    @Test func `a capacity of nothing, too many writers and too long messages are refused`() {
+        #expect(errorOf { _ = try Mailslot.create(uniqueName(), capacity: 0) }?.code == .badArgument)
+        #expect(errorOf { _ = try Mailslot.create(uniqueName(), writers: 65_000) }?.code == .badArgument)
+        #expect(errorOf { _ = try Mailslot.create(uniqueName(), maximumMessageSize: 425) }?.code == .badArgument)
+        #expect(errorOf { _ = try Mailslot.create(uniqueName(), permissions: .init(rawValue: 0o777)) }?.code == .badArgument)
+    }
+
+    @Test func `there are as many writers as lanes, and a closed one makes room`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name, writers: 2)
+        let first = try Mailslot.open(name)
+        var second = try Mailslot.open(name)
+        #expect(errorOf { _ = try Mailslot.open(name) }?.code == .tooManyWriters)
+        #expect(try Mailslot.info(name).writerCount == 2)
+        first.close()
+        var third = try Mailslot.open(name)
+        try second.write("2")
+        try third.write("3")
+        #expect(reader.info.messageCount == 2)
+    }
+
+    @Test(arguments: [Mailslot.Permissions.owner, .group, .everyone])
+    func `the file has the permissions that were asked for, whatever the umask`(permissions: Mailslot.Permissions) throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name, permissions: permissions)
+        let attributes = try FileManager.default.attributesOfItem(atPath: try Mailslot.path(name))
+        #expect((attributes[.posixPermissions] as? NSNumber)?.uint32Value == permissions.rawValue)
+        #expect(reader.info.permissions == permissions)
+    }
+
+    @Test func `a default mailslot takes two megabytes`() throws {
+        let reader = try Mailslot.create(uniqueName())
+        #expect(reader.info.segmentSize > 1_900_000 && reader.info.segmentSize < 2_100_000)
+        #expect(reader.info.capacity == 4096)
+        #expect(reader.info.maximumWriters == 256)
+    }
+
+    @Test func `every code has its own words`() {
+        let codes: [MailslotError.Code] = [
+            .closed, .noReader, .interrupted, .damaged, .tooLong, .busy, .forked, .badArgument, .badName, .notFound, .timedOut,
+            .alreadyExists, .tooManyWriters, .noPermission, .untrusted, .notAMailslot, .otherLayout, .mismatch, .noSpace, .systemError,
+        ]
+        #expect(Set(codes.map(\.description)).count == codes.count)
+    }
+
+    // MARK: threads
+
+    @Test func `a writer moves to another thread, and a reader that sleeps is woken`() async throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        let writer = try Mailslot.open(name)
+        let box = Moved(writer)
+        let thread = Thread {
+            var writer = box.take()
+            for index in 0..<1000 { try! writer.write("\(index)") }
+        }
+        thread.start()
+        for index in 0..<1000 { #expect(try reader.read(timeout: .seconds(30))?.text == "\(index)") }
+    }
+}
+
+/// Carries a noncopyable value into a closure that runs once.
+final class Moved<Value: ~Copyable>: @unchecked Sendable {
+    // Sound: set before the thread starts, taken by it alone.
+    private var value: Value?
+    init(_ value: consuming Value) { self.value = consume value }
+    func take() -> Value { value.take()! }
+}
