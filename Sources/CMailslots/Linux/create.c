@@ -53,7 +53,7 @@ static void note_reader(const mslot_ring *ring)
     mslot_store_relaxed(&control->reader_since_ns, mslot_unix_ns());
 }
 
-/// Makes the handle; the descriptor stays the caller's. `mapping` is the handle's from here on.
+/// Makes the handle; the descriptor stays the caller's. `mapping` is the handle's from here on; if it fails, it is gone.
 static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_reader ring)
 {
     mslot_reader *reader = mslot_handle_allocate();
@@ -62,6 +62,7 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
         mslot_mapping_end(&mapping);
         return result;
     }
+    reader->read_timeout_ns = a->options.read_timeout_ns;
     reader->ring = ring;
     reader->mapping = mapping;
     reader->spin = mslot_spin_start();
@@ -132,17 +133,16 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     memcpy(mapping.base, &file.header, sizeof file.header);
     mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
     mslot_ring_initialise(&ring);
-    note_reader(&ring); // before it has a name: a second create may ask at once who has it
 
-    error = link_to_name(descriptor, temporary, a->path);
-    if (error != 0) {
-        mslot_mapping_end(&mapping);
-        return error == EEXIST ? LOST_A_RACE : fail(a, mslot_failure_errno(error));
-    }
+    // All that can fail comes before the name: once it is there, others write.
     mslot_ring_reader start = {.ring = ring, .head = ring.cell_count, .next = ring.cell_count};
-    attempt_result result = make_reader(a, mapping, start);
-    if (result != CREATED) unlink(a->path); // ours: we hold its lock until the descriptor closes
-    return result;
+    if (make_reader(a, mapping, start) != CREATED) return FAILED;
+    error = link_to_name(descriptor, temporary, a->path);
+    if (error == 0) return CREATED;
+    mslot_mapping_end(&a->created.reader->mapping);
+    mslot_handle_free(a->created.reader);
+    a->created.reader = NULL;
+    return error == EEXIST ? LOST_A_RACE : fail(a, mslot_failure_errno(error));
 }
 
 static attempt_result make_unnamed(attempt *a, const char *directory)
@@ -188,6 +188,8 @@ static attempt_result make_new(attempt *a)
 
 // MARK: a file that is there already
 
+static void wait_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = HELD_RETRY_STEP_NS}, NULL); }
+
 /// Who has it, as information.
 static mslot_failure held_failure(const mslot_file *file)
 {
@@ -208,18 +210,21 @@ static attempt_result refuse_as_held(attempt *a, const mslot_file *file)
     return now - a->held_since_ns < HELD_RETRY_NS ? HELD : fail(a, held_failure(file));
 }
 
-static bool can_be_adopted(const mslot_header *header, const mslot_create_options *options)
+static bool can_be_adopted(const mslot_file *file, const mslot_create_options *options)
 {
-    return (options->capacity == 0 || options->capacity == header->cell_count)
+    const mslot_header *header = &file->header;
+    return file->owner == geteuid()
+        && (options->capacity == 0 || options->capacity == header->cell_count)
         && (options->writers == 0 || options->writers == header->lane_count)
         && (options->message_bytes_max == 0 || options->message_bytes_max == header->message_bytes_max)
-        && (options->mode == 0 || options->mode == header->mode)
+        && (options->mode == 0 || options->mode == file->mode)
         && (options->allow_remote == ((header->options & MSLOT_OPTION_REMOTE) != 0));
 }
 
 /// With the reader's lock, and the name checked: the dead reader's mailslot becomes ours, or makes way.
 static attempt_result take_over(attempt *a, const mslot_file *file)
 {
+    if (!a->options.adopt && !mslot_file_may_unlink(a->path, file->owner)) return fail(a, mslot_failure_errno(EPERM));
     mslot_mapping mapping = mslot_file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt);
     if (mapping.base == NULL) return fail_errno(a);
     mslot_ring ring = mslot_ring_of(&file->header, mapping.base);
@@ -231,7 +236,7 @@ static attempt_result take_over(attempt *a, const mslot_file *file)
     if (a->options.adopt && outcome != MSLOT_CLOSED) {
         mslot_failure failure = mslot_failure_of(MSLOT_DONE);
         if (outcome == MSLOT_DAMAGED) failure.outcome = MSLOT_DAMAGED;
-        else if (!can_be_adopted(&file->header, &a->options)) failure.outcome = MSLOT_MISMATCH;
+        else if (!can_be_adopted(file, &a->options)) failure.outcome = MSLOT_MISMATCH;
         if (failure.outcome != MSLOT_DONE) {
             mslot_mapping_end(&mapping);
             return fail(a, failure);
@@ -245,6 +250,8 @@ static attempt_result take_over(attempt *a, const mslot_file *file)
     mslot_wake_writers_slow(ring.control);
     bool unlinked = unlink(a->path) == 0 || errno == ENOENT;
     attempt_result result = unlinked ? make_new(a) : fail_errno(a);
+    // The old segment still takes its room until we let go of it: once more, then.
+    if (unlinked && result == FAILED && a->created.failure.outcome == MSLOT_NO_SPACE) result = LOST_A_RACE;
     mslot_mapping_end(&mapping);
     return result;
 }
@@ -278,7 +285,8 @@ static bool options_are_allowed(const mslot_create_options *options)
     uint32_t capacity = options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT;
     uint32_t writers = options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT;
     bool mode_is_allowed = options->mode == 0 || ((options->mode & ~0666u) == 0 && (options->mode & 0600) == 0600);
-    return mslot_layout_header(&header, capacity, writers) != 0 && options->message_bytes_max <= MSLOT_MESSAGE_BYTES_MAX && mode_is_allowed;
+    return mslot_layout_header(&header, capacity, writers) != 0 && options->message_bytes_max <= MSLOT_MESSAGE_BYTES_MAX && mode_is_allowed
+        && options->read_timeout_ns >= 0;
 }
 
 mslot_created mslot_create(const char *name_text, const mslot_create_options *options)
@@ -301,7 +309,7 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
             mslot_forks_hold();
             result = attempt_once(&a);
             mslot_forks_release();
-            if (result == HELD) nanosleep(&(struct timespec){.tv_nsec = HELD_RETRY_STEP_NS}, NULL);
+            if (result == HELD) wait_a_little();
         } while (result == HELD || (result == LOST_A_RACE && ++races < RACES_MAX));
         if (result == LOST_A_RACE) a.created.failure = mslot_failure_errno(EAGAIN);
     }
@@ -340,7 +348,14 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
         failure = mslot_failure_errno(errno);
         break;
     case MSLOT_LOCK_TAKEN: {
-        if (!mslot_file_has_name(path, file.device, file.inode)) break; // removed by another meanwhile
+        if (!mslot_file_has_name(path, file.device, file.inode)) { // removed or taken over meanwhile: begin anew
+            failure = mslot_failure_of(MSLOT_BUSY);
+            break;
+        }
+        if (!mslot_file_may_unlink(path, file.owner)) {
+            failure = mslot_failure_errno(EPERM);
+            break;
+        }
         mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ | PROT_WRITE, false);
         if (mapping.base == NULL) {
             failure = mslot_failure_errno(errno);
@@ -364,9 +379,15 @@ mslot_failure mslot_remove(const char *name_text)
     mslot_failure failure;
     char *path = mslot_file_path(name_text, &name, &failure);
     if (path == NULL) return failure;
-    mslot_forks_hold();
-    failure = remove_file(path, &name);
-    mslot_forks_release();
+    int64_t held_until = mslot_now_ns() + HELD_RETRY_NS;
+    for (;;) {
+        mslot_forks_hold();
+        failure = remove_file(path, &name);
+        mslot_forks_release();
+        bool may_be_a_glance = failure.outcome == MSLOT_ALREADY_EXISTS && mslot_now_ns() < held_until;
+        if (failure.outcome != MSLOT_BUSY && !may_be_a_glance) break;
+        if (may_be_a_glance) wait_a_little();
+    }
     free(path);
     return failure;
 }

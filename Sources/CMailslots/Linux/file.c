@@ -99,6 +99,7 @@ static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32
     file->device = status.st_dev;
     file->inode = status.st_ino;
     file->owner = status.st_uid;
+    file->mode = status.st_mode & 07777;
     if (!is_trusted(status.st_uid, trust_user)) {
         mslot_failure failure = mslot_failure_of(MSLOT_UNTRUSTED);
         failure.holder_uid = status.st_uid;
@@ -142,6 +143,19 @@ bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode)
     return lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
+bool mslot_file_may_unlink(const char *path, uint32_t owner)
+{
+    char directory[PATH_MAX];
+    size_t length = (size_t)(strrchr(path, '/') - path);
+    if (length + 2 > sizeof directory) return false;
+    memcpy(directory, path, length + 1);
+    directory[length + 1] = 0;
+    struct stat status;
+    if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) != 0 || stat(directory, &status) != 0) return false;
+    uid_t user = geteuid();
+    return (status.st_mode & S_ISVTX) == 0 || user == 0 || user == owner || user == status.st_uid;
+}
+
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate)
 {
     mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
@@ -151,6 +165,7 @@ mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int prote
     if (base == MAP_FAILED) {
         int error = errno;
         free(mapping.path);
+        mapping.path = NULL; // mslot_mapping_end frees it
         errno = error;
         return mapping;
     }

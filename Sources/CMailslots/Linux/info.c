@@ -36,9 +36,9 @@ static void add_ring(mslot_info *info, const mslot_ring *ring)
     int64_t count = (int64_t)(tail.position - head);
     info->outcome = tail.outcome;
     info->message_count = count < 0 ? 0 : count > (int64_t)ring->cell_count ? ring->cell_count : (uint32_t)count;
-    info->next_byte_count = next.outcome == MSLOT_DONE ? (int32_t)next.length : -1;
-    info->written = tail.position - ring->cell_count;
+    info->next_byte_count = next.outcome == MSLOT_DONE && info->message_count != 0 ? (int32_t)next.length : -1;
     info->read = head - ring->cell_count;
+    info->written = info->read + info->message_count;
     info->read_timeout_ns = (int64_t)mslot_load_relaxed(&control->read_timeout_ns);
     for (uint32_t i = 0; i < ring->lane_count; i++) {
         const mslot_lane *lane = &ring->lanes[i];
@@ -147,6 +147,16 @@ mslot_inspected mslot_inspect(const char *name_text)
     return result;
 }
 
+/// Not so a temporary name that a killed creator left, or a name that is none, with a terminal's escape codes perhaps.
+static bool is_file_of_its_name(const mslot_header *header, const char *file)
+{
+    mslot_name name = mslot_name_parse(header->name);
+    if (name.problem != MSLOT_NAME_FINE || strcmp(name.text, header->name) != 0) return false;
+    char expected[MSLOT_FILE_NAME_MAX];
+    mslot_name_file(&name, expected);
+    return strcmp(expected, file) == 0;
+}
+
 mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context)
 {
     char buffer[PATH_MAX];
@@ -161,7 +171,7 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
         mslot_file file;
         if (mslot_file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE).outcome != MSLOT_DONE) continue;
         close(file.descriptor);
-        each(file.header.name, context);
+        if (is_file_of_its_name(&file.header, entry->d_name)) each(file.header.name, context);
     }
     closedir(entries);
     return mslot_failure_of(MSLOT_DONE);

@@ -49,6 +49,7 @@ typedef struct mslot_file {
     uint64_t device;
     uint64_t inode;
     uint32_t owner;
+    uint32_t mode;
     mslot_header header;
 } mslot_file;
 
@@ -57,6 +58,10 @@ mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_na
 
 /// Whether `path` still names this file.
 bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode);
+
+/// Whether the directory lets us take the name of this file away. Asked before the seal: else a refused remove or take-over
+/// would destroy what is unread.
+bool mslot_file_may_unlink(const char *path, uint32_t owner);
 
 /// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate);

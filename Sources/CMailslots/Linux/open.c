@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -99,6 +100,18 @@ typedef struct robust_list_head_words {
     uintptr_t list_op_pending;
 } robust_list_head_words;
 
+static void register_robust_list(void)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t mutex;
+    if (pthread_mutexattr_init(&attributes) != 0) return;
+    if (pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST) == 0 && pthread_mutex_init(&mutex, &attributes) == 0) {
+        if (pthread_mutex_lock(&mutex) == 0) pthread_mutex_unlock(&mutex);
+        pthread_mutex_destroy(&mutex);
+    }
+    pthread_mutexattr_destroy(&attributes);
+}
+
 mslot_death_note mslot_writer_note_slow(mslot_writer *writer)
 {
     // libc's own head, never a new one: that would switch off every robust mutex of the thread. Detected by using it.
@@ -106,19 +119,23 @@ mslot_death_note mslot_writer_note_slow(mslot_writer *writer)
     void *head = NULL;
     size_t length = 0;
     long result = syscall(SYS_get_robust_list, 0, &head, &length);
+    if (result == 0 && head == NULL) {
+        // musl registers a thread's list at its first robust mutex.
+        register_robust_list();
+        result = syscall(SYS_get_robust_list, 0, &head, &length);
+    }
     errno = saved_errno;
     if (result == 0 && head != NULL && length >= sizeof(robust_list_head_words)) {
         robust_list_head_words *words = head;
         writer->note.pending = &words->list_op_pending;
         writer->note.offset = words->futex_offset;
-        writer->note_thread = mslot_this_thread();
     } else {
-        // None: musl before its first robust mutex, an emulator, a sandbox. Asked again at the next write; the re-check of
-        // sleepers makes up for it.
+        // None: an emulator, a sandbox. Not asked again on this thread, for that would cost a system call a write; the
+        // re-check of sleepers makes up for it.
         writer->note.pending = &writer->no_note;
         writer->note.offset = 0;
-        writer->note_thread = NULL;
     }
+    writer->note_thread = mslot_this_thread();
     return writer->note;
 }
 
@@ -153,6 +170,9 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
             taken.outcome = tail.outcome == MSLOT_DONE && tail.closed ? MSLOT_NOT_FOUND : MSLOT_NO_READER;
         } else {
             taken = take_lane_somewhere(&writer->ring, &ring, file.descriptor);
+            // A close or a take-over is going on: the segment is sealed, its name not yet removed.
+            mslot_tail tail = mslot_ring_tail(&ring);
+            if (tail.outcome == MSLOT_DONE && tail.closed) taken.outcome = MSLOT_NOT_FOUND;
         }
         failure = taken.outcome == MSLOT_SYSTEM_ERROR ? mslot_failure_errno(errno) : mslot_failure_of(taken.outcome);
     }

@@ -13,8 +13,7 @@ mslot_outcome mslot_reader_refusal(const mslot_reader *reader)
 
 static int64_t timeout_of(const mslot_reader *reader, int64_t timeout_ns)
 {
-    if (timeout_ns != MSLOT_DEFAULT_TIMEOUT) return timeout_ns;
-    return (int64_t)mslot_load_relaxed(&reader->ring.ring.control->read_timeout_ns);
+    return timeout_ns == MSLOT_DEFAULT_TIMEOUT ? reader->read_timeout_ns : timeout_ns;
 }
 
 static bool everything_is_lent(const mslot_reader *reader)
@@ -57,7 +56,7 @@ static mslot_look settle(mslot_reader *reader, mslot_look look)
     bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.slot != NULL && reader->ring.next == reader->ring.head;
     if (can_be_skipped) {
         mslot_ring_lend(&reader->ring);
-        mslot_ring_release(&reader->ring);
+        if (mslot_ring_release(&reader->ring) != MSLOT_DONE) reader->ring.next = reader->ring.head;
         mslot_reader_give_space(reader);
     }
     return look;
@@ -79,6 +78,8 @@ mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t
             sleep_for_message(reader, deadline);
         }
         look = mslot_ring_look(&reader->ring);
+        // Only a hostile writer shows a message to the poll and none to the look; for ever, if he likes.
+        if (found && look.outcome == MSLOT_EMPTY && mslot_now_ns() >= deadline) return (mslot_look){MSLOT_TIMED_OUT, 0, NULL};
     }
     return settle(reader, look);
 }
@@ -104,7 +105,10 @@ mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size
         memcpy(message->bytes, look.slot->payload, look.length);
         mslot_ring_lend(&reader->ring);
         mslot_outcome released = mslot_ring_release(&reader->ring);
-        if (released != MSLOT_DONE) batch.outcome = released;
+        if (released != MSLOT_DONE) {
+            batch.outcome = released;
+            reader->ring.next = reader->ring.head;
+        }
         batch.count++;
     }
     // Once for all, and before control returns to the caller.
@@ -117,9 +121,23 @@ mslot_outcome mslot_set_timeout(mslot_reader *reader, int64_t timeout_ns)
 {
     if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
     bool allowed = timeout_ns >= 0;
-    if (allowed) mslot_store_relaxed(&reader->ring.ring.control->read_timeout_ns, (uint64_t)timeout_ns);
+    if (allowed) {
+        reader->read_timeout_ns = timeout_ns;
+        mslot_store_relaxed(&reader->ring.ring.control->read_timeout_ns, (uint64_t)timeout_ns);
+    }
     mslot_reader_end(reader);
     return allowed ? MSLOT_DONE : MSLOT_BAD_ARGUMENT;
+}
+
+mslot_outcome mslot_reset_reader(mslot_reader *reader)
+{
+    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    // As if another took over from us: we may have been left anywhere in Read 1 to 6 or asleep.
+    mslot_ring ring = reader->ring.ring;
+    mslot_outcome outcome = mslot_ring_take_over(&reader->ring, &ring);
+    mslot_wake_writers_slow(ring.control);
+    if (outcome == MSLOT_DONE) mslot_reader_end(reader);
+    return outcome;
 }
 
 void mslot_interrupt(mslot_reader *reader) { mslot_interrupt_set(&reader->interrupt); }

@@ -22,7 +22,9 @@ mslot_tail mslot_ring_tail(const mslot_ring *ring)
                     return (mslot_tail){MSLOT_DONE, position, false};
                 continue;
             }
-            if (!mslot_cell_is_full_of(cell, lap)) break; // a newer lap: begin anew
+            // The reader stands, or died, between Read 4 and 5: only the cell at the head can be of the next lap.
+            bool head_is_behind = position == head && (mslot_cell_is_empty_of(cell, lap + 1) || mslot_cell_is_full_of(cell, lap + 1));
+            if (!mslot_cell_is_full_of(cell, lap) && !head_is_behind) break; // a newer lap: begin anew
             position++;
         }
     }

@@ -2,12 +2,6 @@
 
 #include "mailslots/ring.h"
 
-enum {
-    /// Steps of one write after which the segment cannot be sane: others cannot have published so much between two of our
-    /// loads without moving the hint. Chosen; about half a second of stepping. Bounds what a hostile segment can cost.
-    WRITE_STEPS_MAX = 1 << 24
-};
-
 /// How far `lap`, of which only `bits` bits are known, is ahead of `reference`: negative if it is behind.
 static int64_t lap_difference(uint64_t lap, uint64_t reference, unsigned bits)
 {
@@ -21,7 +15,7 @@ mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t pos
 {
     const mslot_ring *ring = &writer->ring;
     uint64_t lap = mslot_ring_lap(ring, position);
-    if (steps > WRITE_STEPS_MAX) return end_with(MSLOT_DAMAGED, writer->position);
+    if (steps > MSLOT_WRITE_STEPS_MAX) return end_with(MSLOT_DAMAGED, writer->position);
 
     uint64_t kind = cell & MSLOT_CELL_KIND_MASK;
     if (kind == MSLOT_CELL_CLOSED) return end_with(MSLOT_CLOSED, position);

@@ -26,8 +26,8 @@
  *   fork. A child must not use its parent's handles. Every call on one says FORKED and touches nothing.
  *     Fix: open in the child. A child made by vfork may call nothing here before it calls exec.
  *
- *   longjmp, pthread_cancel out of a write leave the handle BUSY, because the message may or may not have been published.
- *     Fix: mslot_reset, which finds out, and makes the handle usable.
+ *   longjmp, pthread_cancel out of a call leave the handle BUSY: after a write, because the message may or may not have been published.
+ *     Fix: mslot_reset for a writer, which finds out; mslot_reset_reader for a reader. Both make the handle usable.
  *
  *   Full disk. /dev/shm holds the segment, about 2 MB by default; mslot_create reserves all of it, so a full file system is
  *   an error there (NO_SPACE) and never a crash later. Docker gives a container 64 MB.
@@ -135,6 +135,10 @@ mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t t
 /// does not notice. From any thread or signal handler while the handle is open. Kernels before 5.16: within a second.
 void mslot_interrupt(mslot_reader *reader);
 
+/// After a read was left by longjmp or cancellation: makes the handle usable again. What was lent comes again, with its position.
+/// The caller knows that no call is going on. DONE, FORKED, DAMAGED.
+mslot_outcome mslot_reset_reader(mslot_reader *reader);
+
 /// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
 /// The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed. In a forked child it closes nothing of the parent's.
 mslot_outcome mslot_close(mslot_reader *reader);
@@ -188,7 +192,7 @@ mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages,
 void mslot_interrupt_writer(mslot_writer *writer);
 
 /// After a write was left by longjmp, by cancellation, or in a signal handler that never returned: finds out whether it was published,
-/// and makes the handle usable again. The caller knows that no call is going on. DONE, FORKED, DAMAGED.
+/// and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED, DAMAGED.
 mslot_outcome mslot_reset(mslot_writer *writer);
 
 /// Closes; an open loan is abandoned. The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed.

@@ -44,6 +44,8 @@ struct mslot_reader {
     /// Not 0: the next wait, or the one that is on, ends. Set by any thread.
     uint32_t interrupt;
     mslot_ring_reader ring;
+    /// The mailslot's own time-out. What `control` says of it is for others to see.
+    int64_t read_timeout_ns;
     mslot_spin spin;
     mslot_mapping mapping;
 };
@@ -318,7 +320,10 @@ MSLOT_INLINE mslot_received mslot_read(mslot_reader *reader, void *buffer, size_
                 if (look.length != 0) memcpy(buffer, look.slot->payload, look.length);
                 mslot_ring_lend(&reader->ring);
                 mslot_outcome released = mslot_ring_release(&reader->ring);
-                if (MSLOT_UNLIKELY(released != MSLOT_DONE)) received.outcome = released;
+                if (MSLOT_UNLIKELY(released != MSLOT_DONE)) {
+                    received.outcome = released;
+                    reader->ring.next = reader->ring.head; // lent to nobody: the next call says DAMAGED again, not BUSY
+                }
                 mslot_reader_give_space(reader);
             } else {
                 received.outcome = MSLOT_TOO_LONG;

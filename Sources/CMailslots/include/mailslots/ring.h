@@ -84,8 +84,8 @@ typedef struct mslot_ring_writer {
     mslot_lane *lane;
     /// Every position below has been seen published.
     uint64_t position;
-    /// The parked position that this writer has woken already. To wake it twice is useless: a reader never sleeps on a
-    /// position that has been published, and every position up to it has.
+    /// A parked position that this writer has woken after the position it sleeps for was published. To wake it again is useless:
+    /// the reader may not be up yet, but it never sleeps on a position that has been published.
     uint64_t woken_position;
     /// The slot that belongs to this writer: the copy in `lane` is for whoever inherits it.
     uint32_t own;
@@ -103,6 +103,12 @@ typedef struct mslot_death_note {
     uintptr_t *pending;
     intptr_t offset;
 } mslot_death_note;
+
+enum {
+    /// Steps of one write after which the segment cannot be sane: nobody loses so many swaps, or steps so far behind a hint.
+    /// Chosen; about half a second of stepping. Bounds what a hostile segment can cost.
+    MSLOT_WRITE_STEPS_MAX = 1 << 24
+};
 
 typedef struct mslot_step {
     mslot_outcome outcome; // DONE: try `position`
@@ -123,9 +129,36 @@ static inline uint32_t *mslot_ring_parked_word(mslot_ring_writer *writer)
     // second look at its cell sees the message.
     uint64_t parked = mslot_load_seq_cst(&writer->ring.control->parked_position);
     if (MSLOT_LIKELY(parked == 0) || parked == writer->woken_position) return NULL;
-    writer->woken_position = parked;
+    // Remembered only if the position it sleeps for has been published: a reader that was faster than us sleeps for the one after
+    // ours already, and must be woken again when that one is published.
+    if ((int64_t)(writer->position - parked) >= 0) writer->woken_position = parked;
     mslot_count(&writer->lane->wakes);
     return mslot_cell_futex(mslot_ring_cell(&writer->ring, parked - 1));
+}
+
+/// Every way out of a write but its success: no intent, no death note. Progress: wait-free. Crash: that message is lost.
+static inline mslot_publication mslot_ring_give_up(mslot_ring_writer *writer, mslot_death_note note, mslot_step step)
+{
+    mslot_publication result;
+    mslot_store_relaxed(&writer->lane->intent_position, MSLOT_POSITION_NONE);
+    *(volatile uintptr_t *)note.pending = 0;
+    writer->position = step.position;
+    result.outcome = step.outcome;
+    result.wake = NULL;
+    if (step.outcome == MSLOT_FULL) {
+        mslot_count(&writer->lane->fulls);
+        // The reader may be asleep because a stopped writer never woke it.
+        result.wake = mslot_ring_parked_word(writer);
+    }
+    return result;
+}
+
+static inline mslot_step mslot_ring_damage(const mslot_ring_writer *writer)
+{
+    mslot_step step;
+    step.outcome = MSLOT_DAMAGED;
+    step.position = writer->position;
+    return step;
 }
 
 /// Publishes the own slot, whose length must be set. FULL, CLOSED and DAMAGED leave it filled and private. `note.pending` must
@@ -152,26 +185,10 @@ static inline mslot_publication mslot_ring_publish(mslot_ring_writer *writer, ms
             mslot_step step = mslot_ring_advance_slow(writer, position, seen, steps);
             position = step.position;
             if (step.outcome == MSLOT_DONE) continue;
-            mslot_store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
-            *(volatile uintptr_t *)note.pending = 0;
-            writer->position = position;
-            result.outcome = step.outcome;
-            result.wake = NULL;
-            if (step.outcome == MSLOT_FULL) {
-                mslot_count(&lane->fulls);
-                // The reader may be asleep because a stopped writer never woke it.
-                result.wake = mslot_ring_parked_word(writer);
-            }
-            return result;
+            return mslot_ring_give_up(writer, note, step);
         }
         uint32_t spare = mslot_cell_index(seen);
-        if (MSLOT_UNLIKELY(spare >= ring->slot_count)) {
-            mslot_store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
-            *(volatile uintptr_t *)note.pending = 0;
-            result.outcome = MSLOT_DAMAGED;
-            result.wake = NULL;
-            return result;
-        }
+        if (MSLOT_UNLIKELY(spare >= ring->slot_count)) return mslot_ring_give_up(writer, note, mslot_ring_damage(writer));
 
         // Write 3: note the intent. Compiler order is enough: it is read only once this thread is provably gone.
         mslot_store_relaxed_32(&lane->intent_spare, spare);
@@ -194,6 +211,7 @@ static inline mslot_publication mslot_ring_publish(mslot_ring_writer *writer, ms
             mslot_store_release(&ring->control->tail_hint, position + 1);
             break;
         }
+        if (MSLOT_UNLIKELY(steps > MSLOT_WRITE_STEPS_MAX)) return mslot_ring_give_up(writer, note, mslot_ring_damage(writer));
     }
     result.outcome = MSLOT_DONE;
     result.wake = mslot_ring_parked_word(writer);
