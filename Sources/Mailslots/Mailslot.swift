@@ -111,8 +111,8 @@ public enum Mailslot {
     ///
     /// - Parameters:
     ///   - name: The mailslot's name.
-    ///   - waitingUpTo: How long to wait for a reader to appear; by default not at all.
-    ///   - trusting: Whose mailslots are trusted.
+    ///   - wait: How long to wait for a reader to appear; by default not at all.
+    ///   - trust: Whose mailslots are trusted.
     ///   - onReaderDeath: What waiting for room does when the reader is killed.
     ///   - prefaulting: Maps every page now: the first writes are faster, opening is slower.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound``, ``MailslotError/Code/noReader``,

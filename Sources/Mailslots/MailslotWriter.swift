@@ -74,7 +74,9 @@ public struct MailslotWriter: ~Copyable, Sendable {
     }
     /// Writes the UTF-8 of `text` as one message if there is room.
     @inlinable
-    public mutating func tryWrite(_ text: String) throws(MailslotError) -> MailslotWriteOutcome { try tryWrite(unsafe text.utf8.span.bytes) }
+    public mutating func tryWrite(_ text: String) throws(MailslotError) -> MailslotWriteOutcome {
+        try tryWrite(unsafe text.utf8.span.bytes)
+    }
 
     /// Writes one message, and waits for room as long as it takes.
     @inlinable

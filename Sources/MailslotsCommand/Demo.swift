@@ -54,7 +54,9 @@
             try printMessages(of: &reader, count: Greeting.count)
             try other.waitForSuccess()
             let info = reader.info
-            print("   \(info.written) written, \(info.read) read, \(info.messageCount) waiting: its half message never was, and nobody waited")
+            print(
+                "   \(info.written) written, \(info.read) read, \(info.messageCount) waiting: its half message never was, and nobody waited"
+            )
         }
 
         // MARK: measurements

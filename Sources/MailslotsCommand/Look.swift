@@ -78,7 +78,8 @@
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove mailslots whose readers are gone, with their unread messages.",
-            discussion: "A reader that ends in order removes its mailslot itself. One that was killed leaves it, for a reader with --adopt.")
+            discussion: "A reader that ends in order removes its mailslot itself. One that was killed leaves it, for a reader with --adopt."
+        )
 
         @Argument(help: "The mailslots' names.")
         var names: [String]

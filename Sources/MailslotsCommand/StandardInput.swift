@@ -25,7 +25,9 @@
             }
             let used = window.upperBound
             precondition(used < storage.count, "The window is full; consume some of it first.")
-            let count = unsafe storage.withUnsafeMutableBytes { unsafe Foundation.read(STDIN_FILENO, $0.baseAddress! + used, $0.count - used) }
+            let count = unsafe storage.withUnsafeMutableBytes {
+                unsafe Foundation.read(STDIN_FILENO, $0.baseAddress! + used, $0.count - used)
+            }
             if count > 0 {
                 window = 0..<(used + count)
             } else if count == 0 {

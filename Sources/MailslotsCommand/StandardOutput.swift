@@ -39,7 +39,9 @@
             var written = 0
             while written < used, failure == nil {
                 let rest = written..<used
-                let count = unsafe storage.withUnsafeBytes { unsafe Foundation.write(STDOUT_FILENO, $0.baseAddress! + rest.lowerBound, rest.count) }
+                let count = unsafe storage.withUnsafeBytes {
+                    unsafe Foundation.write(STDOUT_FILENO, $0.baseAddress! + rest.lowerBound, rest.count)
+                }
                 if count > 0 {
                     written += count
                 } else if errno == EAGAIN {

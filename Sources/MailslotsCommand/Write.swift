@@ -54,7 +54,9 @@
                     onReaderDeath: throughRestarts ? .wait : .fail)
                 var messages = MessageWriter(writer: writer, timeout: timeout?.timeout ?? .forever)
                 if !text.isEmpty {
-                    for message in text { try messages.write(unsafe Array(message.utf8).span.bytes, what: "the message \"\(message.prefix(20))…\"") }
+                    for message in text {
+                        try messages.write(unsafe Array(message.utf8).span.bytes, what: "the message \"\(message.prefix(20))…\"")
+                    }
                 } else if raw {
                     try messages.writeRecords(ofSize: size)
                 } else {

@@ -154,7 +154,9 @@ import Testing
     func `the demo shows messages, a kill and measurements, and leaves nothing behind`() throws {
         let result = try mailslot("demo")
         #expect(result.status == 0, "\(result.errors)")
-        for word in ["writer 3 says goodbye", "holds a loan, half filled", "is dead", "3 written, 3 read, 0 waiting", "round trip, 32 bytes"] {
+        for word in [
+            "writer 3 says goodbye", "holds a loan, half filled", "is dead", "3 written, 3 read, 0 waiting", "round trip, 32 bytes",
+        ] {
             #expect(result.text.contains(word))
         }
         #expect(try Mailslot.list().filter { $0.hasPrefix("demo/") }.isEmpty)

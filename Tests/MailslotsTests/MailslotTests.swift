@@ -200,7 +200,8 @@ import Testing
     @Test func `a name has many spellings`() throws {
         let name = uniqueName("Spelling")
         let reader = try Mailslot.create(name)
-        for spelling in [name.uppercased(), name.replacing("/", with: "\\"), #"\\.\mailslot\"# + name, "//./MAILSLOT/" + name.lowercased()] {
+        for spelling in [name.uppercased(), name.replacing("/", with: "\\"), #"\\.\mailslot\"# + name, "//./MAILSLOT/" + name.lowercased()]
+        {
             var writer = try Mailslot.open(spelling)
             try writer.write(spelling)
         }

@@ -81,6 +81,7 @@ import Testing
         let killer = Thread { reader.kill() }
         killer.start()
         #expect(errorOf { try writer.write("no room") }?.code == .noReader)
+        try Mailslot.remove(name)
     }
 
     @Test func `a writer that waits for room learns at once that the reader closed`() throws {
