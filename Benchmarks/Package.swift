@@ -18,6 +18,7 @@ let package = Package(
             name: "mailslots-bench",
             dependencies: [
                 "CBenchmarks",
+                .product(name: "Mailslots", package: "Mailslots"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

@@ -108,7 +108,7 @@
                     // A `switch`: `catch where` on a typed error crashes Swift 6.3.1 here.
                     switch error.code {
                     case .interrupted:
-                        return unsafe signals.received.map { ExitCode(128 + $0) }
+                        return signals.received.map { ExitCode(128 + $0) }
                     case .damaged where reader.info.isSound:
                         complain("a message was damaged and skipped: a writer broke the mailslot's rules")
                     default:
@@ -120,7 +120,7 @@
                     complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
                     return ExitStatus.failure
                 }
-                if let number = unsafe signals.received { return ExitCode(128 + number) }
+                if let number = signals.received { return ExitCode(128 + number) }
             }
             return nil
         }

@@ -2,24 +2,35 @@
     import Dispatch
     import Foundation
     import Mailslots
+    import Synchronization
 
     /// Ends a wait when the user asks the program to stop, so that it closes its mailslot before it goes.
-    final class StopSignals: Sendable {
-        // Sound: set once by the queue that handles the signals, read after the wait that it interrupted.
-        nonisolated(unsafe) private(set) var received: Int32?
-        nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
+    struct StopSignals {
+        private final class Number: Sendable {
+            let value = Atomic<Int32>(0)
+        }
+
+        private let number = Number()
+        private let sources: [any DispatchSourceSignal]
+
+        /// The signal that came; `nil`: none yet.
+        var received: Int32? {
+            let value = number.value.load(ordering: .acquiring)
+            return value == 0 ? nil : value
+        }
 
         init(interrupting interrupter: MailslotInterrupter) {
             let queue = DispatchQueue(label: "mailslot.signals")
-            for number in [SIGINT, SIGTERM, SIGHUP] {
-                signal(number, SIG_IGN)
-                let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-                source.setEventHandler { [self] in
-                    unsafe received = number
+            let number = number
+            sources = [SIGINT, SIGTERM, SIGHUP].map { which in
+                _ = signal(which, SIG_IGN)
+                let source = DispatchSource.makeSignalSource(signal: which, queue: queue)
+                source.setEventHandler {
+                    number.value.store(which, ordering: .releasing)
                     interrupter.interrupt()
                 }
                 source.activate()
-                unsafe sources.append(source)
+                return source
             }
         }
     }

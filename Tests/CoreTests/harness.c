@@ -30,6 +30,8 @@ static size_t test_count;
 static const test *running;
 static pid_t running_process; // the test's own process; its children have others
 static int report[2];         // what ended the test: the first word counts
+static volatile pid_t running_group;
+static volatile sig_atomic_t interrupted;
 static char case_text[200];
 static uint64_t seed_given;
 static uint64_t random_state;
@@ -151,7 +153,8 @@ static int wait_for(pid_t child, int options)
 void child_join(pid_t child)
 {
     int status = wait_for(child, 0);
-    if (WIFSIGNALED(status)) fail_at(__FILE__, __LINE__, "a child was killed by signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (WIFSIGNALED(status))
+        fail_at(__FILE__, __LINE__, "a child was killed by signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
     if (WEXITSTATUS(status) != 0) fail_at(__FILE__, __LINE__, "a child ended with status %d", WEXITSTATUS(status));
 }
 
@@ -159,7 +162,8 @@ void child_kill(pid_t child)
 {
     kill(child, SIGKILL);
     int status = wait_for(child, 0);
-    if (!WIFSIGNALED(status)) fail_at(__FILE__, __LINE__, "a child ended by itself, with status %d, before it was killed", WEXITSTATUS(status));
+    if (!WIFSIGNALED(status))
+        fail_at(__FILE__, __LINE__, "a child ended by itself, with status %d, before it was killed", WEXITSTATUS(status));
 }
 
 void child_stop(pid_t child)
@@ -188,9 +192,23 @@ unsigned descriptors_open(void)
 
 // MARK: running
 
+/// Ends the test that runs; the harness then cleans up, and ends.
+static void handle_interrupt(int number)
+{
+    interrupted = number;
+    if (running_group > 0) kill(-running_group, SIGKILL);
+}
+
+static void on_interrupts(void (*handler)(int))
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < 3; i++) sigaction(numbers[i], &(struct sigaction){.sa_handler = handler}, NULL);
+}
+
 _Noreturn static void run_body(const char *directory)
 {
     setpgid(0, 0);
+    on_interrupts(SIG_DFL);
     running_process = getpid();
     alarm(WATCHDOG_SECONDS);
     setenv("MAILSLOT_DIRECTORY", directory, 1);
@@ -235,7 +253,9 @@ static char run_test(const test *which, char *why)
     pid_t child = fork();
     if (child == 0) run_body(made);
     setpgid(child, child);
+    running_group = child;
     int status = wait_for(child, 0);
+    running_group = 0;
     // What the test left running. They are our children now, see main.
     kill(-child, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
@@ -296,8 +316,9 @@ int main(int argument_count, char **arguments)
         for (size_t t = 0; t < test_count; t++) chosen[chosen_count++] = &tests[t];
 
     prctl(PR_SET_CHILD_SUBREAPER, 1); // so that the children of a test that died are ours to wait for
+    on_interrupts(handle_interrupt);
     unsigned passed = 0, failed = 0, skipped = 0;
-    for (size_t i = 0; i < chosen_count; i++) {
+    for (size_t i = 0; i < chosen_count && interrupted == 0; i++) {
         char why[WORD_BYTES];
         switch (run_test(chosen[i], why)) {
         case 'o':
@@ -316,5 +337,5 @@ int main(int argument_count, char **arguments)
         fflush(stdout);
     }
     printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
-    return failed != 0;
+    return failed != 0 || interrupted != 0;
 }

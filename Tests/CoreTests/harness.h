@@ -46,6 +46,8 @@ void expect_outcome_at(const char *file, int line, const char *what, int actual,
 int64_t now_ns(void);
 enum { MILLISECOND = 1000000, SECOND = 1000000000 };
 static const int64_t PATIENCE_NS = 20LL * SECOND;
+/// What "at once" means on a busy machine: less than the second after which every sleeper looks again by itself.
+static const int64_t AT_ONCE_NS = 800LL * MILLISECOND;
 
 /// Polls until the condition holds; fails the test when that takes longer than anything here may.
 #define wait_until(condition) \

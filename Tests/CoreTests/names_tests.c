@@ -91,8 +91,11 @@ TEST(a_name_that_is_none_is_refused_with_its_reason)
     };
     for (size_t i = 0; i < sizeof empty_parts / sizeof empty_parts[0]; i++) expect_refused(empty_parts[i], MSLOT_NAME_EMPTY);
 
-    static const char *const other_paths[] = {"\\\\", "\\\\.", "\\\\.\\", "\\\\.\\pipe\\a", "\\\\.\\mailslots\\a", "\\\\.\\mail", "\\\\host", "\\\\\\mailslot\\a"};
-    for (size_t i = 0; i < sizeof other_paths / sizeof other_paths[0]; i++) expect_refused(other_paths[i], MSLOT_NAME_NOT_A_MAILSLOT_PATH);
+    static const char *const other_paths[] = {
+        "\\\\", "\\\\.", "\\\\.\\", "\\\\.\\pipe\\a", "\\\\.\\mailslots\\a", "\\\\.\\mail", "\\\\host", "\\\\\\mailslot\\a",
+    };
+    for (size_t i = 0; i < sizeof other_paths / sizeof other_paths[0]; i++)
+        expect_refused(other_paths[i], MSLOT_NAME_NOT_A_MAILSLOT_PATH);
 
     static const char *const remote[] = {"\\\\host\\mailslot\\a", "\\\\*\\mailslot\\a", "//domain/MAILSLOT/a", "\\\\..\\mailslot\\a"};
     for (size_t i = 0; i < sizeof remote / sizeof remote[0]; i++) expect_refused(remote[i], MSLOT_NAME_REMOTE);

@@ -24,6 +24,11 @@ static mslot_writer *open_writer(bench_run *run, const char *name)
     return opened.writer;
 }
 
+void bench_mailslot_remove(bench_run *run)
+{
+    for (uint32_t i = 0; i < 2; i++) mslot_remove(run->names[i]);
+}
+
 // MARK: round trip
 
 void bench_mailslot_round_trip_first(bench_run *run)
@@ -86,10 +91,9 @@ void bench_mailslot_one_way_second(bench_run *run)
     bench_meet(run);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
-    uint64_t start = 0;
+    uint64_t before = 0;
     uint64_t end = run->warm_up + run->messages;
     for (uint64_t i = 0; i < end;) {
-        if (i >= run->warm_up && start == 0) start = bench_ticks();
         mslot_view view = mslot_peek(reader, MSLOT_FOREVER);
         BENCH_REQUIRE(run, view.outcome == MSLOT_DONE);
         size_t count = 0;
@@ -101,8 +105,8 @@ void bench_mailslot_one_way_second(bench_run *run)
         } while (count < BENCH_BATCH && (view = mslot_peek(reader, 0)).outcome == MSLOT_DONE);
         BENCH_REQUIRE(run, mslot_release(reader, count) == MSLOT_DONE);
         i += count;
+        bench_sample_chunk(run, i, count, &before);
     }
-    run->elapsed_ticks = bench_ticks() - start;
     bench_meet(run);
     mslot_close(reader);
 }
@@ -141,7 +145,7 @@ void bench_mailslot_wake_second(bench_run *run)
     bench_samples_done(run);
     bench_meet(run);
     // How often it really slept: what was measured is a wake-up.
-    run->system_calls = mslot_reader_info(reader).reader_parks;
+    run->sleeps = mslot_reader_info(reader).reader_parks;
     mslot_close(reader);
 }
 

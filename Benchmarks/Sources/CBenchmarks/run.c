@@ -65,7 +65,7 @@ bool bench_run_reset(bench_run *run)
 {
     static unsigned number;
     run->sample_count = 0;
-    run->elapsed_ticks = 0;
+    run->sleeps = 0;
     run->system_calls = 0;
     run->allocations = 0;
     run->failed_line = 0;
@@ -89,6 +89,8 @@ void bench_run_free(bench_run *run)
     if (run->samples != NULL) munmap(run->samples, BENCH_SAMPLES_MAX * sizeof *run->samples);
     munmap(run, sizeof *run);
 }
+
+const char *bench_name(const bench_run *run, uint32_t number) { return run->names[number]; }
 
 // MARK: sides
 
@@ -156,6 +158,7 @@ bool bench_run_sides(bench_run *run, bench_side first, bench_side second)
             good = good && ended_well(status);
         }
     }
+    if (!good) bench_mailslot_remove(run);
     return good;
 }
 

@@ -33,22 +33,6 @@ static inline void bench_prefetch_write(const void *address)
 /// Keeps what `bytes` points to from being optimised away.
 static inline void bench_use(const void *bytes) { __asm__ volatile("" : : "r"(bytes) : "memory"); }
 
-/// Keeps a sample: the time since `before`. Returns now.
-static inline uint64_t bench_sample(bench_run *run, uint64_t number, uint64_t before)
-{
-    uint64_t now = bench_ticks();
-    if (number >= run->warm_up && number - run->warm_up < BENCH_SAMPLES_MAX) {
-        uint64_t ticks = now - before;
-        run->samples[number - run->warm_up] = ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
-    }
-    return now;
-}
-
-static inline void bench_samples_done(bench_run *run)
-{
-    run->sample_count = run->messages < BENCH_SAMPLES_MAX ? run->messages : BENCH_SAMPLES_MAX;
-}
-
 /// Polls until the time is over, so that the CPU does not fall asleep.
 static inline void bench_wait_ticks(uint64_t ticks)
 {
@@ -63,6 +47,10 @@ static inline uint64_t bench_get(const unsigned char *bytes)
     memcpy(&word, bytes, sizeof word);
     return word;
 }
+
+// mailslot.c
+/// Removes what killed sides left behind.
+void bench_mailslot_remove(bench_run *run);
 
 // bare.c
 size_t bench_bare_bytes(void);

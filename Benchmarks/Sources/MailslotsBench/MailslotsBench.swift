@@ -5,6 +5,7 @@ enum Benchmark: String, CaseIterable, ExpressibleByArgument {
     case roundTrip = "round-trip"
     case oneWay = "one-way"
     case wake
+    case swift
     case open
     case memory
     case count
@@ -17,7 +18,7 @@ struct MailslotsBench: ParsableCommand {
         commandName: "mailslots-bench",
         abstract: "Measures mailslots between two pinned processes, against a bare ring in the same run.",
         discussion: """
-            Every comparison alternates, A B A B, and is judged by the median of the ratios pair by pair: on a shared machine \
+            Every comparison alternates, A B B A, and is judged by the median of the ratios pair by pair: on a shared machine \
             the figures themselves are noise. See Benchmarks/README.md.
             """)
 
@@ -59,6 +60,7 @@ struct MailslotsBench: ParsableCommand {
             case .roundTrip: try session.roundTrip()
             case .oneWay: try session.oneWay()
             case .wake: try session.wake()
+            case .swift: try session.swift()
             case .open: try session.open()
             case .memory: session.memory()
             case .count: try session.count()

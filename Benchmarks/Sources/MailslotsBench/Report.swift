@@ -1,3 +1,5 @@
+import CBenchmarks
+
 /// Prints as it goes, and remembers what was missed.
 struct Report {
     private(set) var missed: [String] = []
@@ -40,7 +42,12 @@ struct Report {
             print(line)
         case .perSecond:
             func millions(_ value: Double) -> String { (value / 1e6).text(1) }
-            print("  \(padded) \(millions(spread.median)) M/s (\(millions(spread.least)) to \(millions(spread.greatest)))")
+            var line = "  \(padded) \(millions(spread.median)) M/s (\(millions(spread.least)) to \(millions(spread.greatest)))"
+            if let all = outcomes.samples {
+                let slow = Double(BENCH_CHUNK) * 1e9 / Double(all.valueAtPercentile(99))
+                line += ", in the slowest hundredth of \(all.totalCount) chunks \(millions(slow)) or less"
+            }
+            print(line)
         }
     }
 }

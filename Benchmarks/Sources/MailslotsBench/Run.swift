@@ -58,7 +58,7 @@ final class Run {
         }
     }
 
-    /// The time of each message.
+    /// The time of each message, or one way of each chunk.
     func samples(_ what: String, _ load: Load, _ first: Side, _ second: Side?) throws -> Samples {
         try runSides(what, load, first, second)
         var samples = Samples(highestTrackableValue: 60_000_000_000)
@@ -66,12 +66,6 @@ final class Run {
             samples.record(UInt64(Double(run.pointee.samples[i]) * nanosecondsPerTick))
         }
         return samples
-    }
-
-    /// Messages in a second, from the time of all together.
-    func rate(_ what: String, _ load: Load, _ first: Side, _ second: Side?) throws -> Double {
-        try runSides(what, load, first, second)
-        return Double(load.messages) * 1e9 / (Double(run.pointee.elapsed_ticks) * nanosecondsPerTick)
     }
 
     /// System calls and allocations between the two marks of a side.

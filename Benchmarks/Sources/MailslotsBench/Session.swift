@@ -1,4 +1,5 @@
 import CBenchmarks
+import Glibc
 
 /// The benchmarks, each with its bound.
 struct Session {
@@ -50,18 +51,49 @@ struct Session {
 
     mutating func oneWay() throws {
         for (bytes, bound): (UInt32, Bound) in [(32, .atLeast(0.65)), (424, .atLeast(0.75))] {
-            let load = Run.Load(messageBytes: bytes, warmUp: 20_000, messages: quick ? 1_000_000 : 3_000_000)
+            let load = Run.Load(messageBytes: bytes, warmUp: 20_000, messages: quick ? 800_000 : 3_000_000)
             let run = run
             let contest = Contest(
                 title: "one way, \(bytes) B, one writer",
-                timed: "in the reader, over all messages but the first \(load.warmUp); it copies each out, and releases \(BENCH_BATCH) at a time",
+                timed: "in the reader, for each \(BENCH_CHUNK) messages; it copies each out, and releases \(BENCH_BATCH) at a time",
                 unit: .perSecond,
                 names: ("mailslot", "bare ring"),
                 bound: bound,
                 a: {
-                    Outcome(figure: try run.rate("mailslot", load, bench_mailslot_one_way_first, bench_mailslot_one_way_second))
+                    .rate(
+                        ofChunks: try run.samples("mailslot", load, bench_mailslot_one_way_first, bench_mailslot_one_way_second))
                 },
-                b: { Outcome(figure: try run.rate("bare ring", load, bench_bare_one_way_first, bench_bare_one_way_second)) })
+                b: { .rate(ofChunks: try run.samples("bare ring", load, bench_bare_one_way_first, bench_bare_one_way_second)) })
+            report.show(contest, try contest.run(rounds: rounds))
+        }
+    }
+
+    // MARK: the Swift API
+
+    /// The same loops, through the Swift API and through the C API.
+    mutating func swift() throws {
+        let run = run
+        let roundTrip = Run.Load(messageBytes: 32, warmUp: 10_000, messages: quick ? 60_000 : 200_000)
+        let contest = Contest(
+            title: "the Swift API: round trip, 32 B",
+            timed: "as for C",
+            unit: .nanoseconds,
+            names: ("Swift", "C"),
+            bound: .atMost(1.05),
+            a: { .p50(of: try run.samples("Swift", roundTrip, swiftRoundTripFirst, swiftRoundTripSecond)) },
+            b: { .p50(of: try run.samples("C", roundTrip, bench_mailslot_round_trip_first, bench_mailslot_round_trip_second)) })
+        report.show(contest, try contest.run(rounds: rounds))
+
+        for bytes: UInt32 in [32, 424] {
+            let oneWay = Run.Load(messageBytes: bytes, warmUp: 20_000, messages: quick ? 800_000 : 3_000_000)
+            let contest = Contest(
+                title: "the Swift API: one way, \(bytes) B",
+                timed: "as for C",
+                unit: .perSecond,
+                names: ("Swift", "C"),
+                bound: .atLeast(0.95),
+                a: { .rate(ofChunks: try run.samples("Swift", oneWay, swiftOneWayFirst, swiftOneWaySecond)) },
+                b: { .rate(ofChunks: try run.samples("C", oneWay, bench_mailslot_one_way_first, bench_mailslot_one_way_second)) })
             report.show(contest, try contest.run(rounds: rounds))
         }
     }
@@ -118,16 +150,24 @@ struct Session {
 
     mutating func count() throws {
         let load = Run.Load(messageBytes: 32, warmUp: 100, messages: 10_000)
-        let counted = try run.count("count", load, bench_mailslot_count)
-        let verdict = report.judge("system calls and allocations", passed: counted.systemCalls == 0 && counted.allocations == 0)
-        print("system calls and allocations in \(load.messages) writes and reads, nobody asleep")
-        print("  \(counted.systemCalls) system calls, \(counted.allocations) allocations, bound 0 and 0: \(verdict)")
+        print("system calls and allocations in \(load.messages) writes and reads, nobody asleep, bound 0 and 0")
+        for (name, side): (String, Side) in [("C", bench_mailslot_count), ("Swift", swiftCount)] {
+            let counted = try run.count(name, load, side)
+            let none = counted.systemCalls == 0 && counted.allocations == 0
+            let verdict = report.judge("\(name): system calls and allocations", passed: none)
+            print("  \(name): \(counted.systemCalls) system calls, \(counted.allocations) allocations: \(verdict)")
+        }
     }
 
     // MARK: the program
 
     func pipe() {
         print("1 GiB through `mailslot write | mailslot read` against `cat | cat`")
-        print("  skipped: this comparison is not written yet; it needs the program `mailslot`")
+        let program = "../.build/release/mailslot"
+        if access(program, X_OK) != 0 {
+            print("  skipped: there is no \(program); build it with `swift build -c release` in the folder above")
+        } else {
+            print("  skipped: this comparison is not written yet")
+        }
     }
 }

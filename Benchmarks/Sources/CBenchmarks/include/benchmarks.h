@@ -21,6 +21,8 @@ enum {
     BENCH_SIDE_SECONDS_MAX = 30,
     /// How many messages a reader takes before it gives their slots back; the same for every ring.
     BENCH_BATCH = 64,
+    /// Messages that are timed together one way.
+    BENCH_CHUNK = 8192,
     /// Messages that fit, for every ring.
     BENCH_CAPACITY = 4096,
     BENCH_LANES = 256,
@@ -45,8 +47,8 @@ typedef struct bench_run {
     uint64_t sample_count;
     /// Ticks each; see bench_ns.
     uint32_t *samples;
-    /// Of all `messages` together, for one way.
-    uint64_t elapsed_ticks;
+    /// Times that the waker's reader really slept.
+    uint64_t sleeps;
     uint64_t system_calls;
     uint64_t allocations;
     /// 0, or the line of the source on which a side gave up.
@@ -71,6 +73,9 @@ void bench_run_free(bench_run *run);
 bool bench_run_sides(bench_run *run, bench_side first, bench_side second);
 /// As above with one side, whose system calls between its two calls of bench_mark are counted.
 bool bench_run_counting(bench_run *run, bench_side side);
+
+/// The name of the first or second mailslot of this measurement.
+const char *bench_name(const bench_run *run, uint32_t number);
 
 /// For sides. Waits for the other one.
 void bench_meet(bench_run *run);
@@ -156,5 +161,36 @@ static inline uint64_t bench_ticks(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 #endif
+
+// MARK: samples
+
+/// Keeps a sample: the time since `before`, once the warm-up is over. Returns now.
+static inline uint64_t bench_sample(bench_run *run, uint64_t number, uint64_t before)
+{
+    uint64_t now = bench_ticks();
+    if (number >= run->warm_up && number - run->warm_up < BENCH_SAMPLES_MAX) {
+        uint64_t ticks = now - before;
+        run->samples[number - run->warm_up] = ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
+    }
+    return now;
+}
+
+static inline void bench_samples_done(bench_run *run)
+{
+    run->sample_count = run->messages < BENCH_SAMPLES_MAX ? run->messages : BENCH_SAMPLES_MAX;
+}
+
+/// One way, the reader: keeps the time of each BENCH_CHUNK messages. `count` more than before have come, which makes `total`.
+/// A chunk in which a side lost its CPU to something else is one sample among many.
+static inline void bench_sample_chunk(bench_run *run, uint64_t total, size_t count, uint64_t *before)
+{
+    if (total / BENCH_CHUNK == (total - count) / BENCH_CHUNK) return;
+    uint64_t now = bench_ticks();
+    if (total > run->warm_up && *before != 0 && run->sample_count < BENCH_SAMPLES_MAX) {
+        uint64_t ticks = now - *before;
+        run->samples[run->sample_count++] = ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
+    }
+    *before = now;
+}
 
 #endif

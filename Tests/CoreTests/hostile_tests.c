@@ -1,0 +1,481 @@
+// What a mailslot must survive from outside: other files under its name, other users, no space, no descriptors.
+
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char path[PATH_MAX];
+
+static const char *orders_path(void)
+{
+    expect_outcome(mslot_path("orders", path, sizeof path).outcome, MSLOT_DONE);
+    return path;
+}
+
+/// Every call that meets the file refuses it in the same way, describes it, and leaves it as it is.
+static void expect_every_call_says(mslot_outcome outcome)
+{
+    struct stat before, after;
+    expect_equal(lstat(orders_path(), &before), 0);
+    mslot_create_options adopting = mslot_create_options_default();
+    adopting.adopt = true;
+    expect_outcome(create_outcome("orders", NULL), outcome);
+    expect_outcome(create_outcome("orders", &adopting), outcome);
+    expect_outcome(open_outcome("orders"), outcome);
+    expect_outcome(mslot_inspect("orders").failure.outcome, outcome);
+    mslot_failure failure = mslot_remove("orders");
+    expect_outcome(failure.outcome, outcome);
+    char text[1000];
+    expect(mslot_describe(&failure, "orders", text, sizeof text) > 40);
+    expect_equal(lstat(orders_path(), &after), 0);
+    expect(before.st_ino == after.st_ino && before.st_size == after.st_size);
+}
+
+static void make_file(const void *bytes, size_t byte_count)
+{
+    int descriptor = open(orders_path(), O_CREAT | O_TRUNC | O_RDWR, 0600);
+    expect(descriptor >= 0);
+    expect_equal(write(descriptor, bytes, byte_count), byte_count);
+    close(descriptor);
+}
+
+/// The file of "orders" as its killed reader left it, for a test to change.
+static int open_dead_readers_file(const char *name)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        (void)must_create(name, 2, 2);
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(ready) == 1);
+    child_kill(child);
+    expect_outcome(mslot_path(name, path, sizeof path).outcome, MSLOT_DONE);
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    expect(descriptor >= 0);
+    return descriptor;
+}
+
+// MARK: files that are no mailslots
+
+TEST(a_file_that_is_no_mailslot_is_refused_and_kept)
+{
+    char text[5000];
+    memset(text, 'x', sizeof text);
+    make_file(text, sizeof text);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    make_file(text, 0);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    make_file(text, 100);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    memset(text, 0, sizeof text);
+    make_file(text, sizeof text);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    unlink(path);
+}
+
+TEST(a_mailslot_that_was_cut_short_is_refused)
+{
+    int descriptor = open_dead_readers_file("orders");
+    struct stat status;
+    fstat(descriptor, &status);
+    off_t sizes[] = {status.st_size - 1, status.st_size / 2, 4096, 2048, 2047, 1, 0};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        trying("%lld bytes", (long long)sizes[i]);
+        expect_equal(ftruncate(descriptor, sizes[i]), 0);
+        expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    }
+    close(descriptor);
+    unlink(path);
+}
+
+TEST(a_mailslot_of_another_layout_version_is_refused_by_its_number)
+{
+    int descriptor = open_dead_readers_file("orders");
+    uint32_t version = 7;
+    expect_equal(pwrite(descriptor, &version, sizeof version, offsetof(mslot_header, layout_version)), sizeof version);
+    expect_every_call_says(MSLOT_OTHER_LAYOUT);
+    expect_equal(mslot_open("orders", NULL).failure.detail, 7);
+    close(descriptor);
+    unlink(path);
+}
+
+TEST(a_mailslot_of_another_name_is_refused)
+{
+    int descriptor = open_dead_readers_file("others");
+    char from[PATH_MAX];
+    snprintf(from, sizeof from, "%s", path);
+    expect_equal(rename(from, orders_path()), 0);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    close(descriptor);
+    unlink(path);
+}
+
+TEST(a_header_with_any_field_changed_is_refused_or_harmless)
+{
+    int descriptor = open_dead_readers_file("orders");
+    mslot_header sound;
+    expect_equal(pread(descriptor, &sound, sizeof sound, 0), sizeof sound);
+    for (size_t word = 0; word < 120 / 4; word++) {
+        static const uint32_t values[] = {0, 1, 0x7fffffff, 0xffffffff};
+        for (size_t i = 0; i < 4; i++) {
+            trying("word %zu is 0x%x", word, values[i]);
+            mslot_header damaged = sound;
+            memcpy((char *)&damaged + 4 * word, &values[i], 4);
+            expect_equal(pwrite(descriptor, &damaged, sizeof damaged, 0), sizeof damaged);
+            mslot_inspected inspected = mslot_inspect("orders");
+            mslot_opened opened = mslot_open("orders", NULL);
+            expect(opened.writer == NULL);
+            bool harmless = inspected.failure.outcome == MSLOT_DONE;
+            if (harmless) expect_outcome(opened.failure.outcome, MSLOT_NO_READER);
+            else expect_outcome(opened.failure.outcome, inspected.failure.outcome);
+            expect(harmless || inspected.failure.outcome == MSLOT_NOT_A_MAILSLOT || inspected.failure.outcome == MSLOT_OTHER_LAYOUT);
+        }
+    }
+    close(descriptor);
+    unlink(path);
+}
+
+TEST(a_directory_under_the_name_is_refused)
+{
+    expect_equal(mkdir(orders_path(), 0700), 0);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    rmdir(path);
+}
+
+TEST(a_symbolic_link_under_the_name_is_refused_wherever_it_leads)
+{
+    expect_equal(symlink("/nowhere/at/all", orders_path()), 0);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    unlink(path);
+
+    mslot_reader *reader = must_create("others", 2, 2); // a real mailslot, by another name
+    char target[PATH_MAX];
+    expect_outcome(mslot_path("others", target, sizeof target).outcome, MSLOT_DONE);
+    expect_equal(symlink(target, orders_path()), 0);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    unlink(path);
+    must_close(reader);
+}
+
+TEST(a_fifo_or_a_socket_under_the_name_is_refused_without_waiting)
+{
+    expect_equal(mkfifo(orders_path(), 0600), 0);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    unlink(path);
+
+    int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    expect(strlen(orders_path()) < sizeof address.sun_path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    expect_equal(bind(descriptor, (struct sockaddr *)&address, sizeof address), 0);
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    close(descriptor);
+    unlink(path);
+}
+
+TEST(an_adopter_refuses_a_ring_that_was_destroyed_and_a_fresh_reader_replaces_it)
+{
+    int descriptor = open_dead_readers_file("orders");
+    mslot_header header;
+    expect_equal(pread(descriptor, &header, sizeof header, 0), sizeof header);
+    uint64_t nothing[2] = {0, 0};
+    expect_equal(pwrite(descriptor, nothing, sizeof nothing, (off_t)header.cells_offset), sizeof nothing);
+    close(descriptor);
+
+    mslot_create_options options = mslot_create_options_default();
+    options.adopt = true;
+    expect_outcome(create_outcome("orders", &options), MSLOT_DAMAGED);
+    expect_outcome(mslot_inspect("orders").info.outcome, MSLOT_DAMAGED);
+    expect_outcome(open_outcome("orders"), MSLOT_NO_READER);
+
+    mslot_reader *reader = must_create("orders", 2, 2);
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    must_read_this(reader, 0, 0);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+// MARK: other users
+
+enum { SOMEBODY = 65534, SOMEBODY_ELSE = 65533 };
+
+static void need_root(void)
+{
+    if (geteuid() != 0) skip("only root can act as another user");
+}
+
+/// The rest of this child runs as that user.
+static void become(uid_t user)
+{
+    if (setgroups(0, NULL) != 0 || setegid(user) != 0 || seteuid(user) != 0)
+        skip("cannot become user %u: %s", (unsigned)user, strerror(errno));
+}
+
+TEST(another_users_mailslot_is_refused_unless_that_user_is_trusted)
+{
+    need_root();
+    uint64_t *words = shared_words(2);
+    pid_t owner = child_start();
+    if (owner == 0) {
+        become(SOMEBODY);
+        mslot_create_options options = small_options(2, 2);
+        options.mode = 0666;
+        mslot_created created = mslot_create("orders", &options);
+        expect_outcome(created.failure.outcome, MSLOT_DONE);
+        shared_set(&words[0], 1);
+        wait_until(shared_get(&words[1]) == 1);
+        must_close(created.reader);
+        child_end();
+    }
+    wait_until(shared_get(&words[0]) == 1);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY_ELSE);
+        mslot_opened opened = mslot_open("orders", NULL);
+        expect_outcome(opened.failure.outcome, MSLOT_UNTRUSTED);
+        expect_equal(opened.failure.holder_uid, SOMEBODY);
+        mslot_created created = mslot_create("orders", NULL);
+        expect_outcome(created.failure.outcome, MSLOT_UNTRUSTED);
+        expect_equal(created.failure.holder_uid, SOMEBODY);
+        uint32_t trusted[] = {SOMEBODY_ELSE, SOMEBODY, MSLOT_TRUST_ANYONE};
+        for (int i = 0; i < 3; i++) {
+            mslot_open_options options = mslot_open_options_default();
+            options.trust_user = trusted[i];
+            opened = mslot_open("orders", &options);
+            expect_outcome(opened.failure.outcome, i == 0 ? MSLOT_UNTRUSTED : MSLOT_DONE);
+            if (opened.writer != NULL) must_close_writer(opened.writer);
+        }
+        expect_outcome(mslot_inspect("orders").failure.outcome, MSLOT_DONE);
+        expect_equal(mslot_inspect("orders").info.owner_uid, SOMEBODY);
+        child_end();
+    }
+    child_join(client);
+    mslot_opened as_root = mslot_open("orders", NULL);
+    expect_outcome(as_root.failure.outcome, MSLOT_UNTRUSTED);
+    shared_set(&words[1], 1);
+    child_join(owner);
+}
+
+TEST(roots_mailslot_is_trusted_by_everybody_whom_its_mode_lets_in)
+{
+    need_root();
+    mslot_create_options options = small_options(2, 2);
+    options.mode = 0666;
+    mslot_created created = mslot_create("orders", &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        mslot_writer *writer = must_open("orders");
+        must_write(writer, 1, 1);
+        must_close_writer(writer);
+        mslot_failure failure = mslot_create("orders", NULL).failure;
+        expect_outcome(failure.outcome, MSLOT_ALREADY_EXISTS);
+        expect_equal(failure.holder_uid, 0);
+        child_end();
+    }
+    child_join(client);
+    must_read_this(created.reader, 1, 1);
+    must_close(created.reader);
+}
+
+TEST(a_mailslot_of_mode_0600_lets_no_other_user_in)
+{
+    need_root();
+    mslot_reader *reader = must_create("orders", 2, 2);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        expect_every_call_says(MSLOT_NO_PERMISSION);
+        expect_equal(mslot_open("orders", NULL).failure.holder_uid, 0);
+        child_end();
+    }
+    child_join(client);
+    must_close(reader);
+}
+
+TEST(a_mailslot_that_may_only_be_read_can_be_looked_at)
+{
+    need_root();
+    mslot_create_options options = small_options(2, 2);
+    options.mode = 0644;
+    mslot_created created = mslot_create("orders", &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        expect_outcome(open_outcome("orders"), MSLOT_NO_PERMISSION);
+        expect_outcome(mslot_inspect("orders").failure.outcome, MSLOT_DONE);
+        expect(mslot_inspect("orders").info.reader_present);
+        child_end();
+    }
+    child_join(client);
+    must_close(created.reader);
+}
+
+TEST(a_directory_without_permission_is_said_to_be_one)
+{
+    need_root();
+    expect_equal(chmod(getenv("MAILSLOT_DIRECTORY"), 0755), 0);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        expect_outcome(create_outcome("orders", NULL), MSLOT_NO_PERMISSION);
+        expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
+        expect_equal(seteuid(0), 0);
+        expect_equal(chmod(getenv("MAILSLOT_DIRECTORY"), 0700), 0);
+        become(SOMEBODY);
+        expect_outcome(create_outcome("orders", NULL), MSLOT_NO_PERMISSION);
+        expect_outcome(open_outcome("orders"), MSLOT_NO_PERMISSION);
+        expect_outcome(mslot_list(NULL, NULL).outcome, MSLOT_NO_PERMISSION);
+        child_end();
+    }
+    child_join(client);
+}
+
+TEST(a_user_without_privileges_can_do_everything_with_its_own)
+{
+    need_root();
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        mslot_reader *reader = must_create("orders", 2, 2);
+        mslot_writer *writer = must_open("orders");
+        must_write(writer, 1, 1);
+        must_read_this(reader, 1, 1);
+        must_close_writer(writer);
+        must_close(reader);
+        child_end();
+    }
+    child_join(client);
+}
+
+// MARK: limits
+
+/// A file system of its own below MAILSLOT_DIRECTORY, until unmount_small.
+static void mount_small(const char *options)
+{
+    if (unshare(CLONE_NEWNS) != 0) skip("no mount namespace of our own: %s", strerror(errno));
+    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    if (mount("tmpfs", getenv("MAILSLOT_DIRECTORY"), "tmpfs", 0, options) != 0)
+        skip("cannot mount a small file system: %s", strerror(errno));
+}
+
+static void unmount_small(void) { expect_equal(umount(getenv("MAILSLOT_DIRECTORY")), 0); } // EBUSY, were anything still open
+
+TEST(a_full_file_system_is_an_error_at_creation_and_leaves_nothing)
+{
+    mount_small("size=1m");
+    expect_outcome(create_outcome("orders", NULL), MSLOT_NO_SPACE); // about 2 MB
+    expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
+    mslot_create_options options = small_options(1024, 4); // about 450 KB: two of them fit
+    mslot_created first = mslot_create("first", &options), second = mslot_create("second", &options);
+    mslot_created third = mslot_create("third", &options);
+    expect_outcome(first.failure.outcome, MSLOT_DONE);
+    expect_outcome(second.failure.outcome, MSLOT_DONE);
+    expect_outcome(third.failure.outcome, MSLOT_NO_SPACE);
+    mslot_writer *writer = must_open("second");
+    for (uint64_t i = 0; i < 1024; i++) must_write(writer, 0, i); // every page is there
+    for (uint64_t i = 0; i < 1024; i++) must_read_this(second.reader, 0, i);
+    must_close_writer(writer);
+    must_close(first.reader);
+    third = mslot_create("third", &options);
+    expect_outcome(third.failure.outcome, MSLOT_DONE);
+    must_close(second.reader);
+    must_close(third.reader);
+    unmount_small();
+}
+
+TEST(a_file_system_without_room_for_a_name_is_an_error_at_creation)
+{
+    mount_small("size=8m,nr_inodes=2");
+    mslot_create_options options = small_options(1, 1);
+    mslot_created created = mslot_create("orders", &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    expect_outcome(create_outcome("others", &options), MSLOT_NO_SPACE);
+    must_close(created.reader);
+    expect_outcome(create_outcome("others", &options), MSLOT_DONE);
+    unmount_small();
+}
+
+TEST(a_read_only_file_system_is_no_permission)
+{
+    mount_small("size=1m,ro");
+    expect_outcome(create_outcome("orders", NULL), MSLOT_NO_PERMISSION);
+    unmount_small();
+}
+
+TEST(a_limit_on_file_sizes_is_no_space)
+{
+    struct rlimit limit = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
+    expect_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    expect_outcome(create_outcome("orders", NULL), MSLOT_NO_SPACE);
+    mslot_create_options options = small_options(4, 4);
+    expect_outcome(create_outcome("orders", &options), MSLOT_DONE);
+}
+
+TEST(a_process_without_descriptors_is_told_so_and_its_handles_go_on)
+{
+    mslot_reader *reader = must_create("orders", 1, 2);
+    mslot_writer *writer = must_open("orders");
+    struct rlimit before, none;
+    expect_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    expect_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+
+    mslot_failure failures[] = {
+        mslot_create("new", NULL).failure, mslot_create("orders", NULL).failure, mslot_open("orders", NULL).failure,
+        mslot_inspect("orders").failure,   mslot_remove("orders"),               mslot_list(NULL, NULL),
+    };
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        trying("call %zu", i);
+        expect_outcome(failures[i].outcome, MSLOT_SYSTEM_ERROR);
+        expect_equal(failures[i].system_error, EMFILE);
+    }
+    must_write(writer, 0, 0);
+    expect_outcome(mslot_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT); // cannot ask for the reader: it counts as there
+    must_read_this(reader, 0, 0);
+    expect_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(a_process_without_memory_is_told_so_and_leaves_nothing)
+{
+    struct rlimit before, little;
+    expect_equal(getrlimit(RLIMIT_AS, &before), 0);
+    mslot_reader *reader = must_create("orders", 16384, 16); // about 7 MB
+    little = before;
+    little.rlim_cur = 4 << 20; // less than what is mapped already: nothing can be added
+    expect_equal(setrlimit(RLIMIT_AS, &little), 0);
+
+    mslot_failure opened = mslot_open("orders", NULL).failure;
+    mslot_create_options options = small_options(16384, 16);
+    mslot_failure created = mslot_create("others", &options).failure;
+
+    expect_equal(setrlimit(RLIMIT_AS, &before), 0);
+    expect_outcome(opened.outcome, MSLOT_SYSTEM_ERROR);
+    expect_equal(opened.system_error, ENOMEM);
+    expect_outcome(created.outcome, MSLOT_SYSTEM_ERROR);
+    expect_equal(created.system_error, ENOMEM);
+    expect_outcome(open_outcome("orders"), MSLOT_DONE);
+    must_close(reader);
+}

@@ -1,0 +1,1420 @@
+// What needs several processes, threads or signals.
+
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/// A child that opens "orders" and writes messages 0 to `count` - 1 as `writer`.
+static pid_t start_writer(uint64_t writer, uint64_t count)
+{
+    pid_t child = child_start();
+    if (child != 0) return child;
+    mslot_writer *handle = must_open("orders");
+    for (uint64_t number = 0; number < count; number++) must_write(handle, writer, number);
+    must_close_writer(handle);
+    child_end();
+}
+
+/// A child that creates "orders", puts `unread` messages into it, and waits to be killed or stopped; it is ready when `*ready` is set.
+static pid_t start_reader(uint32_t capacity, uint32_t unread, uint64_t *ready)
+{
+    pid_t child = child_start();
+    if (child != 0) {
+        wait_until(shared_get(ready) != 0);
+        return child;
+    }
+    mslot_reader *reader = must_create("orders", capacity, 4);
+    mslot_writer *writer = must_open("orders");
+    for (uint32_t i = 0; i < unread; i++) must_write(writer, 0, i);
+    must_close_writer(writer);
+    shared_set(ready, 1);
+    (void)reader;
+    for (;;) pause();
+}
+
+static mslot_outcome poll_outcome(mslot_reader *reader)
+{
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    return mslot_read(reader, bytes, sizeof bytes, 0).outcome;
+}
+
+static mslot_outcome wait_outcome(mslot_reader *reader)
+{
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    return mslot_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome;
+}
+
+// MARK: many writers
+
+enum { WRITERS = 6 };
+
+/// Reads `total` messages in one of three ways: blocking, polling, with short time-outs.
+static void read_all(mslot_reader *reader, uint64_t total, int64_t timeout_ns)
+{
+    tally all = {.count = 0};
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    uint64_t position = reader->ring.head;
+    while (all.count < total) {
+        mslot_received received = mslot_read(reader, bytes, sizeof bytes, timeout_ns);
+        if (received.outcome == (timeout_ns == 0 ? MSLOT_EMPTY : MSLOT_TIMED_OUT)) continue;
+        expect_outcome(received.outcome, MSLOT_DONE);
+        expect_equal(received.position, position++);
+        tally_add(&all, message_check(bytes, received.byte_count), false);
+    }
+}
+
+static void many_writers(uint32_t capacity, uint64_t count, int64_t timeout_ns)
+{
+    mslot_reader *reader = must_create("orders", capacity, WRITERS);
+    pid_t children[WRITERS];
+    for (uint64_t i = 0; i < WRITERS; i++) children[i] = start_writer(i, count);
+    read_all(reader, WRITERS * count, timeout_ns);
+    for (int i = 0; i < WRITERS; i++) child_join(children[i]);
+    expect_empty_and_sound(reader);
+    expect_equal(mslot_reader_info(reader).written, WRITERS * count);
+    expect_equal(mslot_reader_info(reader).read, WRITERS * count);
+    must_close(reader);
+}
+
+TEST(every_message_of_many_writers_arrives_once_whole_and_in_order_while_the_reader_blocks) { many_writers(64, 20000, MSLOT_FOREVER); }
+TEST(every_message_of_many_writers_arrives_once_whole_and_in_order_while_the_reader_polls) { many_writers(64, 10000, 0); }
+TEST(every_message_of_many_writers_arrives_once_whole_and_in_order_through_timed_reads) { many_writers(64, 10000, 50000); }
+TEST(every_message_of_many_writers_arrives_once_whole_and_in_order_through_1_cell) { many_writers(1, 3000, MSLOT_FOREVER); }
+
+TEST(every_message_arrives_once_when_read_in_place_and_in_batches)
+{
+    enum { COUNT = 5000 };
+    mslot_reader *reader = must_create("orders", 16, WRITERS);
+    pid_t children[WRITERS];
+    for (uint64_t i = 0; i < WRITERS; i++) children[i] = start_writer(i, COUNT);
+    tally all = {.count = 0};
+    for (uint64_t round = 0; all.count < WRITERS * COUNT; round++) {
+        if (round % 2 == 0) {
+            mslot_message messages[7];
+            mslot_batch batch = mslot_read_batch(reader, messages, 7, PATIENCE_NS);
+            expect_outcome(batch.outcome, MSLOT_DONE);
+            for (size_t i = 0; i < batch.count; i++) tally_add(&all, message_check(messages[i].bytes, messages[i].byte_count), false);
+        } else {
+            size_t lent = 0;
+            for (; lent < 1 + round % 5; lent++) {
+                mslot_view view = mslot_peek(reader, 0);
+                if (view.outcome == MSLOT_EMPTY) break;
+                expect_outcome(view.outcome, MSLOT_DONE);
+                tally_add(&all, message_check(view.bytes, view.byte_count), false);
+            }
+            expect_outcome(mslot_release(reader, lent), MSLOT_DONE);
+        }
+    }
+    for (int i = 0; i < WRITERS; i++) child_join(children[i]);
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+TEST(writers_come_and_go_while_others_write)
+{
+    enum { ROUNDS = 300 };
+    mslot_reader *reader = must_create("orders", 8, 3); // fewer lanes than writers
+    pid_t children[WRITERS];
+    for (uint64_t i = 0; i < WRITERS; i++) {
+        children[i] = child_start();
+        if (children[i] != 0) continue;
+        for (uint64_t number = 0; number < ROUNDS;) {
+            mslot_opened opened = mslot_open("orders", NULL);
+            if (opened.failure.outcome == MSLOT_TOO_MANY_WRITERS) {
+                poll_pause();
+                continue;
+            }
+            expect_outcome(opened.failure.outcome, MSLOT_DONE);
+            must_write(opened.writer, i, number++);
+            must_close_writer(opened.writer);
+        }
+        child_end();
+    }
+    read_all(reader, WRITERS * ROUNDS, MSLOT_FOREVER);
+    for (int i = 0; i < WRITERS; i++) child_join(children[i]);
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+TEST(a_round_trip_between_two_processes_goes_on_and_on)
+{
+    enum { TURNS = 20000 };
+    mslot_reader *here = must_create("here", 1, 1);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_reader *there = must_create("there", 1, 1);
+        mslot_writer *back = must_open("here");
+        must_write(back, 1, 0); // "there" is there
+        for (uint64_t i = 0; i < TURNS; i++) {
+            must_read_this(there, 0, i);
+            must_write(back, 1, i + 1);
+        }
+        must_close_writer(back);
+        must_close(there);
+        child_end();
+    }
+    must_read_this(here, 1, 0);
+    mslot_writer *forth = must_open("there");
+    for (uint64_t i = 0; i < TURNS; i++) {
+        must_write(forth, 0, i);
+        must_read_this(here, 1, i + 1);
+    }
+    child_join(child);
+    expect_outcome(mslot_try_write(forth, "x", 1), MSLOT_CLOSED);
+    must_close_writer(forth);
+    must_close(here);
+}
+
+// MARK: waking
+
+TEST(a_message_wakes_a_sleeping_reader_at_once)
+{
+    enum { TURNS = 30 };
+    uint64_t *told = shared_words(1);
+    mslot_reader *reader = must_create("orders", 4, 2);
+    const mslot_control *control = reader->ring.ring.control;
+    pid_t sender = child_start();
+    if (sender == 0) {
+        mslot_writer *writer = must_open("orders");
+        for (uint64_t i = 0; i < TURNS; i++) {
+            wait_until(shared_get(told) == i && is_parked(writer->ring.ring.control));
+            must_write(writer, 0, i);
+        }
+        must_close_writer(writer);
+        child_end();
+    }
+    unsigned late = 0;
+    for (uint64_t i = 0; i < TURNS; i++) {
+        int64_t begun = now_ns();
+        must_read_this(reader, 0, i);
+        if (now_ns() - begun > AT_ONCE_NS) late++;
+        shared_set(told, i + 1);
+    }
+    child_join(sender);
+    expect(!is_parked(control));
+    expect(late <= 2); // without wakes every one would be found by the re-check after a second
+    expect(mslot_reader_info(reader).reader_wakes >= TURNS);
+    must_close(reader);
+}
+
+TEST(a_batch_to_a_reader_that_is_stopped_asleep_makes_one_wake)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_reader *reader = must_create("orders", 64, 4);
+        shared_set(ready, 1);
+        for (uint64_t i = 0; i < 50; i++) must_read_this(reader, 0, i);
+        must_close(reader);
+        child_end();
+    }
+    wait_until(shared_get(ready) == 1);
+    mslot_writer *writer = must_open("orders");
+    // Stopped at a moment when it sleeps.
+    for (;;) {
+        wait_until(is_parked(writer->ring.ring.control));
+        child_stop(child);
+        if (is_parked(writer->ring.ring.control)) break;
+        child_continue(child);
+    }
+    uint64_t before = mslot_writer_info(writer).reader_wakes;
+
+    unsigned char bytes[50][MSLOT_MESSAGE_BYTES_MAX];
+    mslot_bytes messages[50];
+    for (uint64_t i = 0; i < 50; i++) messages[i] = (mslot_bytes){bytes[i], message_make(bytes[i], 0, i)};
+    mslot_batch batch = mslot_write_batch(writer, messages, 50, 0);
+
+    expect_outcome(batch.outcome, MSLOT_DONE);
+    expect_equal(batch.count, 50);
+    expect_equal(mslot_writer_info(writer).reader_wakes - before, 1);
+    child_continue(child);
+    child_join(child);
+    must_close_writer(writer);
+}
+
+TEST(waiting_on_many_mailslots_is_ended_by_a_message_to_any_of_them)
+{
+    enum { MAILSLOTS = 5, TURNS = 200 };
+    uint64_t *turn = shared_words(1);
+    mslot_reader *readers[MAILSLOTS];
+    char name[16];
+    for (int i = 0; i < MAILSLOTS; i++) {
+        snprintf(name, sizeof name, "m%d", i);
+        readers[i] = must_create(name, 2, 1);
+    }
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_writer *writers[MAILSLOTS];
+        for (int i = 0; i < MAILSLOTS; i++) {
+            snprintf(name, sizeof name, "m%d", i);
+            writers[i] = must_open(name);
+        }
+        for (uint64_t i = 0; i < TURNS; i++) {
+            while (shared_get(turn) != i) {}
+            mslot_writer *writer = writers[i * 7 % MAILSLOTS];
+            if (i % 8 == 0) wait_until(is_parked(writer->ring.ring.control));
+            must_write(writer, 0, i);
+        }
+        child_end();
+    }
+    for (uint64_t i = 0; i < TURNS; i++) {
+        mslot_ready ready = mslot_wait_any(readers, MAILSLOTS, MSLOT_FOREVER);
+        expect_outcome(ready.outcome, MSLOT_DONE);
+        expect_equal(ready.index, i * 7 % MAILSLOTS);
+        must_read_this(readers[ready.index], 0, i);
+        shared_set(turn, i + 1);
+    }
+    child_join(child);
+    for (int i = 0; i < MAILSLOTS; i++) must_close(readers[i]);
+}
+
+// MARK: interrupts and signals
+
+typedef struct interrupter {
+    mslot_reader *reader;
+    mslot_writer *writer;
+    uint64_t interrupted_ns;
+} interrupter;
+
+static void *interrupt_the_reader(void *context)
+{
+    interrupter *i = context;
+    wait_until(is_parked(i->reader->ring.ring.control));
+    for (int pause = 0; pause < 20; pause++) poll_pause(); // most likely it sleeps by now
+    shared_set(&i->interrupted_ns, (uint64_t)now_ns());
+    mslot_interrupt(i->reader);
+    return NULL;
+}
+
+static void *interrupt_the_writer(void *context)
+{
+    interrupter *i = context;
+    wait_until(has_waited(i->reader, 1));
+    for (int pause = 0; pause < 20; pause++) poll_pause();
+    shared_set(&i->interrupted_ns, (uint64_t)now_ns());
+    mslot_interrupt_writer(i->writer);
+    return NULL;
+}
+
+static void expect_it_took_no_time(const interrupter *i)
+{
+    int64_t took = now_ns() - (int64_t)shared_get(&i->interrupted_ns);
+    bool can_wait_on_two_words = syscall(449, NULL, 0, 0, NULL, 0) == -1 && errno == EINVAL; // futex_waitv, Linux 5.16
+    expect(!can_wait_on_two_words || took < AT_ONCE_NS);
+}
+
+TEST(another_thread_interrupts_a_read_and_a_write)
+{
+    interrupter i = {.reader = must_create("orders", 1, 1)};
+    i.writer = must_open("orders");
+    pthread_t thread;
+    pthread_create(&thread, NULL, interrupt_the_reader, &i);
+    expect_outcome(wait_outcome(i.reader), MSLOT_INTERRUPTED);
+    expect_it_took_no_time(&i);
+    pthread_join(thread, NULL);
+    pthread_create(&thread, NULL, interrupt_the_reader, &i);
+    expect_outcome(mslot_wait_any(&i.reader, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
+    expect_it_took_no_time(&i);
+    pthread_join(thread, NULL);
+
+    must_write(i.writer, 0, 0);
+    pthread_create(&thread, NULL, interrupt_the_writer, &i);
+    expect_outcome(mslot_write(i.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    expect_it_took_no_time(&i);
+    pthread_join(thread, NULL);
+    must_read_this(i.reader, 0, 0);
+    must_write(i.writer, 0, 1);
+    must_read_this(i.reader, 0, 1);
+    must_close_writer(i.writer);
+    must_close(i.reader);
+}
+
+/// What the handler of SIGUSR1 does, and how often it ran.
+static struct {
+    mslot_reader *interrupt_reader;
+    mslot_writer *interrupt_writer;
+    mslot_writer *write_to;
+    sigjmp_buf *leap;
+    uint64_t count;
+} on_signal;
+
+static void handle_signal(int number)
+{
+    (void)number;
+    shared_add(&on_signal.count, 1);
+    if (on_signal.interrupt_reader != NULL) mslot_interrupt(on_signal.interrupt_reader);
+    if (on_signal.interrupt_writer != NULL) mslot_interrupt_writer(on_signal.interrupt_writer);
+    if (on_signal.write_to != NULL) {
+        mslot_bytes one = {"x", 1};
+        expect_outcome(mslot_write(on_signal.write_to, "x", 1, MSLOT_FOREVER), MSLOT_BUSY);
+        expect_outcome(mslot_loan(on_signal.write_to).outcome, MSLOT_BUSY);
+        expect_outcome(mslot_publish(on_signal.write_to, 1, 0), MSLOT_BUSY);
+        expect_outcome(mslot_abandon(on_signal.write_to), MSLOT_BUSY);
+        expect_outcome(mslot_write_batch(on_signal.write_to, &one, 1, 0).outcome, MSLOT_BUSY);
+        expect_outcome(mslot_close_writer(on_signal.write_to), MSLOT_BUSY);
+    }
+    if (on_signal.leap != NULL) siglongjmp(*on_signal.leap, 1);
+}
+
+static void install_handler(void)
+{
+    struct sigaction action = {.sa_handler = handle_signal}; // no SA_RESTART
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+/// A child that sends this process `count` signals, once `*word`, in shared memory, is not 0.
+static pid_t start_signals(const uint64_t *word, int count)
+{
+    pid_t parent = getpid(), child = child_start();
+    if (child != 0) return child;
+    for (int i = 0; i < count; i++) {
+        wait_until(shared_get(word) != 0);
+        kill(parent, SIGUSR1);
+        poll_pause();
+    }
+    child_end();
+}
+
+/// A word in shared memory that a child can watch, for it has no mapping of ours: this thread copies `*from` to it.
+typedef struct mirror {
+    const uint64_t *from;
+    uint64_t *to;
+    uint64_t ended;
+    pthread_t thread;
+} mirror;
+
+static void *mirror_run(void *context)
+{
+    mirror *m = context;
+    while (shared_get(&m->ended) == 0) {
+        shared_set(m->to, mslot_load_acquire(m->from));
+        poll_pause();
+    }
+    return NULL;
+}
+
+static void mirror_start(mirror *m)
+{
+    sigset_t all, before; // signals are for the thread that reads or writes
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    pthread_create(&m->thread, NULL, mirror_run, m);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void mirror_end(mirror *m)
+{
+    shared_set(&m->ended, 1);
+    pthread_join(m->thread, NULL);
+}
+
+TEST(a_signal_handler_interrupts_a_read)
+{
+    install_handler();
+    on_signal.interrupt_reader = must_create("orders", 1, 1);
+    mirror m = {.from = &on_signal.interrupt_reader->ring.ring.control->parked_position, .to = shared_words(1)};
+    pid_t child = start_signals(m.to, 1);
+    mirror_start(&m);
+    expect_outcome(wait_outcome(on_signal.interrupt_reader), MSLOT_INTERRUPTED);
+    child_join(child);
+    mirror_end(&m);
+    expect_equal(on_signal.count, 1);
+    must_close(on_signal.interrupt_reader);
+}
+
+TEST(a_signal_handler_interrupts_a_write_that_waits_for_room)
+{
+    install_handler();
+    mslot_reader *reader = must_create("orders", 1, 1);
+    on_signal.interrupt_writer = must_open("orders");
+    must_write(on_signal.interrupt_writer, 0, 0);
+    mirror m = {.from = &on_signal.interrupt_writer->ring.lane->waits, .to = shared_words(1)};
+    pid_t child = start_signals(m.to, 1);
+    mirror_start(&m);
+    expect_outcome(mslot_write(on_signal.interrupt_writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    child_join(child);
+    mirror_end(&m);
+    must_read_this(reader, 0, 0);
+    must_close_writer(on_signal.interrupt_writer);
+    must_close(reader);
+}
+
+TEST(signals_do_not_end_a_read)
+{
+    install_handler();
+    mslot_reader *reader = must_create("orders", 1, 1);
+    mirror m = {.from = &reader->ring.ring.control->parked_position, .to = shared_words(1)};
+    pid_t parent = getpid(), child = child_start();
+    if (child == 0) {
+        for (int i = 0; i < 50; i++) {
+            wait_until(shared_get(m.to) != 0);
+            kill(parent, SIGUSR1);
+            poll_pause();
+        }
+        mslot_writer *writer = must_open("orders");
+        must_write(writer, 0, 0);
+        must_close_writer(writer);
+        child_end();
+    }
+    mirror_start(&m);
+    must_read_this(reader, 0, 0);
+    child_join(child);
+    mirror_end(&m);
+    expect(on_signal.count >= 10);
+    must_close(reader);
+}
+
+TEST(a_signal_handler_that_uses_the_writer_it_interrupted_finds_it_busy_and_does_no_harm)
+{
+    install_handler();
+    mslot_reader *reader = must_create("orders", 1, 1);
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    on_signal.write_to = writer;
+    mirror m = {.from = &writer->ring.lane->waits, .to = shared_words(1)};
+    pid_t child = start_signals(m.to, 5);
+    mirror_start(&m);
+
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    size_t byte_count = message_make(bytes, 0, 1);
+    expect_outcome(mslot_write(writer, bytes, byte_count, 100 * MILLISECOND), MSLOT_TIMED_OUT);
+    child_join(child);
+
+    mirror_end(&m);
+    expect(on_signal.count >= 1);
+    must_read_this(reader, 0, 0);
+    must_write(writer, 0, 1);
+    must_read_this(reader, 0, 1);
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(a_write_left_by_longjmp_keeps_the_handle_busy_until_it_is_reset)
+{
+    install_handler();
+    mslot_reader *reader = must_create("orders", 1, 1);
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    mirror m = {.from = &writer->ring.lane->waits, .to = shared_words(1)};
+    sigjmp_buf leap;
+    on_signal.leap = &leap;
+    if (sigsetjmp(leap, 1) == 0) {
+        (void)start_signals(m.to, 1);
+        mirror_start(&m);
+        mslot_write(writer, "x", 1, MSLOT_FOREVER);
+        fail_at(__FILE__, __LINE__, "the write came to an end");
+    }
+    on_signal.leap = NULL;
+    mirror_end(&m);
+    while (wait(NULL) < 0 && errno == EINTR) {}
+
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_BUSY);
+    expect_outcome(mslot_close_writer(writer), MSLOT_BUSY);
+    expect_outcome(mslot_reset(writer), MSLOT_DONE);
+
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FULL);
+    must_read_this(reader, 0, 0);
+    must_write(writer, 0, 1);
+    must_read_this(reader, 0, 1);
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(a_read_left_by_longjmp_keeps_the_handle_busy_until_it_is_reset)
+{
+    install_handler();
+    mslot_reader *reader = must_create("orders", 4, 1);
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE); // lent when it is left
+    mirror m = {.from = &reader->ring.ring.control->parked_position, .to = shared_words(1)};
+    sigjmp_buf leap;
+    on_signal.leap = &leap;
+    if (sigsetjmp(leap, 1) == 0) {
+        (void)start_signals(m.to, 1);
+        mirror_start(&m);
+        mslot_peek(reader, MSLOT_FOREVER);
+        fail_at(__FILE__, __LINE__, "the read came to an end");
+    }
+    on_signal.leap = NULL;
+    mirror_end(&m);
+    while (wait(NULL) < 0 && errno == EINTR) {}
+
+    expect_outcome(poll_outcome(reader), MSLOT_BUSY);
+    expect_outcome(mslot_close(reader), MSLOT_BUSY);
+    expect_outcome(mslot_reset_reader(reader), MSLOT_DONE);
+
+    expect(!is_parked(reader->ring.ring.control));
+    must_read_this(reader, 0, 0); // what was lent comes again
+    must_write(writer, 0, 1);
+    must_read_this(reader, 0, 1);
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+// MARK: two threads, one handle
+
+static void *use_the_busy_reader(void *context)
+{
+    mslot_reader *reader = context;
+    wait_until(is_parked(reader->ring.ring.control));
+    mslot_message message;
+    expect_outcome(poll_outcome(reader), MSLOT_BUSY);
+    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_release(reader, 0), MSLOT_BUSY);
+    expect_outcome(mslot_read_batch(reader, &message, 1, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_set_timeout(reader, 0), MSLOT_BUSY);
+    expect_outcome(mslot_wait_any(&reader, 1, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_close(reader), MSLOT_BUSY);
+    expect_outcome(mslot_reader_info(reader).outcome, MSLOT_DONE); // it only looks
+    mslot_interrupt(reader);
+    return NULL;
+}
+
+TEST(a_second_thread_finds_a_reader_busy_that_is_in_use)
+{
+    mslot_reader *reader = must_create("orders", 1, 1);
+    pthread_t thread;
+    pthread_create(&thread, NULL, use_the_busy_reader, reader);
+    expect_outcome(wait_outcome(reader), MSLOT_INTERRUPTED);
+    pthread_join(thread, NULL);
+    must_close(reader);
+}
+
+static void *use_the_busy_writer(void *context)
+{
+    interrupter *i = context;
+    wait_until(has_waited(i->reader, 1));
+    expect_outcome(mslot_try_write(i->writer, "x", 1), MSLOT_BUSY);
+    expect_outcome(mslot_loan(i->writer).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_close_writer(i->writer), MSLOT_BUSY);
+    mslot_interrupt_writer(i->writer);
+    return NULL;
+}
+
+TEST(a_second_thread_finds_a_writer_busy_that_is_in_use)
+{
+    interrupter i = {.reader = must_create("orders", 1, 1)};
+    i.writer = must_open("orders");
+    must_write(i.writer, 0, 0);
+    pthread_t thread;
+    pthread_create(&thread, NULL, use_the_busy_writer, &i);
+    expect_outcome(mslot_write(i.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    pthread_join(thread, NULL);
+    must_close_writer(i.writer);
+    must_close(i.reader);
+}
+
+static void *write_one(void *context)
+{
+    must_write(context, 1, 1);
+    return NULL;
+}
+
+TEST(a_handle_may_move_between_threads)
+{
+    mslot_reader *reader = must_create("orders", 4, 1);
+    mslot_writer *writer = must_open("orders");
+    for (int i = 0; i < 20; i++) {
+        must_write(writer, 0, 0);
+        pthread_t thread;
+        pthread_create(&thread, NULL, write_one, writer);
+        pthread_join(thread, NULL);
+        must_read_this(reader, 0, 0);
+        must_read_this(reader, 1, 1);
+    }
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+// MARK: waiting for room
+
+/// A child that fills "orders" and then waits for room; says in `*result` how that ended, plus 100, and in `*ended_ns` when.
+static pid_t start_waiting_writer(uint64_t *result, uint64_t *ended_ns, bool through_restarts)
+{
+    pid_t child = child_start();
+    if (child != 0) return child;
+    mslot_open_options options = mslot_open_options_default();
+    options.wait_through_restarts = through_restarts;
+    mslot_opened opened = mslot_open("orders", &options);
+    expect_outcome(opened.failure.outcome, MSLOT_DONE);
+    mslot_outcome outcome;
+    uint64_t number = 0;
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    do outcome = mslot_try_write(opened.writer, bytes, message_make(bytes, 7, number++));
+    while (outcome == MSLOT_DONE);
+    expect_outcome(outcome, MSLOT_FULL);
+    outcome = mslot_write(opened.writer, bytes, message_make(bytes, 7, --number), MSLOT_FOREVER);
+    shared_set(ended_ns, (uint64_t)now_ns());
+    shared_set(result, 100 + (uint64_t)outcome);
+    must_close_writer(opened.writer);
+    child_end();
+}
+
+/// The ways to take one message.
+static void take_by_read(mslot_reader *reader, uint64_t number) { must_read_this(reader, 7, number); }
+static void take_by_batch(mslot_reader *reader, uint64_t number)
+{
+    mslot_message message;
+    expect_outcome(mslot_read_batch(reader, &message, 1, PATIENCE_NS).outcome, MSLOT_DONE);
+    expect_equal(message_check(message.bytes, message.byte_count).number, number);
+}
+static void take_in_place(mslot_reader *reader, uint64_t number)
+{
+    mslot_view view = mslot_peek(reader, PATIENCE_NS);
+    expect_outcome(view.outcome, MSLOT_DONE);
+    expect_equal(message_check(view.bytes, view.byte_count).number, number);
+    expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+}
+static void take_damaged(mslot_reader *reader, uint64_t number)
+{
+    (void)number;
+    mslot_ring_slot(&reader->ring.ring, mslot_cell_index(*mslot_ring_cell(&reader->ring.ring, reader->ring.head)))->length = 425;
+    expect_outcome(poll_outcome(reader), MSLOT_DAMAGED);
+}
+
+TEST(a_writer_that_waits_for_room_gets_it_at_once_however_the_reader_reads)
+{
+    void (*const ways[])(mslot_reader *, uint64_t) = {take_by_read, take_by_batch, take_in_place, take_damaged};
+    for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+        trying("way %zu", way);
+        uint64_t *words = shared_words(2);
+        mslot_reader *reader = must_create("orders", 4, 2);
+        pid_t child = start_waiting_writer(&words[0], &words[1], false);
+        wait_until(has_waited(reader, 1));
+        int64_t begun = now_ns();
+        ways[way](reader, 0);
+        wait_until(shared_get(&words[0]) == 100 + MSLOT_DONE);
+        expect((int64_t)shared_get(&words[1]) - begun < AT_ONCE_NS);
+        for (uint64_t number = 1; number < 5; number++) take_by_read(reader, number);
+        child_join(child);
+        expect_empty_and_sound(reader);
+        must_close(reader);
+    }
+}
+
+TEST(a_writer_that_waits_for_room_learns_at_once_that_the_reader_closed)
+{
+    uint64_t *words = shared_words(2);
+    mslot_reader *reader = must_create("orders", 4, 2);
+    pid_t child = start_waiting_writer(&words[0], &words[1], false);
+    wait_until(has_waited(reader, 1));
+    int64_t begun = now_ns();
+    must_close(reader);
+    child_join(child);
+    expect_outcome(shared_get(&words[0]) - 100, MSLOT_CLOSED);
+    expect((int64_t)shared_get(&words[1]) - begun < AT_ONCE_NS);
+}
+
+TEST(a_writer_that_waits_for_room_learns_within_about_a_second_that_the_reader_was_killed)
+{
+    uint64_t *words = shared_words(3);
+    pid_t reader = start_reader(4, 0, &words[2]);
+    pid_t child = start_waiting_writer(&words[0], &words[1], false);
+    wait_until(mslot_inspect("orders").info.writer_waits >= 1);
+    child_kill(reader);
+    int64_t begun = now_ns();
+    child_join(child);
+    expect_outcome(shared_get(&words[0]) - 100, MSLOT_NO_READER);
+    expect((int64_t)shared_get(&words[1]) - begun < 5LL * SECOND);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+}
+
+TEST(a_writer_told_so_waits_through_the_restart_of_a_killed_reader)
+{
+    uint64_t *words = shared_words(3);
+    pid_t old = start_reader(4, 0, &words[2]);
+    pid_t child = start_waiting_writer(&words[0], &words[1], true);
+    wait_until(mslot_inspect("orders").info.writer_waits >= 1);
+    child_kill(old);
+    wait_until(mslot_inspect("orders").info.writer_waits >= 3); // it looked again, and went on waiting
+    expect_equal(shared_get(&words[0]), 0);
+
+    mslot_reader *reader = must_adopt("orders");
+    for (uint64_t number = 0; number < 5; number++) must_read_this(reader, 7, number);
+    child_join(child);
+    expect_outcome(shared_get(&words[0]) - 100, MSLOT_DONE);
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+TEST(all_writers_that_wait_for_room_are_woken_when_the_mailslot_is_taken_over_afresh)
+{
+    uint64_t *words = shared_words(2 * 3 + 1);
+    pid_t old = start_reader(4, 4, &words[6]);
+    pid_t children[3];
+    for (int i = 0; i < 3; i++) children[i] = start_waiting_writer(&words[2 * i], &words[2 * i + 1], true);
+    wait_until(mslot_inspect("orders").info.writer_waits >= 3);
+    child_kill(old);
+    int64_t begun = now_ns();
+    mslot_reader *reader = must_create("orders", 4, 4);
+    for (int i = 0; i < 3; i++) {
+        child_join(children[i]);
+        expect_outcome(shared_get(&words[2 * i]) - 100, MSLOT_CLOSED);
+        expect((int64_t)shared_get(&words[2 * i + 1]) - begun < AT_ONCE_NS);
+    }
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+// MARK: a killed reader
+
+TEST(all_unread_messages_of_a_killed_reader_are_adopted_in_order_at_their_positions)
+{
+    uint64_t *ready = shared_words(2);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_reader *reader = must_create("orders", 16, 4);
+        mslot_writer *writer = must_open("orders");
+        for (uint64_t i = 0; i < 10; i++) must_write(writer, 0, i);
+        for (uint64_t i = 0; i < 4; i++) must_read_this(reader, 0, i);
+        expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE); // lent, not released: it comes again
+        shared_set(&ready[0], 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(ready) == 1);
+    mslot_writer *writer = must_open("orders");
+    child_kill(child);
+    must_write(writer, 1, 0); // there is room: it waits for the next reader
+    expect_outcome(open_outcome("orders"), MSLOT_NO_READER);
+    expect(!mslot_inspect("orders").info.reader_present);
+
+    mslot_reader *reader = must_adopt("orders");
+
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    for (uint64_t i = 4; i < 10; i++) {
+        mslot_received received = mslot_read(reader, bytes, sizeof bytes, 0);
+        expect_outcome(received.outcome, MSLOT_DONE);
+        expect_equal(received.position, 16 + i);
+        expect_equal(message_check(bytes, received.byte_count).number, i);
+    }
+    must_read_this(reader, 1, 0);
+    must_write(writer, 1, 1); // the old writer goes on
+    must_read_this(reader, 1, 1);
+    expect_equal(mslot_reader_info(reader).take_overs, 1);
+    expect_equal(mslot_reader_info(reader).reader_pid, getpid());
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(a_fresh_take_over_discards_and_closes_the_old_writers)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = start_reader(4, 3, ready);
+    mslot_writer *writer = must_open("orders");
+    child_kill(child);
+
+    mslot_reader *reader = must_create("orders", 8, 2); // other properties do not matter
+
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_CLOSED);
+    expect_equal(mslot_reader_info(reader).capacity, 8);
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    writer = must_open("orders");
+    must_write(writer, 1, 1);
+    must_read_this(reader, 1, 1);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(adopting_asks_for_the_same_properties)
+{
+    uint64_t *ready = shared_words(1);
+    child_kill(start_reader(4, 2, ready));
+    mslot_create_options options = mslot_create_options_default();
+    options.adopt = true;
+    options.capacity = 8;
+    expect_outcome(create_outcome("orders", &options), MSLOT_MISMATCH);
+    options.capacity = 4;
+    options.writers = 5;
+    expect_outcome(create_outcome("orders", &options), MSLOT_MISMATCH);
+    options.writers = 4;
+    options.message_bytes_max = 100;
+    expect_outcome(create_outcome("orders", &options), MSLOT_MISMATCH);
+    options.message_bytes_max = 424;
+    options.mode = 0660;
+    expect_outcome(create_outcome("orders", &options), MSLOT_MISMATCH);
+    options.mode = 0600;
+    options.allow_remote = true;
+    expect_outcome(create_outcome("orders", &options), MSLOT_MISMATCH);
+    options.allow_remote = false;
+
+    mslot_created created = mslot_create("orders", &options); // the refusals lost nothing
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    expect(created.adopted);
+    must_read_this(created.reader, 0, 0);
+    must_read_this(created.reader, 0, 1);
+    must_close(created.reader);
+}
+
+TEST(there_is_nothing_to_adopt_where_nobody_died)
+{
+    mslot_create_options options = small_options(4, 4);
+    options.adopt = true;
+    for (int i = 0; i < 2; i++) { // absent; and closed in good order
+        mslot_created created = mslot_create("orders", &options);
+        expect_outcome(created.failure.outcome, MSLOT_DONE);
+        expect(!created.adopted);
+        must_close(created.reader);
+    }
+}
+
+TEST(a_mailslot_is_adopted_again_and_again)
+{
+    enum { TIMES = 20 };
+    uint64_t *ready = shared_words(TIMES + 1);
+    pid_t child = start_reader(8, 8, &ready[TIMES]);
+    for (uint64_t i = 0; i < TIMES; i++) {
+        child_kill(child);
+        child = child_start();
+        if (child == 0) {
+            mslot_reader *reader = must_adopt("orders");
+            mslot_writer *writer = must_open("orders");
+            must_read_this(reader, 0, i);
+            must_write(writer, 0, i + 8);
+            expect(mslot_reader_check(reader));
+            shared_set(&ready[i], 1);
+            for (;;) pause();
+        }
+        wait_until(shared_get(&ready[i]) == 1);
+    }
+    child_kill(child);
+    mslot_reader *reader = must_adopt("orders");
+    for (uint64_t i = TIMES; i < TIMES + 8; i++) must_read_this(reader, 0, i);
+    expect_equal(mslot_reader_info(reader).take_overs, TIMES + 1);
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+TEST(a_killed_readers_mailslot_can_be_removed)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = start_reader(4, 2, ready);
+    mslot_writer *writer = must_open("orders");
+    child_kill(child);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_CLOSED);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_NOT_FOUND);
+    expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
+    must_close_writer(writer);
+}
+
+// MARK: one reader a name
+
+TEST(a_second_reader_is_told_who_has_the_name)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = start_reader(4, 2, ready);
+    for (int adopt = 0; adopt < 2; adopt++) {
+        mslot_create_options options = mslot_create_options_default();
+        options.adopt = adopt == 1;
+        mslot_created created = mslot_create("orders", &options);
+        expect_outcome(created.failure.outcome, MSLOT_ALREADY_EXISTS);
+        expect_equal(created.failure.holder_pid, child);
+        expect_equal(created.failure.holder_uid, geteuid());
+        expect(created.reader == NULL);
+    }
+    mslot_reader *same_process = must_create("mine", 1, 1);
+    expect_outcome(create_outcome("mine", NULL), MSLOT_ALREADY_EXISTS);
+    must_close(same_process);
+    child_kill(child);
+    mslot_reader *reader = must_adopt("orders"); // the refused disturbed nothing
+    must_read_this(reader, 0, 0);
+    must_read_this(reader, 0, 1);
+    must_close(reader);
+}
+
+TEST(of_processes_that_race_for_a_stale_name_exactly_one_wins)
+{
+    enum { ROUNDS = 50, RACERS = 8 };
+    for (int round = 0; round < ROUNDS; round++) {
+        trying("round %d", round);
+        uint64_t *words = shared_words(5); // ready, go, winners, losers, enough
+        child_kill(start_reader(4, 2, &words[0]));
+        bool adopt = round % 2 == 1;
+        pid_t racers[RACERS];
+        for (int i = 0; i < RACERS; i++) {
+            racers[i] = child_start();
+            if (racers[i] != 0) continue;
+            mslot_create_options options = small_options(4, 4);
+            options.adopt = adopt;
+            while (shared_get(&words[1]) == 0) {}
+            mslot_created created = mslot_create("orders", &options);
+            if (created.reader == NULL) {
+                expect_outcome(created.failure.outcome, MSLOT_ALREADY_EXISTS);
+                shared_add(&words[3], 1);
+                child_end();
+            }
+            expect(created.adopted == adopt);
+            mslot_writer *writer = must_open("orders"); // the name leads to this one
+            must_write(writer, 9, (uint64_t)i);
+            for (uint64_t unread = 0; adopt && unread < 2; unread++) must_read_this(created.reader, 0, unread);
+            must_read_this(created.reader, 9, (uint64_t)i);
+            must_close_writer(writer);
+            shared_add(&words[2], 1);
+            wait_until(shared_get(&words[4]) != 0);
+            must_close(created.reader);
+            child_end();
+        }
+        shared_set(&words[1], 1);
+        wait_until(shared_get(&words[2]) + shared_get(&words[3]) == RACERS);
+        expect_equal(shared_get(&words[2]), 1);
+        shared_set(&words[4], 1);
+        for (int i = 0; i < RACERS; i++) child_join(racers[i]);
+        munmap(words, 5 * sizeof *words);
+    }
+}
+
+TEST(processes_that_create_and_close_one_name_all_the_time_never_have_it_together)
+{
+    enum { RACERS = 4, TURNS = 150 };
+    uint64_t *words = shared_words(2); // who has it, how often somebody had it
+    pid_t racers[RACERS];
+    for (uint64_t i = 0; i < RACERS; i++) {
+        racers[i] = child_start();
+        if (racers[i] != 0) continue;
+        mslot_create_options options = small_options(1, 1);
+        for (int turn = 0; turn < TURNS;) {
+            mslot_created created = mslot_create("orders", &options);
+            if (created.reader == NULL) {
+                expect_outcome(created.failure.outcome, MSLOT_ALREADY_EXISTS);
+                continue;
+            }
+            expect_equal(shared_get(&words[0]), 0);
+            shared_set(&words[0], i + 1);
+            shared_add(&words[1], 1);
+            mslot_writer *writer = must_open("orders");
+            must_write(writer, i, 0);
+            must_read_this(created.reader, i, 0);
+            must_close_writer(writer);
+            expect_equal(shared_get(&words[0]), i + 1);
+            shared_set(&words[0], 0);
+            must_close(created.reader);
+            turn++;
+        }
+        child_end();
+    }
+    for (int i = 0; i < RACERS; i++) child_join(racers[i]);
+    expect_equal(shared_get(&words[1]), RACERS * TURNS);
+}
+
+TEST(opening_waits_for_a_reader_to_appear)
+{
+    uint64_t *words = shared_words(2);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_open_options options = mslot_open_options_default();
+        options.wait_ns = MSLOT_FOREVER;
+        shared_set(&words[0], 1);
+        mslot_opened opened = mslot_open("orders", &options);
+        expect_outcome(opened.failure.outcome, MSLOT_DONE);
+        must_write(opened.writer, 1, 1);
+        must_close_writer(opened.writer);
+        child_end();
+    }
+    wait_until(shared_get(&words[0]) == 1);
+    for (int i = 0; i < 20; i++) poll_pause(); // it most likely waits by now; if not, all the better
+    mslot_reader *reader = must_create("orders", 4, 4);
+    must_read_this(reader, 1, 1);
+    child_join(child);
+    must_close(reader);
+}
+
+TEST(opening_waits_for_a_killed_readers_successor)
+{
+    uint64_t *words = shared_words(1);
+    child_kill(start_reader(4, 1, &words[0]));
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_open_options options = mslot_open_options_default();
+        options.wait_ns = 2 * MILLISECOND;
+        expect_outcome(mslot_open("orders", &options).failure.outcome, MSLOT_TIMED_OUT);
+        shared_set(&words[0], 2);
+        options.wait_ns = PATIENCE_NS;
+        mslot_opened opened = mslot_open("orders", &options);
+        expect_outcome(opened.failure.outcome, MSLOT_DONE);
+        must_write(opened.writer, 0, 1);
+        must_close_writer(opened.writer);
+        child_end();
+    }
+    wait_until(shared_get(&words[0]) == 2);
+    mslot_reader *reader = must_adopt("orders");
+    must_read_this(reader, 0, 0);
+    must_read_this(reader, 0, 1);
+    child_join(child);
+    must_close(reader);
+}
+
+// MARK: killed and stopped writers
+
+enum { KILLS = 300, VICTIMS = 3, STEADY = 2, STEADY_COUNT = 20000, LIFE_SHIFT = 20 };
+
+/// Writes until it is killed. The messages of its n-th life begin at n << LIFE_SHIFT; `*published` is one more than the last whose
+/// write returned.
+static pid_t start_victim(uint64_t writer, uint64_t life, uint64_t *published)
+{
+    pid_t child = child_start();
+    if (child != 0) return child;
+    mslot_opened opened;
+    do opened = mslot_open("orders", NULL); // the dead one's lock may live a moment longer, if somebody reads /proc
+    while (opened.failure.outcome == MSLOT_TOO_MANY_WRITERS);
+    expect_outcome(opened.failure.outcome, MSLOT_DONE);
+    for (uint64_t number = life << LIFE_SHIFT;; number++) {
+        must_write(opened.writer, writer, number);
+        shared_set(published, number + 1);
+    }
+}
+
+TEST(writers_killed_at_random_lose_at_most_one_message_each_and_no_slot)
+{
+    mslot_reader *reader = must_create("orders", 8, VICTIMS + STEADY);
+    uint64_t *published = shared_words(VICTIMS);
+    uint64_t published_at_death[VICTIMS][KILLS / VICTIMS] = {{0}};
+    pid_t victims[VICTIMS], steady[STEADY];
+    for (uint64_t i = 0; i < VICTIMS; i++) victims[i] = start_victim(i, 0, &published[i]);
+    for (uint64_t i = 0; i < STEADY; i++) steady[i] = start_writer(VICTIMS + i, STEADY_COUNT);
+
+    tally all = {.count = 0};
+    uint64_t kills = 0, until_next_kill = 100;
+    for (;;) {
+        bool over = kills == KILLS && all.next[VICTIMS] == STEADY_COUNT && all.next[VICTIMS + 1] == STEADY_COUNT;
+        if (over && mslot_reader_info(reader).message_count == 0) break;
+        message_read message = must_read(reader);
+        uint64_t next = message.writer < TALLY_WRITERS_MAX ? all.next[message.writer] : 0;
+        bool of_new_life = message.writer < VICTIMS && message.number >> LIFE_SHIFT > next >> LIFE_SHIFT;
+        if (of_new_life) {
+            // All that its earlier lives saw published came; of the rest, this is the first.
+            uint64_t life = message.number >> LIFE_SHIFT;
+            expect(next >= published_at_death[message.writer][life - 1]);
+            expect_equal(message.number, life << LIFE_SHIFT);
+        }
+        tally_add(&all, message, of_new_life);
+
+        if (--until_next_kill == 0 && kills < KILLS) {
+            uint64_t victim = kills % VICTIMS, life = kills / VICTIMS;
+            child_kill(victims[victim]);
+            published_at_death[victim][life] = shared_get(&published[victim]);
+            kills++;
+            if (life + 1 < KILLS / VICTIMS) victims[victim] = start_victim(victim, life + 1, &published[victim]);
+        }
+        if (until_next_kill == 0) until_next_kill = 1 + random_below(200);
+    }
+    for (int i = 0; i < STEADY; i++) child_join(steady[i]);
+    for (int i = 0; i < VICTIMS; i++) expect(all.next[i] >= shared_get(&published[i]));
+    expect_equal(mslot_reader_info(reader).written, all.count);
+
+    mslot_writer *writers[VICTIMS + STEADY]; // every lane is there again
+    for (int i = 0; i < VICTIMS + STEADY; i++) writers[i] = must_open("orders");
+    expect_empty_and_sound(reader);
+    for (int i = 0; i < VICTIMS + STEADY; i++) must_close_writer(writers[i]);
+    must_close(reader);
+}
+
+TEST(the_lanes_of_killed_writers_are_used_again)
+{
+    enum { LANES = 3 };
+    mslot_reader *reader = must_create("orders", 4, LANES);
+    for (int round = 0; round < 30; round++) {
+        uint64_t *open_count = shared_words(1);
+        pid_t children[LANES];
+        for (int i = 0; i < LANES; i++) {
+            children[i] = child_start();
+            if (children[i] != 0) continue;
+            (void)must_open("orders");
+            shared_add(open_count, 1);
+            for (;;) pause();
+        }
+        wait_until(shared_get(open_count) == LANES);
+        expect_outcome(open_outcome("orders"), MSLOT_TOO_MANY_WRITERS);
+        child_kill(children[round % LANES]);
+        expect_outcome(open_outcome("orders"), MSLOT_DONE);
+        for (int i = 0; i < LANES; i++)
+            if (i != round % LANES) child_kill(children[i]);
+        munmap(open_count, sizeof *open_count);
+    }
+    expect_equal(mslot_inspect("orders").info.writer_count, 0);
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+TEST(a_writer_killed_with_a_loan_out_disturbs_nobody)
+{
+    uint64_t *ready = shared_words(1);
+    mslot_reader *reader = must_create("orders", 2, 2);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_writer *writer = must_open("orders");
+        must_write(writer, 0, 0);
+        mslot_loaned loaned = mslot_loan(writer);
+        memset(loaned.bytes, 0xaa, 100);
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(ready) == 1);
+    child_kill(child);
+    must_read_this(reader, 0, 0);
+    for (int i = 0; i < 3; i++) {
+        mslot_writer *first = must_open("orders"), *second = must_open("orders");
+        for (uint64_t number = 0; number < 6; number++) {
+            must_write(number % 2 == 0 ? first : second, 1, number);
+            must_read_this(reader, 1, number);
+        }
+        must_close_writer(first);
+        must_close_writer(second);
+    }
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+TEST(a_writer_stopped_at_any_moment_disturbs_nobody)
+{
+    mslot_reader *reader = must_create("orders", 4, 3);
+    mslot_writer *mine = must_open("orders");
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_writer *writer = must_open("orders");
+        for (uint64_t number = 0;; number++) must_write(writer, 0, number);
+    }
+    tally all = {.count = 0};
+    uint64_t sent = 0;
+    for (int round = 0; round < 200; round++) {
+        for (uint64_t more = random_below(50); more > 0; more--) tally_add(&all, must_read(reader), false);
+        child_stop(child);
+        // Whatever it was doing: all of what is there is read, and others write and are read for many laps.
+        unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+        mslot_received received;
+        while ((received = mslot_read(reader, bytes, sizeof bytes, 0)).outcome == MSLOT_DONE)
+            tally_add(&all, message_check(bytes, received.byte_count), false);
+        expect_outcome(received.outcome, MSLOT_EMPTY);
+        for (int i = 0; i < 20; i++) {
+            must_write(mine, 1, sent++);
+            tally_add(&all, must_read(reader), false);
+        }
+        child_continue(child);
+    }
+    child_kill(child);
+    must_close_writer(mine);
+    must_close(reader);
+}
+
+TEST(behind_a_stopped_reader_writers_get_full_or_their_own_time_out)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = start_reader(4, 0, ready);
+    child_stop(child);
+    mslot_writer *writer = must_open("orders");
+    for (uint64_t i = 0; i < 4; i++) must_write(writer, 0, i);
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_write(writer, "x", 1, 30 * MILLISECOND), MSLOT_TIMED_OUT); // stopped is not gone
+    expect_outcome(create_outcome("orders", NULL), MSLOT_ALREADY_EXISTS);
+    must_close_writer(writer);
+    child_kill(child);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+}
+
+// MARK: fork
+
+TEST(a_forked_child_gets_forked_from_every_call_and_the_parent_is_undisturbed)
+{
+    mslot_reader *reader = must_create("orders", 4, 2);
+    mslot_writer *writer = must_open("orders"), *lending = must_open("orders");
+    must_write(writer, 0, 0);
+    expect_outcome(mslot_loan(lending).outcome, MSLOT_DONE);
+    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_message message;
+        mslot_bytes one = {"x", 1};
+        expect_outcome(poll_outcome(reader), MSLOT_FORKED);
+        expect_outcome(wait_outcome(reader), MSLOT_FORKED);
+        expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_release(reader, 1), MSLOT_FORKED);
+        expect_outcome(mslot_read_batch(reader, &message, 1, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_set_timeout(reader, 0), MSLOT_FORKED);
+        expect_outcome(mslot_wait_any(&reader, 1, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_reader_info(reader).outcome, MSLOT_FORKED);
+        expect(!mslot_reader_check(reader));
+        expect_outcome(mslot_reset_reader(reader), MSLOT_FORKED);
+        mslot_interrupt(reader);
+        expect_outcome(mslot_close(reader), MSLOT_FORKED);
+
+        expect_outcome(mslot_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_FORKED);
+        expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FORKED);
+        expect_outcome(mslot_loan(writer).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_publish(lending, 1, 0), MSLOT_FORKED);
+        expect_outcome(mslot_abandon(lending), MSLOT_FORKED);
+        expect_outcome(mslot_write_batch(writer, &one, 1, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_writer_info(writer).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_reset(writer), MSLOT_FORKED);
+        mslot_interrupt_writer(writer);
+        expect_outcome(mslot_close_writer(writer), MSLOT_FORKED);
+
+        mslot_reader *own = must_create("own", 4, 4); // its own handles work, and do not come from the parent's memory
+        mslot_writer *own_writer = must_open("own");
+        must_write(own_writer, 5, 5);
+        must_read_this(own, 5, 5);
+        expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FORKED);
+        must_close_writer(own_writer);
+        must_close(own);
+        expect_outcome(create_outcome("orders", NULL), MSLOT_ALREADY_EXISTS);
+        child_end();
+    }
+    child_join(child);
+    expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+    expect_outcome(mslot_abandon(lending), MSLOT_DONE);
+    for (uint64_t i = 0; i < 10; i++) {
+        must_write(i % 2 == 0 ? writer : lending, 0, i);
+        must_read_this(reader, 0, i);
+    }
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DONE);
+    expect_outcome(wait_outcome(reader), MSLOT_DONE); // and not interrupted by the child
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close_writer(lending);
+    must_close(reader);
+}
+
+TEST(a_forked_child_that_lives_on_keeps_no_lock_of_its_killed_parent)
+{
+    uint64_t *words = shared_words(2);
+    pid_t parent = child_start();
+    if (parent == 0) {
+        mslot_reader *reader = must_create("orders", 1, 1);
+        mslot_writer *writer = must_open("orders");
+        must_write(writer, 0, 0);
+        expect_outcome(mslot_write(writer, "x", 1, 1), MSLOT_TIMED_OUT); // so that it has the descriptor that asks for locks
+        (void)reader;
+        pid_t child = child_start();
+        if (child == 0) {
+            shared_set(&words[0], (uint64_t)getpid());
+            for (;;) pause();
+        }
+        for (;;) pause();
+    }
+    wait_until(shared_get(&words[0]) != 0);
+    child_kill(parent);
+    expect_equal(kill((pid_t)shared_get(&words[0]), 0), 0);
+
+    mslot_reader *reader = must_adopt("orders");
+    must_read_this(reader, 0, 0);
+    mslot_writer *writer = must_open("orders"); // the only lane
+    must_write(writer, 0, 1);
+    must_read_this(reader, 0, 1);
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+static void *fork_all_the_time(void *context)
+{
+    const uint64_t *ended = context;
+    while (shared_get(ended) == 0) {
+        pid_t child = fork();
+        if (child == 0) {
+            poll_pause();
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
+    }
+    return NULL;
+}
+
+TEST(a_child_forked_while_mailslots_are_made_and_closed_never_keeps_a_lock)
+{
+    uint64_t ended = 0;
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, fork_all_the_time, &ended);
+    for (int i = 0; i < 300; i++) {
+        mslot_reader *reader = must_create("orders", 1, 1);
+        mslot_writer *writer = must_open("orders");
+        must_write(writer, 0, 0);
+        must_close_writer(writer);
+        writer = must_open("orders"); // the only lane: free at once
+        must_read_this(reader, 0, 0);
+        must_close_writer(writer);
+        must_close(reader);
+    }
+    shared_set(&ended, 1);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+}
+
+// MARK: descriptors
+
+TEST(a_program_that_closes_all_descriptors_keeps_its_mailslots)
+{
+    uint64_t *words = shared_words(2);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_reader *reader = must_create("orders", 2, 1);
+        mslot_writer *writer = must_open("orders");
+        for (int descriptor = 0; descriptor < 256; descriptor++) close(descriptor);
+        shared_set(&words[0], 1);
+        wait_until(shared_get(&words[1]) == 1);
+        must_write(writer, 0, 0);
+        must_read_this(reader, 0, 0);
+        must_write(writer, 0, 1);
+        must_write(writer, 0, 2);
+        expect_outcome(mslot_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+        int other = open("/dev/null", O_RDWR); // the number of the closed query descriptor, perhaps
+        expect_outcome(mslot_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+        must_close_writer(writer);
+        must_close(reader);
+        expect(fcntl(other, F_GETFD) >= 0);
+        child_end();
+    }
+    wait_until(shared_get(&words[0]) == 1);
+    expect_outcome(create_outcome("orders", NULL), MSLOT_ALREADY_EXISTS);
+    expect_outcome(open_outcome("orders"), MSLOT_TOO_MANY_WRITERS);
+    expect(mslot_inspect("orders").info.reader_present);
+    expect_equal(mslot_inspect("orders").info.writer_count, 1);
+    shared_set(&words[1], 1);
+    child_join(child);
+}
+
+TEST(an_open_mailslot_holds_no_descriptor)
+{
+    unsigned before = descriptors_open();
+    mslot_reader *reader = must_create("orders", 2, 2);
+    mslot_writer *writer = must_open("orders");
+    expect_equal(descriptors_open(), before);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(shm_open_finds_a_mailslot_in_the_default_directory)
+{
+    unsetenv("MAILSLOT_DIRECTORY");
+    struct stat status;
+    if (stat("/dev/shm", &status) != 0 || access("/dev/shm", W_OK) != 0) skip("/dev/shm is not there or not writable");
+    char name[64], shared_name[80];
+    snprintf(name, sizeof name, "core-tests.%ld.%lld", (long)getpid(), (long long)now_ns());
+    snprintf(shared_name, sizeof shared_name, "/mailslot.%s", name);
+    mslot_reader *reader = must_create(name, 4, 4);
+
+    int descriptor = shm_open(shared_name, O_RDONLY, 0);
+
+    expect(descriptor >= 0);
+    mslot_header header;
+    expect_equal(pread(descriptor, &header, sizeof header, 0), sizeof header);
+    expect_equal(header.magic, MSLOT_MAGIC);
+    expect(strcmp(header.name, name) == 0);
+    close(descriptor);
+    must_close(reader);
+    expect(shm_open(shared_name, O_RDONLY, 0) < 0 && errno == ENOENT);
+}
