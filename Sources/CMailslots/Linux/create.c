@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,6 +79,9 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
 static int allocate_all(int descriptor, uint64_t bytes)
 {
     // Now, so that a full file system is an error here and never a SIGBUS later.
+    // Beyond RLIMIT_FSIZE the kernel does not only refuse: it sends SIGXFSZ, which kills.
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur) return EFBIG;
     int error;
     do error = posix_fallocate(descriptor, 0, (off_t)bytes);
     while (error == EINTR);

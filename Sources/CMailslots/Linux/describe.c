@@ -59,6 +59,7 @@ size_t mslot_describe(const mslot_failure *failure, const char *name_text, char 
     // glibc and musl: safe in every thread.
     const char *system = failure->system_error != 0 ? strerror(failure->system_error) : "unknown error";
     int length = 0;
+    if (capacity != 0) text[0] = 0;
 
     switch (failure->outcome) {
     case MSLOT_BAD_NAME:

@@ -118,6 +118,8 @@ void mslot_interrupt_set(uint32_t *interrupt);
 bool mslot_interrupt_take(uint32_t *interrupt);
 
 mslot_spin mslot_spin_start(void);
+/// Polling brought what was waited for.
+void mslot_spin_hit(mslot_spin *spin);
 /// After a sleep: learns from how long it was.
 void mslot_spin_learn(mslot_spin *spin, int64_t slept_ns);
 

@@ -80,7 +80,8 @@ mslot_name mslot_name_parse(const char *text)
             name.problem = MSLOT_NAME_TOO_LONG;
             return name;
         }
-        if (*next < 0x20 || *next == 0x7f || strchr(":*?<>\"|", *next) != NULL) {
+        bool control = *next < 0x20 || *next == 0x7f || (*next == 0xc2 && next[1] < 0xa0); // C0, DEL, C1
+        if (control || strchr(":*?<>\"|", *next) != NULL) {
             name.problem = MSLOT_NAME_FORBIDDEN_CHARACTER;
             return name;
         }

@@ -191,7 +191,7 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     writer->process_id = (uint32_t)getpid();
     writer->waits_through_restarts = options->wait_through_restarts;
     writer->query_descriptor = -1;
-    writer->spin.limit_ns = -1; // asked for at the first wait
+    writer->spin = mslot_spin_start();
     mslot_store_relaxed_32(&lane->owner_pid, writer->process_id);
     mslot_store_relaxed_32(&lane->owner_uid, geteuid());
     mslot_writer_end(writer, MSLOT_HANDLE_IDLE);

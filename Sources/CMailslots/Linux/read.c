@@ -72,7 +72,9 @@ mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t
     int64_t deadline = mslot_deadline(timeout_ns);
     while (look.outcome == MSLOT_EMPTY) {
         bool found = reader->spin.limit_ns > 0 && spin_for_message(reader, deadline);
-        if (!found) {
+        if (found) {
+            mslot_spin_hit(&reader->spin);
+        } else {
             if (mslot_interrupt_take(&reader->interrupt)) return (mslot_look){MSLOT_INTERRUPTED, 0, NULL};
             if (mslot_now_ns() >= deadline) return (mslot_look){MSLOT_TIMED_OUT, 0, NULL};
             sleep_for_message(reader, deadline);
@@ -188,7 +190,10 @@ static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int6
         int64_t spin_end = mslot_now_ns() + readers[0]->spin.limit_ns;
         do {
             ready = first_ready(readers, count);
-            if (ready < count) return (mslot_ready){MSLOT_DONE, ready};
+            if (ready < count) {
+                mslot_spin_hit(&readers[0]->spin);
+                return (mslot_ready){MSLOT_DONE, ready};
+            }
             mslot_pause();
         } while (mslot_now_ns() < spin_end);
         if (take_any_interrupt(readers, count)) return (mslot_ready){MSLOT_INTERRUPTED, 0};

@@ -70,13 +70,15 @@ mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
 {
     int saved_errno = errno;
     int64_t deadline = mslot_deadline(timeout_ns);
-    if (writer->spin.limit_ns < 0) writer->spin = mslot_spin_start();
     mslot_outcome outcome;
     for (;;) {
         if (writer->spin.limit_ns > 0) {
             spin_for_room(writer, deadline);
             outcome = mslot_writer_publish_filled(writer);
-            if (outcome != MSLOT_FULL) break;
+            if (outcome != MSLOT_FULL) {
+                mslot_spin_hit(&writer->spin);
+                break;
+            }
         }
         uint32_t sequence = mslot_ring_want_space(&writer->ring);
         outcome = mslot_writer_publish_filled(writer);

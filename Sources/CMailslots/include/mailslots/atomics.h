@@ -53,6 +53,18 @@ static inline void mslot_fence_seq_cst(void) { __atomic_thread_fence(__ATOMIC_SE
 /// handler on this thread, the kernel after this thread's death, or a process that first saw this one's lock released.
 static inline void mslot_compiler_order(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 
+/// Asks for the line at `address`, to write to it. Nothing is read, and an address that is not mapped does no harm.
+static inline void mslot_prefetch_write(const void *address)
+{
+#if defined(__x86_64__)
+    // __builtin_prefetch(address, 1) fetches for reading only, unless the compiler may assume PRFCHW. Every x86-64 processor
+    // takes the instruction; one that lacks it does nothing.
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+#else
+    __builtin_prefetch(address, 1);
+#endif
+}
+
 /// Tells the processor that this is a polling loop: frees the sibling thread, and the line that is polled.
 static inline void mslot_pause(void)
 {

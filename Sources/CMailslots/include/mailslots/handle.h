@@ -15,7 +15,8 @@ extern "C" {
 /// Before each call that is inlined. The library defines it as nothing once, so that every such call also exists as an
 /// exported symbol, for languages that cannot inline C.
 #ifndef MSLOT_INLINE
-#define MSLOT_INLINE static inline
+/// Always: a Swift caller leaves a long function out of line otherwise, a nanosecond a message.
+#define MSLOT_INLINE static inline __attribute__((always_inline))
 #endif
 
 /// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
@@ -31,11 +32,13 @@ typedef struct mslot_mapping {
     char *path;
 } mslot_mapping;
 
-/// How long polling may last before sleeping, learnt from how long sleeps last.
+/// How long polling may last before sleeping, learnt from what polling brought and how long sleeps last. Which processors
+/// this thread may use says nothing: a reader pinned to one gets its messages from another; two ends on the same one do not.
 typedef struct mslot_spin {
     int64_t limit_ns;
-    /// False where one processor is allowed: nobody could write while we poll.
-    bool allowed;
+    /// After polling in vain: short sleeps that still go by without it, and how many the next time.
+    uint32_t rests;
+    uint32_t next_rests;
 } mslot_spin;
 
 /// A reading end. For one thread at a time.
@@ -133,7 +136,7 @@ static inline void mslot_writer_end(mslot_writer *writer, uint32_t to)
 /// Fills in all of the own slot's header.
 static inline void mslot_writer_head(mslot_writer *writer, mslot_slot *slot, size_t byte_count)
 {
-    slot->length = (uint32_t)byte_count;
+    mslot_store_relaxed_32(&slot->length, (uint32_t)byte_count); // atomic: a third party may look at an old lap's slot
     slot->flags = 0;
     slot->origin = 0;
     slot->sender = writer->process_id;
@@ -157,7 +160,10 @@ static inline mslot_outcome mslot_writer_publish_filled(mslot_writer *writer)
 static inline mslot_outcome mslot_writer_publish_waiting(mslot_writer *writer, int64_t timeout_ns)
 {
     mslot_outcome outcome = mslot_writer_publish_filled(writer);
-    if (MSLOT_UNLIKELY(outcome == MSLOT_FULL) && timeout_ns > 0) outcome = mslot_writer_wait_slow(writer, timeout_ns);
+    if (MSLOT_UNLIKELY(outcome == MSLOT_FULL)) {
+        mslot_count(&writer->ring.lane->fulls); // once a write, however often it looks again while it waits
+        if (timeout_ns > 0) outcome = mslot_writer_wait_slow(writer, timeout_ns);
+    }
     return outcome;
 }
 
