@@ -299,6 +299,11 @@ static const test *find_test(const char *name)
 
 int main(int argument_count, char **arguments)
 {
+    // Who starts us may have signals blocked, as the threads of Swift's dispatch have; the watchdog and many tests need them.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+
     const test *chosen[TESTS_MAX];
     size_t chosen_count = 0;
     for (int i = 1; i < argument_count; i++) {
