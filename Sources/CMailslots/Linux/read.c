@@ -55,8 +55,7 @@ static mslot_look settle(mslot_reader *reader, mslot_look look)
     // A message with an impossible length is skipped, once nothing older is lent: one bad writer must not stop the mailslot.
     bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.slot != NULL && reader->ring.next == reader->ring.head;
     if (can_be_skipped) {
-        mslot_ring_lend(&reader->ring);
-        if (mslot_ring_release(&reader->ring) != MSLOT_DONE) reader->ring.next = reader->ring.head;
+        mslot_ring_take(&reader->ring);
         mslot_reader_give_space(reader);
     }
     return look;
@@ -105,12 +104,7 @@ mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size
         message->origin = look.slot->origin;
         message->position = reader->ring.next;
         memcpy(message->bytes, look.slot->payload, look.length);
-        mslot_ring_lend(&reader->ring);
-        mslot_outcome released = mslot_ring_release(&reader->ring);
-        if (released != MSLOT_DONE) {
-            batch.outcome = released;
-            reader->ring.next = reader->ring.head;
-        }
+        batch.outcome = mslot_ring_take(&reader->ring);
         batch.count++;
     }
     // Once for all, and before control returns to the caller.

@@ -324,12 +324,7 @@ MSLOT_INLINE mslot_received mslot_read(mslot_reader *reader, void *buffer, size_
             received.position = reader->ring.next;
             if (MSLOT_LIKELY(look.length <= capacity)) {
                 if (look.length != 0) memcpy(buffer, look.slot->payload, look.length);
-                mslot_ring_lend(&reader->ring);
-                mslot_outcome released = mslot_ring_release(&reader->ring);
-                if (MSLOT_UNLIKELY(released != MSLOT_DONE)) {
-                    received.outcome = released;
-                    reader->ring.next = reader->ring.head; // lent to nobody: the next call says DAMAGED again, not BUSY
-                }
+                received.outcome = mslot_ring_take(&reader->ring);
                 mslot_reader_give_space(reader);
             } else {
                 received.outcome = MSLOT_TOO_LONG;

@@ -334,6 +334,16 @@ static inline mslot_outcome mslot_ring_release(mslot_ring_reader *reader)
     return MSLOT_DONE;
 }
 
+/// Lends the next message and releases it at once: it was copied out, or is skipped. If it cannot be released it is lent to nobody,
+/// so that the next look says what is damaged. Progress and Crash: as mslot_ring_release. Nothing else is lent.
+static inline mslot_outcome mslot_ring_take(mslot_ring_reader *reader)
+{
+    mslot_ring_lend(reader);
+    mslot_outcome released = mslot_ring_release(reader);
+    if (MSLOT_UNLIKELY(released != MSLOT_DONE)) reader->next = reader->head;
+    return released;
+}
+
 /// After releasing, before control returns to the caller (Read 6): true if every sleeper on `space_sequence` must be woken.
 /// Progress: wait-free. Crash: between the clearing and the count, sleepers look again within a second, or when adopted.
 static inline bool mslot_ring_space_made(mslot_ring_reader *reader)
