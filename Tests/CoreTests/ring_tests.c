@@ -2,10 +2,15 @@
 
 #include "common.h"
 
+#include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { LANES = 4 };
 
@@ -1101,18 +1106,27 @@ typedef struct stress_thread {
     pthread_t thread;
 } stress_thread;
 
-static void ring_bell(stress *s, uint32_t *word)
+/// The word of a bell that a sleeper waits for to change: its low half.
+static uint32_t *bell_word(const uint64_t *bell) { return (uint32_t *)(uintptr_t)bell; }
+
+static void ring_out(uint64_t *bell)
 {
-    if (word != NULL) shared_add(&s->cell_bells[(uint64_t *)(void *)word - s->f.ring.cells], 1);
+    shared_add(bell, 1);
+    syscall(SYS_futex, bell_word(bell), FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
+static void ring_bell(stress *s, uint32_t *word)
+{
+    if (word != NULL) ring_out(&s->cell_bells[(uint64_t *)(void *)word - s->f.ring.cells]);
+}
+
+/// Asleep in the kernel: with sched_yield a busy scheduler would let milliseconds go by at every turn.
 static void sleep_until_rung(const uint64_t *bell, uint64_t heard)
 {
-    int64_t begun = now_ns();
-    for (uint64_t turns = 0; shared_get(bell) == heard; turns++) {
-        sched_yield();
-        if (turns % 1024 == 1023 && now_ns() - begun > PATIENCE_NS) fail_at(__FILE__, __LINE__, "a sleeper was never woken");
-    }
+    const struct timespec patience = {.tv_sec = PATIENCE_NS / SECOND};
+    while (shared_get(bell) == heard)
+        if (syscall(SYS_futex, bell_word(bell), FUTEX_WAIT_PRIVATE, (uint32_t)heard, &patience, NULL, 0) != 0 && errno == ETIMEDOUT)
+            fail_at(__FILE__, __LINE__, "a sleeper was never woken");
 }
 
 static void *stress_write(void *context)
@@ -1165,7 +1179,7 @@ static void *stress_look_on(void *context)
 
 static void give_space(stress *s)
 {
-    if (mslot_ring_space_made(&s->f.reader)) shared_add(&s->space_bell, 1);
+    if (mslot_ring_space_made(&s->f.reader)) ring_out(&s->space_bell);
 }
 
 /// The reader: parks as soon as nothing is there, and takes a few messages before it looks whether room is wanted.
@@ -1230,19 +1244,24 @@ typedef struct meeting {
     mslot_outcome writer_outcome;
 } meeting;
 
-enum { MEETINGS = 100000 };
+/// So many, or as many as a busy machine lets through in the time.
+enum { MEETINGS = 100000, MEETINGS_SECONDS = 10 };
+static const uint64_t NO_MORE_MEETINGS = ~0ULL;
 
-static void spin_until_equal(const uint64_t *word, uint64_t value)
+/// Spins until the word is at least `value`; what it is then.
+static uint64_t spin_until(const uint64_t *word, uint64_t value)
 {
-    for (unsigned turns = 1; shared_get(word) != value; turns++)
+    for (unsigned turns = 1;; turns++) {
+        uint64_t seen = shared_get(word);
+        if (seen >= value) return seen;
         if (turns % 256 == 0) sched_yield();
+    }
 }
 
 static void *ask_for_room(void *context)
 {
     meeting *m = context;
-    for (uint64_t round = 1; round <= MEETINGS; round++) {
-        spin_until_equal(&m->round, round);
+    for (uint64_t round = 1; spin_until(&m->round, round) == round; round++) {
         mslot_ring_want_space(&m->f.writers[0]);
         m->writer_outcome = publish(&m->f, 0, 1).outcome;
         shared_set(&m->writer_is_done, round);
@@ -1257,18 +1276,20 @@ TEST(a_writer_that_asks_for_room_while_it_is_made_finds_it_or_is_told)
     must_publish(&m->f, 0, 1);
     pthread_t thread;
     pthread_create(&thread, NULL, ask_for_room, m);
-    for (uint64_t round = 1; round <= MEETINGS; round++) {
+    int64_t end = now_ns() + (int64_t)MEETINGS_SECONDS * SECOND;
+    for (uint64_t round = 1; round <= MEETINGS && now_ns() < end; round++) {
         mslot_store_relaxed_32(&m->f.ring.control->space_wanted, 0);
         shared_set(&m->round, round);
         for (uint64_t delay = round % 64; delay > 0; delay--) mslot_pause(); // so that the two meet at different points
         must_take(&m->f, 1);
         bool told = mslot_ring_space_made(&m->f.reader);
-        spin_until_equal(&m->writer_is_done, round);
+        spin_until(&m->writer_is_done, round);
         if (m->writer_outcome == MSLOT_DONE) continue;
         expect_outcome(m->writer_outcome, MSLOT_FULL);
         expect(told);
         must_publish(&m->f, 0, 1);
     }
+    shared_set(&m->round, NO_MORE_MEETINGS);
     pthread_join(thread, NULL);
     ring_end(&m->f);
     free(m);
