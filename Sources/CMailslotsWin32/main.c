@@ -1,7 +1,7 @@
 // `main` for programs that have another beginning: WinMain, wWinMain, wmain.
 //
-// In a static library this file is only taken when the program has no `main` of its own. Every beginning is weak: the one that the program
-// has is called. A C++ program's wmain has a name that tells its parameters.
+// All are weak, this `main` too: a program's own `main` goes before, and of the other beginnings the one that it has is called. A C++
+// program's wmain has a name that tells its parameters.
 
 #include "win.h"
 
@@ -91,7 +91,7 @@ LPWSTR WINAPI GetCommandLineW(void)
     return wide_command_line;
 }
 
-int main(int count, char **arguments, char **environment)
+WEAK int main(int count, char **arguments, char **environment)
 {
     HINSTANCE instance = (HINSTANCE)(void *)&command_line; // not NULL, and never looked into
     if (WinMain != NULL) return WinMain(instance, NULL, join(arguments, 1), SW_SHOWNORMAL);
