@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .library(name: "Mailslots", targets: ["Mailslots"]),
         .library(name: "CMailslots", targets: ["CMailslots"]),
+        .library(name: "CMailslotsWin32", targets: ["CMailslotsWin32"]),
         .executable(name: "mailslot", targets: ["MailslotsCommand"]),
     ],
     traits: [
@@ -36,6 +37,9 @@ let package = Package(
     ],
     targets: [
         .target(name: "CMailslots", cSettings: cSettings),
+        // The calls of Windows, for programs ported from there. `crt` is for those programs, not for us.
+        .target(
+            name: "CMailslotsWin32", dependencies: ["CMailslots"], exclude: ["crt", "mailslots-win32.pc.in"], cSettings: cSettings),
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "MailslotsCommand",

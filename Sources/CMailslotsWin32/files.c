@@ -9,12 +9,11 @@
 
 // MARK: memory
 
-static bool is_readable(const void *address)
+static bool is_readable(uintptr_t address)
 {
     // The kernel copies 8 bytes in before it refuses the first argument: EFAULT or EINVAL. Aligned, so that they lie in one page.
-    const void *word = (const void *)((uintptr_t)address & ~(uintptr_t)7);
     int saved_errno = errno;
-    bool readable = syscall(SYS_rt_sigprocmask, ~0, word, NULL, 8) == 0 || errno != EFAULT;
+    bool readable = syscall(SYS_rt_sigprocmask, ~0, address & ~(uintptr_t)7, NULL, 8) == 0 || errno != EFAULT;
     errno = saved_errno;
     return readable;
 }
@@ -22,12 +21,11 @@ static bool is_readable(const void *address)
 DWORD mslot_win_check_memory(const void *bytes, size_t count)
 {
     if (count == 0) return 0;
-    const char *last = (const char *)bytes + (count - 1);
-    bool wraps = (uintptr_t)last < (uintptr_t)bytes;
-    bool same_page = (uintptr_t)bytes >> 12 == (uintptr_t)last >> 12;
+    uintptr_t first = (uintptr_t)bytes, last;
+    if (__builtin_add_overflow(first, count - 1, &last)) return ERROR_NOACCESS;
     // Windows maps nothing in the first 64 KiB.
-    bool refused = wraps || (uintptr_t)bytes < 0x10000 || !is_readable(bytes) || (!same_page && !is_readable(last));
-    return refused ? ERROR_NOACCESS : 0;
+    bool readable = first >= 0x10000 && is_readable(first) && (first >> 12 == last >> 12 || is_readable(last));
+    return readable ? 0 : ERROR_NOACCESS;
 }
 
 // MARK: read and write
