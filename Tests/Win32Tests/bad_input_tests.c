@@ -97,28 +97,30 @@ typedef struct shared {
     uint32_t calls;
 } shared;
 
+static HANDLE now(HANDLE *place) { return __atomic_load_n(place, __ATOMIC_SEQ_CST); }
+
 static DWORD hammer(void *argument)
 {
     shared *s = argument;
     char bytes[424];
     DWORD count;
     while (!InterlockedCompareExchange(&s->stop, 0, 0)) {
-        BOOL wrote = WriteFile(s->client, "message", 7, &count, NULL);
+        BOOL wrote = WriteFile(now(&s->client), "message", 7, &count, NULL);
         DWORD error = wrote ? 0 : GetLastError();
         if (!(wrote || error == ERROR_INVALID_HANDLE || error == ERROR_HANDLE_EOF || error == ERROR_NOT_ENOUGH_QUOTA || error == ERROR_OPERATION_ABORTED
                 || error == ERROR_ACCESS_DENIED)) {
             fail_at(__FILE__, __LINE__, "write: error %u", error);
         }
-        BOOL got = ReadFile(s->server, bytes, sizeof bytes, &count, NULL);
+        BOOL got = ReadFile(now(&s->server), bytes, sizeof bytes, &count, NULL);
         error = got ? 0 : GetLastError();
         if (!(got || error == ERROR_INVALID_HANDLE || error == ERROR_SEM_TIMEOUT || error == ERROR_HANDLE_EOF || error == ERROR_ACCESS_DENIED)) {
             fail_at(__FILE__, __LINE__, "read: error %u", error);
         }
         if (got) expect(count == 7 && memcmp(bytes, "message", 7) == 0);
         else expect(count == 0);
-        GetMailslotInfo(s->server, NULL, NULL, NULL, NULL);
-        GetMailslotInfo(s->client, NULL, NULL, NULL, NULL);
-        SetMailslotInfo(s->server, 1);
+        GetMailslotInfo(now(&s->server), NULL, NULL, NULL, NULL);
+        GetMailslotInfo(now(&s->client), NULL, NULL, NULL, NULL);
+        SetMailslotInfo(now(&s->server), 1);
         __atomic_add_fetch(&s->calls, 1, __ATOMIC_SEQ_CST);
     }
     return 0;
@@ -139,8 +141,8 @@ TEST(handles_closed_under_threads_that_use_them_fail_and_nothing_breaks)
         wait_until(__atomic_load_n(&s.calls, __ATOMIC_SEQ_CST) > before + 2);
         HANDLE old_server = s.server, old_client = s.client;
         expect(CloseHandle(old_server));
-        s.server = must_create(SLOT, 0, 1);
-        s.client = must_open(SLOT);
+        __atomic_store_n(&s.server, must_create(SLOT, 0, 1), __ATOMIC_SEQ_CST);
+        __atomic_store_n(&s.client, must_open(SLOT), __ATOMIC_SEQ_CST);
         expect(CloseHandle(old_client));
     }
     InterlockedExchange(&s.stop, 1);

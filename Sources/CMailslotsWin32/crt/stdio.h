@@ -1,6 +1,8 @@
 // stdio.h whose printf family follows Microsoft's rules: %ld is 32 bits, %I64d is known, %S and %ls are 16-bit text.
 //
 // libc's header comes first; then its functions get other symbols, which this library has. A program may include it in any order.
+#pragma GCC system_header // as libc's are: include_next is an extension
+
 #ifndef MAILSLOTS_CRT_STDIO_H
 #define MAILSLOTS_CRT_STDIO_H
 

@@ -1,4 +1,6 @@
 // stdlib.h whose conversions know 16-bit wide characters, when they have 16 bits.
+#pragma GCC system_header // as libc's are: include_next is an extension
+
 #include "libc_begin.h"
 #include_next <stdlib.h>
 #include "libc_end.h"

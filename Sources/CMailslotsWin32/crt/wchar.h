@@ -2,6 +2,8 @@
 //
 // It takes the place of libc's header, whose functions work on 32 bits: what is declared here works on 16, and what is not declared does
 // not compile. C++: the wide streams and std::wstring of libstdc++ are compiled for 32 bits, so that library is told that it has none.
+#pragma GCC system_header // as libc's are: include_next is an extension
+
 #if __SIZEOF_WCHAR_T__ != 2
 
 #include_next <wchar.h>

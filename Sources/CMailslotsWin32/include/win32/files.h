@@ -57,6 +57,8 @@ extern "C" {
 #define DUPLICATE_CLOSE_SOURCE 0x00000001u
 #define DUPLICATE_SAME_ACCESS 0x00000002u
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic" // C++ knows no anonymous structures
 typedef struct _OVERLAPPED {
     /// The request's NTSTATUS: STATUS_PENDING until it is done.
     ULONG_PTR Internal;
@@ -71,12 +73,14 @@ typedef struct _OVERLAPPED {
     };
     HANDLE hEvent;
 } OVERLAPPED, *LPOVERLAPPED;
+#pragma GCC diagnostic pop
 
 typedef void(CALLBACK *LPOVERLAPPED_COMPLETION_ROUTINE)(DWORD dwErrorCode, DWORD dwNumberOfBytesTransfered, LPOVERLAPPED lpOverlapped);
 
 #define STATUS_SUCCESS ((NTSTATUS)0x00000000)
 #define STATUS_PENDING ((DWORD)0x00000103)
-#define HasOverlappedIoCompleted(overlapped) (((DWORD)(overlapped)->Internal) != STATUS_PENDING)
+// Acquire: pairs with the release that ends the request, so the buffer is there too; and a loop that polls sees it change.
+#define HasOverlappedIoCompleted(overlapped) (__atomic_load_n(&(overlapped)->Internal, __ATOMIC_ACQUIRE) != STATUS_PENDING)
 
 // MARK: mailslots
 

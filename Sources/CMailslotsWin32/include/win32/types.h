@@ -144,7 +144,13 @@ typedef const char *PCTSTR, *LPCTSTR;
 #define RtlZeroMemory ZeroMemory
 #define RtlCopyMemory CopyMemory
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic" // C++ knows no anonymous structures
 typedef union _LARGE_INTEGER {
+    struct {
+        DWORD LowPart;
+        LONG HighPart;
+    };
     struct {
         DWORD LowPart;
         LONG HighPart;
@@ -156,9 +162,14 @@ typedef union _ULARGE_INTEGER {
     struct {
         DWORD LowPart;
         DWORD HighPart;
+    };
+    struct {
+        DWORD LowPart;
+        DWORD HighPart;
     } u;
     ULONGLONG QuadPart;
 } ULARGE_INTEGER, *PULARGE_INTEGER;
+#pragma GCC diagnostic pop
 
 typedef struct _FILETIME {
     DWORD dwLowDateTime;
