@@ -3,6 +3,7 @@
 #include "common.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +166,13 @@ TEST(without_the_environment_8192_messages_and_1024_clients_fit)
     expect_error(WriteFile(clients[0], "x", 1, NULL, NULL), ERROR_NOT_ENOUGH_QUOTA); // the own process's: at once
     for (size_t i = 0; i < ARRAYSIZE(clients); i++) CloseHandle(clients[i]);
     CloseHandle(server);
+}
+
+TEST(no_room_for_a_slot_is_error_1450_and_leaves_nothing)
+{
+    struct rlimit limit = {1 << 20, RLIM_INFINITY};
+    expect(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    expect_no_handle(CreateMailslotA(SLOT, 0, 0, NULL), ERROR_NO_SYSTEM_RESOURCES);
 }
 
 // MARK: 1.3 CreateFile

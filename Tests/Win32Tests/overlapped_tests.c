@@ -289,6 +289,71 @@ TEST(overlapped_reads_are_served_first_come_first_served)
     CloseHandle(server);
 }
 
+TEST(an_overlapped_read_that_began_later_with_a_shorter_time_ends_first)
+{
+    HANDLE server = must_create(SLOT, 0, MAILSLOT_WAIT_FOREVER);
+    HANDLE events[2] = {CreateEventA(NULL, TRUE, FALSE, NULL), CreateEventA(NULL, TRUE, FALSE, NULL)};
+    OVERLAPPED first = {.hEvent = events[0]}, second = {.hEvent = events[1]};
+    char a[8], b[8];
+    DWORD count = 77;
+    expect_error(ReadFile(server, a, sizeof a, NULL, &first), ERROR_IO_PENDING);
+    wait_until(waits("orders"));
+    expect(SetMailslotInfo(server, 50));
+    expect_error(ReadFile(server, b, sizeof b, NULL, &second), ERROR_IO_PENDING);
+    int64_t begun = now_ns();
+    expect_error(GetOverlappedResult(server, &second, &count, TRUE), ERROR_SEM_TIMEOUT);
+    expect(now_ns() - begun < AT_ONCE_NS);
+    expect(!HasOverlappedIoCompleted(&first));
+    CloseHandle(server);
+    expect_error(GetOverlappedResult(server, &first, &count, TRUE), ERROR_HANDLE_EOF);
+    CloseHandle(events[0]);
+    CloseHandle(events[1]);
+}
+
+TEST(a_synchronous_read_behind_an_overlapped_one_gets_the_second_message)
+{
+    HANDLE server = must_create(SLOT, 0, MAILSLOT_WAIT_FOREVER);
+    HANDLE client = must_open(SLOT);
+    OVERLAPPED first = {.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL)};
+    char bytes[8];
+    DWORD count;
+    reading r;
+    expect_error(ReadFile(server, bytes, sizeof bytes, NULL, &first), ERROR_IO_PENDING);
+    must_write(client, "1");
+    must_write(client, "22");
+    HANDLE thread = start_reading(&r, server);
+    join(thread);
+    expect(r.result && r.count == 2);
+    expect(GetOverlappedResult(server, &first, &count, TRUE) && count == 1);
+    CloseHandle(first.hEvent);
+    CloseHandle(client);
+    CloseHandle(server);
+}
+
+static DWORD read_until_closed(void *argument)
+{
+    while (read_some(*(HANDLE *)argument)) {}
+    return 0;
+}
+
+TEST(next_size_and_count_belong_together_while_others_write_and_read)
+{
+    HANDLE server = must_create(SLOT, 0, MAILSLOT_WAIT_FOREVER);
+    HANDLE client = must_open(SLOT);
+    HANDLE other = must_open(SLOT);
+    HANDLE thread = CreateThread(NULL, 0, read_until_closed, &server, 0, NULL);
+    for (int i = 0; i < 20000; i++) {
+        WriteFile(client, "seven..", 7, NULL, NULL);
+        slot_info seen = must_ask(i % 2 ? server : other);
+        expect((seen.next == MAILSLOT_NO_MESSAGE) == (seen.count == 0));
+        expect(seen.count == 0 || seen.next == 7);
+    }
+    CloseHandle(server);
+    join(thread);
+    CloseHandle(client);
+    CloseHandle(other);
+}
+
 TEST(cancelling_one_overlapped_read_leaves_the_others)
 {
     HANDLE server = must_create(SLOT, 0, MAILSLOT_WAIT_FOREVER);
