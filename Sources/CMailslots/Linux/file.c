@@ -156,12 +156,22 @@ bool mslot_file_may_unlink(const char *path, uint32_t owner)
     return (status.st_mode & S_ISVTX) == 0 || user == 0 || user == owner || user == status.st_uid;
 }
 
+int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes)
+{
+    int error;
+    do error = posix_fallocate(descriptor, (off_t)offset, (off_t)bytes);
+    while (error == EINTR);
+    return error;
+}
+
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate)
 {
     mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
     mapping.path = strdup(path);
     if (mapping.path == NULL) return mapping;
-    void *base = mmap(NULL, mapping.bytes, protection, MAP_SHARED | (populate ? MAP_POPULATE : 0), file->descriptor, 0);
+    // Not so the overflow: populated, its holes would be filled.
+    bool populate_all = populate && file->header.overflow_offset == 0;
+    void *base = mmap(NULL, mapping.bytes, protection, MAP_SHARED | (populate_all ? MAP_POPULATE : 0), file->descriptor, 0);
     if (base == MAP_FAILED) {
         int error = errno;
         free(mapping.path);
@@ -171,6 +181,8 @@ mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int prote
     }
     // A child that had the mapping would keep its dead parent's lock.
     madvise(base, mapping.bytes, MADV_DONTFORK);
+    // Before Linux 5.14 it is refused, and the first use of each page is slower.
+    if (populate && !populate_all) madvise(base, mslot_header_fixed_bytes(&file->header), MADV_POPULATE_WRITE);
     mapping.base = base;
     return mapping;
 }

@@ -10,6 +10,11 @@
 
 #include <sys/types.h>
 
+// sys/mman.h of older systems lacks it (Linux 5.14).
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 // MARK: name.c
 
 typedef struct mslot_name {
@@ -62,6 +67,14 @@ bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode);
 /// Whether the directory lets us take the name of this file away. Asked before the seal: else a refused remove or take-over
 /// would destroy what is unread.
 bool mslot_file_may_unlink(const char *path, uint32_t owner);
+
+/// The part of a segment that is always there: all but the overflow.
+static inline uint64_t mslot_header_fixed_bytes(const mslot_header *header)
+{
+    return header->overflow_offset != 0 ? header->overflow_offset : header->segment_bytes;
+}
+/// Sets room aside for a part of the file: 0, or an errno.
+int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
 
 /// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate);
