@@ -15,13 +15,15 @@ internal import CMailslots
 /// try out.write("hello")
 /// ```
 ///
-/// A message has 0 to 424 bytes and is not acknowledged. Names are `"orders"`, `"app/orders"`, or in full
+/// A message has 0 to 424 bytes, or more if the creator says so, and is not acknowledged. Names are `"orders"`, `"app/orders"`, or in full
 /// `\\.\mailslot\app\orders`; the case of ASCII letters does not matter.
 ///
 /// This type is a namespace; the two ends are ``MailslotReader`` and ``MailslotWriter``.
 public enum Mailslot {
-    /// The longest message: 424 bytes.
+    /// The longest message of a mailslot whose creator allows no longer ones: 424 bytes.
     public static let maximumMessageSize = Int(MSLOT_MESSAGE_BYTES_MAX)
+    /// The longest message that a creator can allow: 16 MiB.
+    public static let maximumLongMessageSize = Int(MSLOT_LONG_BYTES_MAX)
 
     /// What happens to the unread messages of a reader that ended without closing (was killed).
     public enum UnreadMessages: Sendable, Hashable {
@@ -75,7 +77,8 @@ public enum Mailslot {
     ///   - name: The mailslot's name.
     ///   - capacity: How many messages fit: a power of two from 1 to 32768. `nil`: 4096, or what is there to adopt.
     ///   - writers: How many writers there may be at one time. `nil`: 256, or what is there to adopt.
-    ///   - maximumMessageSize: The longest message in bytes, 1 to 424. `nil`: 424, or what is there to adopt.
+    ///   - maximumMessageSize: The longest message in bytes, 1 to ``maximumLongMessageSize``. `nil`: 424, or what is there to adopt.
+    ///     Messages of more than 424 bytes cost their writers memory in the mailslot: see <doc:Rules>.
     ///   - permissions: Who may open it. `nil`: ``Permissions/owner``, or what is there to adopt.
     ///   - unread: What happens to a dead reader's messages.
     ///   - readTimeout: The mailslot's own time-out for reading.
