@@ -33,6 +33,9 @@ typedef struct tally_of_row {
         char label[LABEL_BYTES];
         uint32_t count;
     } labels[LABELS_MAX];
+    /// How often a case came to another label than the one before.
+    uint32_t changes;
+    int last_label;
     char skipped[WHY_BYTES];
     /// Of the first violation.
     char why[WHY_BYTES];
@@ -135,6 +138,7 @@ static void run_case(const row *r, int64_t number)
     kill(-child, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
     running_case = 0;
+    empty_directory(getenv("MAILSLOT_DIRECTORY"));
     if (world->result != 0) return;
     world->result = 'F';
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) snprintf(world->why, WHY_BYTES, "a hang: not done after %d s", WATCHDOG_SECONDS);
@@ -149,6 +153,8 @@ static void count_label(tally_of_row *t, const char *label)
     while (i < LABELS_MAX - 1 && t->labels[i].count != 0 && strcmp(t->labels[i].label, label) != 0) i++;
     snprintf(t->labels[i].label, LABEL_BYTES, "%s", label);
     t->labels[i].count++;
+    t->changes += i != t->last_label;
+    t->last_label = i;
 }
 
 static void note_violation(tally_of_row *t, int64_t number, const char *why)
@@ -176,6 +182,14 @@ static void expect_seen(tally_of_row *t, const char *labels)
     }
 }
 
+/// Killed a step later, an operation has come as far or farther: what it came to changes to something new or not at all.
+static void expect_no_way_back(tally_of_row *t)
+{
+    uint32_t labels = 0;
+    while (labels < LABELS_MAX && t->labels[labels].count != 0) labels++;
+    if (t->changes >= labels) note_violation(t, t->tried, "killed later, it came to what it had come to when killed earlier");
+}
+
 static void run_row(const row *r, tally_of_row *t)
 {
     playing = r;
@@ -196,9 +210,11 @@ static void run_row(const row *r, tally_of_row *t)
         t->tried++;
         if (world->result == 'o') count_label(t, world->label);
         else note_violation(t, number, world->why);
-        empty_directory(directory);
     }
-    if (t->skipped[0] == 0 && t->violations == 0) expect_seen(t, r->must_see);
+    if (t->skipped[0] == 0 && t->violations == 0) {
+        expect_seen(t, r->must_see);
+        if (r->fate == KILLED) expect_no_way_back(t);
+    }
     rmdir(directory);
 }
 

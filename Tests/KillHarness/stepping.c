@@ -102,14 +102,15 @@ static void go(int how, pid_t victim)
 static bool go_or_fall_asleep(int how, pid_t victim)
 {
     resume(how, victim);
-    for (;; nap()) {
-        int status;
-        if (waitpid(victim, &status, __WALL | WNOHANG) == victim) {
-            expect_stopped(status);
-            return false;
-        }
-        if (is_asleep(victim)) return true;
+    int status;
+    for (bool asleep = false;; nap()) {
+        if (waitpid(victim, &status, __WALL | WNOHANG) == victim) break;
+        // Twice: stopped behind a futex call it looks asleep, but then it can be waited for.
+        if (asleep) return true;
+        asleep = is_asleep(victim);
     }
+    expect_stopped(status);
+    return false;
 }
 
 static void go_until_asleep(int how, pid_t victim)
@@ -181,6 +182,7 @@ void victim_record(pid_t victim, trace *whole, void (*awaken)(void))
             if (awaken == NULL) return;
             wake_up(victim, awaken);
         }
+        let_reader_settle();
         system_calls++;
     }
 }
@@ -211,6 +213,7 @@ void victim_bring_to(pid_t victim, const trace *whole, uint32_t number, void (*a
         } else {
             go(PTRACE_SYSCALL, victim);
         }
+        let_reader_settle();
     }
     uint32_t last = goal->asleep ? number - 1 : number;
     uint32_t jump = last;

@@ -18,6 +18,7 @@ mslot_writer *bystander;
 uint32_t cells, lanes;
 
 static pid_t reading_child;
+static bool reading_child_sleeps; // when nothing is there
 static pid_t waiter;
 static uint64_t sent[SENDERS_MAX];
 
@@ -50,6 +51,29 @@ _Noreturn void skip(const char *reason, ...)
 
 // MARK: reading
 
+void shown(uint64_t position, const void *bytes)
+{
+    arrival message;
+    memcpy(&message, bytes, sizeof message);
+    uint64_t index = position - cells;
+    expect(index < ARRIVALS_MAX);
+    expect(index <= world->arrival_count); // no hole
+    if (index < world->arrival_count) {
+        // Again: the same message with the same position.
+        expect_equal(world->arrivals[index].sender, message.sender);
+        expect_equal(world->arrivals[index].number, message.number);
+        return;
+    }
+    world->arrivals[index] = message;
+    shared_set(&world->arrival_count, index + 1);
+}
+
+static void arrived(uint64_t position, const void *bytes, size_t byte_count)
+{
+    message_check(bytes, byte_count);
+    shown(position, bytes);
+}
+
 _Noreturn void read_for_ever(mslot_reader *from, int64_t timeout_ns)
 {
     shared_set(&world->reader_is_ready, 1);
@@ -72,32 +96,27 @@ void start_reader(reader_kind kind)
         if (kind == SPINNING) leave_processor();
         read_for_ever(must_create("orders", cells, lanes), kind == PARKED ? MSLOT_FOREVER : 0);
     }
-    while (shared_get(&world->reader_is_ready) == 0 || (kind == PARKED && !is_asleep(reading_child))) nap();
+    while (shared_get(&world->reader_is_ready) == 0) nap();
+    reading_child_sleeps = kind == PARKED;
+    let_reader_settle();
 }
 
-void let_read(pid_t child) { reading_child = child; }
+void let_read(pid_t child)
+{
+    reading_child = child;
+    reading_child_sleeps = true;
+}
+
+void let_reader_settle(void)
+{
+    if (reading_child != 0 && reading_child_sleeps)
+        while (!is_asleep(reading_child)) nap();
+}
 
 void kill_reader(void)
 {
     child_kill(reading_child);
     reading_child = 0;
-}
-
-void arrived(uint64_t position, const void *bytes, size_t byte_count)
-{
-    message_read message = message_check(bytes, byte_count);
-    uint64_t index = position - cells;
-    expect(index < ARRIVALS_MAX);
-    expect(index <= world->arrival_count); // no hole
-    arrival *place = &world->arrivals[index];
-    if (index < world->arrival_count) {
-        // Again: the same message with the same position.
-        expect_equal(place->sender, message.writer);
-        expect_equal(place->number, message.number);
-        return;
-    }
-    *place = (arrival){message.writer, message.number};
-    shared_set(&world->arrival_count, index + 1);
 }
 
 void consume(void)
@@ -170,7 +189,10 @@ void start_waiter(void)
 {
     waiter = child_start();
     if (waiter == 0) {
-        mslot_writer *writer = must_open("orders");
+        mslot_open_options options = mslot_open_options_default();
+        options.wait_through_restarts = true;
+        mslot_writer *writer = mslot_open("orders", &options).writer;
+        expect(writer != NULL);
         unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
         mslot_outcome outcome = mslot_write(writer, bytes, message_make(bytes, WAITER, 0), MSLOT_FOREVER);
         shared_set(&world->waiter_outcome, 1 + (uint64_t)outcome);

@@ -50,6 +50,8 @@ extern uint32_t cells, lanes;
 void start_reader(reader_kind kind);
 /// From now on this child reads; it sleeps when nothing is there.
 void let_read(pid_t child);
+/// Waits until a child that reads, and sleeps when nothing is there, sleeps.
+void let_reader_settle(void);
 /// Kills the child that reads.
 void kill_reader(void);
 /// Reads for ever, in a child. `timeout_ns` 0: without ever sleeping.
@@ -57,8 +59,8 @@ _Noreturn void read_for_ever(mslot_reader *from, int64_t timeout_ns);
 
 /// All that was published arrives now. Nobody waits for it by a time limit: a child that sleeps beside a message has failed.
 void consume(void);
-/// A message has been read. Fails the case unless it is the next one, or one that came before with the same position.
-void arrived(uint64_t position, const void *bytes, size_t byte_count);
+/// Somebody sees a message. Fails the case unless it is the next one, or one that came before with the same position.
+void shown(uint64_t position, const void *bytes);
 
 /// Tries to send the sender's next message.
 mslot_outcome try_to_send(mslot_writer *writer, uint64_t sender);
@@ -73,7 +75,7 @@ void expect_all_arrived(uint64_t missing);
 /// A new mailslot: what was sent and arrived before is past.
 void forget_messages(void);
 
-/// A writer that waits for room, in a child: sleeps, or has written.
+/// A writer that waits for room, through restarts of the reader, in a child: sleeps, or has written.
 void start_waiter(void);
 /// It has written, or it was told that the mailslot is closed.
 void expect_waiter_done(bool may_be_closed);
