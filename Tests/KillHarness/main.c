@@ -18,7 +18,7 @@
 
 enum {
     /// For a whole case, which takes milliseconds: nothing but a hang gets there.
-    WATCHDOG_SECONDS = 60,
+    WATCHDOG_SECONDS = 30,
     LABELS_MAX = 8,
     WORKERS_MAX = 16,
     ROWS_MAX = 256,
@@ -49,6 +49,7 @@ typedef struct shared_board {
 
 static shared_board *board;
 static bool long_form;
+static bool only_first;
 static const row *chosen[ROWS_MAX];
 static size_t chosen_count;
 
@@ -100,6 +101,7 @@ _Noreturn static void play_case(const row *r)
     world->process = getpid();
     cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
     lanes = r->lanes != 0 ? r->lanes : LANES_DEFAULT;
+    if (state_number < 0) need_stepping();
     unsigned descriptors_before = descriptors_open();
     r->operation->play(r);
     expect_equal(files_in_directory(), 0);
@@ -210,6 +212,7 @@ static void run_row(const row *r, tally_of_row *t)
         t->tried++;
         if (world->result == 'o') count_label(t, world->label);
         else note_violation(t, number, world->why);
+        if (only_first && t->violations != 0) break;
     }
     if (t->skipped[0] == 0 && t->violations == 0) {
         expect_seen(t, r->must_see);
@@ -287,10 +290,11 @@ static int print_table(void)
 static void usage(FILE *to)
 {
     fputs(
-        "usage: kill-harness [--long] [--list] [--help] [WORD...]\n"
+        "usage: kill-harness [--long] [--first] [--list] [--help] [WORD...]\n"
         "Kills or stops a process after every single instruction of what it does with a mailslot, and checks the promises.\n"
         "  WORD    only rows in which every WORD occurs: an operation, a fate, a part of a variant\n"
         "  --long  every variant of every operation, not only the most telling\n"
+        "  --first leave a row at its first violation\n"
         "  --list  the rows, without running them\n"
         "  exit    0: no violation; 1: violations; 2: usage\n",
         to);
@@ -310,6 +314,7 @@ int main(int argument_count, char **arguments)
     bool only_list = false;
     for (int i = 1; i < argument_count; i++) {
         if (strcmp(arguments[i], "--long") == 0) long_form = true;
+        else if (strcmp(arguments[i], "--first") == 0) only_first = true;
         else if (strcmp(arguments[i], "--list") == 0) only_list = true;
         else if (strcmp(arguments[i], "--help") == 0) return usage(stdout), 0;
         else if (arguments[i][0] == '-') return usage(stderr), 2;

@@ -126,6 +126,14 @@ static void wake_up(pid_t victim, void (*awaken)(void))
 
 // MARK: a victim
 
+void need_stepping(void)
+{
+    pid_t child = child_start();
+    if (child == 0) _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 0 : errno);
+    int status = child_wait(child, 0);
+    if (status != 0) skip("ptrace is not allowed here: %s", strerror(WEXITSTATUS(status)));
+}
+
 pid_t victim_start(const act *what, bool in_pid_namespace)
 {
     // A child of the namespace, and we stay where we are.
@@ -137,7 +145,7 @@ pid_t victim_start(const act *what, bool in_pid_namespace)
     pid_t victim = child_start();
     if (victim == 0) {
         what->prepare();
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) skip("ptrace is not allowed here: %s", strerror(errno));
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) fail("ptrace: %s", strerror(errno));
         syscall(SYS_kill, getpid(), SIGSTOP);
         what->run();
         shared_set(&world->act_is_done, 1);

@@ -42,6 +42,9 @@ typedef struct act {
     void (*after)(void);
 } act;
 
+/// Skips the case where there is no ptrace.
+void need_stepping(void);
+
 /// Forks a victim, and returns once it is prepared and stopped before the first instruction of its act.
 pid_t victim_start(const act *what, bool in_pid_namespace);
 
