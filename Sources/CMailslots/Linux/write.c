@@ -109,7 +109,9 @@ mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
             break;
         }
         if (!writer->waits_through_restarts && !reader_is_present(writer)) {
-            outcome = MSLOT_NO_READER;
+            // Once more: who closes seals before it lets go of its lock, so this tells a close from a death.
+            outcome = mslot_writer_publish_filled(writer);
+            if (outcome == MSLOT_FULL) outcome = MSLOT_NO_READER;
             break;
         }
         int64_t now = mslot_now_ns();
