@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +29,11 @@ enum {
     DEED_NS_MAX = 4000000,
     ROUND_SECONDS = 4,
     /// Without a message, and with nobody stopped: something hangs. A watchdog; sound rings are a hundred times faster.
-    PATIENCE_SECONDS = 60
+    PATIENCE_SECONDS = 60,
+    /// Leading a process into a call: instructions until it is there, and on its way through it; microseconds for all.
+    STEPS_TO_CALL_MAX = 2000,
+    STEPS_IN_CALL_MAX = 150,
+    LEAD_US_MAX = 10000
 };
 
 // MARK: options
@@ -96,7 +102,7 @@ static pid_t conductor;
 static volatile sig_atomic_t interrupted;
 
 static struct {
-    uint64_t rounds, writer_kills, reader_kills, stops;
+    uint64_t rounds, writer_kills, reader_kills, led, stops;
     int64_t longest_silence_ns;
 } deeds;
 
@@ -169,17 +175,54 @@ static void reap(void)
     }
 }
 
+static bool is_in_call(const child *c)
+{
+    if (c == THE_READER) return mslot_load_acquire(&j->released) != mslot_load_acquire(&j->releasing);
+    const writer_journal *of = &j->writers[c - children];
+    return mslot_load_acquire(&of->published) != mslot_load_acquire(&of->attempted);
+}
+
+static bool wait_for_step(pid_t pid) // false: it sleeps, and our timer ended the wait
+{
+    int status;
+    return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status);
+}
+
+/// Leads a process, instruction by instruction, to some instruction of its next write or read, where it is then killed. A kill out of the
+/// blue hits the processor's slow instructions most often, and seldom the gap between two stores. Without ptrace, or if it sleeps: nothing.
+static void lead_into_call(child *c)
+{
+    if (c->stopped || ptrace(PTRACE_SEIZE, c->pid, NULL, NULL) != 0) return;
+    const struct timeval limit = {.tv_usec = LEAD_US_MAX};
+    setitimer(ITIMER_REAL, &(struct itimerval){limit, limit}, NULL);
+    bool steps = ptrace(PTRACE_INTERRUPT, c->pid, NULL, NULL) == 0 && wait_for_step(c->pid);
+    uint64_t left = STEPS_TO_CALL_MAX;
+    bool inside = false;
+    for (; steps && left > 0; left--) {
+        if (!inside && is_in_call(c)) {
+            inside = true;
+            left = 1 + choose(STEPS_IN_CALL_MAX);
+        }
+        steps = ptrace(PTRACE_SINGLESTEP, c->pid, NULL, NULL) == 0 && wait_for_step(c->pid);
+    }
+    setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0}}, NULL);
+    deeds.led += steps && inside;
+}
+
 static void kill_child(child *c)
 {
     kill(c->pid, SIGKILL);
-    int status;
-    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {}
+    int status = 0;
+    do {
+        while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {}
+    } while (WIFSTOPPED(status));
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) complain(j, "a process ended by itself, status 0x%x", status);
     *c = (child){.pid = 0};
 }
 
 static void kill_and_restart(child *c)
 {
+    if (choose(4) == 0) lead_into_call(c);
     kill_child(c);
     if (c == THE_READER) {
         deeds.reader_kills++;
@@ -376,6 +419,7 @@ static void print_report(double seconds)
     printf("writers killed      %llu; %llu of them hit a write, and %llu of these lost its message\n", (unsigned long long)deeds.writer_kills,
         (unsigned long long)sums.in_doubt, (unsigned long long)sums.lost);
     printf("readers killed      %llu, and adopted from as often\n", (unsigned long long)deeds.reader_kills);
+    printf("stepped             %llu of all these, to some instruction within a call\n", (unsigned long long)deeds.led);
     printf("came again          %llu, each as it was, after its reader was killed holding it\n", (unsigned long long)sums.duplicates);
     printf("had been released   %llu, found in the memory of a reader killed before it could log them\n", (unsigned long long)sums.rescued);
     printf("stops               %llu\n", (unsigned long long)deeds.stops);
@@ -393,6 +437,7 @@ static void remove_directory(const char *path)
 }
 
 static void handle_interrupt(int number) { interrupted = number; }
+static void handle_alarm(int number) { (void)number; }
 
 int main(int argument_count, char **arguments)
 {
@@ -406,6 +451,7 @@ int main(int argument_count, char **arguments)
     sigprocmask(SIG_SETMASK, &none, NULL);
     sigaction(SIGINT, &(struct sigaction){.sa_handler = handle_interrupt}, NULL);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = handle_interrupt}, NULL);
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = handle_alarm}, NULL);
 
     char directory[] = "/dev/shm/mailslots-soak.XXXXXX";
     j = mmap(NULL, sizeof *j, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
