@@ -116,7 +116,7 @@ enum {
 };
 
 /// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason.
-/// The caller looks again. `count` is at most 2 * MSLOT_WAIT_MAX. Returns the time at which it woke.
+/// The caller looks again. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
 typedef struct mslot_sleep_on {
     uint32_t *word;
     uint32_t value;

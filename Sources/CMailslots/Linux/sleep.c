@@ -92,11 +92,9 @@ void mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
     int saved_errno = errno;
     int64_t latest = mslot_now_ns() + MSLOT_SLEEP_NS_MAX;
     if (deadline_ns > latest) deadline_ns = latest;
-    if (count == 1) {
-        sleep_on_one(words, deadline_ns);
-    } else if (!sleep_on_any(words, count, deadline_ns)) {
-        // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; an interrupt that comes
-        // just before the sleep waits for the re-check. More words: look at them all often.
+    if (!sleep_on_any(words, count, deadline_ns)) {
+        // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; another thread's interrupt waits for
+        // the re-check, and so does a signal handler's that comes just before the sleep. More words: look at them all often.
         if (count > 2) latest = mslot_now_ns() + BLIND_SLEEP_NS;
         sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
     }
