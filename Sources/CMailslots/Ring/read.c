@@ -19,6 +19,7 @@ mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell)
 mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader)
 {
     mslot_count(&reader->ring.control->damaged);
+    reader->next = reader->head;
     return MSLOT_DAMAGED;
 }
 

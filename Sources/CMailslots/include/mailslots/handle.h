@@ -288,7 +288,7 @@ MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
 }
 
 /// Gives the `count` oldest lent messages back; their bytes must not be touched any more. One wake for all.
-/// BAD_ARGUMENT: fewer are lent, and none was released.
+/// BAD_ARGUMENT: fewer are lent, and none was released. DAMAGED: the ring is destroyed; what was lent is lent no more.
 MSLOT_INLINE mslot_outcome mslot_release(mslot_reader *reader, size_t count)
 {
     if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) return mslot_reader_refusal(reader);
