@@ -58,7 +58,10 @@ mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *
     change_space_sequence(ring);
 
     mslot_tail tail = mslot_ring_tail(ring);
-    if (tail.outcome != MSLOT_DONE) return tail.outcome;
+    if (tail.outcome != MSLOT_DONE) {
+        mslot_count(&ring->control->damaged);
+        return tail.outcome;
+    }
     if (tail.closed) return MSLOT_CLOSED;
     *reader = (mslot_ring_reader){.ring = *ring, .head = head, .next = head};
     return MSLOT_DONE;
