@@ -22,6 +22,9 @@ extern "C" {
 /// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
 enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3 };
 
+/// What the guard knows of a mapping; see mslot_guard_install.
+typedef struct mslot_guarded mslot_guarded;
+
 /// A mapping of a segment. The mapping, and nothing else, keeps the handle's lock.
 typedef struct mslot_mapping {
     void *base;
@@ -30,6 +33,7 @@ typedef struct mslot_mapping {
     uint64_t inode;
     /// The file's path, on the heap.
     char *path;
+    mslot_guarded *guarded;
 } mslot_mapping;
 
 /// How long polling may last before sleeping, learnt from what polling brought and how long sleeps last. Which processors
