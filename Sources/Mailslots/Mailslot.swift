@@ -174,6 +174,24 @@ public enum Mailslot {
         guard failure.outcome == .done else { throw MailslotError(failure, name: name) }
     }
 
+    /// Makes a mailslot whose file another process cuts short an error, where it would kill this process by SIGBUS.
+    ///
+    /// A process that may write a mailslot's file may also truncate it; who touches what is gone then dies. Nobody does so by accident,
+    /// so this is for mailslots that are shared with those whom you do not trust. Call it once, at the start of the program, after
+    /// installing any other handler of SIGBUS: all mailslots of the process are guarded then. Every call that meets the damage,
+    /// and every later one on that mailslot, throws ``MailslotError/Code/damaged``; bytes lent in place read as zeros.
+    ///
+    /// It installs a signal handler. A SIGBUS that has nothing to do with mailslots goes to the handler that was there before, or
+    /// kills as ever. A thread that has SIGBUS blocked is not guarded; a forked child is. It costs nothing until a page is missing.
+    ///
+    /// - Throws: ``MailslotError/Code/systemError`` if the handler cannot be installed. That it is installed already is not an error.
+    ///
+    /// The corresponding C function is `mslot_guard_install`.
+    public static func guardAgainstTruncation() throws(MailslotError) {
+        let failure = mslot_guard_install()
+        guard failure.outcome == .done else { throw MailslotError(failure, name: "*") }
+    }
+
     /// The path of the file that a mailslot of this name has, or would have.
     ///
     /// The corresponding C function is `mslot_path`.

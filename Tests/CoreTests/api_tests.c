@@ -838,6 +838,22 @@ TEST(a_destroyed_ring_says_so_at_every_call_and_can_be_closed)
     expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
 }
 
+TEST(a_message_lent_from_a_ring_that_is_then_destroyed_is_lent_no_more_once_its_release_was_refused)
+{
+    pair p = pair_make(1); // all of it is lent
+    must_write(p.writer, 0, 0);
+    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_BUSY);
+    p.reader->ring.ring.cells[0] = ~0ULL;
+    uint64_t damaged = mslot_reader_info(p.reader).damaged;
+    expect_outcome(mslot_release(p.reader, 1), MSLOT_DAMAGED);
+    expect_equal(mslot_reader_info(p.reader).damaged, damaged + 1);
+    expect_outcome(read_outcome(p.reader, MSLOT_FOREVER), MSLOT_DAMAGED);
+    expect_outcome(mslot_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+    must_close_writer(p.writer);
+    must_close(p.reader);
+}
+
 TEST(a_damaged_lane_is_passed_over)
 {
     pair p = pair_make(4); // four lanes, one taken

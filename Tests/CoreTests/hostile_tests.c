@@ -203,6 +203,7 @@ TEST(an_adopter_refuses_a_ring_that_was_destroyed_and_a_fresh_reader_replaces_it
     options.adopt = true;
     expect_outcome(create_outcome("orders", &options), MSLOT_DAMAGED);
     expect_outcome(mslot_inspect("orders").info.outcome, MSLOT_DAMAGED);
+    expect_equal(mslot_inspect("orders").info.damaged, 1);
     expect_outcome(open_outcome("orders"), MSLOT_NO_READER);
 
     mslot_reader *reader = must_create("orders", 2, 2);

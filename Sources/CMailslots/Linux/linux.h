@@ -103,6 +103,14 @@ void mslot_forks_release(void);
 void *mslot_handle_allocate(void);
 void mslot_handle_free(void *handle);
 
+// MARK: guard.c
+
+/// Tells the guard of a mapping, and that it is about to end. Adding fails with errno.
+bool mslot_guard_add(mslot_mapping *mapping, const mslot_header *header);
+void mslot_guard_remove(mslot_mapping *mapping);
+/// In a forked child, which has none of its parent's mappings.
+void mslot_guard_forget_all(void);
+
 // MARK: sleep.c
 
 int64_t mslot_now_ns(void);

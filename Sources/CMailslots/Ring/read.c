@@ -39,6 +39,7 @@ mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell)
 mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader)
 {
     mslot_count(&reader->ring.control->damaged);
+    reader->next = reader->head;
     return MSLOT_DAMAGED;
 }
 
@@ -77,7 +78,10 @@ mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *
     change_space_sequence(ring);
 
     mslot_tail tail = mslot_ring_tail(ring);
-    if (tail.outcome != MSLOT_DONE) return tail.outcome;
+    if (tail.outcome != MSLOT_DONE) {
+        mslot_count(&ring->control->damaged);
+        return tail.outcome;
+    }
     if (tail.closed) return MSLOT_CLOSED;
     *reader = (mslot_ring_reader){.ring = *ring, .head = head, .next = head};
     return MSLOT_DONE;

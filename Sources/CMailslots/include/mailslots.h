@@ -37,6 +37,8 @@
  *   256 KiB: address space at once, memory when a writer of that lane writes its first long message, which is where NO_SPACE may come
  *   from. It lasts as long as the mailslot. A writer waits for room when its own overflow is full, whatever room the others have.
  *     Fix: none is needed; but a maximum of 16 MiB with 256 writers can come to 16 GiB. Short messages cost what they cost without.
+ *   A file cut short. A process that may write the file may also truncate it; who then touches what is gone gets SIGBUS, and dies.
+ *     Fix: mslot_guard_install, which makes it DAMAGED. Nobody truncates a mailslot by accident: for mailslots shared with others.
  *
  *   Permissions. The file has mode 0600: the same user. Who may write a mailslot may also read and damage it.
  *     Fix: a mode for a group; and mslot_open_options.trust_user on the writers' side, which trust only their own user and root.
@@ -263,6 +265,23 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
 
 /// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
 mslot_failure mslot_remove(const char *name);
+
+// MARK: the guard
+
+/// Makes a mailslot whose file another process cuts short DAMAGED, where touching it would kill this process by SIGBUS. Opt-in, for
+/// it installs a handler of SIGBUS; once, for all of the process and all of its handles, those too that are open already.
+///
+/// The call that meets the missing page says DAMAGED, or what it had done before; every later call on that handle says DAMAGED, and
+/// closing it works as ever. A message lent in place reads as zeros from then on; mslot_release says DAMAGED. What was unread is lost.
+///
+/// Never hidden: a SIGBUS for an address outside of our mappings, for failing memory, or sent by a process. It goes to the handler
+/// that was there before, with its mask and on its stack; or kills as ever, with the same siginfo. Install other handlers of SIGBUS
+/// first; one that is installed later has to pass on what it does not know. There is no way back, for chains of handlers have none.
+///
+/// Threads: call it from any, at the start of the program. A thread that has SIGBUS blocked is not guarded. fork: a child inherits the
+/// guard, and guards its own handles. exec ends it. Costs nothing until a page is missing; then as much memory as the cells take.
+/// Not async-signal-safe. DONE, also when it was installed before; SYSTEM_ERROR.
+mslot_failure mslot_guard_install(void);
 
 // MARK: names and words
 

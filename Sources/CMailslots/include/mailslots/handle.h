@@ -22,6 +22,9 @@ extern "C" {
 /// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
 enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3 };
 
+/// What the guard knows of a mapping; see mslot_guard_install.
+typedef struct mslot_guarded mslot_guarded;
+
 /// A mapping of a segment. The mapping, and nothing else, keeps the handle's lock.
 typedef struct mslot_mapping {
     void *base;
@@ -30,6 +33,7 @@ typedef struct mslot_mapping {
     uint64_t inode;
     /// The file's path, on the heap.
     char *path;
+    mslot_guarded *guarded;
 } mslot_mapping;
 
 /// How long polling may last before sleeping, learnt from what polling brought and how long sleeps last. Which processors
@@ -299,7 +303,7 @@ MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
 }
 
 /// Gives the `count` oldest lent messages back; their bytes must not be touched any more. One wake for all.
-/// BAD_ARGUMENT: fewer are lent, and none was released.
+/// BAD_ARGUMENT: fewer are lent, and none was released. DAMAGED: the ring is destroyed; what was lent is lent no more.
 MSLOT_INLINE mslot_outcome mslot_release(mslot_reader *reader, size_t count)
 {
     if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) return mslot_reader_refusal(reader);

@@ -355,7 +355,8 @@ static inline mslot_look mslot_ring_look(mslot_ring_reader *reader)
 /// Counts the message at `next` as lent. Progress: wait-free. Crash: it comes again, with the same position.
 static inline void mslot_ring_lend(mslot_ring_reader *reader) { reader->next++; }
 
-/// Whether `head` can be released. Out of line: only a damaged segment says no.
+/// Refuses to release `head`. Nothing is lent any more, so that the next look says what is damaged. Out of line: only a damaged
+/// segment comes here.
 mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader);
 
 /// Gives the oldest lent slot back as a spare (Read 3 to 5). Progress: wait-free.
@@ -380,14 +381,12 @@ static inline mslot_outcome mslot_ring_release(mslot_ring_reader *reader)
     return MSLOT_DONE;
 }
 
-/// Lends the next message and releases it at once: it was copied out, or is skipped. If it cannot be released it is lent to nobody,
-/// so that the next look says what is damaged. Progress and Crash: as mslot_ring_release. Nothing else is lent.
+/// Lends the next message and releases it at once: it was copied out, or is skipped. Progress and Crash: as mslot_ring_release.
+/// Nothing else is lent.
 static inline mslot_outcome mslot_ring_take(mslot_ring_reader *reader)
 {
     mslot_ring_lend(reader);
-    mslot_outcome released = mslot_ring_release(reader);
-    if (MSLOT_UNLIKELY(released != MSLOT_DONE)) reader->next = reader->head;
-    return released;
+    return mslot_ring_release(reader);
 }
 
 /// After releasing, before control returns to the caller (Read 6): true if every sleeper on `space_sequence` must be woken.
