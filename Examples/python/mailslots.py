@@ -17,7 +17,6 @@ from ctypes import (
     CDLL, POINTER, Structure, byref, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, create_string_buffer)
 
 MESSAGE_BYTES_MAX = 424
-FOREVER = 2**63 - 1
 
 # A call from C does not see Ctrl-C, because signals never end a call. So long waits are made of short ones.
 SLICE_NS = 100_000_000
