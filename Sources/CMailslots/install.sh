@@ -25,7 +25,7 @@ With a PREFIX of your own no root is needed. If anything fails, nothing is chang
   --with-program    also PREFIX/bin/mailslot and its manual page; needs Swift, and takes a minute or more
   --help            print this and end
 
-Environment: CC (cc, or else gcc or clang), CFLAGS (-O2), LDFLAGS, AR (ar). DESTDIR is put before PREFIX where files are copied
+Environment: CC (cc, gcc or clang), CFLAGS (-O2), LDFLAGS, AR (ar or llvm-ar). DESTDIR is put before PREFIX where files are copied
 to, and nowhere else: for those who make packages.
 
 Exit status: 0 installed, 1 failure, 64 wrong usage.
@@ -82,19 +82,26 @@ while ! [ -e "$existing" ]; do existing=$(dirname "$existing"); done
 [ -d "$existing" ] || fail "$existing is not a directory, so nothing can be installed in $root."
 [ -w "$existing" ] || fail "you may not write to $existing. Choose a PREFIX of your own, for instance \$HOME/.local, or be root."
 
-if [ -z "${CC-}" ]; then
-    for CC in cc gcc clang none; do
-        if command -v "$CC" > /dev/null; then break; fi
-    done
-    [ "$CC" != none ] || fail "there is no C compiler: neither cc, gcc nor clang. Install one, or name it: CC=... install.sh $prefix"
-fi
-# The first word: CC may bring options.
-command -v "${CC%% *}" > /dev/null || fail "there is no compiler ${CC%% *}, which CC names."
-AR=${AR:-ar}
-command -v "${AR%% *}" > /dev/null || fail "there is no ${AR%% *}, which makes the static library. Install binutils, or name one: AR=llvm-ar"
 if $with_program; then
     command -v swift > /dev/null || fail "there is no swift, which the program mailslot is built with. Without --with-program it is not needed."
 fi
+
+# first_of PROGRAM...: the first that is installed, or nothing.
+first_of() {
+    for program; do
+        if command -v "$program" > /dev/null; then
+            echo "$program"
+            return
+        fi
+    done
+}
+CC=${CC:-$(first_of cc gcc clang)}
+[ -n "$CC" ] || fail "there is no C compiler: neither cc, gcc nor clang. Install one, or name it: CC=... install.sh $prefix"
+# The first word: CC may bring options.
+command -v "${CC%% *}" > /dev/null || fail "there is no compiler ${CC%% *}, which CC names."
+AR=${AR:-$(first_of ar llvm-ar)}
+[ -n "$AR" ] || fail "there is neither ar nor llvm-ar, which make the static library. Install binutils, or name one: AR=..."
+command -v "${AR%% *}" > /dev/null || fail "there is no ${AR%% *}, which AR names."
 
 work=$(mktemp -d) || fail "there is no room for temporary files in ${TMPDIR:-/tmp}."
 stage=$work/stage
