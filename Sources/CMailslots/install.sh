@@ -214,6 +214,5 @@ done < "$work/files"
 
 while IFS= read -r file; do
     mv -fT "$root/$file.new.$$" "$root/$file" || fail "$root/$file could not be replaced: the installation is not complete."
-    echo "$root/$file"
 done < "$work/files"
 : > "$made"

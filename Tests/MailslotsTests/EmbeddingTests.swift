@@ -76,6 +76,39 @@ import Testing
             .filter { $0.first?.isLowercase == true }.map(String.init)
     }
 
+    // MARK: what the documentation says
+
+    @Test func `every snippet of the article is a part of an example, or the README's commands`() throws {
+        let article = try String(
+            contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/EmbeddingInCAndPython.md"), encoding: .utf8)
+        let examples = packageRoot.appending(path: "Examples")
+        let texts = try filesBelow(examples).filter { !$0.hasSuffix(".pyc") }
+            .map { try String(contentsOf: examples.appending(path: $0), encoding: .utf8) }
+        let snippets = article.matches(of: /(?m)^```[a-z]+\n((?:(?!```).*\n)+)```$/).map { String($0.1) }
+        try #require(snippets.count >= 5)
+        for snippet in snippets {
+            #expect((texts + ReadmeTests.snippets("embedding").map { $0.text + "\n" }).contains { $0.contains(snippet) }, "\(snippet)")
+        }
+    }
+
+    @Test(.enabled(if: ["cc", "pkg-config", "python3"].allSatisfy(isInstalled), "cc, pkg-config or python3 is not installed"))
+    func `the README's commands install the library, and print what it says`() throws {
+        let text = try #require(ReadmeTests.snippets("embedding").first).text
+        let folder = try temporaryFolder("commands")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for part in ["Sources", "Examples"] {
+            try FileManager.default.createSymbolicLink(at: folder.appending(path: part), withDestinationURL: packageRoot.appending(path: part))
+        }
+        let lines = text.split(separator: "\n")
+        let commands = lines.filter { $0.hasPrefix("$ ") }.map { $0.dropFirst(2) }.joined(separator: "\n")
+
+        let result = try run(
+            "sh", ["-c", "set -e\n\(commands)\nwait"], environment: ["HOME": folder.path, "MAILSLOT_DIRECTORY": folder.path], folder: folder)
+
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.text == lines.filter { !$0.hasPrefix("$ ") }.map { $0 + "\n" }.joined())
+    }
+
     // MARK: programs
 
     @Test(arguments: ["gcc", "clang"], ["shared", "static"])
