@@ -186,7 +186,7 @@ if $with_program; then
     package=$(dirname "$sources")
     mkdir -p "$stage/bin" "$stage/share/man/man1"
     for product in mailslot generate-manual; do
-        swift build -c release --static-swift-stdlib --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
+        swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
             || fail "the program could not be built. Nothing was installed."
     done
     cp "$work/swift/release/mailslot" "$stage/bin/mailslot"

@@ -1,5 +1,6 @@
 """The Python ends time out, close, refuse a second reader, and hear Ctrl-C and interrupts. The argument is a mailslot's name."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -24,6 +25,15 @@ def outcome_of(call):
     return Outcome.DONE
 
 
+@contextlib.contextmanager
+def later(call, *arguments):
+    """Makes a call by another thread, which is gone in the end: an end is for one thread at a time."""
+    timer = threading.Timer(0.25, call, arguments)
+    timer.start()
+    yield
+    timer.join()
+
+
 assert outcome_of(lambda: Writer(name)) == Outcome.NOT_FOUND
 assert outcome_of(lambda: Writer(name, wait=0.15)) in (Outcome.NOT_FOUND, Outcome.TIMED_OUT)
 
@@ -38,17 +48,17 @@ with Reader(name, capacity=1) as reader, Writer(name) as writer:
     assert writer.write("wörld") and reader.read() == "wörld".encode()
     assert outcome_of(lambda: writer.write(b"x" * 425)) == Outcome.TOO_LONG
 
-    # The wait of two slices and more: a message, an interrupt and a signal all end it. None of them needs the time to be right.
-    threading.Timer(0.25, writer.write, ["late"]).start()
-    assert reader.read() == b"late"
-    threading.Timer(0.25, reader.interrupt).start()
-    assert outcome_of(reader.read) == Outcome.INTERRUPTED
-    threading.Timer(0.25, os.kill, [os.getpid(), signal.SIGINT]).start()
-    try:
-        reader.read()
-        raise AssertionError("Ctrl-C was not heard")
-    except KeyboardInterrupt:
-        pass
+    # A message, an interrupt and a signal all end a wait of some slices. None of them needs the time to be right.
+    with later(writer.write, "late"):
+        assert reader.read() == b"late"
+    with later(reader.interrupt):
+        assert outcome_of(reader.read) == Outcome.INTERRUPTED
+    with later(os.kill, os.getpid(), signal.SIGINT):
+        try:
+            reader.read()
+            raise AssertionError("Ctrl-C was not heard")
+        except KeyboardInterrupt:
+            pass
 
     # A child of a fork has no part in its parent's ends.
     child = os.fork()

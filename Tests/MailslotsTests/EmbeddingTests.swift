@@ -97,13 +97,15 @@ import Testing
         let folder = try temporaryFolder("commands")
         defer { try? FileManager.default.removeItem(at: folder) }
         for part in ["Sources", "Examples"] {
-            try FileManager.default.createSymbolicLink(at: folder.appending(path: part), withDestinationURL: packageRoot.appending(path: part))
+            try FileManager.default.createSymbolicLink(
+                at: folder.appending(path: part), withDestinationURL: packageRoot.appending(path: part))
         }
         let lines = text.split(separator: "\n")
         let commands = lines.filter { $0.hasPrefix("$ ") }.map { $0.dropFirst(2) }.joined(separator: "\n")
 
         let result = try run(
-            "sh", ["-c", "set -e\n\(commands)\nwait"], environment: ["HOME": folder.path, "MAILSLOT_DIRECTORY": folder.path], folder: folder)
+            "sh", ["-c", "set -e\n\(commands)\nwait"], environment: ["HOME": folder.path, "MAILSLOT_DIRECTORY": folder.path], folder: folder
+        )
 
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text == lines.filter { !$0.hasPrefix("$ ") }.map { $0 + "\n" }.joined())
@@ -116,7 +118,8 @@ import Testing
         if !isInstalled(compiler) { try Test.cancel("\(compiler) is not installed") }
         let prefix = try Self.prefix.get()
         let programs = try ["reader", "writer"].map {
-            try prefix.compile("Examples/c/\($0).c", [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"], library: library)
+            try prefix.compile(
+                "Examples/c/\($0).c", [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"], library: library)
         }
         try exchange(reader: [programs[0].path], writer: [programs[1].path])
     }
@@ -321,7 +324,9 @@ import Testing
 
         #expect(result.status == 0, "\(result.errors)")
         let files = Set(try filesBelow(prefix))
-        let lib = ["lib/libmailslots-win32.a", "lib/libmailslots-win32.so", "lib/libmailslots-win32.so.1", "lib/pkgconfig/mailslots-win32.pc"]
+        let lib = [
+            "lib/libmailslots-win32.a", "lib/libmailslots-win32.so", "lib/libmailslots-win32.so.1", "lib/pkgconfig/mailslots-win32.pc",
+        ]
         #expect(files.isSuperset(of: lib + ["include/mailslots-win32/win32.h", "include/mailslots.h"]))
         let options = try run(
             "pkg-config", ["--cflags", "--libs", "mailslots-win32"], environment: ["PKG_CONFIG_PATH": prefix.path + "/lib/pkgconfig"])
@@ -387,7 +392,8 @@ final class Prefix: Sendable {
         let program = folder.appending(path: "program-\(UUID().uuidString)")
         let linked = library == "static" ? ["\(path)/lib/libmailslots.a", "-pthread"] : ["-L\(path)/lib", "-lmailslots"]
         let compiled = try run(
-            compiler[0], compiler.dropFirst() + ["-I\(path)/include", packageRoot.appending(path: source).path] + linked + ["-o", program.path])
+            compiler[0],
+            compiler.dropFirst() + ["-I\(path)/include", packageRoot.appending(path: source).path] + linked + ["-o", program.path])
         try #require(compiled.status == 0, "\(compiled.errors)")
         return program
     }
