@@ -121,6 +121,16 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+make_directory() {
+    if [ -d "$1" ]; then return; fi
+    make_directory "$(dirname "$1")"
+    mkdir "$1" || fail "the directory $1 could not be made. Nothing was installed."
+    echo "$1" >> "$made"
+}
+
+# Now, so that nobody waits for a build that cannot be installed.
+make_directory "$root"
+
 # MARK: building into the stage
 
 # build_library NAME DIRECTORY HEADERS [LINK OPTION...]: the sources of DIRECTORY, whose headers go to include/HEADERS.
@@ -195,13 +205,6 @@ if $with_program; then
 fi
 
 # MARK: into place
-
-make_directory() {
-    if [ -d "$1" ]; then return; fi
-    make_directory "$(dirname "$1")"
-    mkdir "$1" || fail "the directory $1 could not be made. Nothing was installed."
-    echo "$1" >> "$made"
-}
 
 (cd "$stage" && find . ! -type d | sed 's,^\./,,' | LC_ALL=C sort) > "$work/files"
 

@@ -246,7 +246,7 @@ import Testing
         #expect(file.errors.contains("\(folder.path)/file is not a directory"))
         let proc = try install(["/proc/mailslots"])
         #expect(proc.status == 1)
-        #expect(proc.errors.contains("Nothing was installed") || proc.errors.contains("you may not write to /proc"))
+        #expect(proc.errors.contains("could not be made. Nothing was installed") || proc.errors.contains("you may not write to /proc"))
     }
 
     @Test func `a prefix of another user is refused, with a cure`() throws {
@@ -303,7 +303,7 @@ import Testing
     }
 
     @Test func `a relative prefix is meant from where the caller is`() throws {
-        #expect(try run(installer.path, ["a/prefix"], folder: folder).status == 0)
+        #expect(try run(installer.path, ["a/prefix"], environment: ["CFLAGS": "-O0"], folder: folder).status == 0)
         let description = try String(contentsOf: folder.appending(path: "a/prefix/lib/pkgconfig/mailslots.pc"), encoding: .utf8)
         #expect(description.contains("prefix=\(folder.path)/a/prefix\n"))
     }
@@ -320,7 +320,7 @@ import Testing
             .write(to: sources.appending(path: "CMailslotsWin32/create.c"))
         let prefix = folder.appending(path: "prefix")
 
-        let result = try run(sources.appending(path: "CMailslots/install.sh").path, [prefix.path])
+        let result = try run(sources.appending(path: "CMailslots/install.sh").path, [prefix.path], environment: ["CFLAGS": "-O0"])
 
         #expect(result.status == 0, "\(result.errors)")
         let files = Set(try filesBelow(prefix))
@@ -337,7 +337,8 @@ import Testing
     // MARK: helpers
 
     func install(_ arguments: [String], environment: [String: String] = [:]) throws -> RunningProgram.Result {
-        try run(installer.path, arguments, environment: environment)
+        // Not optimised: what is compiled is not run here.
+        try run(installer.path, arguments, environment: environment.merging(["CFLAGS": "-O0"]) { given, _ in given })
     }
 
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: folder.appending(path: path).path) }
