@@ -1,6 +1,7 @@
 """The Python ends time out, close, refuse a second reader, and hear Ctrl-C and interrupts. The argument is a mailslot's name."""
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import mailslots
 from mailslots import MailslotError, Outcome, Reader, Writer
 
 name = sys.argv[1]
+faulthandler.dump_traceback_later(300, exit=True)  # a watchdog: what waits for ever fails
 # Whoever started us may have blocked or ignored it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])

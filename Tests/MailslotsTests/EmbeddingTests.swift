@@ -174,7 +174,7 @@ import Testing
         let name = uniqueName()
         let foreignReader = try prefix.start(reader + [name])
         let written = try run(buildFolder.appending(path: "mailslot"), ["write", name, "--wait", "30", "--"] + Self.messages)
-        #expect(written.status == 0, "\(written.errors)")
+        try #require(written.status == 0, "\(written.errors)")
         let read = try foreignReader.wait()
         #expect(read.status == 0, "\(read.errors)")
         #expect(read.text == Self.messages.map { $0 + "\n" }.joined())
@@ -183,7 +183,7 @@ import Testing
         let ownReader = try startMailslot("read", name, "--count", "\(Self.messages.count)", "--json")
         let foreignWriter = try prefix.start(writer + [name] + Self.messages)
         let wrote = try foreignWriter.wait()
-        #expect(wrote.status == 0, "\(wrote.errors)")
+        try #require(wrote.status == 0, "\(wrote.errors)")
         struct Line: Decodable, Equatable { let text: String, sender: Int32 }
         let lines = try ownReader.wait().text.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
         #expect(lines == Self.messages.map { Line(text: $0, sender: foreignWriter.id) })
