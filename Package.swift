@@ -35,7 +35,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
-        .target(name: "CMailslots", cSettings: cSettings),
+        .target(name: "CMailslots", exclude: ["install.sh", "libmailslots.map"], cSettings: cSettings),
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "MailslotsCommand",

@@ -47,7 +47,9 @@ import Testing
         #expect(foreign.isEmpty)
     }
 
-    @Test(arguments: ["clang -std=c11", "gcc -std=c11", "clang++ -x c++ -std=c++11", "g++ -x c++ -std=c++11", "g++ -x c++ -std=c++20"])
+    @Test(
+        arguments: ["clang", "gcc"].flatMap { compiler in ["c11", "c17", "c2x"].map { "\(compiler) -std=\($0)" } }
+            + ["clang++", "g++"].flatMap { compiler in [11, 14, 17, 20, 23].map { "\(compiler) -x c++ -std=c++\($0)" } })
     func `the headers compile without a warning`(compiler: String) throws {
         let words = compiler.split(separator: " ").map(String.init)
         if try run(URL(filePath: "/usr/bin/env"), ["which", words[0]]).status != 0 { try Test.cancel("\(words[0]) is not installed") }

@@ -83,7 +83,7 @@ typedef struct mslot_create_options {
     bool allow_remote;
 } mslot_create_options;
 
-static inline mslot_create_options mslot_create_options_default(void)
+MSLOT_INLINE mslot_create_options mslot_create_options_default(void)
 {
     mslot_create_options options;
     memset(&options, 0, sizeof options);
@@ -168,7 +168,7 @@ typedef struct mslot_open_options {
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;
 static const uint32_t MSLOT_TRUST_ANYONE = 0xfffffffeu;
 
-static inline mslot_open_options mslot_open_options_default(void)
+MSLOT_INLINE mslot_open_options mslot_open_options_default(void)
 {
     mslot_open_options options;
     memset(&options, 0, sizeof options);
