@@ -56,6 +56,8 @@ import Testing
             exit(1);
         }
         static uint64_t line(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+        static uint64_t page(uint64_t bytes) { return (bytes + 4095) / 4096 * 4096; }
+        static uint64_t max(uint64_t a, uint64_t b) { return a > b ? a : b; }
         static uint64_t bits(uint64_t value, unsigned high, unsigned low)
         {
             unsigned width = high - low + 1;
@@ -103,16 +105,20 @@ import Testing
     func parts() -> String {
         let rows = Self.page.rows("The parts").map { $0.map { $0.trimmingCharacters(in: ["`"]) } }
         let variables = rows.map { "uint64_t \(identifier($0[0])) = \($0[1]);" }
-        let follow = zip(rows, rows.dropFirst()).map { part, next in
+        // The overflow begins at a page, and is not there if no message needs it.
+        let follow = zip(rows, rows.dropFirst()).filter { $1[0] != "overflow" }.map { part, next in
             "expect(\(identifier(part[0])) + (\(part[2])) == \(identifier(next[0])), \"\(next[0]) follows\");"
         }
-        let named = rows.filter { !$0[3].isEmpty }.map { "expect(written.\($0[3]) == \(identifier($0[0])), \"\($0[3])\");" }
+        let named = rows.filter { !$0[3].isEmpty }.map { row in
+            let place = row[0] == "overflow" ? "(M > 424 ? overflow : 0)" : identifier(row[0])
+            return "expect(written.\(row[3]) == \(place), \"\(row[3])\");"
+        }
         return """
-            static void check_parts(uint64_t N, uint64_t W)
+            static void check_parts(uint64_t N, uint64_t W, uint64_t M)
             {
                 mslot_header written;
                 memset(&written, 0, sizeof written);
-                expect(mslot_layout_header(&written, (uint32_t)N, (uint32_t)W) != 0, "a layout");
+                expect(mslot_layout_header(&written, (uint32_t)N, (uint32_t)W, (uint32_t)M) != 0, "a layout");
                 \((variables + follow + named).joined(separator: "\n    "))
                 (void)end;
             }
@@ -205,12 +211,13 @@ import Testing
         let header = Self.page.rows("Header: mslot_header").compactMap { row in
             row[4].prefixMatch(of: /`(\w+)`/).map { "expect(header->\(row[2].trimmingCharacters(in: ["`"])) == \($0.1), \"\(row[2])\");" }
         }
-        try #require(header.count == 5)
+        try #require(header.count == 4)
         return """
             int main(void)
             {
                 for (uint64_t n = 1; n <= 32768; n *= 2)
-                    for (uint64_t w = 1; w + n <= 65535; w += 1 + w / 7) check_parts(n, w);
+                    for (uint64_t w = 1; w + n <= 65535; w += 1 + w / 7)
+                        for (uint64_t m = 1; m <= 1 << 24; m = m * 3 + n % 100) check_parts(n, w, m);
                 for (unsigned shift = 0; shift < 50; shift++) {
                     uint64_t lap = (1ULL << shift) * 3 + shift;
                     for (uint32_t index = 0; index < 65535; index += 257) {
