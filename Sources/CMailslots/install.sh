@@ -20,6 +20,8 @@ Builds the C library of Mailslots and installs it below PREFIX, for programs in 
   PREFIX/lib/libmailslots.a, libmailslots.so    the static and the shared library; they need libc and nothing else
   PREFIX/lib/pkgconfig/mailslots.pc             for pkg-config: the options to compile and link with
 
+Where the sources have the Windows calls, libmailslots-win32 likewise, with its headers in PREFIX/include/mailslots-win32.
+
 With a PREFIX of your own no root is needed. If anything fails, nothing is changed.
 
   --with-program    also PREFIX/bin/mailslot and its manual page; needs Swift, and takes a minute or more
