@@ -1,5 +1,5 @@
 // The C++ ends close and abandon when an exception leaves them. The argument is a mailslot's name.
-#include "../../Examples/cpp/mailslots.hpp"
+#include "../Examples/cpp/mailslots.hpp"
 
 #include <cstdlib>
 #include <iostream>

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../Examples/python"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../Examples/python"))
 import mailslots
 from mailslots import MailslotError, Outcome, Reader, Writer
 

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../Examples/python"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../Examples/python"))
 import mailslots
 
 

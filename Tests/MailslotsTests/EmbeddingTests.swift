@@ -81,7 +81,7 @@ import Testing
     @Test func `every snippet of the article is a part of an example, or the README's commands`() throws {
         let article = try String(
             contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/EmbeddingInCAndPython.md"), encoding: .utf8)
-        let examples = packageRoot.appending(path: "Examples")
+        let examples = packageRoot.appending(path: "Tests/Examples")
         let texts = try filesBelow(examples).filter { !$0.hasSuffix(".pyc") }
             .map { try String(contentsOf: examples.appending(path: $0), encoding: .utf8) }
         let snippets = article.matches(of: /(?m)^```[a-z]+\n((?:(?!```).*\n)+)```$/).map { String($0.1) }
@@ -96,7 +96,7 @@ import Testing
         let text = try #require(ReadmeTests.snippets("embedding").first).text
         let folder = try temporaryFolder("commands")
         defer { try? FileManager.default.removeItem(at: folder) }
-        for part in ["Sources", "Examples"] {
+        for part in ["Sources", "Tests/Examples"] {
             try FileManager.default.createSymbolicLink(
                 at: folder.appending(path: part), withDestinationURL: packageRoot.appending(path: part))
         }
@@ -119,7 +119,7 @@ import Testing
         let prefix = try Self.prefix.get()
         let programs = try ["reader", "writer"].map {
             try prefix.compile(
-                "Examples/c/\($0).c", [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"], library: library)
+                "Tests/Examples/c/\($0).c", [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"], library: library)
         }
         try exchange(reader: [programs[0].path], writer: [programs[1].path])
     }
@@ -129,7 +129,7 @@ import Testing
         if !isInstalled(compiler) { try Test.cancel("\(compiler) is not installed") }
         let prefix = try Self.prefix.get()
         let programs = try ["reader", "writer"].map {
-            try prefix.compile("Examples/cpp/\($0).cpp", [compiler, "-std=\(standard)", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+            try prefix.compile("Tests/Examples/cpp/\($0).cpp", [compiler, "-std=\(standard)", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         }
         try exchange(reader: [programs[0].path], writer: [programs[1].path])
     }
@@ -144,7 +144,7 @@ import Testing
 
     @Test(.enabled(if: isInstalled("python3"), "python3 is not installed"))
     func `Python programs exchange messages with mailslot`() throws {
-        let python = packageRoot.appending(path: "Examples/python").path
+        let python = packageRoot.appending(path: "Tests/Examples/python").path
         try exchange(reader: ["python3", "\(python)/reader.py"], writer: ["python3", "\(python)/writer.py"])
     }
 
