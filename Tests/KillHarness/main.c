@@ -21,9 +21,7 @@ enum {
     WATCHDOG_SECONDS = 30,
     LABELS_MAX = 8,
     WORKERS_MAX = 16,
-    ROWS_MAX = 256,
-    CELLS_DEFAULT = 16,
-    LANES_DEFAULT = 2
+    ROWS_MAX = 256
 };
 
 /// What the cases of a row came to. Written by the worker that has the row.
@@ -143,8 +141,10 @@ static void run_case(const row *r, int64_t number)
     empty_directory(getenv("MAILSLOT_DIRECTORY"));
     if (world->result != 0) return;
     world->result = 'F';
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) snprintf(world->why, WHY_BYTES, "a hang: not done after %d s", WATCHDOG_SECONDS);
-    else snprintf(world->why, WHY_BYTES, "it ended with status 0x%x", status);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        snprintf(world->why, WHY_BYTES, "a hang: not done after %d s", WATCHDOG_SECONDS);
+    else
+        snprintf(world->why, WHY_BYTES, "it ended with status 0x%x", status);
 }
 
 // MARK: a row
@@ -215,7 +215,7 @@ static void run_row(const row *r, tally_of_row *t)
         if (only_first && t->violations != 0) break;
     }
     if (t->skipped[0] == 0 && t->violations == 0) {
-        expect_seen(t, r->must_see);
+        expect_seen(t, r->must_see != NULL ? r->must_see : r->operation->must_see[r->fate]);
         if (r->fate == KILLED) expect_no_way_back(t);
     }
     rmdir(directory);
@@ -245,11 +245,18 @@ _Noreturn static void work(int processor)
 
 static const char *fate_text(fate f) { return f == KILLED ? "SIGKILL" : f == STOPPED ? "SIGSTOP" : "interrupt"; }
 
-static void print_row_head(const row *r) { printf("%-27s %-9s %-48s", r->operation->name, fate_text(r->fate), r->variant); }
+static void describe(const row *r, char text[ROW_TEXT_BYTES])
+{
+    char variant[ROW_TEXT_BYTES];
+    describe_variant(r, variant);
+    snprintf(text, ROW_TEXT_BYTES, "%-27.40s %-9s %-58.100s", r->operation->name, fate_text(r->fate), variant);
+}
 
 static void print_row(const row *r, const tally_of_row *t)
 {
-    print_row_head(r);
+    char text[ROW_TEXT_BYTES];
+    describe(r, text);
+    fputs(text, stdout);
     if (t->skipped[0] != 0) {
         printf(" skipped: %s\n", t->skipped);
         return;
@@ -263,7 +270,7 @@ static void print_row(const row *r, const tally_of_row *t)
 
 static int print_table(void)
 {
-    printf("%-27s %-9s %-48s %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
+    printf("%-27s %-9s %-58s %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
     uint64_t tried = 0, violations = 0, skipped = 0;
     bool complete = true;
     for (size_t i = 0; i < chosen_count; i++) {
@@ -302,8 +309,8 @@ static void usage(FILE *to)
 
 static bool is_wanted(const row *r, char **words)
 {
-    char text[256];
-    snprintf(text, sizeof text, "%s %s %s", r->operation->name, fate_text(r->fate), r->variant);
+    char text[ROW_TEXT_BYTES];
+    describe(r, text);
     for (; *words != NULL; words++)
         if (words[0][0] != '-' && strstr(text, *words) == NULL) return false;
     return true;
@@ -319,10 +326,16 @@ int main(int argument_count, char **arguments)
         else if (strcmp(arguments[i], "--help") == 0) return usage(stdout), 0;
         else if (arguments[i][0] == '-') return usage(stderr), 2;
     }
-    for (size_t i = 0; i < row_count && chosen_count < ROWS_MAX; i++)
-        if ((long_form || !rows[i].is_long) && is_wanted(&rows[i], arguments + 1)) chosen[chosen_count++] = &rows[i];
+    const table *const tables[] = {&writer_rows, &reader_rows, &name_rows, &lane_rows};
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const row *r = tables[t]->rows; r < tables[t]->rows + tables[t]->count && chosen_count < ROWS_MAX; r++)
+            if ((long_form || !r->is_long) && is_wanted(r, arguments + 1)) chosen[chosen_count++] = r;
     if (only_list) {
-        for (size_t i = 0; i < chosen_count; i++) print_row_head(chosen[i]), puts("");
+        for (size_t i = 0; i < chosen_count; i++) {
+            char text[ROW_TEXT_BYTES];
+            describe(chosen[i], text);
+            puts(text);
+        }
         return 0;
     }
     sigset_t none; // who starts us may have signals blocked
