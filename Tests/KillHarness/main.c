@@ -90,11 +90,26 @@ void leave_processor(void)
     if (sched_setaffinity(0, sizeof others, &others) != 0) skip("no other processor: %s", strerror(errno));
 }
 
+static volatile pid_t running_case;
+static volatile sig_atomic_t interrupted;
+
+/// Somebody ends the harness: the worker ends this case, cleans up, and ends.
+static void handle_interrupt(int number)
+{
+    interrupted = number;
+    if (running_case > 0) kill(-running_case, SIGKILL);
+}
+
+static void on_interrupts(void (*handler)(int))
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < 3; i++) sigaction(numbers[i], &(struct sigaction){.sa_handler = handler}, NULL);
+}
+
 _Noreturn static void play_case(const row *r)
 {
     setpgid(0, 0);
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < 3; i++) signal(numbers[i], SIG_DFL);
+    on_interrupts(SIG_DFL);
     alarm(WATCHDOG_SECONDS);
     world->process = getpid();
     cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
@@ -114,15 +129,6 @@ static void empty_directory(const char *path)
     for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;)
         if (entry->d_name[0] != '.') unlinkat(dirfd(entries), entry->d_name, 0);
     if (entries != NULL) closedir(entries);
-}
-
-static volatile pid_t running_case;
-
-/// Somebody ends the harness: nothing is to stay behind.
-static void end_worker(int number)
-{
-    if (running_case > 0) kill(-running_case, SIGKILL);
-    _exit(128 + number);
 }
 
 /// Plays the case of one state in a process of its own, and leaves nothing of it behind.
@@ -203,7 +209,7 @@ static void run_row(const row *r, tally_of_row *t)
     setenv("MAILSLOT_DIRECTORY", directory, 1);
     run_case(r, -1);
     t->states = world->result == 'o' ? whole->count : 1;
-    for (uint32_t number = 0; number < t->states; number++) {
+    for (uint32_t number = 0; number < t->states && interrupted == 0; number++) {
         if (world->result == 'o' || number > 0) run_case(r, number);
         if (world->result == 'S') {
             snprintf(t->skipped, WHY_BYTES, "%s", world->why);
@@ -214,7 +220,7 @@ static void run_row(const row *r, tally_of_row *t)
         else note_violation(t, number, world->why);
         if (only_first && t->violations != 0) break;
     }
-    if (t->skipped[0] == 0 && t->violations == 0) {
+    if (t->skipped[0] == 0 && t->violations == 0 && interrupted == 0) {
         expect_seen(t, r->must_see != NULL ? r->must_see : r->operation->must_see[r->fate]);
         if (r->fate == KILLED) expect_no_way_back(t);
     }
@@ -232,11 +238,10 @@ _Noreturn static void work(int processor)
     sched_setaffinity(0, sizeof one, &one); // a step is then a switch of processes, three times as fast as a call across
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < 3; i++) sigaction(numbers[i], &(struct sigaction){.sa_handler = end_worker}, NULL);
+    on_interrupts(handle_interrupt);
     world = shared_memory(sizeof *world);
     whole = shared_memory(sizeof *whole);
-    for (uint64_t i; (i = shared_add(&board->next_row, 1) - 1) < chosen_count;) {
+    for (uint64_t i; interrupted == 0 && (i = shared_add(&board->next_row, 1) - 1) < chosen_count;) {
         run_row(chosen[i], &board->tallies[i]);
         shared_set(&board->tallies[i].is_done, 1);
     }
@@ -249,7 +254,7 @@ static void describe(const row *r, char text[ROW_TEXT_BYTES])
 {
     char variant[ROW_TEXT_BYTES];
     describe_variant(r, variant);
-    snprintf(text, ROW_TEXT_BYTES, "%-27.40s %-9s %-58.100s", r->operation->name, fate_text(r->fate), variant);
+    snprintf(text, ROW_TEXT_BYTES, "%-27.40s %-9s %-62.100s", r->operation->name, fate_text(r->fate), variant);
 }
 
 static void print_row(const row *r, const tally_of_row *t)
@@ -270,7 +275,7 @@ static void print_row(const row *r, const tally_of_row *t)
 
 static int print_table(void)
 {
-    printf("%-27s %-9s %-58s %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
+    printf("%-27s %-9s %-62s %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
     uint64_t tried = 0, violations = 0, skipped = 0;
     bool complete = true;
     for (size_t i = 0; i < chosen_count; i++) {
