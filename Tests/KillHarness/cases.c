@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-void describe_variant(const row *r, char text[ROW_TEXT_BYTES])
+void describe_variant(const row *r, char text[VARIANT_BYTES])
 {
     static const char *const readers[] = {"", ", reader parked", ", reader polls"};
     static const char *const when[] = {"", "; heirs first", "; heirs a lap later"};
@@ -12,7 +12,7 @@ void describe_variant(const row *r, char text[ROW_TEXT_BYTES])
     static const char *const lanes_left[] = {"", "; a lane left before its swap", "; a lane left behind its swap",
         "; a lane left behind its swap, read", "; a lane left clearing its intent"};
     uint32_t of_cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
-    snprintf(text, ROW_TEXT_BYTES, "%u cell%s, %u unread%s%s%s%s%s%s", of_cells, of_cells == 1 ? "" : "s", r->unread, readers[r->reader],
+    snprintf(text, VARIANT_BYTES, "%u cell%s, %u unread%s%s%s%s%s%s", of_cells, of_cells == 1 ? "" : "s", r->unread, readers[r->reader],
         r->in_pid_namespace ? ", other pid namespace" : "", r->a_writer_waits ? ", a writer waits" : "", when[r->heirs],
         meanwhiles[r->meanwhile], lanes_left[r->dead_lane]);
 }

@@ -79,9 +79,9 @@ typedef struct table {
 extern const table writer_rows, reader_rows, name_rows, lane_rows;
 #define TABLE(rows) {rows, sizeof rows / sizeof rows[0]}
 
-enum { ROW_TEXT_BYTES = 160 };
+enum { VARIANT_BYTES = 160 };
 /// The variant in words.
-void describe_variant(const row *r, char text[ROW_TEXT_BYTES]);
+void describe_variant(const row *r, char text[VARIANT_BYTES]);
 
 // MARK: playing a case
 

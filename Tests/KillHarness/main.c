@@ -250,18 +250,18 @@ _Noreturn static void work(int processor)
 
 static const char *fate_text(fate f) { return f == KILLED ? "SIGKILL" : f == STOPPED ? "SIGSTOP" : "interrupt"; }
 
-static void describe(const row *r, char text[ROW_TEXT_BYTES])
+#define COLUMNS "%-27s %-9s %-62s"
+
+static void print_head(const row *r)
 {
-    char variant[ROW_TEXT_BYTES];
+    char variant[VARIANT_BYTES];
     describe_variant(r, variant);
-    snprintf(text, ROW_TEXT_BYTES, "%-27.40s %-9s %-62.100s", r->operation->name, fate_text(r->fate), variant);
+    printf(COLUMNS, r->operation->name, fate_text(r->fate), variant);
 }
 
 static void print_row(const row *r, const tally_of_row *t)
 {
-    char text[ROW_TEXT_BYTES];
-    describe(r, text);
-    fputs(text, stdout);
+    print_head(r);
     if (t->skipped[0] != 0) {
         printf(" skipped: %s\n", t->skipped);
         return;
@@ -275,7 +275,7 @@ static void print_row(const row *r, const tally_of_row *t)
 
 static int print_table(void)
 {
-    printf("%-27s %-9s %-62s %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
+    printf(COLUMNS " %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
     uint64_t tried = 0, violations = 0, skipped = 0;
     bool complete = true;
     for (size_t i = 0; i < chosen_count; i++) {
@@ -314,8 +314,9 @@ static void usage(FILE *to)
 
 static bool is_wanted(const row *r, char **words)
 {
-    char text[ROW_TEXT_BYTES];
-    describe(r, text);
+    char variant[VARIANT_BYTES], text[2 * VARIANT_BYTES];
+    describe_variant(r, variant);
+    snprintf(text, sizeof text, "%.80s %s %s", r->operation->name, fate_text(r->fate), variant);
     for (; *words != NULL; words++)
         if (words[0][0] != '-' && strstr(text, *words) == NULL) return false;
     return true;
@@ -337,9 +338,8 @@ int main(int argument_count, char **arguments)
             if ((long_form || !r->is_long) && is_wanted(r, arguments + 1)) chosen[chosen_count++] = r;
     if (only_list) {
         for (size_t i = 0; i < chosen_count; i++) {
-            char text[ROW_TEXT_BYTES];
-            describe(chosen[i], text);
-            puts(text);
+            print_head(chosen[i]);
+            puts("");
         }
         return 0;
     }
