@@ -234,6 +234,7 @@ void leave_dead_lane(dead_lane where)
             send_now(writer, DEAD);
             lane->intent_spare = writer->ring.own;
             if (where != BEFORE_CLEARING_ITS_INTENT) lane->own = own;
+            mslot_store_release(&writer->ring.ring.control->tail_hint, position);
         }
         lane->intent_position = position;
         shared_set(ready, 1);
