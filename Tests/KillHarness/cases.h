@@ -63,6 +63,8 @@ struct row {
     meanwhile meanwhile;
     dead_lane dead_lane;
     bool a_writer_waits;
+    /// It has asked for room when a reader is stopped, and sleeps only once that goes on.
+    bool a_writer_is_about_to_wait;
     bool in_pid_namespace;
     /// Only with --long.
     bool is_long;

@@ -65,6 +65,14 @@ static uint64_t adopt_what_is_left(void)
     return released - seen;
 }
 
+/// What a write does that waits, up to the sleep: the word that it would sleep on has to change.
+static uint32_t be_about_to_wait(void)
+{
+    uint32_t sequence = mslot_ring_want_space(&bystander->ring);
+    send_until_full(bystander, BYSTANDER);
+    return sequence;
+}
+
 static void play_reader(const row *r)
 {
     pid_t victim = victim_start(&r->operation->act, r->in_pid_namespace);
@@ -72,9 +80,11 @@ static void play_reader(const row *r)
     if (r->dead_lane != NO_DEAD_LANE) leave_dead_lane(r->dead_lane);
     for (uint32_t i = r->dead_lane != NO_DEAD_LANE; i < r->unread; i++) send_now(bystander, BYSTANDER);
     if (r->a_writer_waits) start_waiter();
+    if (r->a_writer_is_about_to_wait) mslot_ring_want_space(&bystander->ring); // so that the act has something to announce
     reach(victim);
 
     uint64_t unshown = 0;
+    uint32_t space_sequence = 0;
     if (r->fate == KILLED) victim_kill(victim);
     if (r->fate == STOPPED) victim_stop(victim);
     if (r->fate == STOPPED && r->dead_lane != NO_DEAD_LANE) expect_lanes_recoverable(1);
@@ -90,7 +100,8 @@ static void play_reader(const row *r)
             victim_signal(victim, SIGUSR1);
         } else {
             expect_outcome(mslot_write(bystander, "x", 1, 1), MSLOT_TIMED_OUT);
-            if (!r->a_writer_waits) start_waiter(); // one that begins to wait now
+            if (r->a_writer_is_about_to_wait) space_sequence = be_about_to_wait();
+            else if (!r->a_writer_waits) start_waiter(); // one that begins to wait now
             victim_continue(victim);
         }
         victim_finish(victim);
@@ -99,7 +110,8 @@ static void play_reader(const row *r)
         let_read(victim);
     }
     consume();
-    if (r->a_writer_waits || r->fate == STOPPED) expect_waiter_done(false);
+    if (r->a_writer_is_about_to_wait) expect(bystander->ring.ring.control->space_sequence != space_sequence);
+    else if (r->a_writer_waits || r->fate == STOPPED) expect_waiter_done(false);
     consume();
     expect_lanes_work(1);
     send_now(bystander, BYSTANDER);
@@ -138,6 +150,7 @@ static const row rows[] = {
     {&reading, KILLED, FULL(2), .in_pid_namespace = true},
     {&reading, STOPPED, FULL(2), A_WRITER_WAITS},
     {&reading, STOPPED, FULL(2)},
+    {&reading, STOPPED, FULL(2), .a_writer_is_about_to_wait = true},
     {&reading, STOPPED, FULL(1), .dead_lane = BEHIND_ITS_SWAP},
     {&reading, STOPPED, FULL(1), .lanes = 4, .dead_lane = BEFORE_CLEARING_ITS_INTENT, .is_long = true},
     {&reading, STOPPED, .unread = 8, .is_long = true},
@@ -147,6 +160,7 @@ static const row rows[] = {
     {&lending, KILLED, FULL(2)},
     {&lending, KILLED, FULL(4), A_WRITER_WAITS, .is_long = true},
     {&lending, STOPPED, FULL(2), A_WRITER_WAITS},
+    {&lending, STOPPED, FULL(4), .a_writer_is_about_to_wait = true, .is_long = true},
     {&waiting_read, KILLED, .cells = 2},
     {&waiting_read, KILLED, .in_pid_namespace = true, .is_long = true},
     {&waiting_read, STOPPED, .cells = 2},
