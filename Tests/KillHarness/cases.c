@@ -11,11 +11,12 @@ void describe_variant(const row *r, char text[VARIANT_BYTES])
         "", "; the reader closes", "; reader killed, another adopts", "; another creates", "; another adopts"};
     static const char *const lanes_left[] = {"", "; a lane left before its swap", "; a lane left behind its swap",
         "; a lane left behind its swap, read", "; a lane left clearing its intent"};
-    const char *waits = r->a_writer_waits ? ", a writer waits" : r->a_writer_is_about_to_wait ? ", a writer is about to wait" : "";
+    static const char *const waiting[] = {"", ", a writer waits", ", two writers wait"};
+    const char *waits = r->a_writer_is_about_to_wait ? ", a writer is about to wait" : waiting[r->writers_that_wait];
     const char *far = r->in_pid_namespace ? ", other pid namespace" : "";
     uint32_t of_cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
-    snprintf(text, VARIANT_BYTES, "%u cell%s, %u unread%s%s%s%s%s%s", of_cells, of_cells == 1 ? "" : "s", r->unread, readers[r->reader], far,
-        waits, when[r->heirs], meanwhiles[r->meanwhile], lanes_left[r->dead_lane]);
+    snprintf(text, VARIANT_BYTES, "%u cell%s, %u unread%s%s%s%s%s%s", of_cells, of_cells == 1 ? "" : "s", r->unread, readers[r->reader],
+        far, waits, when[r->heirs], meanwhiles[r->meanwhile], lanes_left[r->dead_lane]);
 }
 
 void come_to(const char *label) { snprintf(world->label, LABEL_BYTES, "%s", label); }

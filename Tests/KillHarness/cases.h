@@ -62,7 +62,7 @@ struct row {
     heirs heirs;
     meanwhile meanwhile;
     dead_lane dead_lane;
-    bool a_writer_waits;
+    uint32_t writers_that_wait;
     /// It has asked for room when a reader is stopped, and sleeps only once that goes on.
     bool a_writer_is_about_to_wait;
     bool in_pid_namespace;

@@ -44,7 +44,7 @@ static bool old_mailslot_is_closed(void)
 }
 
 /// Somebody reads "orders": here, or a victim that lives. What was unread in the old mailslot arrives, if it was kept, or is gone.
-static void expect_name_works(const row *r, bool kept)
+static void expect_name_works(bool kept)
 {
     if (bystander != NULL && !kept) {
         expect(old_mailslot_is_closed());
@@ -54,7 +54,7 @@ static void expect_name_works(const row *r, bool kept)
     }
     if (bystander == NULL) bystander = must_open("orders");
     consume();
-    if (r->a_writer_waits) expect_waiter_done(!kept);
+    expect_waiters_done(!kept);
     consume();
     expect_lanes_work(1);
     expect_all_arrived(0);
@@ -87,7 +87,7 @@ static void judge_killed(const row *r)
     expect_outcome(created.failure.outcome, MSLOT_DONE);
     expect_equal(created.adopted, named != 0 && !sealed_is_named);
     reader = created.reader;
-    expect_name_works(r, !closed && created.adopted);
+    expect_name_works(!closed && created.adopted);
     must_close(reader);
 }
 
@@ -113,7 +113,7 @@ static void judge_stopped(const row *r, pid_t victim)
     }
     reader = other.reader;
     if (victim_reads) let_read(victim);
-    expect_name_works(r, kept);
+    expect_name_works(kept);
     child_kill(victim);
     if (victim_reads) expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
     else must_close(reader);
@@ -129,7 +129,7 @@ static void play_name(const row *r)
     pid_t victim = victim_start(&r->operation->act, r->in_pid_namespace);
     if (r->operation->begins_with == ITS_OWN) bystander = must_open("orders");
     for (uint32_t i = 0; i < r->unread; i++) send_now(bystander, BYSTANDER);
-    if (r->a_writer_waits) start_waiter();
+    start_waiters(r->writers_that_wait);
     reach(victim);
     if (r->fate == KILLED) {
         victim_kill(victim);
@@ -157,7 +157,7 @@ static const operation
 
 #define HALF_FULL .cells = 2, .unread = 1
 #define FULL .cells = 2, .unread = 2
-#define A_WRITER_WAITS .lanes = 4, .a_writer_waits = true
+#define A_WRITER_WAITS .lanes = 4, .writers_that_wait = 1
 
 static const row rows[] = {
     {&closing, KILLED, FULL},

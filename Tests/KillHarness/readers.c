@@ -79,7 +79,7 @@ static void play_reader(const row *r)
     bystander = must_open("orders");
     if (r->dead_lane != NO_DEAD_LANE) leave_dead_lane(r->dead_lane);
     for (uint32_t i = r->dead_lane != NO_DEAD_LANE; i < r->unread; i++) send_now(bystander, BYSTANDER);
-    if (r->a_writer_waits) start_waiter();
+    start_waiters(r->writers_that_wait);
     if (r->a_writer_is_about_to_wait) mslot_ring_want_space(&bystander->ring); // so that the act has something to announce
     reach(victim);
 
@@ -101,7 +101,7 @@ static void play_reader(const row *r)
         } else {
             expect_outcome(mslot_write(bystander, "x", 1, 1), MSLOT_TIMED_OUT);
             if (r->a_writer_is_about_to_wait) space_sequence = be_about_to_wait();
-            else if (!r->a_writer_waits) start_waiter(); // one that begins to wait now
+            else if (r->writers_that_wait == 0) start_waiters(1); // one that begins to wait now
             victim_continue(victim);
         }
         victim_finish(victim);
@@ -111,7 +111,7 @@ static void play_reader(const row *r)
     }
     consume();
     if (r->a_writer_is_about_to_wait) expect(bystander->ring.ring.control->space_sequence != space_sequence);
-    else if (r->a_writer_waits || r->fate == STOPPED) expect_waiter_done(false);
+    else expect_waiters_done(false);
     consume();
     expect_lanes_work(1);
     send_now(bystander, BYSTANDER);
@@ -139,7 +139,8 @@ static const operation
     lending = {"peek twice, release", READER(lend_two_and_release), .must_see = {"0 released|1 released|2 released", "went on"}};
 
 #define FULL(of) .cells = of, .unread = of
-#define A_WRITER_WAITS .lanes = 4, .a_writer_waits = true
+#define TWO_WRITERS_WAIT .lanes = 4, .writers_that_wait = 2
+#define A_WRITER_WAITS .lanes = 4, .writers_that_wait = 1
 
 static const row rows[] = {
     {&reading, KILLED, FULL(2)},
@@ -157,6 +158,8 @@ static const row rows[] = {
     {&reading_batch, KILLED, FULL(4), .must_see = "0 released|1 released|2 released|3 released"},
     {&reading_batch, KILLED, FULL(2), .is_long = true},
     {&reading_batch, STOPPED, FULL(4), A_WRITER_WAITS},
+    {&reading_batch, STOPPED, FULL(4), TWO_WRITERS_WAIT},
+    {&reading_batch, KILLED, FULL(4), TWO_WRITERS_WAIT, .is_long = true},
     {&lending, KILLED, FULL(2)},
     {&lending, KILLED, FULL(4), A_WRITER_WAITS, .is_long = true},
     {&lending, STOPPED, FULL(2), A_WRITER_WAITS},
