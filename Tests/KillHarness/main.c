@@ -21,9 +21,7 @@ enum {
     WATCHDOG_SECONDS = 30,
     LABELS_MAX = 8,
     WORKERS_MAX = 16,
-    ROWS_MAX = 256,
-    CELLS_DEFAULT = 16,
-    LANES_DEFAULT = 2
+    ROWS_MAX = 256
 };
 
 /// What the cases of a row came to. Written by the worker that has the row.
@@ -92,11 +90,26 @@ void leave_processor(void)
     if (sched_setaffinity(0, sizeof others, &others) != 0) skip("no other processor: %s", strerror(errno));
 }
 
+static volatile pid_t running_case;
+static volatile sig_atomic_t interrupted;
+
+/// Somebody ends the harness: the worker ends this case, cleans up, and ends.
+static void handle_interrupt(int number)
+{
+    interrupted = number;
+    if (running_case > 0) kill(-running_case, SIGKILL);
+}
+
+static void on_interrupts(void (*handler)(int))
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < 3; i++) sigaction(numbers[i], &(struct sigaction){.sa_handler = handler}, NULL);
+}
+
 _Noreturn static void play_case(const row *r)
 {
     setpgid(0, 0);
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < 3; i++) signal(numbers[i], SIG_DFL);
+    on_interrupts(SIG_DFL);
     alarm(WATCHDOG_SECONDS);
     world->process = getpid();
     cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
@@ -118,15 +131,6 @@ static void empty_directory(const char *path)
     if (entries != NULL) closedir(entries);
 }
 
-static volatile pid_t running_case;
-
-/// Somebody ends the harness: nothing is to stay behind.
-static void end_worker(int number)
-{
-    if (running_case > 0) kill(-running_case, SIGKILL);
-    _exit(128 + number);
-}
-
 /// Plays the case of one state in a process of its own, and leaves nothing of it behind.
 static void run_case(const row *r, int64_t number)
 {
@@ -143,8 +147,10 @@ static void run_case(const row *r, int64_t number)
     empty_directory(getenv("MAILSLOT_DIRECTORY"));
     if (world->result != 0) return;
     world->result = 'F';
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) snprintf(world->why, WHY_BYTES, "a hang: not done after %d s", WATCHDOG_SECONDS);
-    else snprintf(world->why, WHY_BYTES, "it ended with status 0x%x", status);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        snprintf(world->why, WHY_BYTES, "a hang: not done after %d s", WATCHDOG_SECONDS);
+    else
+        snprintf(world->why, WHY_BYTES, "it ended with status 0x%x", status);
 }
 
 // MARK: a row
@@ -203,7 +209,7 @@ static void run_row(const row *r, tally_of_row *t)
     setenv("MAILSLOT_DIRECTORY", directory, 1);
     run_case(r, -1);
     t->states = world->result == 'o' ? whole->count : 1;
-    for (uint32_t number = 0; number < t->states; number++) {
+    for (uint32_t number = 0; number < t->states && interrupted == 0; number++) {
         if (world->result == 'o' || number > 0) run_case(r, number);
         if (world->result == 'S') {
             snprintf(t->skipped, WHY_BYTES, "%s", world->why);
@@ -214,8 +220,8 @@ static void run_row(const row *r, tally_of_row *t)
         else note_violation(t, number, world->why);
         if (only_first && t->violations != 0) break;
     }
-    if (t->skipped[0] == 0 && t->violations == 0) {
-        expect_seen(t, r->must_see);
+    if (t->skipped[0] == 0 && t->violations == 0 && interrupted == 0) {
+        expect_seen(t, r->must_see != NULL ? r->must_see : r->operation->must_see[r->fate]);
         if (r->fate == KILLED) expect_no_way_back(t);
     }
     rmdir(directory);
@@ -232,11 +238,10 @@ _Noreturn static void work(int processor)
     sched_setaffinity(0, sizeof one, &one); // a step is then a switch of processes, three times as fast as a call across
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < 3; i++) sigaction(numbers[i], &(struct sigaction){.sa_handler = end_worker}, NULL);
+    on_interrupts(handle_interrupt);
     world = shared_memory(sizeof *world);
     whole = shared_memory(sizeof *whole);
-    for (uint64_t i; (i = shared_add(&board->next_row, 1) - 1) < chosen_count;) {
+    for (uint64_t i; interrupted == 0 && (i = shared_add(&board->next_row, 1) - 1) < chosen_count;) {
         run_row(chosen[i], &board->tallies[i]);
         shared_set(&board->tallies[i].is_done, 1);
     }
@@ -245,11 +250,18 @@ _Noreturn static void work(int processor)
 
 static const char *fate_text(fate f) { return f == KILLED ? "SIGKILL" : f == STOPPED ? "SIGSTOP" : "interrupt"; }
 
-static void print_row_head(const row *r) { printf("%-27s %-9s %-48s", r->operation->name, fate_text(r->fate), r->variant); }
+#define COLUMNS "%-27s %-9s %-62s"
+
+static void print_head(const row *r)
+{
+    char variant[VARIANT_BYTES];
+    describe_variant(r, variant);
+    printf(COLUMNS, r->operation->name, fate_text(r->fate), variant);
+}
 
 static void print_row(const row *r, const tally_of_row *t)
 {
-    print_row_head(r);
+    print_head(r);
     if (t->skipped[0] != 0) {
         printf(" skipped: %s\n", t->skipped);
         return;
@@ -263,7 +275,7 @@ static void print_row(const row *r, const tally_of_row *t)
 
 static int print_table(void)
 {
-    printf("%-27s %-9s %-48s %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
+    printf(COLUMNS " %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
     uint64_t tried = 0, violations = 0, skipped = 0;
     bool complete = true;
     for (size_t i = 0; i < chosen_count; i++) {
@@ -302,8 +314,9 @@ static void usage(FILE *to)
 
 static bool is_wanted(const row *r, char **words)
 {
-    char text[256];
-    snprintf(text, sizeof text, "%s %s %s", r->operation->name, fate_text(r->fate), r->variant);
+    char variant[VARIANT_BYTES], text[2 * VARIANT_BYTES];
+    describe_variant(r, variant);
+    snprintf(text, sizeof text, "%.80s %s %s", r->operation->name, fate_text(r->fate), variant);
     for (; *words != NULL; words++)
         if (words[0][0] != '-' && strstr(text, *words) == NULL) return false;
     return true;
@@ -319,10 +332,15 @@ int main(int argument_count, char **arguments)
         else if (strcmp(arguments[i], "--help") == 0) return usage(stdout), 0;
         else if (arguments[i][0] == '-') return usage(stderr), 2;
     }
-    for (size_t i = 0; i < row_count && chosen_count < ROWS_MAX; i++)
-        if ((long_form || !rows[i].is_long) && is_wanted(&rows[i], arguments + 1)) chosen[chosen_count++] = &rows[i];
+    const table *const tables[] = {&writer_rows, &reader_rows, &name_rows, &lane_rows};
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const row *r = tables[t]->rows; r < tables[t]->rows + tables[t]->count && chosen_count < ROWS_MAX; r++)
+            if ((long_form || !r->is_long) && is_wanted(r, arguments + 1)) chosen[chosen_count++] = r;
     if (only_list) {
-        for (size_t i = 0; i < chosen_count; i++) print_row_head(chosen[i]), puts("");
+        for (size_t i = 0; i < chosen_count; i++) {
+            print_head(chosen[i]);
+            puts("");
+        }
         return 0;
     }
     sigset_t none; // who starts us may have signals blocked

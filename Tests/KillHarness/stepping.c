@@ -29,10 +29,12 @@
 typedef struct user_regs_struct registers;
 #if defined(__x86_64__)
 #define INSTRUCTION_POINTER rip
-enum { SYSTEM_CALL = 0x050f, SYSTEM_CALL_MASK = 0xffff, BREAKPOINT = 0xcc, BREAKPOINT_MASK = 0xff, BREAKPOINT_ADVANCES = 1 };
+static const uint64_t SYSTEM_CALL = 0x050f, SYSTEM_CALL_MASK = 0xffff, BREAKPOINT = 0xcc, BREAKPOINT_MASK = 0xff;
+enum { BREAKPOINT_ADVANCES = 1 };
 #elif defined(__aarch64__)
 #define INSTRUCTION_POINTER pc
-enum { SYSTEM_CALL = 0xd4000001, SYSTEM_CALL_MASK = 0xffffffff, BREAKPOINT = 0xd4200000, BREAKPOINT_MASK = 0xffffffff, BREAKPOINT_ADVANCES = 0 };
+static const uint64_t SYSTEM_CALL = 0xd4000001, SYSTEM_CALL_MASK = 0xffffffff, BREAKPOINT = 0xd4200000, BREAKPOINT_MASK = 0xffffffff;
+enum { BREAKPOINT_ADVANCES = 0 };
 #else
 #error "Say here how a system call and a breakpoint look on this processor."
 #endif
@@ -198,7 +200,7 @@ void victim_record(pid_t victim, trace *whole, void (*awaken)(void))
 static void run_to_breakpoint(pid_t victim, uintptr_t address)
 {
     uint64_t code = code_at(victim, address);
-    uint64_t broken = (code & ~(uint64_t)BREAKPOINT_MASK) | BREAKPOINT;
+    uint64_t broken = (code & ~BREAKPOINT_MASK) | BREAKPOINT;
     if (ptrace(PTRACE_POKETEXT, victim, address, broken) != 0) fail("cannot set a breakpoint: %s", strerror(errno));
     go(PTRACE_CONT, victim);
     if (ptrace(PTRACE_POKETEXT, victim, address, code) != 0) fail("cannot take a breakpoint away: %s", strerror(errno));

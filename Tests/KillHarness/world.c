@@ -19,7 +19,7 @@ uint32_t cells, lanes;
 
 static pid_t reading_child;
 static bool reading_child_sleeps; // when nothing is there
-static pid_t waiter;
+static pid_t waiters[WAITERS_MAX]; // 0: none
 static uint64_t sent[SENDERS_MAX];
 
 // MARK: the end of a case
@@ -47,6 +47,56 @@ _Noreturn void skip(const char *reason, ...)
     va_list arguments;
     va_start(arguments, reason);
     end_case('S', NULL, 0, reason, arguments);
+}
+
+// MARK: writers that wait
+
+static bool is_at_rest(uint32_t waiter)
+{
+    return waiters[waiter] == 0 || shared_get(&world->waiter_outcomes[waiter]) != 0 || is_asleep(waiters[waiter]);
+}
+
+static bool waiters_are_at_rest(void)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < WAITERS_MAX; i++) all = all && is_at_rest(i);
+    return all;
+}
+
+_Noreturn static void wait_for_room(uint32_t waiter)
+{
+    mslot_open_options options = mslot_open_options_default();
+    options.wait_through_restarts = true;
+    mslot_writer *writer = mslot_open("orders", &options).writer;
+    expect(writer != NULL);
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    mslot_outcome outcome = mslot_write(writer, bytes, message_make(bytes, FIRST_WAITER + waiter, 0), MSLOT_FOREVER);
+    shared_set(&world->waiter_outcomes[waiter], 1 + (uint64_t)outcome);
+    for (;;) pause();
+}
+
+void start_waiters(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        waiters[i] = child_start();
+        if (waiters[i] == 0) wait_for_room(i);
+        sent[FIRST_WAITER + i]++;
+        while (!is_at_rest(i)) nap();
+    }
+}
+
+void expect_waiters_done(bool may_be_closed)
+{
+    for (uint32_t i = 0; i < WAITERS_MAX; i++) {
+        if (waiters[i] == 0) continue;
+        while (!waiters_are_at_rest()) nap();
+        if (shared_get(&world->waiter_outcomes[i]) == 0)
+            fail_at(__FILE__, __LINE__, "a writer sleeps though there is room, and nobody is left to wake it");
+        mslot_outcome outcome = (mslot_outcome)(shared_get(&world->waiter_outcomes[i]) - 1);
+        if (!may_be_closed || outcome != MSLOT_CLOSED) expect_outcome(outcome, MSLOT_DONE);
+        child_kill(waiters[i]);
+        waiters[i] = 0;
+    }
 }
 
 // MARK: reading
@@ -132,8 +182,7 @@ void consume(void)
     for (;; nap()) {
         uint64_t published = mslot_ring_tail(&bystander->ring.ring).position - cells;
         if (shared_get(&world->arrival_count) >= published) break;
-        bool nobody_else_writes = waiter == 0 || shared_get(&world->waiter_outcome) != 0 || is_asleep(waiter);
-        if (nobody_else_writes && is_asleep(reading_child) && shared_get(&world->arrival_count) < published)
+        if (waiters_are_at_rest() && is_asleep(reading_child) && shared_get(&world->arrival_count) < published)
             fail_at(__FILE__, __LINE__, "the reader sleeps beside a message, and nobody is left to wake it");
     }
     let_reader_settle();
@@ -187,36 +236,6 @@ void forget_messages(void)
     memset(sent, 0, sizeof sent);
 }
 
-// MARK: a writer that waits
-
-void start_waiter(void)
-{
-    waiter = child_start();
-    if (waiter == 0) {
-        mslot_open_options options = mslot_open_options_default();
-        options.wait_through_restarts = true;
-        mslot_writer *writer = mslot_open("orders", &options).writer;
-        expect(writer != NULL);
-        unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-        mslot_outcome outcome = mslot_write(writer, bytes, message_make(bytes, WAITER, 0), MSLOT_FOREVER);
-        shared_set(&world->waiter_outcome, 1 + (uint64_t)outcome);
-        for (;;) pause();
-    }
-    sent[WAITER]++;
-    while (shared_get(&world->waiter_outcome) == 0 && !is_asleep(waiter)) nap();
-}
-
-void expect_waiter_done(bool may_be_closed)
-{
-    for (; shared_get(&world->waiter_outcome) == 0; nap())
-        if (is_asleep(waiter) && shared_get(&world->waiter_outcome) == 0)
-            fail_at(__FILE__, __LINE__, "a writer sleeps though there is room, and nobody is left to wake it");
-    mslot_outcome outcome = (mslot_outcome)(shared_get(&world->waiter_outcome) - 1);
-    if (!may_be_closed || outcome != MSLOT_CLOSED) expect_outcome(outcome, MSLOT_DONE);
-    child_kill(waiter);
-    waiter = 0;
-}
-
 // MARK: lanes
 
 void leave_dead_lane(dead_lane where)
@@ -234,6 +253,7 @@ void leave_dead_lane(dead_lane where)
             send_now(writer, DEAD);
             lane->intent_spare = writer->ring.own;
             if (where != BEFORE_CLEARING_ITS_INTENT) lane->own = own;
+            mslot_store_release(&writer->ring.ring.control->tail_hint, position);
         }
         lane->intent_position = position;
         shared_set(ready, 1);

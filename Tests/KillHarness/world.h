@@ -8,7 +8,8 @@
 
 enum { ARRIVALS_MAX = 256, SENDERS_MAX = 16, LABEL_BYTES = 48, WHY_BYTES = 600 };
 /// Who sends. Each numbers its messages from 0.
-enum { BYSTANDER = 1, VICTIM = 2, WAITER = 3, DEAD = 4, HEIR = 5, AWAKENER = 6 };
+enum { BYSTANDER = 1, VICTIM, DEAD, HEIR, AWAKENER, FIRST_WAITER };
+enum { WAITERS_MAX = 2 };
 
 typedef struct arrival {
     uint64_t sender;
@@ -24,7 +25,7 @@ typedef struct shared_world {
     uint64_t may_be_released;
     /// The others'.
     uint64_t reader_is_ready;
-    uint64_t waiter_outcome; // plus 1
+    uint64_t waiter_outcomes[WAITERS_MAX]; // plus 1
     uint64_t arrival_count;
     arrival arrivals[ARRIVALS_MAX];
     /// What the case came to: 'o' with a label, 'F' or 'S' with the reason; and which process ends when a part of it fails.
@@ -75,10 +76,10 @@ void expect_all_arrived(uint64_t missing);
 /// A new mailslot: what was sent and arrived before is past.
 void forget_messages(void);
 
-/// A writer that waits for room, through restarts of the reader, in a child: sleeps, or has written.
-void start_waiter(void);
-/// It has written, or it was told that the mailslot is closed.
-void expect_waiter_done(bool may_be_closed);
+/// Writers that wait for room, through restarts of the reader, each in a child: asleep, or it has written.
+void start_waiters(uint32_t count);
+/// They have written, or were told that the mailslot is closed.
+void expect_waiters_done(bool may_be_closed);
 
 /// Where a writer was killed whose lane is to be recovered.
 typedef enum dead_lane { NO_DEAD_LANE, BEFORE_ITS_SWAP, BEHIND_ITS_SWAP, BEHIND_ITS_SWAP_AND_READ, BEFORE_CLEARING_ITS_INTENT } dead_lane;
