@@ -4,6 +4,7 @@
 #include "common.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <dirent.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -688,4 +690,417 @@ TEST(an_opener_killed_at_any_system_call_leaves_its_lane_free)
         expect_all_lanes_work(reader, 2);
     }
     must_close(reader);
+}
+
+// MARK: two sides meet at any instruction
+
+/// What a victim tells of its act; shared with it.
+enum { TOLD_OUTCOME = 0, TOLD_VALUE = 1, TOLD_WORDS = 2 };
+static uint64_t *told;
+
+static void tell_outcome(mslot_outcome outcome) { shared_set(&told[TOLD_OUTCOME], 100 + (uint64_t)outcome); }
+static mslot_outcome told_outcome(void) { return (mslot_outcome)(shared_get(&told[TOLD_OUTCOME]) - 100); }
+
+/// Stops a victim at each instruction of its act, lets `meet` happen, lets it finish, and then checks.
+static void meet_at_every_instruction(const victim *v, void (*meet)(pid_t child), void (*check)(void))
+{
+    if (told == NULL) told = shared_words(TOLD_WORDS);
+    bool more = true;
+    for (uint64_t steps = 0; more && steps < STEPS_MAX; steps += STEP_STRIDE) {
+        trying("after %llu instructions", (unsigned long long)steps);
+        pid_t child = victim_start(v);
+        more = victim_step(child, PTRACE_SINGLESTEP, steps);
+        meet(child);
+        victim_let_finish(child);
+        child_kill(child);
+        check();
+    }
+}
+
+static mslot_writer *meeting_writer;
+
+static void write_and_tell(void) { tell_outcome(mslot_write(victims_writer, victims_bytes, victims_byte_count, 0)); }
+
+/// Counts the messages of writers 0 and 7 that are there, each whole.
+typedef struct counted {
+    uint64_t of_victim, of_other;
+} counted;
+static counted read_all(mslot_reader *reader)
+{
+    counted count = {0, 0};
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    mslot_received received;
+    while ((received = mslot_read(reader, bytes, sizeof bytes, 0)).outcome == MSLOT_DONE) {
+        uint64_t writer = message_check(bytes, received.byte_count).writer;
+        expect(writer == 0 || writer == 7);
+        if (writer == 0) count.of_victim++;
+        else count.of_other++;
+    }
+    expect_outcome(received.outcome, MSLOT_EMPTY);
+    return count;
+}
+
+static void write_before_it(pid_t child)
+{
+    (void)child;
+    must_write(meeting_writer, 7, 0);
+}
+static void expect_both_messages(void)
+{
+    expect_outcome(told_outcome(), MSLOT_DONE);
+    counted count = read_all(events_reader);
+    expect_equal(count.of_victim, 2); // the first is that of its preparation
+    expect_equal(count.of_other, 1);
+    expect_empty_and_sound(events_reader);
+}
+
+TEST(a_writer_stopped_at_any_instruction_of_a_write_is_overtaken_and_goes_on)
+{
+    events_reader = must_create("orders", 4, 2);
+    meeting_writer = must_open("orders");
+    meet_at_every_instruction(&(victim){open_and_write_once, write_and_tell}, write_before_it, expect_both_messages);
+    must_close_writer(meeting_writer);
+    must_close(events_reader);
+}
+
+static void seal_before_it(pid_t child)
+{
+    (void)child;
+    read_all(events_reader);
+    expect_outcome(mslot_ring_seal(&events_reader->ring.ring), MSLOT_DONE);
+    shared_set(&told[TOLD_VALUE], mslot_ring_tail(&events_reader->ring.ring).position);
+}
+static void expect_written_before_the_seal_or_not_at_all(void)
+{
+    mslot_tail tail = mslot_ring_tail(&events_reader->ring.ring);
+    expect(tail.closed);
+    expect_equal(tail.position, shared_get(&told[TOLD_VALUE]));
+    uint64_t written = tail.position - events_reader->ring.ring.cell_count;
+    expect_outcome(told_outcome(), written == 2 ? MSLOT_DONE : MSLOT_CLOSED);
+    must_close(events_reader);
+    events_reader = must_create("orders", 4, 2);
+}
+
+TEST(a_write_stopped_at_any_instruction_while_the_mailslot_is_sealed_came_before_the_seal_or_fails)
+{
+    events_reader = must_create("orders", 4, 2);
+    meet_at_every_instruction(
+        &(victim){open_and_write_once, write_and_tell}, seal_before_it, expect_written_before_the_seal_or_not_at_all);
+    must_close(events_reader);
+}
+
+static uint64_t written_meanwhile;
+
+static void create_with_one_message(void)
+{
+    create_orders();
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    must_close_writer(writer);
+}
+static void open_and_write_until_refused(pid_t child)
+{
+    (void)child;
+    mslot_opened opened = mslot_open("orders", NULL);
+    written_meanwhile = 0;
+    meeting_writer = opened.writer;
+    if (opened.writer == NULL) return; // it is sealed already
+    while (mslot_try_write(opened.writer, "x", 1) == MSLOT_DONE) written_meanwhile++;
+}
+static void expect_the_seal_behind_it(void)
+{
+    if (meeting_writer != NULL) {
+        const mslot_ring *ring = &meeting_writer->ring.ring;
+        mslot_tail tail = mslot_ring_tail(ring);
+        expect_outcome(tail.outcome, MSLOT_DONE);
+        expect(tail.closed);
+        expect_equal(tail.position - ring->cell_count, 1 + written_meanwhile);
+        unsigned char seen[4] = {0};
+        expect(mslot_ring_count_indices(ring, seen));
+        must_close_writer(meeting_writer);
+    }
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+}
+
+TEST(a_seal_stopped_at_any_instruction_while_somebody_writes_comes_after_what_was_written)
+{
+    meet_at_every_instruction(&(victim){create_with_one_message, seal}, open_and_write_until_refused, expect_the_seal_behind_it);
+}
+
+static void handle_by_writing(int number)
+{
+    (void)number;
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    size_t byte_count = message_make(bytes, 7, 0);
+    mslot_outcome outcome = mslot_try_write(victims_writer, bytes, byte_count);
+    shared_set(&told[TOLD_VALUE], 100 + (uint64_t)outcome);
+}
+static void open_write_once_and_handle(void)
+{
+    open_and_write_once();
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handle_by_writing}, NULL);
+}
+static void interrupt_once(pid_t child)
+{
+    shared_set(&told[TOLD_VALUE], 0);
+    interrupt_by_signal(child);
+}
+static void expect_busy_or_both_messages(void)
+{
+    expect_outcome(told_outcome(), MSLOT_DONE);
+    bool was_handled = shared_get(&told[TOLD_VALUE]) != 0; // not when the write was over before the signal
+    mslot_outcome of_handler = was_handled ? (mslot_outcome)(shared_get(&told[TOLD_VALUE]) - 100) : MSLOT_BUSY;
+    expect(of_handler == MSLOT_BUSY || of_handler == MSLOT_DONE);
+    counted count = read_all(events_reader);
+    expect_equal(count.of_victim, 2);
+    expect_equal(count.of_other, of_handler == MSLOT_DONE);
+    expect_empty_and_sound(events_reader);
+}
+
+TEST(a_signal_handler_that_writes_at_any_instruction_of_a_write_does_no_harm)
+{
+    events_reader = must_create("orders", 4, 1);
+    meet_at_every_instruction(&(victim){open_write_once_and_handle, write_and_tell}, interrupt_once, expect_busy_or_both_messages);
+    must_close(events_reader);
+}
+
+/// As mslot_write does when the ring is full.
+static void open_fill_and_make_a_message(void)
+{
+    open_and_fill();
+    mslot_slot *slot = mslot_ring_own_slot(&victims_writer->ring);
+    mslot_writer_head(victims_writer, slot, victims_byte_count);
+    memcpy(slot->payload, victims_bytes, victims_byte_count);
+}
+static void ask_for_room_and_tell(void)
+{
+    uint32_t sequence = mslot_ring_want_space(&victims_writer->ring);
+    mslot_outcome outcome = mslot_writer_publish_filled(victims_writer);
+    shared_set(&told[TOLD_VALUE], sequence);
+    tell_outcome(outcome);
+}
+static void make_room_and_use_it_up(pid_t child)
+{
+    (void)child;
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    expect_outcome(mslot_read(events_reader, bytes, sizeof bytes, 0).outcome, MSLOT_DONE);
+    (void)mslot_try_write(meeting_writer, bytes, message_make(bytes, 7, 0));
+}
+static void expect_told_when_room_comes_again(void)
+{
+    const mslot_control *control = events_reader->ring.ring.control;
+    bool sleeps = told_outcome() == MSLOT_FULL && control->space_sequence == (uint32_t)shared_get(&told[TOLD_VALUE]);
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    expect_outcome(mslot_read(events_reader, bytes, sizeof bytes, 0).outcome, MSLOT_DONE);
+    if (sleeps) expect(control->space_sequence != (uint32_t)shared_get(&told[TOLD_VALUE]));
+    expect_empty_and_sound(events_reader);
+}
+
+TEST(a_writer_hears_of_room_that_comes_again_when_another_used_up_what_came_at_any_instruction)
+{
+    events_reader = must_create("orders", 1, 2);
+    meeting_writer = must_open("orders");
+    meet_at_every_instruction(
+        &(victim){open_fill_and_make_a_message, ask_for_room_and_tell}, make_room_and_use_it_up, expect_told_when_room_comes_again);
+    must_close_writer(meeting_writer);
+    must_close(events_reader);
+}
+
+/// Two messages are there, and one is being read.
+static void create_with_two_messages(void)
+{
+    create_orders();
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    must_write(writer, 0, 1);
+    must_close_writer(writer);
+}
+static void read_and_check(void)
+{
+    victims_byte_count = mslot_read(victims_reader, victims_bytes, sizeof victims_bytes, 0).byte_count;
+    expect_equal(message_check(victims_bytes, victims_byte_count).number, 0);
+}
+
+static void close_writer_and_remove(void)
+{
+    must_close_writer(meeting_writer);
+    remove_orders();
+}
+
+TEST(a_message_stays_whole_whatever_is_written_at_any_instruction_of_its_read)
+{
+    meet_at_every_instruction(&(victim){create_with_two_messages, read_and_check}, open_and_write_until_refused, close_writer_and_remove);
+}
+
+static void open_writer(void) { victims_writer = must_open("orders"); }
+static void recover_and_tell(void)
+{
+    mslot_ring_writer heir;
+    tell_outcome(mslot_ring_recover_lane(&heir, &victims_writer->ring.ring, 1 - victims_writer->lane_index));
+}
+
+TEST(a_dead_writers_lane_is_recovered_rightly_though_its_message_is_read_at_any_instruction)
+{
+    static const victim v = {open_writer, recover_and_tell};
+    told = shared_words(TOLD_WORDS);
+    bool more = true;
+    for (uint64_t steps = 0; more && steps < STEPS_MAX; steps++) {
+        trying("after %llu instructions", (unsigned long long)steps);
+        mslot_reader *reader = must_create("orders", 2, 2);
+        pid_t heir = victim_start(&v); // has a lane of its own, and recovers the other
+        kill_writer_behind_its_swap();
+        more = victim_step(heir, PTRACE_SINGLESTEP, steps);
+        must_read_this(reader, 0, 0);
+        victim_let_finish(heir);
+        expect_outcome(told_outcome(), MSLOT_DONE);
+        expect(mslot_reader_check(reader));
+        child_kill(heir);
+        must_close(reader);
+    }
+}
+
+// MARK: two sides meet at any system call
+
+TEST(a_remover_stopped_at_any_system_call_does_not_remove_a_successor)
+{
+    static const victim v = {prepare_nothing, remove_act};
+    bool more = true;
+    for (uint64_t steps = 0; more && steps < STEPS_MAX; steps++) {
+        trying("after %llu system calls entered or left", (unsigned long long)steps);
+        leave_a_dead_readers_mailslot();
+        pid_t child = victim_start(&v);
+        more = victim_step(child, PTRACE_SYSCALL, steps);
+        mslot_create_options options = small_options(2, 2);
+        mslot_created created = mslot_create("orders", &options);
+        victim_let_finish(child);
+        child_kill(child);
+        if (created.reader != NULL) {
+            expect_all_lanes_work(created.reader, 2);
+            must_close(created.reader);
+        } else {
+            expect_outcome(created.failure.outcome, MSLOT_ALREADY_EXISTS); // the remover has the lock
+        }
+        expect_equal(files_in_directory(), 0);
+    }
+}
+
+TEST(a_fresh_take_over_stopped_at_any_system_call_has_sealed_before_the_name_is_free)
+{
+    static const victim v = {prepare_nothing, create_act};
+    bool more = true;
+    for (uint64_t steps = 0; more && steps < STEPS_MAX; steps++) {
+        trying("after %llu system calls entered or left", (unsigned long long)steps);
+        static const victim old_reader = {create_orders, prepare_nothing};
+        pid_t old = victim_start(&old_reader);
+        mslot_writer *writer = must_open("orders");
+        child_kill(old);
+        pid_t child = victim_start(&v);
+        more = victim_step(child, PTRACE_SYSCALL, steps);
+        struct stat status;
+        bool is_named = lstat(writer->mapping.path, &status) == 0 && status.st_ino == writer->mapping.inode;
+        mslot_outcome outcome = mslot_try_write(writer, "x", 1);
+        if (!is_named) expect_outcome(outcome, MSLOT_CLOSED);
+        victim_let_finish(child);
+        expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_CLOSED);
+        must_close_writer(writer);
+        child_kill(child);
+        remove_orders();
+    }
+}
+
+/// Waits for room until it fails, whatever becomes of readers; and tells how.
+static pid_t start_patient_writer(void)
+{
+    shared_set(&told[TOLD_OUTCOME], 0);
+    pid_t child = child_start();
+    if (child != 0) return child;
+    mslot_open_options options = mslot_open_options_default();
+    options.wait_through_restarts = true;
+    mslot_writer *writer = mslot_open("orders", &options).writer;
+    expect(writer != NULL);
+    mslot_outcome outcome;
+    do outcome = mslot_write(writer, "x", 1, MSLOT_FOREVER);
+    while (outcome == MSLOT_DONE);
+    tell_outcome(outcome);
+    child_end();
+}
+
+TEST(a_writer_that_waits_learns_at_once_of_a_fresh_take_over_stopped_at_any_system_call)
+{
+    static const victim old_reader = {create_orders, prepare_nothing}, v = {prepare_nothing, create_act};
+    told = shared_words(TOLD_WORDS);
+    unsigned late = 0;
+    bool more = true;
+    for (uint64_t steps = 0; more && steps < STEPS_MAX; steps++) {
+        trying("after %llu system calls entered or left", (unsigned long long)steps);
+        pid_t old = victim_start(&old_reader);
+        pid_t writer = start_patient_writer();
+        wait_until(mslot_inspect("orders").info.writer_waits >= 1);
+        child_kill(old);
+        pid_t child = victim_start(&v);
+        more = victim_step(child, PTRACE_SYSCALL, steps);
+        // Time to look again and to fall asleep; with less of it this test sees less.
+        for (int i = 0; i < 20 && shared_get(&told[TOLD_OUTCOME]) == 0; i++) poll_pause();
+        int64_t begun = now_ns();
+        victim_let_finish(child);
+        child_join(writer);
+        expect_outcome(told_outcome(), MSLOT_CLOSED);
+        if (now_ns() - begun > AT_ONCE_NS) late++;
+        expect(late <= 1); // by the re-check after a second; this machine may be slow once
+        child_kill(child);
+        remove_orders();
+    }
+}
+
+// MARK: a thread forks at any system call
+
+/// The second thread of a victim: forks when it is told to, and tells the process id of the child, which lives on.
+static uint64_t *fork_wanted;
+static void *fork_when_told(void *unused)
+{
+    while (shared_get(fork_wanted) == 0) poll_pause();
+    pid_t child = fork();
+    while (child == 0) pause();
+    shared_set(&told[TOLD_VALUE], (uint64_t)child);
+    return unused;
+}
+static void prepare_to_fork(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, fork_when_told, NULL);
+}
+
+/// Forks a child at each system call of `act`, which must not keep its parent's lock when that has been killed.
+static void fork_at_every_system_call(void (*act)(void), void (*check)(void))
+{
+    const victim v = {prepare_to_fork, act};
+    told = shared_words(TOLD_WORDS);
+    fork_wanted = shared_words(1);
+    bool more = true;
+    for (uint64_t steps = 0; more && steps < STEPS_MAX; steps++) {
+        trying("after %llu system calls entered or left", (unsigned long long)steps);
+        shared_set(fork_wanted, 0);
+        shared_set(&told[TOLD_VALUE], 0);
+        pid_t child = victim_start(&v);
+        more = victim_step(child, PTRACE_SYSCALL, steps);
+        shared_set(fork_wanted, 1);
+        // Time to fork; a fork that waits for the act to end takes longer. With less of it this test sees less.
+        for (int i = 0; i < 20 && shared_get(&told[TOLD_VALUE]) == 0; i++) poll_pause();
+        victim_let_finish(child);
+        wait_until(shared_get(&told[TOLD_VALUE]) != 0);
+        child_kill(child);
+        check();
+        kill((pid_t)shared_get(&told[TOLD_VALUE]), SIGKILL);
+    }
+}
+
+static void adopt_and_close(void) { must_close(must_adopt("orders")); }
+static void open_and_close(void) { must_close_writer(must_open("orders")); }
+
+TEST(a_child_forked_at_any_system_call_of_a_creation_keeps_no_lock) { fork_at_every_system_call(create_act, adopt_and_close); }
+TEST(a_child_forked_at_any_system_call_of_an_opening_keeps_no_lock)
+{
+    events_reader = must_create("orders", 1, 1); // the only lane
+    fork_at_every_system_call(open_act, open_and_close);
+    must_close(events_reader);
 }
