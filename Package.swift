@@ -46,7 +46,7 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
 
-        // The C core's own tests: C programs, so that they also run single-stepped and on other processors.
+        // The C core's own tests: C programs, so that they also run by hand and on other processors.
         .executableTarget(
             name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests", exclude: ["README.md"],
             cSettings: cSettings),
