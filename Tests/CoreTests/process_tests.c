@@ -215,6 +215,30 @@ TEST(a_message_wakes_a_sleeping_reader_at_once)
     must_close(reader);
 }
 
+TEST(a_reader_whose_wake_was_lost_looks_again_within_about_a_second)
+{
+    uint64_t *read = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_reader *reader = must_create("orders", 4, 2);
+        char byte;
+        expect_outcome(mslot_read(reader, &byte, 1, MSLOT_FOREVER).outcome, MSLOT_DONE);
+        shared_set(read, 1);
+        must_close(reader);
+        child_end();
+    }
+    wait_until(open_outcome("orders") == MSLOT_DONE);
+    mslot_writer *writer = must_open("orders");
+    wait_until(is_parked(writer->ring.ring.control));
+    // A publication whose writer is stopped before it wakes anybody.
+    uintptr_t no_note = 0;
+    mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), 0);
+    expect_outcome(mslot_ring_publish(&writer->ring, (mslot_death_note){.pending = &no_note}).outcome, MSLOT_DONE);
+    wait_until(shared_get(read) == 1);
+    child_join(child);
+    must_close_writer(writer);
+}
+
 TEST(a_batch_to_a_reader_that_is_stopped_asleep_makes_one_wake)
 {
     uint64_t *ready = shared_words(1);
@@ -658,6 +682,53 @@ static void *write_one(void *context)
     return NULL;
 }
 
+static void *write_and_look_at_the_note(void *context)
+{
+    mslot_writer *writer = context;
+    uintptr_t *note_before = writer->note.pending;
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DONE);
+    expect(writer->note_thread == mslot_this_thread());
+    if (note_before == &writer->no_note) skip("the kernel offers no robust list");
+    expect(writer->note.pending != note_before);
+    return NULL;
+}
+
+TEST(a_write_on_another_thread_leaves_the_note_of_that_thread)
+{
+    mslot_reader *reader = must_create("orders", 4, 1);
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_and_look_at_the_note, writer);
+    pthread_join(thread, NULL);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+static void *write_and_end_with_the_mutex(void *mutex)
+{
+    mslot_writer *writer = must_open("orders");
+    expect_equal(pthread_mutex_lock(mutex), 0);
+    must_write(writer, 0, 0);
+    must_close_writer(writer);
+    return NULL;
+}
+
+TEST(a_robust_mutex_of_a_thread_that_wrote_and_ended_is_still_given_on)
+{
+    mslot_reader *reader = must_create("orders", 4, 1);
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t mutex;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&mutex, &attributes);
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_and_end_with_the_mutex, &mutex);
+    pthread_join(thread, NULL);
+    expect_equal(pthread_mutex_trylock(&mutex), EOWNERDEAD);
+    must_close(reader);
+}
+
 TEST(a_handle_may_move_between_threads)
 {
     mslot_reader *reader = must_create("orders", 4, 1);
@@ -789,6 +860,47 @@ TEST(a_writer_told_so_waits_through_the_restart_of_a_killed_reader)
     expect_outcome(shared_get(&words[0]) - 100, MSLOT_DONE);
     expect_empty_and_sound(reader);
     must_close(reader);
+}
+
+TEST(a_writer_that_a_killed_reader_did_not_wake_is_woken_by_its_adopter)
+{
+    uint64_t *words = shared_words(3);
+    pid_t old = child_start();
+    if (old == 0) {
+        mslot_reader *reader = must_create("orders", 4, 4);
+        shared_set(&words[2], 1);
+        wait_until(has_waited(reader, 1));
+        mslot_ring_lend(&reader->ring);
+        expect_outcome(mslot_ring_release(&reader->ring), MSLOT_DONE); // Read 3 to 5, and nothing of Read 6
+        shared_set(&words[2], 2);
+        for (;;) pause();
+    }
+    wait_until(shared_get(&words[2]) == 1);
+    pid_t child = start_waiting_writer(&words[0], &words[1], true);
+    wait_until(shared_get(&words[2]) == 2);
+    child_kill(old);
+    int64_t begun = now_ns();
+    mslot_reader *reader = must_adopt("orders");
+    child_join(child);
+    expect_outcome(shared_get(&words[0]) - 100, MSLOT_DONE);
+    expect((int64_t)shared_get(&words[1]) - begun < AT_ONCE_NS);
+    for (uint64_t number = 1; number < 5; number++) must_read_this(reader, 7, number);
+    expect_empty_and_sound(reader);
+    must_close(reader);
+}
+
+TEST(a_writer_that_waits_through_restarts_learns_at_once_that_the_mailslot_was_removed)
+{
+    uint64_t *words = shared_words(3);
+    pid_t old = start_reader(4, 0, &words[2]);
+    pid_t child = start_waiting_writer(&words[0], &words[1], true);
+    wait_until(mslot_inspect("orders").info.writer_waits >= 1);
+    child_kill(old);
+    int64_t begun = now_ns();
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+    child_join(child);
+    expect_outcome(shared_get(&words[0]) - 100, MSLOT_CLOSED);
+    expect((int64_t)shared_get(&words[1]) - begun < AT_ONCE_NS);
 }
 
 TEST(all_writers_that_wait_for_room_are_woken_when_the_mailslot_is_taken_over_afresh)
@@ -1325,6 +1437,25 @@ TEST(a_forked_child_gets_forked_from_every_call_and_the_parent_is_undisturbed)
     expect_empty_and_sound(reader);
     must_close_writer(writer);
     must_close_writer(lending);
+    must_close(reader);
+}
+
+TEST(a_child_made_without_fork_handlers_gets_forked_too)
+{
+    mslot_reader *reader = must_create("orders", 4, 1);
+    mslot_writer *writer = must_open("orders");
+    uint64_t *outcomes = shared_words(2);
+    pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    if (child == 0) {
+        shared_set(&outcomes[0], 100 + (uint64_t)mslot_try_write(writer, "x", 1));
+        shared_set(&outcomes[1], 100 + (uint64_t)poll_outcome(reader));
+        _exit(0);
+    }
+    int status;
+    expect_equal(waitpid(child, &status, 0), child);
+    expect_outcome(shared_get(&outcomes[0]) - 100, MSLOT_FORKED);
+    expect_outcome(shared_get(&outcomes[1]) - 100, MSLOT_FORKED);
+    must_close_writer(writer);
     must_close(reader);
 }
 

@@ -96,7 +96,7 @@ import Testing
         let text = try #require(ReadmeTests.snippets("embedding").first).text
         let folder = try temporaryFolder("commands")
         defer { try? FileManager.default.removeItem(at: folder) }
-        for part in ["Sources", "Tests/Examples"] {
+        for part in ["Sources", "Tests"] {
             try FileManager.default.createSymbolicLink(
                 at: folder.appending(path: part), withDestinationURL: packageRoot.appending(path: part))
         }
