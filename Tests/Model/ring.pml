@@ -28,6 +28,9 @@
 #ifndef STOPS
 #define STOPS 0             /* of writers, for ever */
 #endif
+#ifndef RESETS
+#define RESETS 0            /* writes left by longjmp or cancellation, followed by mslot_reset */
+#endif
 #ifndef READER_KILLS
 #define READER_KILLS 0
 #endif
@@ -73,6 +76,7 @@
 #define ROOM_AFTER_USER_CODE    20  /* Read 6 may be put off until more is read */
 #define INTENT_GONE_BEFORE_OWN  21  /* Write 6 the other way round */
 #define NO_CATCH_UP             23  /* by who takes over */
+#define RESET_WAKES_NOBODY      22
 #define SEAL_WITHOUT_CATCH_UP   24
 #define SEAL_WITHOUT_CONSUMED   25  /* the seal of a full ring */
 #define NOTE_GONE_BEFORE_WAKE   26  /* Write 8 before Write 7 */
@@ -113,7 +117,7 @@ byte space_sequence = 0;
 byte sleep_position = NONE;             /* the position on whose cell the reader sleeps; NONE: it is awake */
 bool writer_sleeps[LANES];              /* on space_sequence */
 bool lane_is_free[LANES];
-byte live = 0, kills = KILLS, stops = STOPS, openers = OPENERS, reader_kills = READER_KILLS, timeouts = TIMEOUTS;
+byte live = 0, kills = KILLS, stops = STOPS, resets = RESETS, openers = OPENERS, reader_kills = READER_KILLS, timeouts = TIMEOUTS;
 
 /* ---- what is checked ---- */
 
@@ -156,7 +160,7 @@ inline futex_wake_writers() {
 /* ---- a writer ---- */
 
 /* Killed: the kernel looks at the death note; the lane's lock is free. Or stopped, for ever: the lock stays, nothing is woken.
-   A stop between publishing and waking is the one late wake that the design allows. */
+   A stop between publishing and waking is the one late wake that the design allows. Or the call is left, and the handle reset. */
 #define MAY_DIE \
     if \
     :: kills > 0 -> \
@@ -165,6 +169,7 @@ inline futex_wake_writers() {
         lane_is_free[lane] = true; \
         goto gone \
     :: stops > 0 -> stops--; excused = excused || unwoken; goto gone \
+    :: resets > 0 -> resets--; goto left \
     :: true \
     fi
 
@@ -210,8 +215,10 @@ proctype Writer(byte lane; byte who; byte messages) {
     byte pending = NONE;                            /* the death note: a position, whose cell's word it names */
     byte t, spare, newest, wake = NONE, sequence, sent = 0;
     short seen;
-    bool asked = false, unwoken = false;
+    bool asked = false, unwoken = false, reset = false;
 
+recover:
+    /* mslot_ring_recover_lane */
     atomic {
         own = lane_own[lane];
         if :: lane_intent_position[lane] != NONE -> seen = cells[CELL(lane_intent_position[lane])] :: else fi
@@ -221,8 +228,21 @@ proctype Writer(byte lane; byte who; byte messages) {
         lane_own[lane] = own;
         MAY_DIE;
         lane_intent_position[lane] = NONE;
-        position = head; seen = 0
+        position = head; woken_position = 0; seen = 0;
+        if
+        :: reset -> reset = false
+        :: else -> goto write
+        fi
     }
+    /* mslot_reset: what was published may not have been announced */
+#if MUTANT != RESET_WAKES_NOBODY
+    atomic { MAY_DIE; parked_word() };
+    atomic {
+        MAY_DIE;
+        if :: wake != NONE -> futex_wake_reader(wake); wake = NONE :: else fi
+    };
+#endif
+    atomic { pending = NONE; sent = (sent < messages -> sent + 1 : sent) };
 
 write:
     atomic {
@@ -390,11 +410,16 @@ closed:
     atomic { lane_intent_position[lane] = NONE; pending = NONE };
 leave:
     lane_is_free[lane] = true;
+    goto gone;
+
+left:
+    atomic { t = 0; spare = 0; newest = 0; wake = NONE; sequence = 0; seen = 0; asked = false; unwoken = false; reset = true; goto recover };
+
 gone:
     atomic {
         live--;
         own = 0; position = 0; woken_position = 0; pending = 0; t = 0; spare = 0; newest = 0; wake = 0; sequence = 0; sent = 0; seen = 0;
-        asked = false; unwoken = false
+        asked = false; unwoken = false; reset = false
     }
 }
 
