@@ -785,6 +785,26 @@ TEST(a_write_leaves_no_note_behind_and_touches_none_that_libc_has_made)
     must_close(p.reader);
 }
 
+TEST(a_write_left_between_publishing_and_waking_wakes_the_reader_when_it_is_reset)
+{
+    pair p = pair_make(4);
+    expect(mslot_ring_park(&p.reader->ring).word != NULL);
+    // Left by longjmp before Write 7: published, and nobody woken.
+    mslot_slot *slot = mslot_ring_own_slot(&p.writer->ring);
+    slot->length = (uint32_t)message_make(slot->payload, 0, 0);
+    uintptr_t pending = 0;
+    expect_outcome(mslot_ring_publish(&p.writer->ring, (mslot_death_note){.pending = &pending, .offset = 0}).outcome, MSLOT_DONE);
+    uint64_t wakes = p.writer->ring.lane->wakes;
+
+    expect_outcome(mslot_reset(p.writer), MSLOT_DONE);
+
+    expect_equal(p.writer->ring.lane->wakes, wakes + 1);
+    mslot_ring_unpark(&p.reader->ring);
+    must_read_this(p.reader, 0, 0);
+    must_close_writer(p.writer);
+    must_close(p.reader);
+}
+
 // MARK: damage
 
 /// The message at the head gets an impossible length.

@@ -233,10 +233,15 @@ mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
 mslot_outcome mslot_reset(mslot_writer *writer)
 {
     if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
-    forget_note(writer);
     mslot_ring ring = writer->ring.ring;
     mslot_outcome outcome = mslot_ring_recover_lane(&writer->ring, &ring, writer->lane_index);
     writer->unplaced = NULL;
+    if (outcome == MSLOT_DONE) {
+        // Published, perhaps, and left before Write 7. Until this is made good the note stays, for if we are killed.
+        uint32_t *wake = mslot_ring_parked_word(&writer->ring);
+        if (wake != NULL) mslot_wake_reader_slow(wake);
+    }
+    forget_note(writer);
     if (outcome == MSLOT_DONE) mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
 }
