@@ -677,6 +677,41 @@ TEST(of_an_adopter_and_a_fresh_take_over_that_meet_at_any_system_call_one_wins)
     race_at_every_system_call(create_and_tell, true);
 }
 
+static void remove_and_tell(void) { shared_set(act_outcome, 100 + (uint64_t)mslot_remove("orders").outcome); }
+
+TEST(of_a_remover_and_a_fresh_take_over_that_meet_at_any_system_call_neither_removes_what_is_the_others)
+{
+    static const victim v = {prepare_nothing, remove_and_tell};
+    if (act_outcome == NULL) act_outcome = shared_words(1);
+    unsigned refused = 0, removed = 0;
+    bool more = true;
+    for (uint64_t steps = 0; more && steps < STEPS_MAX; steps++) {
+        trying("after %llu system calls entered or left", (unsigned long long)steps);
+        leave_a_dead_readers_mailslot();
+        shared_set(act_outcome, 0);
+        pid_t child = victim_start(&v);
+        more = victim_step(child, PTRACE_SYSCALL, steps);
+        mslot_created other = mslot_create("orders", NULL);
+        if (ptrace(PTRACE_CONT, child, NULL, NULL) != 0) fail_at(__FILE__, __LINE__, "the remover does not go on: %s", strerror(errno));
+        wait_until(shared_get(act_outcome) != 0);
+
+        mslot_outcome outcome = (mslot_outcome)(shared_get(act_outcome) - 100);
+        if (outcome == MSLOT_ALREADY_EXISTS) refused++;
+        else expect_outcome(outcome, MSLOT_DONE);
+        if (other.reader == NULL) {
+            removed++;
+            expect_outcome(other.failure.outcome, MSLOT_ALREADY_EXISTS); // the remover had the reader's lock
+            expect_outcome(outcome, MSLOT_DONE);
+            expect_equal(files_in_directory(), 0);
+        } else {
+            expect_outcome(open_outcome("orders"), MSLOT_DONE);
+            must_close(other.reader);
+        }
+        child_kill(child);
+    }
+    expect(refused > 0 && removed > 0);
+}
+
 TEST(an_opener_killed_at_any_system_call_leaves_its_lane_free)
 {
     static const victim v = {prepare_nothing, open_act};
