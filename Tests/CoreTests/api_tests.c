@@ -63,7 +63,9 @@ TEST(an_option_out_of_range_is_a_bad_argument_and_leaves_nothing)
         {"32768 and 32768", 32768, 32768, 0, 0, MSLOT_BAD_ARGUMENT},
         {"65535 writers of the default capacity", 0, 65535, 0, 0, MSLOT_BAD_ARGUMENT},
         {"2^32 - 1 writers", 1, 0xffffffffu, 0, 0, MSLOT_BAD_ARGUMENT},
-        {"425 bytes", 4, 4, 425, 0, MSLOT_BAD_ARGUMENT},
+        {"425 bytes", 4, 4, 425, 0, MSLOT_DONE},
+        {"16 MiB", 4, 4, MSLOT_LONG_BYTES_MAX, 0, MSLOT_DONE},
+        {"16 MiB and a byte", 4, 4, MSLOT_LONG_BYTES_MAX + 1, 0, MSLOT_BAD_ARGUMENT},
         {"an executable", 4, 4, 0, 0700, MSLOT_BAD_ARGUMENT},
         {"not readable by its owner", 4, 4, 0, 0200, MSLOT_BAD_ARGUMENT},
         {"not writable by its owner", 4, 4, 0, 0466, MSLOT_BAD_ARGUMENT},
@@ -834,6 +836,22 @@ TEST(a_destroyed_ring_says_so_at_every_call_and_can_be_closed)
     must_close_writer(p.writer);
     must_close(p.reader);
     expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
+}
+
+TEST(a_message_lent_from_a_ring_that_is_then_destroyed_is_lent_no_more_once_its_release_was_refused)
+{
+    pair p = pair_make(1); // all of it is lent
+    must_write(p.writer, 0, 0);
+    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_BUSY);
+    p.reader->ring.ring.cells[0] = ~0ULL;
+    uint64_t damaged = mslot_reader_info(p.reader).damaged;
+    expect_outcome(mslot_release(p.reader, 1), MSLOT_DAMAGED);
+    expect_equal(mslot_reader_info(p.reader).damaged, damaged + 1);
+    expect_outcome(read_outcome(p.reader, MSLOT_FOREVER), MSLOT_DAMAGED);
+    expect_outcome(mslot_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+    must_close_writer(p.writer);
+    must_close(p.reader);
 }
 
 TEST(a_damaged_lane_is_passed_over)

@@ -203,6 +203,7 @@ TEST(an_adopter_refuses_a_ring_that_was_destroyed_and_a_fresh_reader_replaces_it
     options.adopt = true;
     expect_outcome(create_outcome("orders", &options), MSLOT_DAMAGED);
     expect_outcome(mslot_inspect("orders").info.outcome, MSLOT_DAMAGED);
+    expect_equal(mslot_inspect("orders").info.damaged, 1);
     expect_outcome(open_outcome("orders"), MSLOT_NO_READER);
 
     mslot_reader *reader = must_create("orders", 2, 2);
@@ -413,6 +414,30 @@ static void mount_small(const char *options)
 }
 
 static void unmount_small(void) { expect_equal(umount(getenv("MAILSLOT_DIRECTORY")), 0); } // EBUSY, were anything still open
+
+TEST(a_file_system_without_room_for_an_overflow_is_an_error_of_the_long_write_and_of_no_other)
+{
+    mount_small("size=128k");
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX + 1] = {0};
+    mslot_create_options options = small_options(4, 1);
+    options.message_bytes_max = 65536;
+    mslot_created created = mslot_create("orders", &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    mslot_writer *writer = must_open("orders");
+
+    expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_NO_SPACE);
+    expect_outcome(mslot_write(writer, bytes, sizeof bytes, MSLOT_FOREVER), MSLOT_NO_SPACE);
+    expect_outcome(mslot_try_write(writer, bytes, MSLOT_MESSAGE_BYTES_MAX), MSLOT_DONE);
+    expect_equal(mount("tmpfs", getenv("MAILSLOT_DIRECTORY"), "tmpfs", MS_REMOUNT, "size=1m"), 0);
+    expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+
+    unsigned char received[sizeof bytes];
+    expect_equal(mslot_read(created.reader, received, sizeof received, 0).byte_count, MSLOT_MESSAGE_BYTES_MAX);
+    expect_equal(mslot_read(created.reader, received, sizeof received, 0).byte_count, sizeof bytes);
+    must_close_writer(writer);
+    must_close(created.reader);
+    unmount_small();
+}
 
 TEST(a_full_file_system_is_an_error_at_creation_and_leaves_nothing)
 {

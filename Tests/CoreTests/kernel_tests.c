@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -153,12 +154,10 @@ TEST(without_locks_of_open_files_no_lane_can_be_had)
 TEST(without_memory_for_the_mapping_every_call_says_so_and_leaves_what_is_there)
 {
     leave_a_dead_readers_mailslot();
-    mslot_header header;
-    uint64_t bytes = mslot_layout_header(&header, 2, 2), other_bytes = mslot_layout_header(&header, 4, 4);
     pid_t child = child_start();
     if (child == 0) {
-        refuse_system_call_with_value(SYS_mmap, ENOMEM, 1, (uint32_t)bytes);
-        refuse_system_call_with_value(SYS_mmap, ENOMEM, 1, (uint32_t)other_bytes);
+        refuse_system_call_with_value(SYS_mmap, ENOMEM, 3, MAP_SHARED);
+        refuse_system_call_with_value(SYS_mmap, ENOMEM, 3, MAP_SHARED | MAP_POPULATE);
         expect_readers_to_fail(ENOMEM);
         expect_failure(mslot_open("orders", NULL).failure, ENOMEM);
         expect_failure(mslot_inspect("orders").failure, ENOMEM);

@@ -76,21 +76,30 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
 
 // MARK: a new file
 
-static int allocate_all(int descriptor, uint64_t bytes)
+static int allocate_all(int descriptor, const mslot_header *header)
 {
-    // Now, so that a full file system is an error here and never a SIGBUS later.
+    // Now, so that a full file system is an error here and never a SIGBUS later. Only the overflow stays a hole: a writer fills
+    // its part when it needs it.
     // Beyond RLIMIT_FSIZE the kernel does not only refuse: it sends SIGXFSZ, which kills.
     struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur) return EFBIG;
-    int error;
-    do error = posix_fallocate(descriptor, 0, (off_t)bytes);
-    while (error == EINTR);
-    return error;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && header->segment_bytes > limit.rlim_cur) return EFBIG;
+    int error = mslot_file_allocate(descriptor, 0, mslot_header_fixed_bytes(header));
+    if (error != 0 || header->overflow_offset == 0) return error;
+    return ftruncate(descriptor, (off_t)header->segment_bytes) == 0 ? 0 : errno;
+}
+
+/// Bytes of the segment that is asked for; 0: no such geometry is allowed.
+static uint64_t layout_of(const mslot_create_options *options, mslot_header *header)
+{
+    return mslot_layout_header(
+        header,
+        options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT,
+        options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT,
+        options->message_bytes_max != 0 ? options->message_bytes_max : MSLOT_MESSAGE_BYTES_MAX);
 }
 
 static void fill_header(attempt *a, mslot_header *header)
 {
-    header->message_bytes_max = a->options.message_bytes_max != 0 ? a->options.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
     header->options = a->options.allow_remote ? MSLOT_OPTION_REMOTE : 0;
     header->mode = a->options.mode != 0 ? a->options.mode : MODE_DEFAULT;
     header->created_ns = mslot_unix_ns();
@@ -112,15 +121,12 @@ static int link_to_name(int descriptor, const char *temporary, const char *path)
 static attempt_result make_segment(attempt *a, int descriptor, const char *temporary)
 {
     mslot_file file = {.descriptor = descriptor};
-    uint64_t bytes = mslot_layout_header(
-        &file.header,
-        a->options.capacity != 0 ? a->options.capacity : MSLOT_CELLS_DEFAULT,
-        a->options.writers != 0 ? a->options.writers : MSLOT_LANES_DEFAULT);
+    layout_of(&a->options, &file.header);
     fill_header(a, &file.header);
 
     // fchmod: the umask does not apply, the mode is the one that was asked for.
     if (fchmod(descriptor, file.header.mode) != 0) return fail_errno(a);
-    int error = allocate_all(descriptor, bytes);
+    int error = allocate_all(descriptor, &file.header);
     if (error != 0) return fail(a, mslot_failure_errno(error));
     switch (mslot_lock_try(descriptor, MSLOT_LOCK_READER)) {
     case MSLOT_LOCK_TAKEN: break;
@@ -286,11 +292,8 @@ static attempt_result attempt_once(attempt *a)
 static bool options_are_allowed(const mslot_create_options *options)
 {
     mslot_header header;
-    uint32_t capacity = options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT;
-    uint32_t writers = options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT;
     bool mode_is_allowed = options->mode == 0 || ((options->mode & ~0666u) == 0 && (options->mode & 0600) == 0600);
-    return mslot_layout_header(&header, capacity, writers) != 0 && options->message_bytes_max <= MSLOT_MESSAGE_BYTES_MAX && mode_is_allowed
-        && options->read_timeout_ns >= 0;
+    return layout_of(options, &header) != 0 && mode_is_allowed && options->read_timeout_ns >= 0;
 }
 
 mslot_created mslot_create(const char *name_text, const mslot_create_options *options)

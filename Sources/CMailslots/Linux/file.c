@@ -156,29 +156,47 @@ bool mslot_file_may_unlink(const char *path, uint32_t owner)
     return (status.st_mode & S_ISVTX) == 0 || user == 0 || user == owner || user == status.st_uid;
 }
 
+int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes)
+{
+    int error;
+    do error = posix_fallocate(descriptor, (off_t)offset, (off_t)bytes);
+    while (error == EINTR);
+    return error;
+}
+
+/// A page more than the segment, behind its end and never touched: some of the mapping, and so the lock, stays when the guard
+/// replaces the segment.
+static size_t mapped_bytes(size_t segment_bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (segment_bytes + page - 1) / page * page + page;
+}
+
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate)
 {
     mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
     mapping.path = strdup(path);
     if (mapping.path == NULL) return mapping;
-    void *base = mmap(NULL, mapping.bytes, protection, MAP_SHARED | (populate ? MAP_POPULATE : 0), file->descriptor, 0);
-    if (base == MAP_FAILED) {
-        int error = errno;
-        free(mapping.path);
-        mapping.path = NULL; // mslot_mapping_end frees it
-        errno = error;
-        return mapping;
+    size_t bytes = mapped_bytes(mapping.bytes);
+    // Not so the overflow: populated, its holes would be filled.
+    bool populate_all = populate && file->header.overflow_offset == 0;
+    void *base = mmap(NULL, bytes, protection, MAP_SHARED | (populate_all ? MAP_POPULATE : 0), file->descriptor, 0);
+    if (base != MAP_FAILED) {
+        mapping.base = base;
+        // A child that had the mapping would keep its dead parent's lock.
+        madvise(base, bytes, MADV_DONTFORK);
+        // Before Linux 5.14 it is refused, and the first use of each page is slower.
+        if (populate && !populate_all) madvise(base, mslot_header_fixed_bytes(&file->header), MADV_POPULATE_WRITE);
     }
-    // A child that had the mapping would keep its dead parent's lock.
-    madvise(base, mapping.bytes, MADV_DONTFORK);
-    mapping.base = base;
+    if (base == MAP_FAILED || !mslot_guard_add(&mapping, &file->header)) mslot_mapping_end(&mapping);
     return mapping;
 }
 
 void mslot_mapping_end(mslot_mapping *mapping)
 {
     int error = errno;
-    if (mapping->base != NULL) munmap(mapping->base, mapping->bytes);
+    mslot_guard_remove(mapping);
+    if (mapping->base != NULL) munmap(mapping->base, mapped_bytes(mapping->bytes));
     free(mapping->path);
     mapping->base = NULL;
     mapping->path = NULL;

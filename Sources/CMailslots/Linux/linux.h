@@ -10,6 +10,11 @@
 
 #include <sys/types.h>
 
+// sys/mman.h of older systems lacks it (Linux 5.14).
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 // MARK: name.c
 
 typedef struct mslot_name {
@@ -63,6 +68,14 @@ bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode);
 /// would destroy what is unread.
 bool mslot_file_may_unlink(const char *path, uint32_t owner);
 
+/// The part of a segment that is always there: all but the overflow.
+static inline uint64_t mslot_header_fixed_bytes(const mslot_header *header)
+{
+    return header->overflow_offset != 0 ? header->overflow_offset : header->segment_bytes;
+}
+/// Sets room aside for a part of the file: 0, or an errno.
+int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
+
 /// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate);
 /// Keeps errno.
@@ -89,6 +102,14 @@ void mslot_forks_release(void);
 /// Zeroed memory that is zero again in a forked child. NULL with errno. Both: forks are held.
 void *mslot_handle_allocate(void);
 void mslot_handle_free(void *handle);
+
+// MARK: guard.c
+
+/// Tells the guard of a mapping, and that it is about to end. Adding fails with errno.
+bool mslot_guard_add(mslot_mapping *mapping, const mslot_header *header);
+void mslot_guard_remove(mslot_mapping *mapping);
+/// In a forked child, which has none of its parent's mappings.
+void mslot_guard_forget_all(void);
 
 // MARK: sleep.c
 

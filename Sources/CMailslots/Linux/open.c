@@ -188,6 +188,7 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     writer->mapping = mapping;
     writer->lane_index = taken.lane;
     writer->message_bytes_max = file.header.message_bytes_max;
+    writer->slot_bytes_max = file.header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? file.header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
     writer->process_id = (uint32_t)getpid();
     writer->waits_through_restarts = options->wait_through_restarts;
     writer->query_descriptor = -1;
@@ -235,6 +236,7 @@ mslot_outcome mslot_reset(mslot_writer *writer)
     forget_note(writer);
     mslot_ring ring = writer->ring.ring;
     mslot_outcome outcome = mslot_ring_recover_lane(&writer->ring, &ring, writer->lane_index);
+    writer->unplaced = NULL;
     if (outcome == MSLOT_DONE) mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
 }

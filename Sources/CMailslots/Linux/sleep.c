@@ -82,7 +82,8 @@ static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t dead
     long result = syscall(SYS_futex_waitv, entries, count, 0, &deadline, CLOCK_MONOTONIC);
     // ENOSYS - the kernel is older than 5.16, or an emulator; EPERM - some sandboxes. Anything but the ways to wake up means
     // "not supported": to take it for a wake would make a busy loop.
-    bool supported = result >= 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT;
+    // EFAULT: a word's page is gone, by a file that was cut short; whoever looks again finds out.
+    bool supported = result >= 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT || errno == EFAULT;
     mslot_store_relaxed_32(&waitv_support, supported ? 1 : 2);
     return supported;
 }
