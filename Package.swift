@@ -48,8 +48,8 @@ let package = Package(
 
         // The C core's own tests: C programs, so that they also run by hand and on other processors.
         .executableTarget(
-            name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests", exclude: ["README.md"],
-            cSettings: cSettings),
+            name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests",
+            exclude: ["README.md", "coverage", "not-covered.txt"], cSettings: cSettings),
         // A process that tests start: what a message costs beside time.
         .target(name: "CCounting", path: "Tests/CCounting", cSettings: cSettings),
         .executableTarget(

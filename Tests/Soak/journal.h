@@ -10,6 +10,7 @@
 
 enum {
     WRITERS_MAX = 512,
+    LANES_MAX = WRITERS_MAX + 2,
     CAPACITY_MAX = 4096,
     /// Messages of one batch, and messages lent at one time.
     BATCH_MAX = 8,

@@ -289,9 +289,23 @@ static void take_mailslot(reading *r)
     note_released(r);
 }
 
+/// Has every lane for a moment: whoever takes a lane recovers what its killed owner left.
+static void recover_lanes(reading *r)
+{
+    mslot_writer *owners[LANES_MAX];
+    for (uint32_t lane = 0; lane < r->j->style.lanes; lane++) {
+        mslot_opened opened = mslot_open(soak_name, NULL);
+        if (opened.writer == NULL)
+            complain(r->j, "only %u lanes can be had at the end: %s", lane, mslot_outcome_text(opened.failure.outcome));
+        owners[lane] = opened.writer;
+    }
+    for (uint32_t lane = 0; lane < r->j->style.lanes; lane++) mslot_close_writer(owners[lane]);
+}
+
 /// The writers have ended: everything is in the ring.
 static void end_mailslot(reading *r)
 {
+    recover_lanes(r);
     mslot_info info = mslot_reader_info(r->handle);
     if (info.message_count != 0 || info.damaged != 0)
         complain(r->j, "at the end there are %u messages and %llu damages", info.message_count, (unsigned long long)info.damaged);

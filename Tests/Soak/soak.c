@@ -420,8 +420,8 @@ static void print_report(double seconds)
 {
     printf("\n%llu rounds in %.0f seconds, seed %llu\n", (unsigned long long)deeds.rounds, seconds, (unsigned long long)options.seed);
     printf("messages            %llu\n", (unsigned long long)sums.messages);
-    printf("writers killed      %llu; %llu of them hit a write, and %llu of these lost its message\n", (unsigned long long)deeds.writer_kills,
-        (unsigned long long)sums.in_doubt, (unsigned long long)sums.lost);
+    printf("writers killed      %llu; %llu of them hit a write, and %llu of these lost its message\n",
+        (unsigned long long)deeds.writer_kills, (unsigned long long)sums.in_doubt, (unsigned long long)sums.lost);
     printf("readers killed      %llu, and adopted from as often\n", (unsigned long long)deeds.reader_kills);
     printf("stepped             %llu of all these, to some instruction within a call\n", (unsigned long long)deeds.led);
     printf("came again          %llu, each as it was, after its reader was killed holding it\n", (unsigned long long)sums.duplicates);
