@@ -161,7 +161,10 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
 {
     char buffer[PATH_MAX];
     const char *directory = mslot_directory(buffer, sizeof buffer);
-    DIR *entries = directory != NULL ? opendir(directory) : NULL;
+    DIR *entries = NULL;
+    if (directory != NULL)
+        do entries = opendir(directory);
+        while (entries == NULL && errno == EINTR);
     if (entries == NULL) return mslot_failure_errno(errno);
     for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
         if (strncmp(entry->d_name, MSLOT_FILE_PREFIX, sizeof MSLOT_FILE_PREFIX - 1) != 0) continue;

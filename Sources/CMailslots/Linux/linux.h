@@ -8,7 +8,17 @@
 
 #include "mailslots.h"
 
+#include <errno.h>
 #include <sys/types.h>
+
+/// Makes a system call again as long as a signal interrupts it: on a file system in user space or on the network any may be.
+#define MSLOT_UNINTERRUPTED(call) \
+    __extension__({ \
+        __typeof__(call) result_; \
+        do result_ = (call); \
+        while (result_ == -1 && errno == EINTR); \
+        result_; \
+    })
 
 // MARK: name.c
 

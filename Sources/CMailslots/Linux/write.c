@@ -21,7 +21,8 @@ mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted)
 static bool is_our_file(const mslot_writer *writer, int descriptor)
 {
     struct stat status;
-    return fstat(descriptor, &status) == 0 && status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return false;
+    return status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
 }
 
 void mslot_writer_close_query(mslot_writer *writer)
@@ -36,7 +37,7 @@ void mslot_writer_close_query(mslot_writer *writer)
 static bool reader_is_present(mslot_writer *writer)
 {
     if (writer->query_descriptor < 0 || !is_our_file(writer, writer->query_descriptor)) {
-        writer->query_descriptor = open(writer->mapping.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        writer->query_descriptor = MSLOT_UNINTERRUPTED(open(writer->mapping.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
         if (writer->query_descriptor < 0) return true;
         if (!is_our_file(writer, writer->query_descriptor)) {
             close(writer->query_descriptor);
