@@ -21,7 +21,8 @@ mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted)
 static bool is_our_file(const mslot_writer *writer, int descriptor)
 {
     struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return false;
+    // Only EBADF says that it was closed; whoever cannot be asked is who he was, for else each asking would leave one behind.
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return errno != EBADF;
     return status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
 }
 
