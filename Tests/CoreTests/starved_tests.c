@@ -1,5 +1,5 @@
 // Nothing is there any more: every system call of every operation fails in turn, with every errno that fits and some that do not.
-// Then nothing may wedge, nothing may leak, and what failed must work the next time.
+// Then nothing may wedge, nothing may leak, and what failed must work the next time. And clocks jump, and signals storm.
 
 #include "common.h"
 #include "traced.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,11 +55,24 @@ static void take_stock(belongings *of)
     read_maps(of->maps);
 }
 
+/// A sanitizer maps and unmaps memory of its own.
+static bool maps_are_ours(void)
+{
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    return false;
+#elif defined(__has_feature)
+    return !__has_feature(thread_sanitizer) && !__has_feature(address_sanitizer);
+#else
+    return true;
+#endif
+}
+
 static void expect_no_leak(const belongings *before)
 {
     static belongings after;
     take_stock(&after);
     expect_equal(after.descriptors, before->descriptors);
+    if (!maps_are_ours()) return;
     size_t same = 0;
     while (after.maps[same] != 0 && after.maps[same] == before->maps[same]) same++;
     if (after.maps[same] != before->maps[same])
@@ -347,46 +361,163 @@ static void fail_every_call(const operation *what)
         for (unsigned n = 1; fail_call(what, n, for_ever[e], true);) n++;
 }
 
-TEST(a_creation_of_which_any_system_call_fails_leaves_nothing_and_works_the_next_time)
+TEST(a_creation_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
     fail_every_call(&(operation){prepare_nothing, create, MSLOT_DONE, false});
 }
-TEST(a_fresh_take_over_of_which_any_system_call_fails_leaves_nothing_and_works_the_next_time)
+TEST(a_fresh_take_over_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
     fail_every_call(&(operation){prepare_nothing, create, MSLOT_DONE, true});
 }
-TEST(an_adoption_of_which_any_system_call_fails_leaves_nothing_and_works_the_next_time)
+TEST(an_adoption_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
     fail_every_call(&(operation){prepare_nothing, adopt, MSLOT_DONE, true});
 }
-TEST(an_opening_of_which_any_system_call_fails_leaves_nothing_and_works_the_next_time)
+TEST(an_opening_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
     fail_every_call(&(operation){prepare_reader, open_now, MSLOT_DONE, false});
     fail_every_call(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false});
 }
-TEST(a_close_of_which_any_system_call_fails_closes_all_the_same)
+TEST(a_close_that_fails_at_any_system_call_closes_all_the_same)
 {
     fail_every_call(&(operation){prepare_full, close_reader, MSLOT_DONE, false});
     fail_every_call(&(operation){prepare_writer_that_asked, close_writer, MSLOT_DONE, false});
 }
-TEST(a_removal_of_which_any_system_call_fails_leaves_nothing_and_works_the_next_time)
+TEST(a_removal_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
     fail_every_call(&(operation){prepare_nothing, remove_orders, MSLOT_DONE, true});
 }
-TEST(a_look_from_outside_of_which_any_system_call_fails_leaves_nothing)
+TEST(a_look_from_outside_that_fails_at_any_system_call_leaves_nothing)
 {
     fail_every_call(&(operation){prepare_full, inspect, MSLOT_DONE, false});
     fail_every_call(&(operation){prepare_full, list, MSLOT_DONE, false});
 }
-TEST(a_wait_of_which_any_system_call_fails_ends_when_its_time_is_up)
+TEST(a_wait_that_fails_at_any_system_call_ends_when_its_time_is_up)
 {
     fail_every_call(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false});
     fail_every_call(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false});
     fail_every_call(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false});
 }
-TEST(a_wake_of_which_any_system_call_fails_does_not_fail_the_message)
+TEST(a_wake_that_fails_at_any_system_call_does_not_fail_the_message)
 {
     fail_every_call(&(operation){prepare_both, write_one, MSLOT_DONE, false}); // the first of a thread asks for its robust list
     fail_every_call(&(operation){prepare_sleeping_reader, write_one, MSLOT_DONE, false});
     fail_every_call(&(operation){prepare_waiting_writer, read_one, MSLOT_DONE, false});
+}
+
+// MARK: clocks
+
+/// Nothing that sleeps may follow the wall clock: a call that names it waits relatively, which its jumps do not touch.
+static void expect_no_wall_clock(const operation *what)
+{
+    tried = what;
+    if (shared == NULL) shared = shared_words(WORDS);
+    for (int i = 0; i < WORDS; i++) shared_set(&shared[i], 0);
+    pid_t child = traced_start(victim_prepare, victim_act);
+    unsigned sleeps = 0;
+    while (traced_go_on(child, PTRACE_SYSCALL) != TRACED_ENDED) {
+        if (shared_get(&shared[PHASE]) != ACTING) continue;
+        traced_call call = traced_system_call(child);
+        if (!call.at_entry) continue;
+        if (call.number == SYS_futex_waitv) expect_equal(call.arguments[4], CLOCK_MONOTONIC);
+        if (call.number == SYS_futex) expect_equal(call.arguments[1] & FUTEX_CLOCK_REALTIME, 0);
+        if (call.number == SYS_clock_nanosleep) expect(call.arguments[0] == CLOCK_MONOTONIC || (call.arguments[1] & TIMER_ABSTIME) == 0);
+        sleeps += call.number == SYS_futex_waitv || call.number == SYS_futex || call.number == SYS_clock_nanosleep
+            || call.number == SYS_nanosleep;
+    }
+    expect(sleeps > 0);
+}
+
+TEST(no_wait_follows_the_wall_clock)
+{
+    expect_no_wall_clock(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false});
+    expect_no_wall_clock(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false});
+    expect_no_wall_clock(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false});
+    expect_no_wall_clock(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false});
+}
+
+TEST(processes_whose_monotonic_clocks_differ_by_days_exchange_messages_and_wait_as_long_as_they_say)
+{
+    prepare_reader();
+    pid_t client = child_start();
+    if (client == 0) {
+        if (unshare(CLONE_NEWTIME) != 0) skip("no time namespace of our own: %s", strerror(errno));
+        int offsets = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+        static const char days[] = "monotonic 864000 0";
+        if (offsets < 0 || write(offsets, days, sizeof days - 1) != sizeof days - 1) skip("no other clock: %s", strerror(errno));
+        close(offsets);
+        int64_t outside = now_ns();
+        pid_t inside = child_start(); // the namespace is for children
+        if (inside == 0) {
+            expect(now_ns() - outside > 800000LL * SECOND);
+            writer = must_open("orders");
+            must_write(writer, 0, 0);
+            must_write(writer, 0, 1);
+            int64_t begun = now_ns();
+            expect_outcome(mslot_write(writer, "x", 1, 20 * MILLISECOND), MSLOT_TIMED_OUT);
+            expect(now_ns() - begun >= 20 * MILLISECOND);
+            must_close_writer(writer);
+            child_end();
+        }
+        child_join(inside);
+        child_end();
+    }
+    child_join(client);
+    must_read_this(reader, 0, 0);
+    must_read_this(reader, 0, 1);
+    must_close(reader);
+}
+
+// MARK: signals
+
+static volatile sig_atomic_t signals_seen;
+static void count_signal(int number)
+{
+    (void)number;
+    signals_seen++;
+}
+
+/// In a process of its own: an alarm each half millisecond, whose handler does not restart calls, during a wait of 50 ms.
+static void storm_during(const operation *what)
+{
+    enum { STORM_NS = 50 * MILLISECOND };
+    pid_t child = child_start();
+    if (child == 0) {
+        what->prepare();
+        sigaction(SIGALRM, &(struct sigaction){.sa_handler = count_signal}, NULL);
+        struct itimerval often = {.it_interval = {.tv_usec = 500}, .it_value = {.tv_usec = 500}}, never = {.it_interval = {.tv_usec = 0}};
+        setitimer(ITIMER_REAL, &often, NULL);
+        for (int64_t begun = now_ns(), act_begun = begun; now_ns() - begun < STORM_NS || signals_seen < 5; act_begun = now_ns()) {
+            expect_outcome(what->act().outcome, what->normal);
+            if (what->normal == MSLOT_TIMED_OUT) expect(now_ns() - act_begun >= A_WHILE_NS);
+        }
+        setitimer(ITIMER_REAL, &never, NULL);
+        close_everything();
+        child_end();
+    }
+    child_join(child);
+}
+
+static mslot_failure create_and_close(void)
+{
+    mslot_failure failure = create();
+    if (failure.outcome == MSLOT_DONE) (void)close_reader();
+    return failure;
+}
+static mslot_failure open_and_close(void)
+{
+    mslot_failure failure = open_now();
+    if (failure.outcome == MSLOT_DONE) (void)close_writer();
+    return failure;
+}
+
+TEST(a_storm_of_signals_ends_no_wait_early_and_fails_no_call)
+{
+    storm_during(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false});
+    storm_during(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false});
+    storm_during(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false});
+    storm_during(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false});
+    storm_during(&(operation){prepare_nothing, create_and_close, MSLOT_DONE, false});
+    storm_during(&(operation){prepare_reader, open_and_close, MSLOT_DONE, false});
+    storm_during(&(operation){prepare_full, inspect, MSLOT_DONE, false});
 }
