@@ -268,7 +268,8 @@ static void victim_act(void)
         expect(mslot_describe(&failure, "orders", text, sizeof text) > 40);
     }
     // A list is whole, but for what has gone or may not be read, or cannot be (no reading needs space); or it fails.
-    if (tried->act == list && failure.outcome == MSLOT_DONE) expect(names_listed == 1 || error == ENOENT || error == EACCES || error == ENOSPC);
+    if (tried->act == list && failure.outcome == MSLOT_DONE)
+        expect(names_listed == 1 || error == ENOENT || error == EACCES || error == ENOSPC);
     close_everything();
     expect_no_leak(&before);
 
