@@ -382,7 +382,10 @@ static void with_handler(void)
     sigaddset(&action.sa_mask, SIGUSR2);
     sigaction(SIGBUS, &action, NULL);
 }
-static void with_handler_for_once(void) { sigaction(SIGBUS, &(struct sigaction){.sa_handler = handle_plainly, .sa_flags = SA_RESETHAND}, NULL); }
+static void with_handler_for_once(void)
+{
+    sigaction(SIGBUS, &(struct sigaction){.sa_handler = handle_plainly, .sa_flags = SA_RESETHAND}, NULL);
+}
 static void with_plain_handler(void) { sigaction(SIGBUS, &(struct sigaction){.sa_handler = handle_plainly}, NULL); }
 static void with_ignoring(void) { signal(SIGBUS, SIG_IGN); }
 

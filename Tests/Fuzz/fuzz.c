@@ -27,7 +27,16 @@
 enum { WRITERS = 2, STEPS_MAX = 64, SLEEPS_MAX = 4 };
 
 /// A bit each of an input's first byte.
-enum { INPUT_REPAIR = 1, INPUT_FILE = 2, INPUT_FAIL = 4, INPUT_ADOPT = 8, INPUT_NO_FILE = 16, INPUT_LIST = 32, INPUT_INSPECT = 64, INPUT_WAIT = 128 };
+enum {
+    INPUT_REPAIR = 1,
+    INPUT_FILE = 2,
+    INPUT_FAIL = 4,
+    INPUT_ADOPT = 8,
+    INPUT_NO_FILE = 16,
+    INPUT_LIST = 32,
+    INPUT_INSPECT = 64,
+    INPUT_WAIT = 128
+};
 
 typedef struct scene {
     fuzz_input *input;

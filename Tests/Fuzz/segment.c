@@ -14,7 +14,16 @@ static uint64_t start_position(fuzz_input *input, uint32_t cell_count)
 
 // MARK: changes
 
-enum change_kind { CHANGE_BYTES, CHANGE_CELL, CHANGE_CONTROL, CHANGE_LANE, CHANGE_CONSUMED, CHANGE_LENGTH, CHANGE_SHIFT_CELL, CHANGE_KINDS };
+enum change_kind {
+    CHANGE_BYTES,
+    CHANGE_CELL,
+    CHANGE_CONTROL,
+    CHANGE_LANE,
+    CHANGE_CONSUMED,
+    CHANGE_LENGTH,
+    CHANGE_SHIFT_CELL,
+    CHANGE_KINDS
+};
 
 static void change_bytes(fuzz_input *input, const mslot_ring *ring)
 {
@@ -79,7 +88,9 @@ static void change_one(fuzz_input *input, const mslot_ring *ring, enum change_ki
     case CHANGE_CONTROL: change_control(input, ring); break;
     case CHANGE_LANE: change_lane(input, ring); break;
     case CHANGE_CONSUMED: mslot_store_relaxed(&ring->consumed[slot], around(input, mslot_load_relaxed(&ring->control->head))); break;
-    case CHANGE_LENGTH: mslot_store_relaxed_32(&mslot_ring_slot(ring, slot)->length, (uint32_t)around(input, MSLOT_MESSAGE_BYTES_MAX)); break;
+    case CHANGE_LENGTH:
+        mslot_store_relaxed_32(&mslot_ring_slot(ring, slot)->length, (uint32_t)around(input, MSLOT_MESSAGE_BYTES_MAX));
+        break;
     case CHANGE_SHIFT_CELL: {
         // A cell that was right a moment ago, a few laps or indices off.
         uint64_t *cell = &ring->cells[slot % ring->cell_count];

@@ -125,7 +125,8 @@ long __wrap_syscall(long number, ...)
     va_start(arguments, number);
     for (int i = 0; i < 6; i++) a[i] = va_arg(arguments, long);
     va_end(arguments);
-    if (!standing_in || (number != SYS_futex && number != SYS_futex_waitv)) return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (!standing_in || (number != SYS_futex && number != SYS_futex_waitv))
+        return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 
     if (number == SYS_futex_waitv) {
         const struct waitv_entry *entries = (const struct waitv_entry *)a[0];

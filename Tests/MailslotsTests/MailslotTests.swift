@@ -336,4 +336,22 @@ final class Moved<Value: ~Copyable>: @unchecked Sendable {
     private var value: Value?
     init(_ value: consuming Value) { self.value = consume value }
     func take() -> Value { value.take()! }
+
+    // MARK: the guard
+
+    @Test func `with the guard a mailslot whose file is cut short is damaged and can be closed`() async {
+        await #expect(processExitsWith: .success) {
+            try Mailslot.guardAgainstTruncation()
+            let name = uniqueName()
+            var reader = try Mailslot.create(name)
+            var writer = try Mailslot.open(name)
+            try writer.write("hello")
+            truncate(try Mailslot.path(name), 0)
+
+            #expect(errorOf { _ = try reader.read(timeout: .forever) }?.code == .damaged)
+            #expect(errorOf { try writer.write("hello") }?.code == .damaged)
+            reader.close()
+            #expect(errorOf { _ = try Mailslot.open(name) }?.code == .notFound)
+        }
+    }
 }

@@ -85,7 +85,7 @@ static int allocate_all(int descriptor, const mslot_header *header)
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && header->segment_bytes > limit.rlim_cur) return EFBIG;
     int error = mslot_file_allocate(descriptor, 0, mslot_header_fixed_bytes(header));
     if (error != 0 || header->overflow_offset == 0) return error;
-    return ftruncate(descriptor, (off_t)header->segment_bytes) == 0 ? 0 : errno;
+    return MSLOT_UNINTERRUPTED(ftruncate(descriptor, (off_t)header->segment_bytes)) == 0 ? 0 : errno;
 }
 
 /// Bytes of the segment that is asked for; 0: no such geometry is allowed.
@@ -111,10 +111,10 @@ static void fill_header(attempt *a, mslot_header *header)
 /// Gives the file its name, unless the name is taken: 0, or an errno.
 static int link_to_name(int descriptor, const char *temporary, const char *path)
 {
-    if (temporary != NULL) return link(temporary, path) == 0 ? 0 : errno;
+    if (temporary != NULL) return MSLOT_UNINTERRUPTED(link(temporary, path)) == 0 ? 0 : errno;
     char proc[64];
     snprintf(proc, sizeof proc, "/proc/self/fd/%d", descriptor);
-    return linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+    return MSLOT_UNINTERRUPTED(linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno;
 }
 
 /// Locks, fills and names a new empty file. `temporary` is its name until then, or NULL.
@@ -125,7 +125,7 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     fill_header(a, &file.header);
 
     // fchmod: the umask does not apply, the mode is the one that was asked for.
-    if (fchmod(descriptor, file.header.mode) != 0) return fail_errno(a);
+    if (MSLOT_UNINTERRUPTED(fchmod(descriptor, file.header.mode)) != 0) return fail_errno(a);
     int error = allocate_all(descriptor, &file.header);
     if (error != 0) return fail(a, mslot_failure_errno(error));
     switch (mslot_lock_try(descriptor, MSLOT_LOCK_READER)) {
@@ -134,7 +134,7 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     case MSLOT_LOCK_FAILED: return fail_errno(a);
     }
     struct stat status;
-    if (fstat(descriptor, &status) != 0) return fail_errno(a);
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return fail_errno(a);
     file.device = status.st_dev;
     file.inode = status.st_ino;
 
@@ -157,7 +157,7 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
 
 static attempt_result make_unnamed(attempt *a, const char *directory)
 {
-    int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT);
+    int descriptor = MSLOT_UNINTERRUPTED(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT));
     if (descriptor < 0) return fail_errno(a);
     attempt_result result = make_segment(a, descriptor, NULL);
     close(descriptor);
@@ -171,10 +171,10 @@ static attempt_result make_with_temporary_name(attempt *a)
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof temporary, "%s~%lx.%llx", a->path, (long)getpid(), (unsigned long long)mslot_now_ns());
     if (length < 0 || (size_t)length >= sizeof temporary) return fail(a, mslot_failure_errno(ENAMETOOLONG));
-    int descriptor = open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT);
+    int descriptor = MSLOT_UNINTERRUPTED(open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT));
     if (descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
     attempt_result result = make_segment(a, descriptor, temporary);
-    unlink(temporary);
+    (void)MSLOT_UNINTERRUPTED(unlink(temporary));
     close(descriptor);
     return result;
 }
@@ -205,7 +205,7 @@ static mslot_failure held_failure(const mslot_file *file)
 {
     mslot_failure failure = mslot_failure_of(MSLOT_ALREADY_EXISTS);
     mslot_control control;
-    ssize_t bytes = pread(file->descriptor, &control, sizeof control, (off_t)file->header.control_offset);
+    ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &control, sizeof control, (off_t)file->header.control_offset));
     if (bytes == (ssize_t)sizeof control) {
         failure.holder_pid = (int32_t)control.reader_pid;
         failure.holder_uid = control.reader_uid;
@@ -258,7 +258,7 @@ static attempt_result take_over(attempt *a, const mslot_file *file)
     // Fresh: old writers must find the seal before the name is free.
     mslot_ring_seal(&ring);
     mslot_wake_writers_slow(ring.control);
-    bool unlinked = unlink(a->path) == 0 || errno == ENOENT;
+    bool unlinked = MSLOT_UNINTERRUPTED(unlink(a->path)) == 0 || errno == ENOENT;
     attempt_result result = unlinked ? make_new(a) : fail_errno(a);
     // The old segment still takes its room until we let go of it: once more, then.
     if (unlinked && result == FAILED && a->created.failure.outcome == MSLOT_NO_SPACE) result = LOST_A_RACE;
@@ -334,7 +334,7 @@ mslot_outcome mslot_close(mslot_reader *reader)
     mslot_wake_writers_slow(reader->ring.ring.control);
     mslot_mapping *mapping = &reader->mapping;
     // The name is ours to change: the mapping holds the reader's lock.
-    if (mslot_file_has_name(mapping->path, mapping->device, mapping->inode)) unlink(mapping->path);
+    if (mslot_file_has_name(mapping->path, mapping->device, mapping->inode)) (void)MSLOT_UNINTERRUPTED(unlink(mapping->path));
     mslot_mapping_end(mapping);
     mslot_forks_hold();
     mslot_handle_free(reader);
@@ -371,7 +371,7 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
         mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
         mslot_ring_seal(&ring);
         mslot_wake_writers_slow(ring.control);
-        if (unlink(path) != 0 && errno != ENOENT) failure = mslot_failure_errno(errno);
+        if (MSLOT_UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT) failure = mslot_failure_errno(errno);
         mslot_mapping_end(&mapping);
         break;
     }

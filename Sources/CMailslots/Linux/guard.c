@@ -2,8 +2,9 @@
 //
 // A page of a mapping that lies behind the end of its file cannot be touched: the thread that does gets SIGBUS. The guard's handler
 // then takes the WHOLE segment away from its hostile file and puts private memory in its place, so that the access goes on, in
-// which every cell makes no sense. So the call that is going on finds damage where it looks next: a read before it releases what it has copied, a
-// write at its swap. And so does every later call, for the memory stays, without any mark that a fast path would have to look at.
+// which every cell makes no sense. So the call that is going on finds damage where it looks next: a read before it releases what it
+// has copied, a write at its swap. And so does every later call, for the memory stays, without any mark that a fast path would have
+// to look at.
 // (A part alone, the hole, would not do: a reader could find its cells and no slots, and read empty messages for ever.)
 //
 // The lock lives exactly as long as some part of the mapping. It stays, because mslot_file_map maps a page more than the segment has,

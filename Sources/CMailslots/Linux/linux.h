@@ -8,12 +8,22 @@
 
 #include "mailslots.h"
 
+#include <errno.h>
 #include <sys/types.h>
 
 // sys/mman.h of older systems lacks it (Linux 5.14).
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+
+/// Makes a system call again as long as a signal interrupts it: on a file system in user space or on the network any may be.
+#define MSLOT_UNINTERRUPTED(call) \
+    __extension__({ \
+        __typeof__(call) result_; \
+        do result_ = (call); \
+        while (result_ == -1 && errno == EINTR); \
+        result_; \
+    })
 
 // MARK: name.c
 

@@ -22,7 +22,9 @@ mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted)
 static bool is_our_file(const mslot_writer *writer, int descriptor)
 {
     struct stat status;
-    return fstat(descriptor, &status) == 0 && status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
+    // Only EBADF says that it was closed; whoever cannot be asked is who he was, for else each asking would leave one behind.
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return errno != EBADF;
+    return status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
 }
 
 void mslot_writer_close_query(mslot_writer *writer)
@@ -37,7 +39,7 @@ void mslot_writer_close_query(mslot_writer *writer)
 static bool reader_is_present(mslot_writer *writer)
 {
     if (writer->query_descriptor < 0 || !is_our_file(writer, writer->query_descriptor)) {
-        writer->query_descriptor = open(writer->mapping.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        writer->query_descriptor = MSLOT_UNINTERRUPTED(open(writer->mapping.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
         if (writer->query_descriptor < 0) return true;
         if (!is_our_file(writer, writer->query_descriptor)) {
             close(writer->query_descriptor);
@@ -140,10 +142,10 @@ static mslot_outcome allocate_overflow(mslot_writer *writer)
 {
     unsigned char *bytes = writer->ring.overflow.bytes;
     uint64_t byte_count = writer->ring.ring.overflow_lane_bytes;
-    if (madvise(bytes, byte_count, MADV_POPULATE_WRITE) == 0) return MSLOT_DONE;
+    if (MSLOT_UNINTERRUPTED(madvise(bytes, byte_count, MADV_POPULATE_WRITE)) == 0) return MSLOT_DONE;
     // EFAULT - "a SIGBUS would have been generated": the file system is full.
     if (errno == EFAULT) return MSLOT_NO_SPACE;
-    int descriptor = open(writer->mapping.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int descriptor = MSLOT_UNINTERRUPTED(open(writer->mapping.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (descriptor < 0) return MSLOT_SYSTEM_ERROR;
     int error = ESTALE; // the name has another file by now
     uint64_t offset = (uint64_t)(bytes - (unsigned char *)writer->mapping.base);

@@ -261,6 +261,7 @@ typedef struct mslot_inspected {
 mslot_inspected mslot_inspect(const char *name);
 
 /// Calls `each` with the canonical name of every mailslot in the directory that the caller may read; what is no mailslot is left out.
+/// After a failure some may be missing.
 mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context);
 
 /// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
