@@ -410,8 +410,25 @@ static void meet_two_that_were_sent(void)
     send_bus_error(); // its handler was for one
 }
 
+/// A handler that returns meets the same fault again, as the guard lets a stranger's; an emulator (qemu 7.2) may end in some other way.
+static void take_no_notice(int number) { (void)number; }
+static void need_deaths_by_bus_errors(void)
+{
+    pid_t child = child_start();
+    if (child == 0) {
+        sigaction(SIGBUS, &(struct sigaction){.sa_handler = take_no_notice, .sa_flags = SA_RESETHAND}, NULL);
+        map_foreign_page();
+        touch_foreign_page();
+        child_end();
+    }
+    int status;
+    expect_equal(waitpid(child, &status, 0), child);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGBUS) skip("this kernel does not end a process by SIGBUS, but with status 0x%x", status);
+}
+
 TEST(a_bus_error_that_is_not_a_mailslots_kills_as_ever)
 {
+    need_deaths_by_bus_errors();
     int status = status_of(NULL, touch_foreign_page);
     expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
     status = status_of(with_ignoring, touch_foreign_page); // a fault cannot be ignored
@@ -451,6 +468,7 @@ TEST(without_the_guard_a_file_that_is_cut_kills)
 
 TEST(a_forked_child_takes_no_bus_error_for_its_parents_mailslot)
 {
+    need_deaths_by_bus_errors();
     signal(SIGBUS, SIG_DFL);
     install_guard();
     mslot_reader *reader = must_create("orders", CELLS, LANES);
