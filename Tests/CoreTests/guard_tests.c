@@ -52,11 +52,12 @@ static void expect_every_read_says_damaged(mslot_reader *reader)
         expect_outcome(mslot_read_batch(reader, messages, 2, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
         expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DONE); // there is something to hear
         expect(!mslot_reader_check(reader));
-        expect_outcome(mslot_reset_reader(reader), MSLOT_DAMAGED);
     }
     mslot_info info = mslot_reader_info(reader);
     expect_outcome(info.outcome, MSLOT_DAMAGED);
     expect(info.damaged >= 1 && info.capacity == CELLS);
+    expect_outcome(mslot_reset_reader(reader), MSLOT_DAMAGED);
+    expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
 }
 
 static void expect_every_write_says_damaged(mslot_writer *writer)
