@@ -338,7 +338,7 @@ import Testing
             var reader = try Mailslot.create(name)
             var writer = try Mailslot.open(name)
             try writer.write("hello")
-            truncate(try Mailslot.path(name), 0)
+            unsafe truncate(try Mailslot.path(name), 0)
 
             let readError = errorOf { _ = try reader.read(timeout: .forever) }
             #expect(readError?.code == .damaged)
