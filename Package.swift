@@ -36,10 +36,10 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
-        .target(name: "CMailslots", cSettings: cSettings),
-        // The calls of Windows, for programs ported from there. `crt` is for those programs, not for us.
+        .target(name: "CMailslots", exclude: ["install.sh", "libmailslots.map"], cSettings: cSettings),
+        // The calls of Windows, for programs ported from there.
         .target(
-            name: "CMailslotsWin32", dependencies: ["CMailslots"], exclude: ["crt", "mailslots-win32.pc.in"], cSettings: cSettings),
+            name: "CMailslotsWin32", dependencies: ["CMailslots"], exclude: ["libmailslots-win32.map"], cSettings: cSettings),
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "MailslotsCommand",
@@ -50,10 +50,10 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
 
-        // The C core's own tests: C programs, so that they also run single-stepped and on other processors.
+        // The C core's own tests: C programs, so that they also run by hand and on other processors.
         .executableTarget(
-            name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests", exclude: ["README.md"],
-            cSettings: cSettings),
+            name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests",
+            exclude: ["README.md", "coverage", "not-covered.txt"], cSettings: cSettings),
         // A process that tests start: what a message costs beside time.
         .target(name: "CCounting", path: "Tests/CCounting", cSettings: cSettings),
         .executableTarget(

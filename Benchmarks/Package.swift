@@ -5,7 +5,7 @@ import PackageDescription
 let package = Package(
     name: "MailslotsBenchmarks",
     dependencies: [
-        .package(name: "Mailslots", path: "..", traits: []),
+        .package(name: "Mailslots", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
@@ -19,6 +19,7 @@ let package = Package(
             dependencies: [
                 "CBenchmarks",
                 .product(name: "Mailslots", package: "Mailslots"),
+                .product(name: "mailslot", package: "Mailslots"),  // the program that `pipe` measures
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

@@ -10,7 +10,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { CELLS_DEFAULT = 8192, LANES_DEFAULT = 1024, NANOSECONDS_A_MILLISECOND = 1000000 };
+enum {
+    CELLS_DEFAULT = 8192,
+    LANES_DEFAULT = 1024,
+    /// What programs were seen to send. Each lane may take four times as much address space, and memory once a client sends a long message.
+    MESSAGE_BYTES_DEFAULT = 65536,
+    NANOSECONDS_A_MILLISECOND = 1000000
+};
 
 /// A read that waits.
 typedef struct read_request {
@@ -315,7 +321,8 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     mslot_create_options options = mslot_create_options_default();
     options.capacity = number_from_environment("MAILSLOT_WIN32_CELLS", CELLS_DEFAULT);
     options.writers = number_from_environment("MAILSLOT_WIN32_LANES", LANES_DEFAULT);
-    options.message_bytes_max = nMaxMessageSize < MSLOT_MESSAGE_BYTES_MAX ? nMaxMessageSize : MSLOT_MESSAGE_BYTES_MAX;
+    options.message_bytes_max = number_from_environment("MAILSLOT_WIN32_MESSAGE_BYTES", MESSAGE_BYTES_DEFAULT);
+    if (nMaxMessageSize != 0 && nMaxMessageSize < options.message_bytes_max) options.message_bytes_max = nMaxMessageSize;
     options.read_timeout_ns = nanoseconds_of(lReadTimeout);
     options.mode = mode_of(lpSecurityAttributes);
     if (options.mode == 0) return mslot_win_fail_handle(ERROR_INVALID_SECURITY_DESCR);

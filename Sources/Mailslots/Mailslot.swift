@@ -15,13 +15,15 @@ internal import CMailslots
 /// try out.write("hello")
 /// ```
 ///
-/// A message has 0 to 424 bytes and is not acknowledged. Names are `"orders"`, `"app/orders"`, or in full
+/// A message has 0 to 424 bytes, or more if the creator says so, and is not acknowledged. Names are `"orders"`, `"app/orders"`, or in full
 /// `\\.\mailslot\app\orders`; the case of ASCII letters does not matter.
 ///
 /// This type is a namespace; the two ends are ``MailslotReader`` and ``MailslotWriter``.
 public enum Mailslot {
-    /// The longest message: 424 bytes.
+    /// The longest message of a mailslot whose creator allows no longer ones: 424 bytes.
     public static let maximumMessageSize = Int(MSLOT_MESSAGE_BYTES_MAX)
+    /// The longest message that a creator can allow: 16 MiB.
+    public static let maximumLongMessageSize = Int(MSLOT_LONG_BYTES_MAX)
 
     /// What happens to the unread messages of a reader that ended without closing (was killed).
     public enum UnreadMessages: Sendable, Hashable {
@@ -75,7 +77,8 @@ public enum Mailslot {
     ///   - name: The mailslot's name.
     ///   - capacity: How many messages fit: a power of two from 1 to 32768. `nil`: 4096, or what is there to adopt.
     ///   - writers: How many writers there may be at one time. `nil`: 256, or what is there to adopt.
-    ///   - maximumMessageSize: The longest message in bytes, 1 to 424. `nil`: 424, or what is there to adopt.
+    ///   - maximumMessageSize: The longest message in bytes, 1 to ``maximumLongMessageSize``. `nil`: 424, or what is there to adopt.
+    ///     Messages of more than 424 bytes cost their writers memory in the mailslot: see <doc:Rules>.
     ///   - permissions: Who may open it. `nil`: ``Permissions/owner``, or what is there to adopt.
     ///   - unread: What happens to a dead reader's messages.
     ///   - readTimeout: The mailslot's own time-out for reading.
@@ -169,6 +172,24 @@ public enum Mailslot {
     public static func remove(_ name: String) throws(MailslotError) {
         let failure = unsafe mslot_remove(name)
         guard failure.outcome == .done else { throw MailslotError(failure, name: name) }
+    }
+
+    /// Makes a mailslot whose file another process cuts short an error, where it would kill this process by SIGBUS.
+    ///
+    /// A process that may write a mailslot's file may also truncate it; who touches what is gone then dies. Nobody does so by accident,
+    /// so this is for mailslots that are shared with those whom you do not trust. Call it once, at the start of the program, after
+    /// installing any other handler of SIGBUS: all mailslots of the process are guarded then. Every call that meets the damage,
+    /// and every later one on that mailslot, throws ``MailslotError/Code/damaged``; bytes lent in place read as zeros.
+    ///
+    /// It installs a signal handler. A SIGBUS that has nothing to do with mailslots goes to the handler that was there before, or
+    /// kills as ever. A thread that has SIGBUS blocked is not guarded; a forked child is. It costs nothing until a page is missing.
+    ///
+    /// - Throws: ``MailslotError/Code/systemError`` if the handler cannot be installed. That it is installed already is not an error.
+    ///
+    /// The corresponding C function is `mslot_guard_install`.
+    public static func guardAgainstTruncation() throws(MailslotError) {
+        let failure = mslot_guard_install()
+        guard failure.outcome == .done else { throw MailslotError(failure, name: "*") }
     }
 
     /// The path of the file that a mailslot of this name has, or would have.

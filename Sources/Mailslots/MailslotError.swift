@@ -1,5 +1,14 @@
 internal import CMailslots
 
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Musl
+#endif
+
+/// Out of the reach of a property of the same name.
+private var errnoOfThread: Int32 { errno }
+
 /// What went wrong, with the cause and the cure in its description.
 ///
 /// Normal business is not an error: a full mailslot is an outcome of ``MailslotWriter/tryWrite(_:)-(RawSpan)``, and a read whose time
@@ -88,6 +97,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
     init(outcome: mslot_outcome, name: String) {
         var failure = mslot_failure()
         failure.outcome = outcome
+        failure.system_error = outcome == .systemError ? errnoOfThread : 0
         self.init(failure, name: name)
     }
 

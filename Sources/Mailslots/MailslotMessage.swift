@@ -1,6 +1,6 @@
 public import CMailslots
 
-/// A message copied out of the mailslot: up to 424 bytes, inline, without an allocation.
+/// A message copied out of the mailslot: up to 424 bytes inline, without an allocation; a longer one in memory of its own.
 ///
 /// It is a collection of its bytes:
 ///
@@ -28,19 +28,27 @@ public struct MailslotMessage: Sendable {
     }
 
     public let info: Info
-    /// How many bytes it has, 0 to 424.
+    /// How many bytes it has, 0 to 424; up to the mailslot's maximum, if that is greater.
     public let count: Int
     @usableFromInline var storage: InlineArray<424, UInt8>
+    /// The bytes of a message that is longer than `storage`.
+    @usableFromInline let long: [UInt8]?
 
     @inlinable
     init(copying view: mslot_view) {
         info = unsafe Info(position: view.position, sender: view.sender, origin: view.origin)
-        count = unsafe Int(view.byte_count)
+        let count = unsafe Int(view.byte_count)
+        self.count = count
         storage = InlineArray(repeating: 0)
+        if count > 424 {
+            // Sound: the view has `byte_count` bytes.
+            long = unsafe [UInt8](UnsafeRawBufferPointer(start: view.bytes, count: count))
+            return
+        }
+        long = nil
         if let bytes = unsafe view.bytes {
-            // Sound: the view has `byte_count` bytes, which mslot_peek has checked against 424.
+            // Sound: as above, and they fit.
             var span = storage.mutableSpan
-            let count = count
             unsafe span.withUnsafeMutableBytes { unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: count)) }
         }
     }
@@ -51,7 +59,8 @@ public struct MailslotMessage: Sendable {
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         // Sound: a UInt8 has no padding.
-        try body(unsafe storage.span.bytes.extracting(first: count))
+        if let long { return try body(unsafe long.span.bytes) }
+        return try body(unsafe storage.span.bytes.extracting(first: count))
     }
 
     /// The bytes as text; what is not UTF-8 becomes U+FFFD.
@@ -65,6 +74,7 @@ extension MailslotMessage: RandomAccessCollection {
     @inlinable
     public subscript(index: Int) -> UInt8 {
         precondition(index >= 0 && index < count, "The index is beyond the message's bytes.")
+        if let long { return long[index] }
         return storage[index]
     }
 }

@@ -105,7 +105,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     /// written and the loan is given back.
     ///
     /// - Parameters:
-    ///   - byteCount: The room that `body` needs, at most 424. The message has as many bytes as it appended.
+    ///   - byteCount: The room that `body` needs, at most 424, however long the mailslot's messages may be. The message has as many bytes as it appended.
     ///   - timeout: How long to wait for room.
     ///   - body: Fills the slot.
     /// - Returns: `.full` if there was no room in time.

@@ -26,6 +26,9 @@
         @Option(help: "How many writers there may be at one time. (default: 256)")
         var writers: Int?
 
+        @Option(help: "The longest message in bytes, 1 to \(Mailslot.maximumLongMessageSize). (default: \(Mailslot.maximumMessageSize))")
+        var maxSize: Int?
+
         @Option(help: "Permission bits in octal: 0600 for you, 0660 for your group, 0666 for everybody. (default: 0600)")
         var mode: Mode?
 
@@ -52,7 +55,8 @@
         func run() throws {
             try reportingErrors {
                 var reader = try Mailslot.create(
-                    name, capacity: capacity, writers: writers, permissions: mode?.permissions, unread: adopt ? .adopt : .discard)
+                    name, capacity: capacity, writers: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
+                    unread: adopt ? .adopt : .discard)
                 let signals = StopSignals(interrupting: reader.interrupter)
                 if isatty(STDERR_FILENO) != 0 {
                     let unread = reader.info.messageCount
@@ -127,7 +131,7 @@
 
         /// Prints what is there, and gives it back once it is written out.
         private mutating func printBatch(of reader: inout MailslotReader, timeout: MailslotTimeout) throws(MailslotError) -> Int {
-            // With an end in sight one by one: what comes behind the end stays in the mailslot.
+            // What comes behind an empty message in its batch is discarded, as by the close that follows.
             let most = limit.map { min(Self.batch, $0 - printed) } ?? Self.batch
             return try reader.withMessages(atMost: stopsAtEmpty ? Self.batch : most, timeout: timeout) { bytes, info in
                 append(bytes, info)

@@ -5,13 +5,16 @@
     /// Standard input as a window of bytes that the caller consumes from the front.
     struct StandardInput: ~Copyable {
         private(set) var isAtEnd = false
-        private(set) var storage = [UInt8](repeating: 0, count: 1 << 18)
+        private(set) var storage: [UInt8]
         /// What is there and not consumed, as a range of `storage`.
         private(set) var window = 0..<0
 
+        /// `longest`: the most bytes that the caller wants to see at once.
+        init(longest: Int) { storage = [UInt8](repeating: 0, count: max(1 << 18, 2 * longest)) }
+
         mutating func consume(_ count: Int) { window = (window.lowerBound + count)..<window.upperBound }
 
-        /// Reads until the window has `count` bytes, or the input is at its end. `count` is at most the size of the storage.
+        /// Reads until the window has `count` bytes, or the input is at its end. `count` is at most the longest.
         mutating func fill(atLeast count: Int) throws {
             while window.count < count && !isAtEnd { try fillMore() }
         }

@@ -14,10 +14,10 @@
             _ = signal(SIGPIPE, SIG_IGN)  // EPIPE says the same, and lets us close our mailslot
         }
 
-        /// As many bytes as a message at most.
         mutating func append(_ bytes: RawSpan) {
             let count = bytes.byteCount
             if count > storage.count - used { flush() }
+            if count > storage.count { storage = [UInt8](repeating: 0, count: count) }
             let start = used
             unsafe storage.withUnsafeMutableBytes { target in
                 unsafe bytes.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(from: $0) }

@@ -24,7 +24,7 @@
         @Flag(help: "Cut standard input into messages of --size bytes, whatever they are; the last may be shorter.")
         var raw = false
 
-        @Option(help: "With --raw: bytes a message, 1 to 424.")
+        @Option(help: "With --raw: bytes a message, 1 to 424, or to what the mailslot was created for.")
         var size: Int = Mailslot.maximumMessageSize
 
         @Flag(help: "Write a message of 0 bytes at the end, for read --until-empty.")
@@ -44,7 +44,9 @@
 
         func validate() throws {
             if raw && !text.isEmpty { throw ValidationError("--raw is for standard input.") }
-            if size < 1 || size > Mailslot.maximumMessageSize { throw ValidationError("--size is 1 to \(Mailslot.maximumMessageSize).") }
+            if size < 1 || size > Mailslot.maximumLongMessageSize {
+                throw ValidationError("--size is 1 to \(Mailslot.maximumLongMessageSize).")
+            }
         }
 
         func run() throws {
@@ -87,7 +89,7 @@
         }
 
         mutating func writeRecords(ofSize size: Int) throws {
-            var input = StandardInput()
+            var input = StandardInput(longest: size)
             var number = 0
             while true {
                 try input.fill(atLeast: size)
@@ -103,7 +105,8 @@
         }
 
         mutating func writeLines() throws {
-            var input = StandardInput()
+            let longest = writer.info.maximumMessageSize
+            var input = StandardInput(longest: longest)
             var number = 0
             while true {
                 try input.fill(atLeast: 1)
@@ -111,7 +114,7 @@
                 while !input.window.isEmpty {
                     let length = indexOfNewline(in: unsafe input.storage.span.bytes.extracting(input.window))
                     // Half a line at the end of the window: more may come. A line that is too long already is reported, not awaited.
-                    let mayGrow = length == nil && !input.isAtEnd && input.window.count <= Mailslot.maximumMessageSize
+                    let mayGrow = length == nil && !input.isAtEnd && input.window.count <= longest
                     if mayGrow {
                         try input.fillMore()
                         continue

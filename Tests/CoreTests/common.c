@@ -1,6 +1,10 @@
 #include "common.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 // MARK: handles
 
@@ -47,6 +51,34 @@ mslot_outcome open_outcome(const char *name)
     expect((opened.writer != NULL) == (opened.failure.outcome == MSLOT_DONE));
     if (opened.writer != NULL) must_close_writer(opened.writer);
     return opened.failure.outcome;
+}
+
+// MARK: kernels that lack something
+
+/// `test`: how the argument is compared, BPF_JSET or BPF_JEQ.
+static void install_filter(long number, int error, unsigned argument, uint16_t test, uint32_t value)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * argument)), // the low half
+        BPF_JUMP(BPF_JMP | test | BPF_K, value, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        skip("this kernel does not filter system calls: %s", strerror(errno));
+}
+
+void refuse_system_call(long number, int error) { install_filter(number, error, 0, BPF_JGE, 0); }
+void refuse_system_call_with_bits(long number, int error, unsigned argument, uint32_t bits)
+{
+    install_filter(number, error, argument, BPF_JSET, bits);
+}
+void refuse_system_call_with_value(long number, int error, unsigned argument, uint32_t value)
+{
+    install_filter(number, error, argument, BPF_JEQ, value);
 }
 
 // MARK: messages

@@ -32,6 +32,15 @@ static inline bool is_parked(const mslot_control *control) { return mslot_load_a
 /// True once some writer has slept for room `count` times.
 static inline bool has_waited(mslot_reader *reader, uint64_t count) { return mslot_reader_info(reader).writer_waits >= count; }
 
+// MARK: kernels that lack something
+
+/// From here on this process and its children get `error` from this system call, as from an older or a confined kernel.
+/// Skips the test where the kernel does not filter system calls.
+void refuse_system_call(long number, int error);
+/// Only where this argument, counted from 0, has one of these bits, or is this value.
+void refuse_system_call_with_bits(long number, int error, unsigned argument, uint32_t bits);
+void refuse_system_call_with_value(long number, int error, unsigned argument, uint32_t value);
+
 // MARK: messages
 
 /// A message says whose it is and which, and ends with a checksum over all of it; its length depends on `number`.

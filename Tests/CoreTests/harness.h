@@ -68,6 +68,8 @@ static inline uint64_t random_below(uint64_t limit) { return random_next() % lim
 /// Forks: 0 in the child, which ends with child_end. Children that are left over when the test ends are killed.
 pid_t child_start(void);
 _Noreturn void child_end(void);
+/// As waitpid, but never interrupted; the status.
+int child_wait(pid_t child, int options);
 /// Waits for a child that must end by child_end.
 void child_join(pid_t child);
 /// `kill -9`, and waits until it is gone.

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -17,6 +18,10 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 // Linux 5.14
+#endif
 
 static char path[PATH_MAX];
 
@@ -202,6 +207,7 @@ TEST(an_adopter_refuses_a_ring_that_was_destroyed_and_a_fresh_reader_replaces_it
     options.adopt = true;
     expect_outcome(create_outcome("orders", &options), MSLOT_DAMAGED);
     expect_outcome(mslot_inspect("orders").info.outcome, MSLOT_DAMAGED);
+    expect_equal(mslot_inspect("orders").info.damaged, 1);
     expect_outcome(open_outcome("orders"), MSLOT_NO_READER);
 
     mslot_reader *reader = must_create("orders", 2, 2);
@@ -367,6 +373,39 @@ TEST(a_user_without_privileges_can_do_everything_with_its_own)
     child_join(client);
 }
 
+TEST(a_directory_in_which_only_owners_remove_keeps_a_dead_readers_mailslot_from_others)
+{
+    need_root();
+    expect_equal(chmod(getenv("MAILSLOT_DIRECTORY"), 01777), 0); // as /dev/shm
+    mslot_create_options options = small_options(2, 2);
+    options.mode = 0666;
+    pid_t owner = child_start();
+    if (owner == 0) {
+        become(SOMEBODY);
+        mslot_created created = mslot_create("orders", &options);
+        expect_outcome(created.failure.outcome, MSLOT_DONE);
+        must_write(must_open("orders"), 0, 0);
+        child_end(); // killed, as far as the mailslot can tell
+    }
+    child_join(owner);
+    pid_t other = child_start();
+    if (other == 0) {
+        become(SOMEBODY_ELSE);
+        expect_outcome(mslot_remove("orders").outcome, MSLOT_NO_PERMISSION);
+        child_end();
+    }
+    child_join(other);
+    owner = child_start();
+    if (owner == 0) {
+        become(SOMEBODY);
+        mslot_reader *reader = must_adopt("orders");
+        must_read_this(reader, 0, 0); // it was not sealed by the attempt
+        must_close(reader);
+        child_end();
+    }
+    child_join(owner);
+}
+
 // MARK: limits
 
 /// A file system of its own below MAILSLOT_DIRECTORY, until unmount_small.
@@ -379,6 +418,41 @@ static void mount_small(const char *options)
 }
 
 static void unmount_small(void) { expect_equal(umount(getenv("MAILSLOT_DIRECTORY")), 0); } // EBUSY, were anything still open
+
+/// An emulator may take the advice and do nothing.
+static void need_pages_to_be_populated(void)
+{
+    void *page = mmap(NULL, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    expect(page != MAP_FAILED);
+    bool pretends = madvise(page, 1, MADV_POPULATE_WRITE) == 0; // of what may only be read
+    munmap(page, 1);
+    if (pretends) skip("this kernel does not populate pages, and says that it does");
+}
+
+TEST(a_file_system_without_room_for_an_overflow_is_an_error_of_the_long_write_and_of_no_other)
+{
+    need_pages_to_be_populated();
+    mount_small("size=128k");
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX + 1] = {0};
+    mslot_create_options options = small_options(4, 1);
+    options.message_bytes_max = 65536;
+    mslot_created created = mslot_create("orders", &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    mslot_writer *writer = must_open("orders");
+
+    expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_NO_SPACE);
+    expect_outcome(mslot_write(writer, bytes, sizeof bytes, MSLOT_FOREVER), MSLOT_NO_SPACE);
+    expect_outcome(mslot_try_write(writer, bytes, MSLOT_MESSAGE_BYTES_MAX), MSLOT_DONE);
+    expect_equal(mount("tmpfs", getenv("MAILSLOT_DIRECTORY"), "tmpfs", MS_REMOUNT, "size=1m"), 0);
+    expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+
+    unsigned char received[sizeof bytes];
+    expect_equal(mslot_read(created.reader, received, sizeof received, 0).byte_count, MSLOT_MESSAGE_BYTES_MAX);
+    expect_equal(mslot_read(created.reader, received, sizeof received, 0).byte_count, sizeof bytes);
+    must_close_writer(writer);
+    must_close(created.reader);
+    unmount_small();
+}
 
 TEST(a_full_file_system_is_an_error_at_creation_and_leaves_nothing)
 {
@@ -466,6 +540,8 @@ TEST(a_process_without_memory_is_told_so_and_leaves_nothing)
     little = before;
     little.rlim_cur = 4 << 20; // less than what is mapped already: nothing can be added
     expect_equal(setrlimit(RLIMIT_AS, &little), 0);
+    void *more = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (more != MAP_FAILED) skip("this kernel does not keep the limit on memory");
 
     mslot_failure opened = mslot_open("orders", NULL).failure;
     mslot_create_options options = small_options(16384, 16);

@@ -29,7 +29,7 @@ static ring_fixture ring_make_at(uint32_t cell_count, uint64_t first)
 {
     ring_fixture f;
     memset(&f, 0, sizeof f);
-    uint64_t bytes = mslot_layout_header(&f.header, cell_count, LANES);
+    uint64_t bytes = mslot_layout_header(&f.header, cell_count, LANES, MSLOT_MESSAGE_BYTES_MAX);
     expect(bytes != 0);
     f.segment = aligned_alloc(MSLOT_LINE_BYTES, bytes);
     memset(f.segment, 0, bytes);
@@ -134,7 +134,7 @@ TEST(a_segment_is_laid_out_as_documented)
         mslot_header header;
         memset(&header, 0, sizeof header);
 
-        expect_equal(mslot_layout_header(&header, cases[i].cells, cases[i].lanes), cases[i].bytes);
+        expect_equal(mslot_layout_header(&header, cases[i].cells, cases[i].lanes, MSLOT_MESSAGE_BYTES_MAX), cases[i].bytes);
 
         expect_equal(header.control_offset, 2048);
         expect_equal(header.lane_hints_offset, 4096);
@@ -182,7 +182,7 @@ TEST(a_geometry_out_of_range_has_no_layout)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         trying("%u cells, %u lanes", cases[i].cells, cases[i].lanes);
         mslot_header header;
-        expect_equal(mslot_layout_header(&header, cases[i].cells, cases[i].lanes), 0);
+        expect_equal(mslot_layout_header(&header, cases[i].cells, cases[i].lanes, MSLOT_MESSAGE_BYTES_MAX), 0);
     }
 }
 
@@ -190,7 +190,7 @@ static mslot_header sound_header(void)
 {
     mslot_header header;
     memset(&header, 0, sizeof header);
-    mslot_layout_header(&header, 8, 2);
+    mslot_layout_header(&header, 8, 2, MSLOT_MESSAGE_BYTES_MAX);
     header.message_bytes_max = 424;
     header.name_bytes = 6;
     memcpy(header.name, "orders", 6);

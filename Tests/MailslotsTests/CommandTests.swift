@@ -65,6 +65,20 @@ import Testing
         #expect(lines[2] == "268435456")
     }
 
+    @Test func `long lines and records pass where the reader allows them`() throws {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name, "--max-size", "70000", "--count", "3", "--json")
+        let line = String(repeating: "x", count: 69_000)
+        #expect(try mailslot("write", name, "--wait", "30", input: Data((line + "\nshort\n").utf8)).status == 0)
+        let record = [UInt8](repeating: 7, count: 70_000)
+        #expect(try mailslot("write", name, "--raw", "--size", "70000", input: Data(record)).status == 0)
+        let lines = try reader.wait().text.split(separator: "\n")
+        try #require(lines.count == 3)
+        #expect(lines[0].contains(line))
+        #expect(lines[1].contains(#""text":"short""#))
+        #expect(lines[2].count > 70_000)
+    }
+
     @Test func `a line that is too long is named, and what came before it is written`() throws {
         let name = uniqueName()
         var reader = try Mailslot.create(name)

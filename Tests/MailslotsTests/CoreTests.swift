@@ -1,16 +1,12 @@
 import Foundation
 import Testing
 
-/// The C core's own tests are a C program, so that they also run by hand, single-stepped and on other processors. Here each of them
-/// is a test of its own.
-///
-/// Not here: the tests that step a process from instruction to instruction or from call to call, `…_at_any_…`. In a debug build they
-/// take many minutes. `.ci/run core` runs them, optimised, with all the others.
+/// The C core's own tests are a C program, so that they also run by hand and on other processors. Here each of them is a test of its own.
 @Suite struct CoreTests {
     static let program = buildFolder.appending(path: "mailslots-core-tests")
     static let names: [String] = {
         let result = try? run(program, ["--list"])
-        return (result?.text ?? "").split(separator: "\n").map(String.init).filter { !$0.contains("_at_any_") }
+        return (result?.text ?? "").split(separator: "\n").map(String.init)
     }()
 
     @Test func `the C core has its tests`() {
@@ -51,7 +47,9 @@ import Testing
         #expect(foreign.isEmpty)
     }
 
-    @Test(arguments: ["clang -std=c11", "gcc -std=c11", "clang++ -x c++ -std=c++11", "g++ -x c++ -std=c++11", "g++ -x c++ -std=c++20"])
+    @Test(
+        arguments: ["clang", "gcc"].flatMap { compiler in ["c11", "c17", "c2x"].map { "\(compiler) -std=\($0)" } }
+            + ["clang++", "g++"].flatMap { compiler in [11, 14, 17, 20, 23].map { "\(compiler) -x c++ -std=c++\($0)" } })
     func `the headers compile without a warning`(compiler: String) throws {
         let words = compiler.split(separator: " ").map(String.init)
         if try run(URL(filePath: "/usr/bin/env"), ["which", words[0]]).status != 0 { try Test.cancel("\(words[0]) is not installed") }

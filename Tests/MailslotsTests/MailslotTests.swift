@@ -43,6 +43,23 @@ import Testing
         #expect(reader.info.written == 0)
     }
 
+    @Test func `a mailslot for long messages takes them beside short ones`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name, maximumMessageSize: 65536)
+        var writer = try Mailslot.open(name)
+        let lengths = [0, 424, 425, 65536]
+        for length in lengths { try writer.write([UInt8](repeating: UInt8(length % 251), count: length)) }
+        #expect(errorOf { try writer.write([UInt8](repeating: 0, count: 65537)) }?.code == .tooLong)
+        for length in lengths.dropLast() {
+            let message = try #require(try reader.read(timeout: .now))
+            #expect(message.count == length)
+            #expect(message.allSatisfy { $0 == UInt8(length % 251) })
+            #expect(message.withBytes { $0.byteCount } == length)
+        }
+        let inPlace = try reader.withMessage(timeout: .now) { bytes, _ in bytes.byteCount }
+        #expect(inPlace == 65536)
+    }
+
     @Test func `a mailslot's own maximum holds`() throws {
         let name = uniqueName()
         let reader = try Mailslot.create(name, maximumMessageSize: 10)
@@ -254,7 +271,8 @@ import Testing
     @Test func `a capacity of nothing, too many writers and too long messages are refused`() {
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), capacity: 0) }?.code == .badArgument)
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), writers: 65_000) }?.code == .badArgument)
-        #expect(errorOf { _ = try Mailslot.create(uniqueName(), maximumMessageSize: 425) }?.code == .badArgument)
+        let tooLong = Mailslot.maximumLongMessageSize + 1
+        #expect(errorOf { _ = try Mailslot.create(uniqueName(), maximumMessageSize: tooLong) }?.code == .badArgument)
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), permissions: .init(rawValue: 0o777)) }?.code == .badArgument)
     }
 
@@ -309,6 +327,27 @@ import Testing
         }
         thread.start()
         for index in 0..<1000 { #expect(try reader.read(timeout: .seconds(30))?.text == "\(index)") }
+    }
+
+    // MARK: the guard
+
+    @Test func `with the guard a mailslot whose file is cut short is damaged and can be closed`() async {
+        await #expect(processExitsWith: .success) {
+            try Mailslot.guardAgainstTruncation()
+            let name = uniqueName()
+            var reader = try Mailslot.create(name)
+            var writer = try Mailslot.open(name)
+            try writer.write("hello")
+            unsafe truncate(try Mailslot.path(name), 0)
+
+            let readError = errorOf { _ = try reader.read(timeout: .forever) }
+            #expect(readError?.code == .damaged)
+            let writeError = errorOf { try writer.write("hello") }
+            #expect(writeError?.code == .damaged)
+            reader.close()
+            let openError = errorOf { _ = try Mailslot.open(name) }
+            #expect(openError?.code == .notFound)
+        }
     }
 }
 

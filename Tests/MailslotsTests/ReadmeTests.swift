@@ -78,7 +78,7 @@ import Testing
 
     @Test func `the C program compiles and prints its message`() throws {
         let program = try #require(Self.snippets("c").first)
-        let folder = try temporaryFolder()
+        let folder = try temporaryFolder("readme")
         defer { try? FileManager.default.removeItem(at: folder) }
         let sources = packageRoot.appending(path: "Sources/CMailslots").path
         try program.text.write(to: folder.appending(path: "program.c"), atomically: true, encoding: .utf8)
@@ -97,12 +97,6 @@ import Testing
         #expect(links.count > 3)
         for link in links { #expect(FileManager.default.fileExists(atPath: packageRoot.appending(path: link).path), "\(link)") }
     }
-}
-
-private func temporaryFolder() throws -> URL {
-    let folder = URL(filePath: NSTemporaryDirectory()).appending(path: "mailslots-readme-\(UUID().uuidString)").resolvingSymlinksInPath()
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    return folder
 }
 
 private let clientFolder = URL(filePath: NSTemporaryDirectory()).resolvingSymlinksInPath().appending(

@@ -90,6 +90,24 @@ func run(_ program: URL, _ arguments: [String], input: Data = Data(), environmen
     try RunningProgram(program, arguments, input: input, environment: environment, folder: folder).wait()
 }
 
+/// Runs a program that is on the path to its end.
+@discardableResult
+func run(_ program: String, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], folder: URL? = nil) throws
+    -> RunningProgram.Result
+{
+    try run(URL(filePath: "/usr/bin/env"), [program] + arguments, input: input, environment: environment, folder: folder)
+}
+
+/// Whether a program is on the path.
+func isInstalled(_ program: String) -> Bool { (try? run("which", [program]).status) == 0 }
+
+/// A new folder, which the caller removes.
+func temporaryFolder(_ what: String) throws -> URL {
+    let folder = URL(filePath: NSTemporaryDirectory()).appending(path: "mailslots-\(what)-\(UUID().uuidString)").resolvingSymlinksInPath()
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    return folder
+}
+
 /// Runs `mailslot` to its end.
 @discardableResult
 func mailslot(_ arguments: String..., input: Data = Data(), environment: [String: String] = [:]) throws -> RunningProgram.Result {

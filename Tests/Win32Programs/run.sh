@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Programs written for Windows, compiled from their own text and run against each other: run.sh [PREFIX]
 #
-# PREFIX is an installed prefix; without it one is built. Where mingw-w64 and Wine are installed the same sources also run there, and the
+# PREFIX is an installed prefix; without it one is made. Where mingw-w64 and Wine are installed the same sources also run there, and the
 # outputs are compared.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -10,17 +10,11 @@ trap 'rm -rf "$work"' EXIT
 prefix=${1:-}
 if [ -z "$prefix" ]; then
     prefix=$work/prefix
-    ./prefix.sh "$prefix"
+    ../../Sources/CMailslots/install.sh "$prefix"
 fi
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib MAILSLOT_DIRECTORY=$work/slots
 mkdir "$MAILSLOT_DIRECTORY"
-if command -v pkg-config > /dev/null; then
-    flags=$(pkg-config --cflags --libs mailslots-win32)
-else # what it would say
-    include=$prefix/include/mailslots-win32
-    flags="-I$include -I$include/crt -Wno-format -pthread -L$prefix/lib -lmailslots-win32"
-    [ -f "$prefix/lib/libmailslots.a" ] && flags+=" -lmailslots"
-fi
+flags=$(pkg-config --cflags --libs mailslots-win32)
 
 failures=0
 check() { # check WHAT EXPECTED ACTUAL

@@ -249,22 +249,51 @@ TEST(files_that_are_no_mailslots_are_not_offered)
 
 // MARK: 1.4 WriteFile
 
-TEST(writes_of_every_size_up_to_424_arrive_whole_425_is_refused_and_nothing_is_queued)
+static void expect_whole(HANDLE client, HANDLE server, DWORD size)
+{
+    static unsigned char bytes[1 << 17], read[1 << 17];
+    for (DWORD i = 0; i < size; i++) bytes[i] = (unsigned char)(size + i * 7 + i / 251);
+    trying("%u bytes", size);
+    DWORD count = 77;
+    expect(WriteFile(client, bytes, size, &count, NULL) && count == size);
+    expect_equal(must_ask(server).next, size);
+    expect_error(ReadFile(server, read, size - 1, &count, NULL), ERROR_INSUFFICIENT_BUFFER);
+    expect(ReadFile(server, read, size, &count, NULL) && count == size);
+    expect(memcmp(bytes, read, size) == 0);
+}
+
+TEST(messages_of_every_size_up_to_64_kib_arrive_whole_and_a_longer_one_is_refused)
 {
     HANDLE server = must_create(SLOT, 0, 0);
     HANDLE client = must_open(SLOT);
-    char bytes[425], read[425];
-    for (DWORD size = 0; size <= 424; size++) {
-        memset(bytes, (int)size, sizeof bytes);
-        DWORD count = 77;
-        expect(WriteFile(client, bytes, size, &count, NULL) && count == size);
-        expect(ReadFile(server, read, sizeof read, &count, NULL) && count == size);
-        expect(memcmp(bytes, read, size) == 0);
-    }
+    for (DWORD size = 1; size <= 1100; size++) expect_whole(client, server, size); // 425 and 426 among them
+    for (DWORD size = 1101; size < 65536; size += 1 + size / 9) expect_whole(client, server, size);
+    expect_whole(client, server, 65536);
+    static char long_text[65537];
     DWORD count = 77;
-    expect_error(WriteFile(client, bytes, 425, &count, NULL), ERROR_INVALID_PARAMETER);
+    expect_error(WriteFile(client, long_text, sizeof long_text, &count, NULL), ERROR_INVALID_PARAMETER);
     expect_equal(count, 0);
     expect_equal(must_ask(server).count, 0);
+    CloseHandle(client);
+    CloseHandle(server);
+}
+
+TEST(the_environment_sets_the_longest_message)
+{
+    setenv("MAILSLOT_WIN32_LANES", "4", 1);
+    setenv("MAILSLOT_WIN32_MESSAGE_BYTES", "100000", 1);
+    HANDLE server = must_create(SLOT, MAXDWORD, 0);
+    HANDLE client = must_open(SLOT);
+    expect_whole(client, server, 100000);
+    expect_equal(must_ask(client).max, 100000);
+    expect_equal(must_ask(server).max, MAXDWORD);
+    CloseHandle(client);
+    CloseHandle(server);
+    setenv("MAILSLOT_WIN32_MESSAGE_BYTES", "424", 1);
+    server = must_create(SLOT, 0, 0);
+    client = must_open(SLOT);
+    char text[425] = {0};
+    expect_error(WriteFile(client, text, 425, NULL, NULL), ERROR_INVALID_PARAMETER);
     CloseHandle(client);
     CloseHandle(server);
 }

@@ -45,6 +45,7 @@ struct Contest {
     enum Unit {
         case nanoseconds
         case perSecond
+        case bytesPerSecond
     }
 
     var title: String

@@ -64,7 +64,7 @@ struct MailslotsBench: ParsableCommand {
             case .open: try session.open()
             case .memory: session.memory()
             case .count: try session.count()
-            case .pipe: session.pipe()
+            case .pipe: try session.pipe()
             }
         }
         print("")

@@ -40,9 +40,10 @@ struct Report {
                 line += ", p99 \(all.valueAtPercentile(99)), p99.9 \(all.valueAtPercentile(99.9)), max \(all.max) of \(all.totalCount)"
             }
             print(line)
-        case .perSecond:
+        case .perSecond, .bytesPerSecond:
+            let million = unit == .bytesPerSecond ? "MB/s" : "M/s"
             func millions(_ value: Double) -> String { (value / 1e6).text(1) }
-            var line = "  \(padded) \(millions(spread.median)) M/s (\(millions(spread.least)) to \(millions(spread.greatest)))"
+            var line = "  \(padded) \(millions(spread.median)) \(million) (\(millions(spread.least)) to \(millions(spread.greatest)))"
             if let all = outcomes.samples {
                 let slow = Double(BENCH_CHUNK) * 1e9 / Double(all.valueAtPercentile(99))
                 line += ", in the slowest hundredth of \(all.totalCount) chunks \(millions(slow)) or less"

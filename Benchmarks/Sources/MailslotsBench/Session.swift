@@ -1,5 +1,4 @@
 import CBenchmarks
-import Glibc
 
 /// The benchmarks, each with its bound.
 struct Session {
@@ -161,13 +160,17 @@ struct Session {
 
     // MARK: the program
 
-    func pipe() {
-        print("1 GiB through `mailslot write | mailslot read` against `cat | cat`")
-        let program = "../.build/release/mailslot"
-        if access(program, X_OK) != 0 {
-            print("  skipped: there is no \(program); build it with `swift build -c release` in the folder above")
-        } else {
-            print("  skipped: this comparison is not written yet")
-        }
+    mutating func pipe() throws {
+        let pipeline = try Pipeline(bytes: (quick ? 64 : 1024) << 20)
+        defer { pipeline.remove() }
+        let contest = Contest(
+            title: "\(pipeline.bytes >> 20) MiB of random bytes through the program",
+            timed: "from before the first process starts until both have ended; from a file in memory to /dev/null",
+            unit: .bytesPerSecond,
+            names: ("write | read", "cat | cat"),
+            bound: .atLeast(0.5),
+            a: { Outcome(figure: try pipeline.throughMailslot()) },
+            b: { Outcome(figure: try pipeline.throughCat()) })
+        report.show(contest, try contest.run(rounds: quick ? 2 : 5))
     }
 }

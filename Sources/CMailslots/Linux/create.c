@@ -76,21 +76,30 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
 
 // MARK: a new file
 
-static int allocate_all(int descriptor, uint64_t bytes)
+static int allocate_all(int descriptor, const mslot_header *header)
 {
-    // Now, so that a full file system is an error here and never a SIGBUS later.
+    // Now, so that a full file system is an error here and never a SIGBUS later. Only the overflow stays a hole: a writer fills
+    // its part when it needs it.
     // Beyond RLIMIT_FSIZE the kernel does not only refuse: it sends SIGXFSZ, which kills.
     struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur) return EFBIG;
-    int error;
-    do error = posix_fallocate(descriptor, 0, (off_t)bytes);
-    while (error == EINTR);
-    return error;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && header->segment_bytes > limit.rlim_cur) return EFBIG;
+    int error = mslot_file_allocate(descriptor, 0, mslot_header_fixed_bytes(header));
+    if (error != 0 || header->overflow_offset == 0) return error;
+    return MSLOT_UNINTERRUPTED(ftruncate(descriptor, (off_t)header->segment_bytes)) == 0 ? 0 : errno;
+}
+
+/// Bytes of the segment that is asked for; 0: no such geometry is allowed.
+static uint64_t layout_of(const mslot_create_options *options, mslot_header *header)
+{
+    return mslot_layout_header(
+        header,
+        options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT,
+        options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT,
+        options->message_bytes_max != 0 ? options->message_bytes_max : MSLOT_MESSAGE_BYTES_MAX);
 }
 
 static void fill_header(attempt *a, mslot_header *header)
 {
-    header->message_bytes_max = a->options.message_bytes_max != 0 ? a->options.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
     header->options = a->options.allow_remote ? MSLOT_OPTION_REMOTE : 0;
     header->mode = a->options.mode != 0 ? a->options.mode : MODE_DEFAULT;
     header->created_ns = mslot_unix_ns();
@@ -102,25 +111,22 @@ static void fill_header(attempt *a, mslot_header *header)
 /// Gives the file its name, unless the name is taken: 0, or an errno.
 static int link_to_name(int descriptor, const char *temporary, const char *path)
 {
-    if (temporary != NULL) return link(temporary, path) == 0 ? 0 : errno;
+    if (temporary != NULL) return MSLOT_UNINTERRUPTED(link(temporary, path)) == 0 ? 0 : errno;
     char proc[64];
     snprintf(proc, sizeof proc, "/proc/self/fd/%d", descriptor);
-    return linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+    return MSLOT_UNINTERRUPTED(linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno;
 }
 
 /// Locks, fills and names a new empty file. `temporary` is its name until then, or NULL.
 static attempt_result make_segment(attempt *a, int descriptor, const char *temporary)
 {
     mslot_file file = {.descriptor = descriptor};
-    uint64_t bytes = mslot_layout_header(
-        &file.header,
-        a->options.capacity != 0 ? a->options.capacity : MSLOT_CELLS_DEFAULT,
-        a->options.writers != 0 ? a->options.writers : MSLOT_LANES_DEFAULT);
+    layout_of(&a->options, &file.header);
     fill_header(a, &file.header);
 
     // fchmod: the umask does not apply, the mode is the one that was asked for.
-    if (fchmod(descriptor, file.header.mode) != 0) return fail_errno(a);
-    int error = allocate_all(descriptor, bytes);
+    if (MSLOT_UNINTERRUPTED(fchmod(descriptor, file.header.mode)) != 0) return fail_errno(a);
+    int error = allocate_all(descriptor, &file.header);
     if (error != 0) return fail(a, mslot_failure_errno(error));
     switch (mslot_lock_try(descriptor, MSLOT_LOCK_READER)) {
     case MSLOT_LOCK_TAKEN: break;
@@ -128,7 +134,7 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     case MSLOT_LOCK_FAILED: return fail_errno(a);
     }
     struct stat status;
-    if (fstat(descriptor, &status) != 0) return fail_errno(a);
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return fail_errno(a);
     file.device = status.st_dev;
     file.inode = status.st_ino;
 
@@ -151,7 +157,7 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
 
 static attempt_result make_unnamed(attempt *a, const char *directory)
 {
-    int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT);
+    int descriptor = MSLOT_UNINTERRUPTED(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT));
     if (descriptor < 0) return fail_errno(a);
     attempt_result result = make_segment(a, descriptor, NULL);
     close(descriptor);
@@ -165,10 +171,10 @@ static attempt_result make_with_temporary_name(attempt *a)
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof temporary, "%s~%lx.%llx", a->path, (long)getpid(), (unsigned long long)mslot_now_ns());
     if (length < 0 || (size_t)length >= sizeof temporary) return fail(a, mslot_failure_errno(ENAMETOOLONG));
-    int descriptor = open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT);
+    int descriptor = MSLOT_UNINTERRUPTED(open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT));
     if (descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
     attempt_result result = make_segment(a, descriptor, temporary);
-    unlink(temporary);
+    (void)MSLOT_UNINTERRUPTED(unlink(temporary));
     close(descriptor);
     return result;
 }
@@ -199,7 +205,7 @@ static mslot_failure held_failure(const mslot_file *file)
 {
     mslot_failure failure = mslot_failure_of(MSLOT_ALREADY_EXISTS);
     mslot_control control;
-    ssize_t bytes = pread(file->descriptor, &control, sizeof control, (off_t)file->header.control_offset);
+    ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &control, sizeof control, (off_t)file->header.control_offset));
     if (bytes == (ssize_t)sizeof control) {
         failure.holder_pid = (int32_t)control.reader_pid;
         failure.holder_uid = control.reader_uid;
@@ -252,7 +258,7 @@ static attempt_result take_over(attempt *a, const mslot_file *file)
     // Fresh: old writers must find the seal before the name is free.
     mslot_ring_seal(&ring);
     mslot_wake_writers_slow(ring.control);
-    bool unlinked = unlink(a->path) == 0 || errno == ENOENT;
+    bool unlinked = MSLOT_UNINTERRUPTED(unlink(a->path)) == 0 || errno == ENOENT;
     attempt_result result = unlinked ? make_new(a) : fail_errno(a);
     // The old segment still takes its room until we let go of it: once more, then.
     if (unlinked && result == FAILED && a->created.failure.outcome == MSLOT_NO_SPACE) result = LOST_A_RACE;
@@ -286,11 +292,8 @@ static attempt_result attempt_once(attempt *a)
 static bool options_are_allowed(const mslot_create_options *options)
 {
     mslot_header header;
-    uint32_t capacity = options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT;
-    uint32_t writers = options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT;
     bool mode_is_allowed = options->mode == 0 || ((options->mode & ~0666u) == 0 && (options->mode & 0600) == 0600);
-    return mslot_layout_header(&header, capacity, writers) != 0 && options->message_bytes_max <= MSLOT_MESSAGE_BYTES_MAX && mode_is_allowed
-        && options->read_timeout_ns >= 0;
+    return layout_of(options, &header) != 0 && mode_is_allowed && options->read_timeout_ns >= 0;
 }
 
 mslot_created mslot_create(const char *name_text, const mslot_create_options *options)
@@ -326,12 +329,12 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
 
 mslot_outcome mslot_close(mslot_reader *reader)
 {
-    if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
+    if (mslot_load_relaxed_32(&reader->state) != MSLOT_HANDLE_BROKEN && !mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
     mslot_ring_seal(&reader->ring.ring);
     mslot_wake_writers_slow(reader->ring.ring.control);
     mslot_mapping *mapping = &reader->mapping;
     // The name is ours to change: the mapping holds the reader's lock.
-    if (mslot_file_has_name(mapping->path, mapping->device, mapping->inode)) unlink(mapping->path);
+    if (mslot_file_has_name(mapping->path, mapping->device, mapping->inode)) (void)MSLOT_UNINTERRUPTED(unlink(mapping->path));
     mslot_mapping_end(mapping);
     mslot_forks_hold();
     mslot_handle_free(reader);
@@ -368,7 +371,7 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
         mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
         mslot_ring_seal(&ring);
         mslot_wake_writers_slow(ring.control);
-        if (unlink(path) != 0 && errno != ENOENT) failure = mslot_failure_errno(errno);
+        if (MSLOT_UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT) failure = mslot_failure_errno(errno);
         mslot_mapping_end(&mapping);
         break;
     }

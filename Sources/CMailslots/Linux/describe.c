@@ -69,7 +69,7 @@ size_t mslot_describe(const mslot_failure *failure, const char *name_text, char 
     case MSLOT_BAD_ARGUMENT:
         length = snprintf(text, capacity,
             "Mailslot \"%s\": an option is out of range. The capacity is a power of two from 1 to 32768, there is at least one writer, "
-            "capacity and writers together are at most 65535, a message has at most 424 bytes, and the mode is 0600 to 0666.", name);
+            "capacity and writers together are at most 65535, a message has at most 16 MiB, and the mode is 0600 to 0666.", name);
         break;
     case MSLOT_NOT_FOUND:
         length = snprintf(text, capacity,
@@ -133,7 +133,8 @@ size_t mslot_describe(const mslot_failure *failure, const char *name_text, char 
         break;
     case MSLOT_TOO_LONG:
         length = snprintf(text, capacity,
-            "Mailslot \"%s\": the message is too long. A message has at most 424 bytes, or less where the mailslot says so; split it.", name);
+            "Mailslot \"%s\": the message is too long. A message has at most 424 bytes, or what the mailslot's creator allows; split it, or "
+            "create the mailslot with a larger maximum.", name);
         break;
     case MSLOT_FORKED:
         length = snprintf(text, capacity, "Mailslot \"%s\" was opened by the process that this one was forked from. Open it here again.", name);

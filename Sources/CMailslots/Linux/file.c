@@ -94,7 +94,7 @@ static bool is_trusted(uint32_t owner, uint32_t trust_user)
 static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32_t trust_user)
 {
     struct stat status;
-    if (fstat(file->descriptor, &status) != 0) return mslot_failure_errno(errno);
+    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return mslot_failure_errno(errno);
     if (!S_ISREG(status.st_mode)) return mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
     file->device = status.st_dev;
     file->inode = status.st_ino;
@@ -106,9 +106,7 @@ static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32
         return failure;
     }
     // Copied once; the segment's own header is never read again.
-    ssize_t bytes;
-    do bytes = pread(file->descriptor, &file->header, sizeof file->header, 0);
-    while (bytes < 0 && errno == EINTR);
+    ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &file->header, sizeof file->header, 0));
     if (bytes < 0) return mslot_failure_errno(errno);
     if ((size_t)bytes < sizeof file->header) return mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
     mslot_outcome outcome = mslot_header_check(&file->header, (uint64_t)status.st_size);
@@ -124,12 +122,11 @@ static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32
 mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user)
 {
     // O_NONBLOCK: a FIFO of this name must not hold us up.
-    do file->descriptor = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    while (file->descriptor < 0 && errno == EINTR);
+    file->descriptor = MSLOT_UNINTERRUPTED(open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (file->descriptor < 0) {
         mslot_failure failure = mslot_failure_errno(errno);
         struct stat status;
-        if (failure.outcome == MSLOT_NO_PERMISSION && lstat(path, &status) == 0) failure.holder_uid = status.st_uid;
+        if (failure.outcome == MSLOT_NO_PERMISSION && MSLOT_UNINTERRUPTED(lstat(path, &status)) == 0) failure.holder_uid = status.st_uid;
         return failure;
     }
     mslot_failure failure = check_file(file, name, trust_user);
@@ -140,7 +137,7 @@ mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_na
 bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode)
 {
     struct stat status;
-    return lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+    return MSLOT_UNINTERRUPTED(lstat(path, &status)) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
 bool mslot_file_may_unlink(const char *path, uint32_t owner)
@@ -151,9 +148,26 @@ bool mslot_file_may_unlink(const char *path, uint32_t owner)
     memcpy(directory, path, length + 1);
     directory[length + 1] = 0;
     struct stat status;
-    if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) != 0 || stat(directory, &status) != 0) return false;
+    if (MSLOT_UNINTERRUPTED(faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS)) != 0) return false;
+    if (MSLOT_UNINTERRUPTED(stat(directory, &status)) != 0) return false;
     uid_t user = geteuid();
     return (status.st_mode & S_ISVTX) == 0 || user == 0 || user == owner || user == status.st_uid;
+}
+
+int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes)
+{
+    int error;
+    do error = posix_fallocate(descriptor, (off_t)offset, (off_t)bytes);
+    while (error == EINTR);
+    return error;
+}
+
+/// A page more than the segment, behind its end and never touched: some of the mapping, and so the lock, stays when the guard
+/// replaces the segment.
+static size_t mapped_bytes(size_t segment_bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (segment_bytes + page - 1) / page * page + page;
 }
 
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate)
@@ -161,24 +175,26 @@ mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int prote
     mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
     mapping.path = strdup(path);
     if (mapping.path == NULL) return mapping;
-    void *base = mmap(NULL, mapping.bytes, protection, MAP_SHARED | (populate ? MAP_POPULATE : 0), file->descriptor, 0);
-    if (base == MAP_FAILED) {
-        int error = errno;
-        free(mapping.path);
-        mapping.path = NULL; // mslot_mapping_end frees it
-        errno = error;
-        return mapping;
+    size_t bytes = mapped_bytes(mapping.bytes);
+    // Not so the overflow: populated, its holes would be filled.
+    bool populate_all = populate && file->header.overflow_offset == 0;
+    void *base = mmap(NULL, bytes, protection, MAP_SHARED | (populate_all ? MAP_POPULATE : 0), file->descriptor, 0);
+    if (base != MAP_FAILED) {
+        mapping.base = base;
+        // A child that had the mapping would keep its dead parent's lock.
+        madvise(base, bytes, MADV_DONTFORK);
+        // Before Linux 5.14 it is refused, and the first use of each page is slower.
+        if (populate && !populate_all) madvise(base, mslot_header_fixed_bytes(&file->header), MADV_POPULATE_WRITE);
     }
-    // A child that had the mapping would keep its dead parent's lock.
-    madvise(base, mapping.bytes, MADV_DONTFORK);
-    mapping.base = base;
+    if (base == MAP_FAILED || !mslot_guard_add(&mapping, &file->header)) mslot_mapping_end(&mapping);
     return mapping;
 }
 
 void mslot_mapping_end(mslot_mapping *mapping)
 {
     int error = errno;
-    if (mapping->base != NULL) munmap(mapping->base, mapping->bytes);
+    mslot_guard_remove(mapping);
+    if (mapping->base != NULL) munmap(mapping->base, mapped_bytes(mapping->bytes));
     free(mapping->path);
     mapping->base = NULL;
     mapping->path = NULL;

@@ -39,6 +39,7 @@ static void after_fork_in_child(void)
     // The parent's handles stay, wiped, for as long as this process lives: it may still ask them.
     for (chunk *c = chunks; c != NULL; c = c->next) memset(c->handles, 0, CHUNK_BYTES);
     free_handles = NULL;
+    mslot_guard_forget_all();
     pthread_mutex_unlock(&lock);
 }
 

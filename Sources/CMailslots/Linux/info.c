@@ -157,24 +157,44 @@ static bool is_file_of_its_name(const mslot_header *header, const char *file)
     return strcmp(expected, file) == 0;
 }
 
+/// NULL at the end with errno 0, or with the errno of what went wrong.
+static struct dirent *next_entry(DIR *entries)
+{
+    struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(entries);
+    } while (entry == NULL && errno == EINTR);
+    return entry;
+}
+
 mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context)
 {
     char buffer[PATH_MAX];
     const char *directory = mslot_directory(buffer, sizeof buffer);
-    DIR *entries = directory != NULL ? opendir(directory) : NULL;
+    DIR *entries = NULL;
+    if (directory != NULL)
+        do entries = opendir(directory);
+        while (entries == NULL && errno == EINTR);
     if (entries == NULL) return mslot_failure_errno(errno);
-    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+    mslot_failure result = mslot_failure_of(MSLOT_DONE);
+    struct dirent *entry;
+    while (result.outcome == MSLOT_DONE && (entry = next_entry(entries)) != NULL) {
         if (strncmp(entry->d_name, MSLOT_FILE_PREFIX, sizeof MSLOT_FILE_PREFIX - 1) != 0) continue;
         char path[PATH_MAX];
         int length = snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
         if (length < 0 || (size_t)length >= sizeof path) continue;
         mslot_file file;
-        if (mslot_file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE).outcome != MSLOT_DONE) continue;
+        mslot_failure failure = mslot_file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE);
+        // Out of descriptors or memory: a list that leaves something out would not say so.
+        if (failure.outcome == MSLOT_SYSTEM_ERROR) result = failure;
+        if (failure.outcome != MSLOT_DONE) continue;
         close(file.descriptor);
         if (is_file_of_its_name(&file.header, entry->d_name)) each(file.header.name, context);
     }
+    if (result.outcome == MSLOT_DONE && errno != 0) result = mslot_failure_errno(errno);
     closedir(entries);
-    return mslot_failure_of(MSLOT_DONE);
+    return result;
 }
 
 mslot_failure mslot_path(const char *name_text, char *path, size_t capacity)

@@ -8,7 +8,22 @@
 
 #include "mailslots.h"
 
+#include <errno.h>
 #include <sys/types.h>
+
+// sys/mman.h of older systems lacks it (Linux 5.14).
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/// Makes a system call again as long as a signal interrupts it: on a file system in user space or on the network any may be.
+#define MSLOT_UNINTERRUPTED(call) \
+    __extension__({ \
+        __typeof__(call) result_; \
+        do result_ = (call); \
+        while (result_ == -1 && errno == EINTR); \
+        result_; \
+    })
 
 // MARK: name.c
 
@@ -63,6 +78,14 @@ bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode);
 /// would destroy what is unread.
 bool mslot_file_may_unlink(const char *path, uint32_t owner);
 
+/// The part of a segment that is always there: all but the overflow.
+static inline uint64_t mslot_header_fixed_bytes(const mslot_header *header)
+{
+    return header->overflow_offset != 0 ? header->overflow_offset : header->segment_bytes;
+}
+/// Sets room aside for a part of the file: 0, or an errno.
+int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
+
 /// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
 mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate);
 /// Keeps errno.
@@ -90,6 +113,14 @@ void mslot_forks_release(void);
 void *mslot_handle_allocate(void);
 void mslot_handle_free(void *handle);
 
+// MARK: guard.c
+
+/// Tells the guard of a mapping, and that it is about to end. Adding fails with errno.
+bool mslot_guard_add(mslot_mapping *mapping, const mslot_header *header);
+void mslot_guard_remove(mslot_mapping *mapping);
+/// In a forked child, which has none of its parent's mappings.
+void mslot_guard_forget_all(void);
+
 // MARK: sleep.c
 
 int64_t mslot_now_ns(void);
@@ -103,7 +134,7 @@ enum {
 };
 
 /// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason.
-/// The caller looks again. `count` is at most 2 * MSLOT_WAIT_MAX. Returns the time at which it woke.
+/// The caller looks again. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
 typedef struct mslot_sleep_on {
     uint32_t *word;
     uint32_t value;

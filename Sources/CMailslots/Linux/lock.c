@@ -13,11 +13,7 @@ static struct flock write_lock_on(off_t byte)
 mslot_lock_result mslot_lock_try(int descriptor, off_t byte)
 {
     struct flock lock = write_lock_on(byte);
-    int result;
-    // EINTR cannot come from a lock that never waits on a local file system, but a network or fuse one may answer so.
-    do result = fcntl(descriptor, F_OFD_SETLK, &lock);
-    while (result != 0 && errno == EINTR);
-    if (result == 0) return MSLOT_LOCK_TAKEN;
+    if (MSLOT_UNINTERRUPTED(fcntl(descriptor, F_OFD_SETLK, &lock)) == 0) return MSLOT_LOCK_TAKEN;
     // EAGAIN, EACCES - "Operation is prohibited by locks held by other processes."
     return errno == EAGAIN || errno == EACCES ? MSLOT_LOCK_HELD_BY_ANOTHER : MSLOT_LOCK_FAILED;
 }
@@ -26,6 +22,7 @@ bool mslot_lock_is_held(int descriptor, off_t byte)
 {
     struct flock lock = write_lock_on(byte);
     errno = 0;
-    if (fcntl(descriptor, F_OFD_GETLK, &lock) != 0) return false;
+    if (MSLOT_UNINTERRUPTED(fcntl(descriptor, F_OFD_GETLK, &lock)) != 0) return false;
+    errno = 0; // an interrupted try has set it
     return lock.l_type != F_UNLCK;
 }

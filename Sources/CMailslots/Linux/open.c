@@ -188,6 +188,7 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     writer->mapping = mapping;
     writer->lane_index = taken.lane;
     writer->message_bytes_max = file.header.message_bytes_max;
+    writer->slot_bytes_max = file.header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? file.header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
     writer->process_id = (uint32_t)getpid();
     writer->waits_through_restarts = options->wait_through_restarts;
     writer->query_descriptor = -1;
@@ -232,17 +233,23 @@ mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
 mslot_outcome mslot_reset(mslot_writer *writer)
 {
     if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
-    forget_note(writer);
     mslot_ring ring = writer->ring.ring;
     mslot_outcome outcome = mslot_ring_recover_lane(&writer->ring, &ring, writer->lane_index);
-    if (outcome == MSLOT_DONE) mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    writer->unplaced = NULL;
+    if (outcome == MSLOT_DONE) {
+        // Published, perhaps, and left before Write 7. Until this is made good the note stays, for if we are killed.
+        uint32_t *wake = mslot_ring_parked_word(&writer->ring);
+        if (wake != NULL) mslot_wake_reader_slow(wake);
+    }
+    forget_note(writer);
+    mslot_writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }
 
 mslot_outcome mslot_close_writer(mslot_writer *writer)
 {
     uint32_t state = mslot_load_relaxed_32(&writer->state);
-    if (state != MSLOT_HANDLE_IDLE && state != MSLOT_HANDLE_LOANED) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (state == MSLOT_HANDLE_GONE || state == MSLOT_HANDLE_CALLING) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
     forget_note(writer);
     // Before the lock goes with the mapping: who sees the hint a moment early finds the lane busy, and tries another.

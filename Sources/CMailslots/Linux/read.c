@@ -8,7 +8,8 @@ enum { POLLS_PER_CLOCK = 32 };
 
 mslot_outcome mslot_reader_refusal(const mslot_reader *reader)
 {
-    return mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE ? MSLOT_FORKED : MSLOT_BUSY;
+    uint32_t state = mslot_load_relaxed_32(&reader->state);
+    return state == MSLOT_HANDLE_GONE ? MSLOT_FORKED : state == MSLOT_HANDLE_BROKEN ? MSLOT_DAMAGED : MSLOT_BUSY;
 }
 
 static int64_t timeout_of(const mslot_reader *reader, int64_t timeout_ns)
@@ -64,7 +65,7 @@ static mslot_look settle(mslot_reader *reader, mslot_look look)
 mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns)
 {
     if (look.outcome != MSLOT_EMPTY) return settle(reader, look);
-    if (everything_is_lent(reader)) return (mslot_look){MSLOT_BUSY, 0, NULL};
+    if (everything_is_lent(reader)) return (mslot_look){.outcome = MSLOT_BUSY};
     timeout_ns = timeout_of(reader, timeout_ns);
     if (timeout_ns <= 0) return look;
 
@@ -74,13 +75,13 @@ mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t
         if (found) {
             mslot_spin_hit(&reader->spin);
         } else {
-            if (mslot_interrupt_take(&reader->interrupt)) return (mslot_look){MSLOT_INTERRUPTED, 0, NULL};
-            if (mslot_now_ns() >= deadline) return (mslot_look){MSLOT_TIMED_OUT, 0, NULL};
+            if (mslot_interrupt_take(&reader->interrupt)) return (mslot_look){.outcome = MSLOT_INTERRUPTED};
+            if (mslot_now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
             sleep_for_message(reader, deadline);
         }
         look = mslot_ring_look(&reader->ring);
         // Only a hostile writer shows a message to the poll and none to the look; for ever, if he likes.
-        if (found && look.outcome == MSLOT_EMPTY && mslot_now_ns() >= deadline) return (mslot_look){MSLOT_TIMED_OUT, 0, NULL};
+        if (found && look.outcome == MSLOT_EMPTY && mslot_now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
     }
     return settle(reader, look);
 }
@@ -98,12 +99,16 @@ mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size
             batch.outcome = look.outcome;
             if (look.outcome != MSLOT_DONE) break;
         }
+        if (look.length > MSLOT_MESSAGE_BYTES_MAX) {
+            if (batch.count == 0) batch.outcome = MSLOT_TOO_LONG;
+            break;
+        }
         mslot_message *message = &messages[batch.count];
         message->byte_count = look.length;
         message->sender = look.slot->sender;
         message->origin = look.slot->origin;
         message->position = reader->ring.next;
-        memcpy(message->bytes, look.slot->payload, look.length);
+        memcpy(message->bytes, look.bytes, look.length);
         batch.outcome = mslot_ring_take(&reader->ring);
         batch.count++;
     }
@@ -132,7 +137,7 @@ mslot_outcome mslot_reset_reader(mslot_reader *reader)
     mslot_ring ring = reader->ring.ring;
     mslot_outcome outcome = mslot_ring_take_over(&reader->ring, &ring);
     mslot_wake_writers_slow(ring.control);
-    if (outcome == MSLOT_DONE) mslot_reader_end(reader);
+    mslot_store_relaxed_32(&reader->state, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }
 

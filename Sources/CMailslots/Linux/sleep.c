@@ -82,7 +82,8 @@ static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t dead
     long result = syscall(SYS_futex_waitv, entries, count, 0, &deadline, CLOCK_MONOTONIC);
     // ENOSYS - the kernel is older than 5.16, or an emulator; EPERM - some sandboxes. Anything but the ways to wake up means
     // "not supported": to take it for a wake would make a busy loop.
-    bool supported = result >= 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT;
+    // EFAULT: a word's page is gone, by a file that was cut short; whoever looks again finds out.
+    bool supported = result >= 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT || errno == EFAULT;
     mslot_store_relaxed_32(&waitv_support, supported ? 1 : 2);
     return supported;
 }
@@ -92,11 +93,9 @@ void mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
     int saved_errno = errno;
     int64_t latest = mslot_now_ns() + MSLOT_SLEEP_NS_MAX;
     if (deadline_ns > latest) deadline_ns = latest;
-    if (count == 1) {
-        sleep_on_one(words, deadline_ns);
-    } else if (!sleep_on_any(words, count, deadline_ns)) {
-        // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; an interrupt that comes
-        // just before the sleep waits for the re-check. More words: look at them all often.
+    if (!sleep_on_any(words, count, deadline_ns)) {
+        // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; another thread's interrupt waits for
+        // the re-check, and so does a signal handler's that comes just before the sleep. More words: look at them all often.
         if (count > 2) latest = mslot_now_ns() + BLIND_SLEEP_NS;
         sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
     }

@@ -6,10 +6,20 @@ static uint64_t round_up_to_line(uint64_t bytes) { return (bytes + MSLOT_LINE_BY
 
 static bool is_power_of_two(uint32_t count) { return count != 0 && (count & (count - 1)) == 0; }
 
-uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count)
+uint64_t mslot_overflow_lane_bytes(uint32_t message_bytes_max)
+{
+    // So that a lane has room for many messages of a few hundred bytes, and never fewer than four.
+    enum { LANE_BYTES_MIN = 256 * 1024, MESSAGES_MIN = 4 };
+    if (message_bytes_max <= MSLOT_MESSAGE_BYTES_MAX) return 0;
+    uint64_t bytes = MESSAGES_MIN * (((uint64_t)message_bytes_max + MSLOT_PAGE_BYTES - 1) / MSLOT_PAGE_BYTES * MSLOT_PAGE_BYTES);
+    return bytes > LANE_BYTES_MIN ? bytes : LANE_BYTES_MIN;
+}
+
+uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count, uint32_t message_bytes_max)
 {
     if (!is_power_of_two(cell_count) || cell_count > MSLOT_CELLS_MAX) return 0;
     if (lane_count == 0 || lane_count > (uint32_t)MSLOT_SLOTS_MAX - cell_count) return 0;
+    if (message_bytes_max == 0 || message_bytes_max > MSLOT_LONG_BYTES_MAX) return 0;
     uint64_t slot_count = (uint64_t)cell_count + lane_count;
 
     header->magic = MSLOT_MAGIC;
@@ -18,6 +28,7 @@ uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t
     header->cell_count = cell_count;
     header->lane_count = lane_count;
     header->slot_bytes = MSLOT_SLOT_BYTES;
+    header->message_bytes_max = message_bytes_max;
     header->control_offset = MSLOT_HEADER_BYTES;
     header->lane_hints_offset = header->control_offset + MSLOT_CONTROL_BYTES;
     header->lanes_offset = header->lane_hints_offset + round_up_to_line(((uint64_t)lane_count + 63) / 64 * sizeof(uint64_t));
@@ -26,6 +37,10 @@ uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t
     header->slots_offset = header->consumed_offset + round_up_to_line(slot_count * sizeof(uint64_t));
     header->overflow_offset = 0;
     header->segment_bytes = header->slots_offset + slot_count * MSLOT_SLOT_BYTES;
+    if (message_bytes_max > MSLOT_MESSAGE_BYTES_MAX) {
+        header->overflow_offset = (header->segment_bytes + MSLOT_PAGE_BYTES - 1) / MSLOT_PAGE_BYTES * MSLOT_PAGE_BYTES;
+        header->segment_bytes = header->overflow_offset + lane_count * mslot_overflow_lane_bytes(message_bytes_max);
+    }
     return header->segment_bytes;
 }
 
@@ -36,7 +51,7 @@ mslot_outcome mslot_header_check(const mslot_header *header, uint64_t file_bytes
 
     // A version has one layout for a geometry: anything else was not written by us.
     mslot_header expected = *header;
-    uint64_t segment_bytes = mslot_layout_header(&expected, header->cell_count, header->lane_count);
+    uint64_t segment_bytes = mslot_layout_header(&expected, header->cell_count, header->lane_count, header->message_bytes_max);
     bool same = segment_bytes != 0
         && header->header_bytes == expected.header_bytes
         && header->slot_bytes == expected.slot_bytes
@@ -47,8 +62,7 @@ mslot_outcome mslot_header_check(const mslot_header *header, uint64_t file_bytes
         && header->cells_offset == expected.cells_offset
         && header->consumed_offset == expected.consumed_offset
         && header->slots_offset == expected.slots_offset
-        && header->overflow_offset == 0
-        && header->message_bytes_max >= 1 && header->message_bytes_max <= MSLOT_MESSAGE_BYTES_MAX
+        && header->overflow_offset == expected.overflow_offset
         && header->name_bytes >= 1 && header->name_bytes <= MSLOT_NAME_BYTES_MAX
         && header->name[header->name_bytes] == 0;
     return same && file_bytes >= segment_bytes ? MSLOT_DONE : MSLOT_NOT_A_MAILSLOT;
@@ -64,6 +78,9 @@ mslot_ring mslot_ring_of(const mslot_header *header, void *segment)
         .cells = (uint64_t *)(void *)(base + header->cells_offset),
         .consumed = (uint64_t *)(void *)(base + header->consumed_offset),
         .slots = base + header->slots_offset,
+        .overflow = header->overflow_offset != 0 ? base + header->overflow_offset : NULL,
+        .overflow_lane_bytes = mslot_overflow_lane_bytes(header->message_bytes_max),
+        .length_max = header->overflow_offset != 0 ? header->message_bytes_max : MSLOT_MESSAGE_BYTES_MAX,
         .cell_count = header->cell_count,
         .cell_shift = (uint32_t)__builtin_ctz(header->cell_count),
         .lane_count = header->lane_count,

@@ -45,7 +45,7 @@ mslot_next_length mslot_ring_next_length(const mslot_ring *ring)
             // Valid only if the reader has not released it meanwhile.
             bool unchanged = mslot_load_acquire(cell) == seen && mslot_load_acquire(&ring->control->head) == head;
             if (!unchanged) continue;
-            return length <= MSLOT_MESSAGE_BYTES_MAX ? (mslot_next_length){MSLOT_DONE, length} : (mslot_next_length){MSLOT_DAMAGED, 0};
+            return length <= ring->length_max ? (mslot_next_length){MSLOT_DONE, length} : (mslot_next_length){MSLOT_DAMAGED, 0};
         }
         if (mslot_load_acquire(&ring->control->head) != head) continue;
         return (mslot_next_length){MSLOT_EMPTY, 0};

@@ -2,23 +2,44 @@
 
 #include "mailslots/ring.h"
 
+/// Where the bytes of a long message are, if its slot says something sensible. A hostile writer may lie about whose bytes they
+/// are, but they are bytes of this mailslot.
+static bool find_long_message(const mslot_ring *ring, mslot_look *look)
+{
+    // Each once: a hostile writer may change it under our eyes.
+    uint32_t length = *(const volatile uint32_t *)&look->slot->length;
+    uint32_t lane = *(const volatile uint32_t *)&look->slot->lane;
+    uint64_t offset = *(const volatile uint64_t *)&look->slot->extra;
+    if (length <= MSLOT_MESSAGE_BYTES_MAX || length > ring->length_max) return false;
+    if (lane >= ring->lane_count || offset > ring->overflow_lane_bytes - length) return false;
+    look->bytes = ring->overflow + lane * ring->overflow_lane_bytes + offset;
+    look->length = length;
+    look->outcome = MSLOT_DONE;
+    return true;
+}
+
 mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell)
 {
     const mslot_ring *ring = &reader->ring;
     uint64_t lap = mslot_ring_lap(ring, reader->next);
-    if (mslot_cell_is_empty_of(cell, lap)) return (mslot_look){MSLOT_EMPTY, 0, NULL};
+    if (mslot_cell_is_empty_of(cell, lap)) return (mslot_look){.outcome = MSLOT_EMPTY};
     // All N cells are lent: what follows the last is the first again, still FULL of the lap before.
-    if (reader->next - reader->head >= ring->cell_count) return (mslot_look){MSLOT_EMPTY, 0, NULL};
+    if (reader->next - reader->head >= ring->cell_count) return (mslot_look){.outcome = MSLOT_EMPTY};
 
     uint32_t index = mslot_cell_index(cell);
-    bool only_the_length_is_bad = mslot_cell_is_full_of(cell, lap) && index < ring->slot_count;
+    mslot_look look = {.outcome = MSLOT_DAMAGED};
+    if (mslot_cell_is_full_of(cell, lap) && index < ring->slot_count) {
+        look.slot = mslot_ring_slot(ring, index);
+        if (find_long_message(ring, &look)) return look;
+    }
     mslot_count(&ring->control->damaged);
-    return (mslot_look){MSLOT_DAMAGED, 0, only_the_length_is_bad ? mslot_ring_slot(ring, index) : NULL};
+    return look;
 }
 
 mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader)
 {
     mslot_count(&reader->ring.control->damaged);
+    reader->next = reader->head;
     return MSLOT_DAMAGED;
 }
 
@@ -57,7 +78,10 @@ mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *
     change_space_sequence(ring);
 
     mslot_tail tail = mslot_ring_tail(ring);
-    if (tail.outcome != MSLOT_DONE) return tail.outcome;
+    if (tail.outcome != MSLOT_DONE) {
+        mslot_count(&ring->control->damaged);
+        return tail.outcome;
+    }
     if (tail.closed) return MSLOT_CLOSED;
     *reader = (mslot_ring_reader){.ring = *ring, .head = head, .next = head};
     return MSLOT_DONE;

@@ -77,5 +77,6 @@ mslot_outcome mslot_ring_recover_lane(mslot_ring_writer *writer, const mslot_rin
     writer->own = slot;
     writer->position = mslot_load_acquire(&ring->control->head);
     writer->woken_position = 0;
+    writer->overflow.bytes = NULL;
     return MSLOT_DONE;
 }

@@ -1,8 +1,8 @@
 /*
  * Mailslots: the C API, and its manual.
  *
- * One process creates a mailslot and reads; any number of processes open it and write messages of 0 to 424 bytes. Nothing is
- * acknowledged. A write costs tens of nanoseconds and no system call, unless the reader sleeps. `kill -9` or SIGSTOP of a
+ * One process creates a mailslot and reads; any number of processes open it and write messages of 0 to 424 bytes, or longer ones
+ * if the creator allows them. Nothing is acknowledged. A write costs tens of nanoseconds and no system call, unless the reader sleeps. `kill -9` or SIGSTOP of a
  * writer at any instruction holds up nobody; a killed reader's messages wait for the next reader that adopts them.
  *
  *     mslot_created created = mslot_create("orders", NULL);            the reader
@@ -32,6 +32,13 @@
  *   Full disk. /dev/shm holds the segment, about 2 MB by default; mslot_create reserves all of it, so a full file system is
  *   an error there (NO_SPACE) and never a crash later. Docker gives a container 64 MB.
  *     Fix: a smaller capacity, a larger /dev/shm (docker run --shm-size), or MAILSLOT_DIRECTORY.
+ *
+ *   Long messages. With message_bytes_max over 424 each lane may have an overflow, room for at least four of the longest messages and
+ *   256 KiB: address space at once, memory when a writer of that lane writes its first long message, which is where NO_SPACE may come
+ *   from. It lasts as long as the mailslot. A writer waits for room when its own overflow is full, whatever room the others have.
+ *     Fix: none is needed; but a maximum of 16 MiB with 256 writers can come to 16 GiB. Short messages cost what they cost without.
+ *   A file cut short. A process that may write the file may also truncate it; who then touches what is gone gets SIGBUS, and dies.
+ *     Fix: mslot_guard_install, which makes it DAMAGED. Nobody truncates a mailslot by accident: for mailslots shared with others.
  *
  *   Permissions. The file has mode 0600: the same user. Who may write a mailslot may also read and damage it.
  *     Fix: a mode for a group; and mslot_open_options.trust_user on the writers' side, which trust only their own user and root.
@@ -64,7 +71,7 @@ typedef struct mslot_create_options {
     uint32_t capacity;
     /// Writers at one time, at least 1; capacity + writers <= 65535. 0: 256, or with `adopt` what is there.
     uint32_t writers;
-    /// The longest message in bytes, 1 to 424. 0: 424, or with `adopt` what is there.
+    /// The longest message in bytes, 1 to MSLOT_LONG_BYTES_MAX (16 MiB). 0: 424, or with `adopt` what is there.
     uint32_t message_bytes_max;
     /// Permission bits of the file; the umask does not apply. Writers need both read and write. 0: 0600, or with `adopt` what is there.
     uint32_t mode;
@@ -76,7 +83,7 @@ typedef struct mslot_create_options {
     bool allow_remote;
 } mslot_create_options;
 
-static inline mslot_create_options mslot_create_options_default(void)
+MSLOT_INLINE mslot_create_options mslot_create_options_default(void)
 {
     mslot_create_options options;
     memset(&options, 0, sizeof options);
@@ -114,7 +121,8 @@ typedef struct mslot_batch {
 } mslot_batch;
 
 /// Copies out as many messages as are there, at most `count`; waits only for the first. One wake for all.
-/// DONE: `count` in the result is at least 1, and may be less than was asked for. Else as mslot_peek.
+/// DONE: `count` in the result is at least 1, and may be less than was asked for. TOO_LONG: the next message has more than 424
+/// bytes, and stays for mslot_read or mslot_peek; a batch ends before such a one. Else as mslot_peek.
 mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns);
 
 /// Sets the mailslot's own read time-out. (SetMailslotInfo.)
@@ -136,7 +144,7 @@ mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t t
 void mslot_interrupt(mslot_reader *reader);
 
 /// After a read was left by longjmp or cancellation: makes the handle usable again. What was lent comes again, with its position.
-/// The caller knows that no call is going on. DONE, FORKED, DAMAGED.
+/// The caller knows that no call is going on. DONE, FORKED; DAMAGED or CLOSED: closing is all that is left.
 mslot_outcome mslot_reset_reader(mslot_reader *reader);
 
 /// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
@@ -160,7 +168,7 @@ typedef struct mslot_open_options {
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;
 static const uint32_t MSLOT_TRUST_ANYONE = 0xfffffffeu;
 
-static inline mslot_open_options mslot_open_options_default(void)
+MSLOT_INLINE mslot_open_options mslot_open_options_default(void)
 {
     mslot_open_options options;
     memset(&options, 0, sizeof options);
@@ -196,7 +204,8 @@ mslot_outcome mslot_writer_check_reader(mslot_writer *writer);
 void mslot_interrupt_writer(mslot_writer *writer);
 
 /// After a write was left by longjmp, by cancellation, or in a signal handler that never returned: finds out whether it was published,
-/// and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED, DAMAGED.
+/// and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED; DAMAGED: closing is
+/// all that is left.
 mslot_outcome mslot_reset(mslot_writer *writer);
 
 /// Closes; an open loan is abandoned. The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed.
@@ -257,10 +266,28 @@ typedef struct mslot_inspected {
 mslot_inspected mslot_inspect(const char *name);
 
 /// Calls `each` with the canonical name of every mailslot in the directory that the caller may read; what is no mailslot is left out.
+/// After a failure some may be missing.
 mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context);
 
 /// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
 mslot_failure mslot_remove(const char *name);
+
+// MARK: the guard
+
+/// Makes a mailslot whose file another process cuts short DAMAGED, where touching it would kill this process by SIGBUS. Opt-in, for
+/// it installs a handler of SIGBUS; once, for all of the process and all of its handles, those too that are open already.
+///
+/// The call that meets the missing page says DAMAGED, or what it had done before; every later call on that handle says DAMAGED, and
+/// closing it works as ever. A message lent in place reads as zeros from then on; mslot_release says DAMAGED. What was unread is lost.
+///
+/// Never hidden: a SIGBUS for an address outside of our mappings, for failing memory, or sent by a process. It goes to the handler
+/// that was there before, with its mask and on its stack; or kills as ever, with the same siginfo. Install other handlers of SIGBUS
+/// first; one that is installed later has to pass on what it does not know. There is no way back, for chains of handlers have none.
+///
+/// Threads: call it from any, at the start of the program. A thread that has SIGBUS blocked is not guarded. fork: a child inherits the
+/// guard, and guards its own handles. exec ends it. Costs nothing until a page is missing; then as much memory as the cells take.
+/// Not async-signal-safe. DONE, also when it was installed before; SYSTEM_ERROR.
+mslot_failure mslot_guard_install(void);
 
 // MARK: names and words
 

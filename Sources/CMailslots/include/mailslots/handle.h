@@ -20,7 +20,11 @@ extern "C" {
 #endif
 
 /// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
-enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3 };
+/// BROKEN: a reset found the segment damaged or sealed, and closing is all that is left.
+enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3, MSLOT_HANDLE_BROKEN = 4 };
+
+/// What the guard knows of a mapping; see mslot_guard_install.
+typedef struct mslot_guarded mslot_guarded;
 
 /// A mapping of a segment. The mapping, and nothing else, keeps the handle's lock.
 typedef struct mslot_mapping {
@@ -30,6 +34,7 @@ typedef struct mslot_mapping {
     uint64_t inode;
     /// The file's path, on the heap.
     char *path;
+    mslot_guarded *guarded;
 } mslot_mapping;
 
 /// How long polling may last before sleeping, learnt from what polling brought and how long sleeps last. Which processors
@@ -64,6 +69,8 @@ struct mslot_writer {
     /// Where the note goes when the thread has none, or libc uses it at this moment.
     uintptr_t no_note;
     uint32_t message_bytes_max;
+    /// The longest message that goes into a slot: message_bytes_max, or 424.
+    uint32_t slot_bytes_max;
     uint32_t process_id;
     uint32_t lane_index;
     /// Waiting for room goes on when the reader is killed.
@@ -71,6 +78,11 @@ struct mslot_writer {
     /// To ask for the reader's lock; opened at the first wait for room; -1: not yet.
     int query_descriptor;
     mslot_spin spin;
+    /// A long message that found no place yet; NULL: there is none.
+    const void *unplaced;
+    size_t unplaced_bytes;
+    /// Where the one that is being written lies.
+    uint64_t place_offset;
     mslot_mapping mapping;
 };
 
@@ -108,6 +120,7 @@ typedef struct mslot_received {
 mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted);
 mslot_death_note mslot_writer_note_slow(mslot_writer *writer);
 mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns);
+mslot_outcome mslot_writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns);
 void mslot_wake_reader_slow(uint32_t *word);
 mslot_outcome mslot_reader_refusal(const mslot_reader *reader);
 mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns);
@@ -168,17 +181,20 @@ static inline mslot_outcome mslot_writer_publish_waiting(mslot_writer *writer, i
 }
 
 /// Writes one message; when the ring is full waits up to `timeout_ns` for room (0: not at all, MSLOT_FOREVER).
-/// Returns DONE; FULL (timeout 0) or TIMED_OUT; CLOSED; NO_READER; INTERRUPTED; TOO_LONG; BUSY; FORKED; DAMAGED.
+/// Returns DONE; FULL (timeout 0) or TIMED_OUT; CLOSED; NO_READER; INTERRUPTED; TOO_LONG; BUSY; FORKED; DAMAGED; and for a writer's
+/// first message of more than 424 bytes also NO_SPACE (the file system has no room for its overflow) and SYSTEM_ERROR (errno).
 /// After anything but DONE nothing was written. `bytes` may be NULL when `byte_count` is 0.
 MSLOT_INLINE mslot_outcome mslot_write(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
     if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE))) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
-    mslot_outcome outcome = MSLOT_TOO_LONG;
-    if (MSLOT_LIKELY(byte_count <= writer->message_bytes_max)) {
+    mslot_outcome outcome;
+    if (MSLOT_LIKELY(byte_count <= writer->slot_bytes_max)) {
         mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
         mslot_writer_head(writer, slot, byte_count);
         if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
         outcome = mslot_writer_publish_waiting(writer, timeout_ns);
+    } else {
+        outcome = mslot_writer_write_long(writer, bytes, byte_count, timeout_ns);
     }
     mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
@@ -190,7 +206,7 @@ MSLOT_INLINE mslot_outcome mslot_try_write(mslot_writer *writer, const void *byt
     return mslot_write(writer, bytes, byte_count, 0);
 }
 
-/// Lends the writer's own slot, to be filled in place for as long as it takes: nobody else notices. One loan at a time.
+/// Lends the writer's own slot, 424 bytes, to be filled in place for as long as it takes: nobody else notices. One loan at a time.
 /// Publish or abandon it; until then other writes on this handle are BUSY.
 MSLOT_INLINE mslot_loaned mslot_loan(mslot_writer *writer)
 {
@@ -212,7 +228,7 @@ MSLOT_INLINE mslot_outcome mslot_publish(mslot_writer *writer, size_t byte_count
 {
     if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot_writer_refusal(writer, MSLOT_HANDLE_LOANED);
     mslot_outcome outcome = MSLOT_TOO_LONG;
-    if (MSLOT_LIKELY(byte_count <= writer->message_bytes_max)) {
+    if (MSLOT_LIKELY(byte_count <= writer->slot_bytes_max)) {
         mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), byte_count);
         outcome = mslot_writer_publish_waiting(writer, timeout_ns);
     }
@@ -277,7 +293,7 @@ MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
     view.outcome = look.outcome;
     if (MSLOT_LIKELY(look.outcome == MSLOT_DONE)) {
         view.byte_count = look.length;
-        view.bytes = look.slot->payload;
+        view.bytes = look.bytes;
         view.position = reader->ring.next;
         view.sender = look.slot->sender;
         view.origin = look.slot->origin;
@@ -288,7 +304,7 @@ MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
 }
 
 /// Gives the `count` oldest lent messages back; their bytes must not be touched any more. One wake for all.
-/// BAD_ARGUMENT: fewer are lent, and none was released.
+/// BAD_ARGUMENT: fewer are lent, and none was released. DAMAGED: the ring is destroyed; what was lent is lent no more.
 MSLOT_INLINE mslot_outcome mslot_release(mslot_reader *reader, size_t count)
 {
     if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) return mslot_reader_refusal(reader);
@@ -323,7 +339,7 @@ MSLOT_INLINE mslot_received mslot_read(mslot_reader *reader, void *buffer, size_
             received.byte_count = look.length;
             received.position = reader->ring.next;
             if (MSLOT_LIKELY(look.length <= capacity)) {
-                if (look.length != 0) memcpy(buffer, look.slot->payload, look.length);
+                if (look.length != 0) memcpy(buffer, look.bytes, look.length);
                 received.outcome = mslot_ring_take(&reader->ring);
                 mslot_reader_give_space(reader);
             } else {

@@ -31,6 +31,11 @@ typedef struct mslot_ring {
     uint64_t *cells;
     uint64_t *consumed;
     unsigned char *slots;
+    /// The bytes of long messages, lane by lane; NULL: none are allowed.
+    unsigned char *overflow;
+    uint64_t overflow_lane_bytes;
+    /// The longest length that a slot may say.
+    uint32_t length_max;
     uint32_t cell_count;
     uint32_t cell_shift;
     uint32_t lane_count;
@@ -78,6 +83,21 @@ static inline uint32_t *mslot_cell_futex(uint64_t *cell) { return (uint32_t *)(v
 
 // MARK: the writer's side
 
+enum {
+    /// A lane's overflow is kept account of in so many sections. Chosen: a message has at most a quarter of the lane's bytes.
+    MSLOT_OVERFLOW_SECTIONS = 16
+};
+
+/// A writer's account of its lane's overflow: a ring of bytes, filled from `cursor`. Long messages are released in the order in which
+/// they were written, so a section is free again when the reader has passed the last message that touches it.
+typedef struct mslot_ring_overflow {
+    /// NULL until the first long message.
+    unsigned char *bytes;
+    /// Where the last message ended. The section that holds the byte before it is in use; those behind it have to be asked for.
+    uint64_t cursor;
+    uint64_t last_position[MSLOT_OVERFLOW_SECTIONS];
+} mslot_ring_overflow;
+
 /// One lane in use. Private memory; for one thread at a time.
 typedef struct mslot_ring_writer {
     mslot_ring ring;
@@ -89,6 +109,7 @@ typedef struct mslot_ring_writer {
     uint64_t woken_position;
     /// The slot that belongs to this writer: the copy in `lane` is for whoever inherits it.
     uint32_t own;
+    mslot_ring_overflow overflow;
 } mslot_ring_writer;
 
 /// How publishing ended, and what must be woken: NULL, or the word on which the reader may be asleep.
@@ -251,6 +272,29 @@ static inline uint32_t mslot_ring_want_space(mslot_ring_writer *writer)
     return sequence;
 }
 
+// MARK: long messages, the writer's side (Ring/long.c)
+
+/// Before a writer's first long message: what may still be unread of the lane's former owners stays untouched. DONE or DAMAGED.
+/// Progress: as mslot_ring_tail. Crash: nothing changed.
+mslot_outcome mslot_ring_begin_overflow(mslot_ring_writer *writer);
+
+/// Where a long message's bytes may be put. NULL: nowhere yet, the reader has to read first.
+typedef struct mslot_place {
+    unsigned char *bytes;
+    uint64_t offset;
+} mslot_place;
+
+/// Looks for room for `byte_count` bytes, at most the ring's length_max. Nothing is taken until mslot_ring_keep_place.
+/// Until then `lane->overflow` says that anything may be there. Progress: wait-free. Crash: the next owner waits for what was published.
+mslot_place mslot_ring_place(mslot_ring_writer *writer, uint64_t byte_count);
+
+/// After the long message at `place` was published, at the position before `writer->position`: nothing is written over it
+/// until it has been read. Progress: wait-free. Crash: as mslot_ring_place.
+void mslot_ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t byte_count);
+
+/// Instead of mslot_ring_keep_place, when nothing was published. Progress: wait-free. Crash: as mslot_ring_place.
+void mslot_ring_give_place_up(mslot_ring_writer *writer);
+
 // MARK: the reader's side
 
 /// The reading end. Private memory; for one thread at a time.
@@ -267,12 +311,13 @@ typedef struct mslot_ring_reader {
 
 /// What is at a position.
 typedef struct mslot_look {
-    mslot_outcome outcome; // DONE: `slot` holds `length` bytes; EMPTY; DAMAGED, with `slot` if the position can be released
+    mslot_outcome outcome; // DONE: `length` bytes are at `bytes`; EMPTY; DAMAGED, with `slot` if the position can be released
     uint32_t length;
     mslot_slot *slot;
+    const unsigned char *bytes;
 } mslot_look;
 
-/// Where the rest of a look goes when there is no good message. Out of line. Progress: wait-free. Crash: nothing changed.
+/// Where the rest of a look goes when there is no good message, or a long one. Out of line. Progress: wait-free. Crash: nothing changed.
 mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell);
 
 enum {
@@ -295,6 +340,7 @@ static inline mslot_look mslot_ring_look(mslot_ring_reader *reader)
     // Once: a hostile writer may change it under our eyes.
     look.length = *(const volatile uint32_t *)&look.slot->length;
     if (MSLOT_UNLIKELY(look.length > MSLOT_MESSAGE_BYTES_MAX)) return mslot_ring_look_slow(reader, cell);
+    look.bytes = look.slot->payload;
     look.outcome = MSLOT_DONE;
 
     uint64_t ahead = mslot_load_relaxed(mslot_ring_cell(ring, reader->next + MSLOT_PREFETCH_CELLS));
@@ -309,7 +355,8 @@ static inline mslot_look mslot_ring_look(mslot_ring_reader *reader)
 /// Counts the message at `next` as lent. Progress: wait-free. Crash: it comes again, with the same position.
 static inline void mslot_ring_lend(mslot_ring_reader *reader) { reader->next++; }
 
-/// Whether `head` can be released. Out of line: only a damaged segment says no.
+/// Refuses to release `head`. Nothing is lent any more, so that the next look says what is damaged. Out of line: only a damaged
+/// segment comes here.
 mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader);
 
 /// Gives the oldest lent slot back as a spare (Read 3 to 5). Progress: wait-free.
@@ -334,14 +381,12 @@ static inline mslot_outcome mslot_ring_release(mslot_ring_reader *reader)
     return MSLOT_DONE;
 }
 
-/// Lends the next message and releases it at once: it was copied out, or is skipped. If it cannot be released it is lent to nobody,
-/// so that the next look says what is damaged. Progress and Crash: as mslot_ring_release. Nothing else is lent.
+/// Lends the next message and releases it at once: it was copied out, or is skipped. Progress and Crash: as mslot_ring_release.
+/// Nothing else is lent.
 static inline mslot_outcome mslot_ring_take(mslot_ring_reader *reader)
 {
     mslot_ring_lend(reader);
-    mslot_outcome released = mslot_ring_release(reader);
-    if (MSLOT_UNLIKELY(released != MSLOT_DONE)) reader->next = reader->head;
-    return released;
+    return mslot_ring_release(reader);
 }
 
 /// After releasing, before control returns to the caller (Read 6): true if every sleeper on `space_sequence` must be woken.
@@ -403,7 +448,10 @@ static inline void mslot_ring_unpark(mslot_ring_reader *reader)
 // MARK: making, taking over, closing, looking from outside (Ring/)
 
 /// Bytes of a segment of this geometry, and where its parts are. 0 if the geometry is not allowed.
-uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count);
+uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count, uint32_t message_bytes_max);
+
+/// How many bytes of overflow each lane has: 0 if no message is longer than a slot, else room for at least four of the longest.
+uint64_t mslot_overflow_lane_bytes(uint32_t message_bytes_max);
 
 /// Checks a header that has been copied to private memory: sizes, offsets, counts against `file_bytes`.
 /// DONE, NOT_A_MAILSLOT or OTHER_LAYOUT.

@@ -4,9 +4,9 @@
  * This is an ABI. Version 1. Little-endian, naturally aligned; every word that two processes touch is on a line of its
  * own writer. Nothing here is ever moved; what is reserved is zero, and stays zero until a later version gives it a meaning.
  *
- *     +--------+---------+------------+----------+----------+---------------+------------+
- *     | header | control | lane hints | lanes[W] | cells[N] | consumed[N+W] | slots[N+W] |
- *     +--------+---------+------------+----------+----------+---------------+------------+
+ *     +--------+---------+------------+----------+----------+---------------+------------+-------------+
+ *     | header | control | lane hints | lanes[W] | cells[N] | consumed[N+W] | slots[N+W] | overflow[W] |
+ *     +--------+---------+------------+----------+----------+---------------+------------+-------------+
  *     0        2048      4096         each part starts at a multiple of 64; the header says where
  *
  *     N cells (a power of two, 1 to 32768) · W writer lanes (1 or more) · N + W slots (at most 65535)
@@ -27,6 +27,11 @@
  *     | length | flags | origin | sender | lane | extra    | payload, 424 bytes  |
  *     +--------+-------+--------+--------+------+----------+---------------------+
  *     0        4       6        8        12     16         24                    448
+ *
+ * A message longer than 424 bytes has its bytes in the overflow part, which only a mailslot with a larger maximum has: for each
+ * lane as many bytes as mslot_overflow_lane_bytes() says, in one piece at offset `extra` of those of the lane `lane`. Only the lane's
+ * owner writes there, and nothing over a message until the reader's `head` has passed its position. The file has holes there until
+ * a lane's owner first needs its bytes.
  *
  * Invariants, which mslot_ring_count_indices() checks on a ring at rest:
  *   I1  Every slot index is in exactly one place: one lane's `own`, or one cell.
@@ -54,8 +59,12 @@
 #include "atomics.h"
 
 enum {
-    /// The longest message, in bytes.
+    /// The longest message that fits into a slot, in bytes; the longest of a mailslot unless its creator allows longer ones.
     MSLOT_MESSAGE_BYTES_MAX = 424,
+    /// The longest message of a mailslot whose creator allows the most: 16 MiB.
+    MSLOT_LONG_BYTES_MAX = 1 << 24,
+    /// The overflow part begins at a multiple of this, and so does each lane's.
+    MSLOT_PAGE_BYTES = 4096,
     MSLOT_SLOT_HEADER_BYTES = 24,
     MSLOT_SLOT_BYTES = 448,
     MSLOT_LINE_BYTES = 64,
@@ -94,7 +103,7 @@ typedef struct mslot_header {
     uint32_t cell_count;
     uint32_t lane_count;
     uint32_t slot_bytes;
-    /// The mailslot's own maximum, 1 to 424. (Larger ones belong to a later version.)
+    /// The mailslot's own maximum, 1 to MSLOT_LONG_BYTES_MAX.
     uint32_t message_bytes_max;
     uint64_t control_offset;
     uint64_t lane_hints_offset;
@@ -102,7 +111,7 @@ typedef struct mslot_header {
     uint64_t cells_offset;
     uint64_t consumed_offset;
     uint64_t slots_offset;
-    /// Reserved for messages longer than a slot. 0: there is no such part.
+    /// Messages longer than a slot. 0: there is no such part.
     uint64_t overflow_offset;
     uint32_t options;
     /// The permission bits of the file: 0600 and so on.
@@ -167,7 +176,7 @@ typedef struct mslot_lane {
     uint64_t wakes;
     uint32_t owner_pid;
     uint32_t owner_uid;
-    /// Reserved for a long message's place.
+    /// Says what of the lane's overflow may still be unread: 0 nothing; else what lies before this position; ~0: anything published.
     uint64_t overflow;
 } mslot_lane;
 
@@ -181,7 +190,7 @@ typedef struct mslot_slot {
     /// The writer's process id as it sees it itself. Information.
     uint32_t sender;
     uint32_t lane;
-    /// Reserved: 0.
+    /// Of a message longer than 424 bytes: where its bytes begin in the lane's overflow. Else 0.
     uint64_t extra;
     unsigned char payload[MSLOT_MESSAGE_BYTES_MAX];
 } mslot_slot;

@@ -1,0 +1,222 @@
+// A victim that writes.
+
+#include "cases.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static mslot_writer *victims_writer;
+static unsigned char victims_bytes[4][MSLOT_MESSAGE_BYTES_MAX];
+static mslot_bytes victims_messages[4];
+
+/// Opens, and writes once, so that everything slow has been done.
+static void open_and_write(void)
+{
+    victims_writer = must_open("orders");
+    handle_signal(NULL, victims_writer);
+    for (uint64_t number = 0; number < 4; number++)
+        victims_messages[number] = (mslot_bytes){victims_bytes[number], message_make(victims_bytes[number], VICTIM, number)};
+    note_outcome(mslot_try_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count));
+}
+
+static void note_write(mslot_outcome outcome)
+{
+    if (outcome == MSLOT_DONE) shared_set(&world->returned, 1);
+    note_outcome(outcome);
+}
+static void write_one(void) { note_write(mslot_write(victims_writer, victims_bytes[1], victims_messages[1].byte_count, MSLOT_FOREVER)); }
+static void try_to_write_one(void) { note_write(mslot_try_write(victims_writer, victims_bytes[1], victims_messages[1].byte_count)); }
+static void write_three(void)
+{
+    mslot_batch batch = mslot_write_batch(victims_writer, victims_messages + 1, 3, MSLOT_FOREVER);
+    shared_set(&world->returned, batch.count);
+    note_outcome(batch.outcome);
+}
+static void publish_loan(void)
+{
+    mslot_loaned loaned = mslot_loan(victims_writer);
+    memcpy(loaned.bytes, victims_bytes[1], victims_messages[1].byte_count);
+    note_write(mslot_publish(victims_writer, victims_messages[1].byte_count, MSLOT_FOREVER));
+}
+static void abandon_loan(void)
+{
+    mslot_loaned loaned = mslot_loan(victims_writer);
+    memcpy(loaned.bytes, victims_bytes[1], victims_messages[1].byte_count);
+    note_outcome(mslot_abandon(victims_writer));
+}
+
+/// The victim's messages that are in the ring, or were: what came in all, less what others sent.
+static uint64_t published_by_victim(uint64_t sent_by_others)
+{
+    return mslot_ring_tail(&bystander->ring.ring).position - cells - sent_by_others;
+}
+
+/// While a writer is stopped: whoever reads and writes goes on.
+static void go_on_beside_a_writer(const row *r)
+{
+    if (r->meanwhile == THE_READER_IS_KILLED_AND_ANOTHER_ADOPTS) {
+        kill_reader();
+        reader = must_adopt("orders");
+    }
+    if (r->reader == HERE) consume();
+    for (uint32_t i = 0; i + 1 < cells && i < 3; i++) send_now(bystander, BYSTANDER);
+    consume();
+}
+
+/// A writer is stopped while the reader closes: it had published before, or is told so.
+static void close_beside_a_writer(const row *r, pid_t victim)
+{
+    bool published = published_by_victim(1 + r->unread) == r->operation->at_stake;
+    must_close(reader);
+    victim_continue(victim);
+    victim_finish(victim);
+    if (r->operation->otherwise != MSLOT_FULL || outcome_of_act() != MSLOT_FULL)
+        expect_outcome(outcome_of_act(), published ? MSLOT_DONE : MSLOT_CLOSED);
+    come_to(published ? "published" : "closed");
+    expect_outcome(mslot_try_write(bystander, "x", 1), MSLOT_CLOSED);
+    must_close_writer(bystander);
+    child_kill(victim);
+    expect_equal(files_in_directory(), 0);
+}
+
+/// On 0, and on nothing else, every kernel wakes for a dying thread: some before 6.2 look at more than the thread's number.
+static void expect_published_cells_to_wake(void)
+{
+    const mslot_ring *ring = &bystander->ring.ring;
+    uint64_t tail = mslot_ring_tail(ring).position;
+    for (uint64_t at = ring->control->head; at != tail; at++) expect_equal(*mslot_cell_futex(mslot_ring_cell(ring, at)), 0);
+}
+
+static void play_writer(const row *r)
+{
+    start_reader(r->reader);
+    bystander = must_open("orders");
+    pid_t victim = victim_start(&r->operation->act, r->in_pid_namespace);
+    expect_outcome(outcome_of_act(), MSLOT_DONE);
+    consume();
+    for (uint32_t i = 0; i < r->unread; i++) send_now(bystander, BYSTANDER);
+    bool hooked = r->reader == PARKED && r->fate == KILLED;
+    if (hooked && mslot_writer_note_slow(bystander).pending == &bystander->no_note) skip("the kernel offers no robust list");
+    reach(victim);
+
+    if (r->fate == KILLED) {
+        victim_kill(victim);
+        if (r->reader == HERE) expect_published_cells_to_wake();
+    } else {
+        if (r->fate == INTERRUPTED) {
+            victim_signal(victim, SIGUSR1);
+        } else {
+            victim_stop(victim);
+            if (r->meanwhile == THE_READER_CLOSES) return close_beside_a_writer(r, victim);
+            go_on_beside_a_writer(r);
+            victim_continue(victim);
+        }
+        victim_finish(victim);
+        if (outcome_of_act() != r->operation->otherwise && (r->fate != INTERRUPTED || outcome_of_act() != MSLOT_INTERRUPTED))
+            expect_outcome(outcome_of_act(), MSLOT_DONE);
+    }
+
+    uint32_t in_use = r->fate == KILLED ? 1 : 2;
+    if (r->heirs == BEFORE_READING && lanes > in_use) expect_lanes_recoverable(in_use);
+    consume();
+    uint64_t published = arrived_from(VICTIM) - 1;
+    expect(published >= shared_get(&world->returned) && published <= r->operation->at_stake);
+    if (r->fate != KILLED) {
+        expect_equal(published, shared_get(&world->returned));
+        child_kill(victim);
+    }
+    if (r->heirs == A_LAP_LATER) {
+        for (uint32_t i = 0; i < 2 * cells + 1; i++) {
+            send_now(bystander, BYSTANDER);
+            consume();
+        }
+    }
+    expect_lanes_work(1);
+    send_now(bystander, BYSTANDER);
+    consume();
+    expect_all_arrived(0);
+
+    if (r->operation->at_stake > 1) snprintf(world->label, LABEL_BYTES, "%llu published", (unsigned long long)published);
+    else if (published == 0) come_to(r->fate == KILLED ? "lost" : mslot_outcome_text(outcome_of_act()));
+    else come_to(hooked && system_calls_made() == 0 ? "published, the kernel woke the reader" : "published");
+
+    must_close_writer(bystander);
+    if (reader != NULL) {
+        must_close(reader);
+    } else {
+        kill_reader();
+        expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+    }
+}
+
+// MARK: the rows
+
+#define WRITER(...) .act = {open_and_write, __VA_ARGS__, NULL}, .play = play_writer
+#define ONE_AT_STAKE .at_stake = 1, .must_see = {"lost|published", "published", "the wait was interrupted|published"}
+#define THREE_AT_STAKE .at_stake = 3, .must_see = {"0 published|1 published|2 published|3 published", "3 published"}
+#define BY_THE_KERNEL "lost|published, the kernel woke the reader|published"
+
+static const operation
+    writing = {"write", WRITER(write_one), ONE_AT_STAKE},
+    trying_to_write = {"try_write", WRITER(try_to_write_one), ONE_AT_STAKE},
+    trying_in_vain = {"try_write, full", WRITER(try_to_write_one), .at_stake = 1, .otherwise = MSLOT_FULL,
+        .must_see = {"lost", "published|the mailslot is full"}},
+    waiting_for_room = {"write, waits for room", WRITER(write_one), ONE_AT_STAKE, .awaken = consume},
+    batch = {"write_batch of 3", WRITER(write_three), THREE_AT_STAKE},
+    waiting_batch = {"write_batch of 3, waits", WRITER(write_three), THREE_AT_STAKE, .awaken = consume},
+    publishing_loan = {"loan, publish", WRITER(publish_loan), ONE_AT_STAKE},
+    abandoning_loan = {"loan, abandon", WRITER(abandon_loan), .must_see = {"lost", "done"}};
+
+#define ONE_FREE .cells = 2, .unread = 1
+#define FULL .cells = 2, .unread = 2
+
+static const row rows[] = {
+    {&writing, KILLED, .heirs = BEFORE_READING},
+    {&writing, KILLED, .unread = 8, .heirs = A_LAP_LATER},
+    {&writing, KILLED, ONE_FREE, .heirs = BEFORE_READING},
+    {&writing, KILLED, .cells = 2, .heirs = A_LAP_LATER},
+    {&writing, KILLED, .cells = 1},
+    {&writing, KILLED, .reader = PARKED, .must_see = BY_THE_KERNEL},
+    {&writing, KILLED, .reader = PARKED, .in_pid_namespace = true, .must_see = BY_THE_KERNEL},
+    {&writing, KILLED, .reader = SPINNING},
+    {&writing, KILLED, .reader = SPINNING, .in_pid_namespace = true, .is_long = true},
+    {&writing, STOPPED, .cells = CELLS_DEFAULT},
+    {&writing, STOPPED, ONE_FREE},
+    {&writing, STOPPED, .reader = PARKED},
+    {&writing, STOPPED, .reader = PARKED, .in_pid_namespace = true, .is_long = true},
+    {&writing, STOPPED, .reader = SPINNING},
+    {&writing, STOPPED, .meanwhile = THE_READER_CLOSES, .must_see = "published|closed"},
+    {&writing, STOPPED, .reader = PARKED, .meanwhile = THE_READER_IS_KILLED_AND_ANOTHER_ADOPTS},
+
+    {&trying_to_write, KILLED, .reader = PARKED, .must_see = BY_THE_KERNEL},
+    {&trying_to_write, KILLED, ONE_FREE, .heirs = BEFORE_READING, .is_long = true},
+    {&trying_to_write, STOPPED, .reader = PARKED, .is_long = true},
+    {&trying_in_vain, KILLED, FULL, .heirs = BEFORE_READING},
+    {&trying_in_vain, STOPPED, FULL},
+    {&trying_in_vain, STOPPED, FULL, .meanwhile = THE_READER_CLOSES, .must_see = "closed"},
+
+    {&waiting_for_room, KILLED, FULL},
+    {&waiting_for_room, KILLED, FULL, .in_pid_namespace = true, .is_long = true},
+    {&waiting_for_room, KILLED, .cells = 1, .unread = 1, .heirs = A_LAP_LATER, .is_long = true},
+    {&waiting_for_room, STOPPED, FULL},
+    {&waiting_for_room, STOPPED, .cells = 1, .unread = 1, .is_long = true},
+    {&waiting_for_room, STOPPED, FULL, .meanwhile = THE_READER_CLOSES, .must_see = "published|closed"},
+    {&waiting_for_room, INTERRUPTED, FULL},
+
+    {&batch, KILLED, .heirs = BEFORE_READING},
+    {&batch, KILLED, .reader = PARKED},
+    {&batch, KILLED, .cells = 4, .heirs = A_LAP_LATER, .is_long = true},
+    {&batch, KILLED, .reader = PARKED, .in_pid_namespace = true, .is_long = true},
+    {&batch, STOPPED, .reader = PARKED},
+    {&batch, STOPPED, .reader = SPINNING, .is_long = true},
+    {&waiting_batch, KILLED, .cells = 2},
+    {&waiting_batch, STOPPED, .cells = 4, .unread = 4, .is_long = true},
+
+    {&publishing_loan, KILLED, .heirs = BEFORE_READING},
+    {&publishing_loan, KILLED, .reader = PARKED, .must_see = BY_THE_KERNEL},
+    {&publishing_loan, STOPPED, .reader = PARKED},
+    {&abandoning_loan, KILLED, .cells = CELLS_DEFAULT},
+    {&abandoning_loan, STOPPED, .is_long = true},
+};
+const table writer_rows = TABLE(rows);
