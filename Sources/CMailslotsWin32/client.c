@@ -165,6 +165,8 @@ static HANDLE open_local(const char *name, DWORD access, DWORD disposition, cons
     if (failure.outcome != MSLOT_DONE) return mslot_win_fail_handle(mslot_win_error_of(failure));
     mslot_open_options options = mslot_open_options_default();
     options.trust_user = trust_from_environment();
+    // As for a server that is everyone's.
+    if (options.trust_user != MSLOT_TRUST_NOBODY_ELSE) mslot_guard_install();
     mslot_opened opened = mslot_open(name, &options);
     if (opened.writer == NULL) {
         // A killed server's mailslot is gone, as it is on Windows.

@@ -15,6 +15,14 @@ static mslot_win_entry *entries;
 static uint32_t entry_count;
 static uint32_t first_free = NO_ENTRY;
 
+static void free_entry(mslot_win_entry *entry)
+{
+    entry->object = NULL;
+    entry->generation = (entry->generation + 1) & ((1 << GENERATION_BITS) - 1);
+    entry->next_free = first_free;
+    first_free = (uint32_t)(entry - entries);
+}
+
 // MARK: the lock
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
@@ -22,10 +30,17 @@ static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }
 
 static void after_fork_in_child(void)
 {
-    // The parent's handles are not the child's: what they name belongs to the parent, and to threads that do not exist here.
-    entries = NULL;
-    entry_count = 0;
+    // The parent's handles are not the child's: what they name belongs to the parent, and to threads that do not exist here. They count
+    // as closed, so that none of them ever names what the child opens.
     first_free = NO_ENTRY;
+    for (uint32_t i = entry_count; i-- > 0;) {
+        if (entries[i].object != NULL) {
+            free_entry(&entries[i]);
+        } else {
+            entries[i].next_free = first_free;
+            first_free = i;
+        }
+    }
     mslot_win_servers_forget();
     mslot_win_clients_forget();
     mslot_win_waits_forget();
@@ -113,10 +128,7 @@ void mslot_win_release(mslot_win_object *object)
 static void close_entry(mslot_win_entry *entry)
 {
     mslot_win_object *object = entry->object;
-    entry->object = NULL;
-    entry->generation = (entry->generation + 1) & ((1 << GENERATION_BITS) - 1);
-    entry->next_free = first_free;
-    first_free = (uint32_t)(entry - entries);
+    free_entry(entry);
     if (--object->handles == 0 && object->kind->last_handle_closed != NULL) object->kind->last_handle_closed(object);
     mslot_win_release(object);
 }

@@ -327,6 +327,8 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     options.mode = mode_of(lpSecurityAttributes);
     if (options.mode == 0) return mslot_win_fail_handle(ERROR_INVALID_SECURITY_DESCR);
 
+    // Others may cut the file short: an error then, not the end of this process.
+    if (options.mode != 0600) mslot_guard_install();
     mslot_win_server *server = calloc(1, sizeof *server);
     char path[PATH_MAX];
     mslot_failure failure = mslot_path(name.text, path, sizeof path);

@@ -132,6 +132,9 @@ bool mslot_win_start_service(void *(*run)(void *), void *argument)
 {
     sigset_t all, before;
     sigfillset(&all);
+    // Not those that the thread itself causes: SIGBUS may have a guard.
+    static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL};
+    for (size_t i = 0; i < ARRAYSIZE(own); i++) sigdelset(&all, own[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
     bool started = start_detached(&thread, 0, run, argument);

@@ -139,6 +139,25 @@ TEST(a_slot_of_everyone_is_opened_by_another_user)
     CloseHandle(server);
 }
 
+TEST(a_slot_of_everyone_whose_file_is_cut_short_is_error_1392_and_no_crash)
+{
+    SECURITY_DESCRIPTOR descriptor;
+    SECURITY_ATTRIBUTES attributes = {sizeof attributes, &descriptor, FALSE};
+    InitializeSecurityDescriptor(&descriptor, SECURITY_DESCRIPTOR_REVISION);
+    SetSecurityDescriptorDacl(&descriptor, TRUE, NULL, FALSE);
+    HANDLE server = CreateMailslotA(SLOT, 0, 0, &attributes);
+    HANDLE client = must_open(SLOT);
+    must_write(client, "lost");
+    char path[512];
+    snprintf(path, sizeof path, "%s/mailslot.orders", getenv("MAILSLOT_DIRECTORY"));
+    expect(truncate(path, 0) == 0);
+    expect_error(read_some(server), ERROR_FILE_CORRUPT);
+    expect_error(WriteFile(client, "x", 1, NULL, NULL), ERROR_FILE_CORRUPT);
+    expect(CloseHandle(client));
+    expect(CloseHandle(server));
+    unlink(path);
+}
+
 TEST(the_environment_sets_cells_and_lanes)
 {
     setenv("MAILSLOT_WIN32_CELLS", "4", 1);
@@ -667,9 +686,14 @@ TEST(a_forked_child_has_none_of_its_parents_handles)
         expect_error(WriteFile(client, "x", 1, NULL, NULL), ERROR_INVALID_HANDLE);
         expect_error(read_some(server), ERROR_INVALID_HANDLE);
         expect_error(CloseHandle(server), ERROR_INVALID_HANDLE);
-        HANDLE own = must_open(SLOT);
-        must_write(own, "from the child");
-        CloseHandle(own);
+        HANDLE own[8];
+        for (size_t i = 0; i < ARRAYSIZE(own); i++) {
+            own[i] = must_open(SLOT);
+            expect(own[i] != client && own[i] != server); // the parent's never come to life again
+        }
+        must_write(own[0], "from the child");
+        expect_error(WriteFile(client, "x", 1, NULL, NULL), ERROR_INVALID_HANDLE);
+        for (size_t i = 0; i < ARRAYSIZE(own); i++) CloseHandle(own[i]);
         child_end();
     }
     child_join(child);

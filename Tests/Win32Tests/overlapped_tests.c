@@ -298,7 +298,9 @@ TEST(an_overlapped_read_that_began_later_with_a_shorter_time_ends_first)
     DWORD count = 77;
     expect_error(ReadFile(server, a, sizeof a, NULL, &first), ERROR_IO_PENDING);
     wait_until(waits("orders"));
+    uint64_t parks = mslot_inspect("orders").info.reader_parks;
     expect(SetMailslotInfo(server, 50));
+    wait_until(mslot_inspect("orders").info.reader_parks > parks); // whoever waits for the first has gone back to sleep
     expect_error(ReadFile(server, b, sizeof b, NULL, &second), ERROR_IO_PENDING);
     int64_t begun = now_ns();
     expect_error(GetOverlappedResult(server, &second, &count, TRUE), ERROR_SEM_TIMEOUT);
