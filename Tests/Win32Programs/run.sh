@@ -81,6 +81,7 @@ run_on_linux() { # run_on_linux LABEL FOLDER
         wait $server || true
         check "$1: documented server, $build" "$documented" "$(cat "$work/server.out")"
     done
+    check "$1: wide runtime" "failures: 0" "$(timeout 60 "$2/wide_runtime" <<< "a long line")"
     check "$1: polling receiver" "$polling" "$(timeout 60 "$2/polling_receiver")"
     check "$1: woken reader" "$woken" "$(timeout 60 "$2/woken_reader")"
 }
@@ -96,6 +97,7 @@ build_on_linux() { # build_on_linux FOLDER CC CXX
         cp "$program.c" "$1/$program.cpp"
         $3 -DUNICODE -fshort-wchar "$1/$program.cpp" $flags -o "$1/${program}_unicode_cpp"
     done
+    $2 -DUNICODE -fshort-wchar wide_runtime.c $flags -o "$1/wide_runtime"
     for program in polling_receiver woken_reader; do $2 "$program.c" $flags -o "$1/$program"; done
 }
 

@@ -28,6 +28,7 @@ for program in documented_server documented_client; do
     $gcc -static "$program.c" -o "$work/${program}_ansi.exe"
     $gcc -static -municode -DUNICODE -D_UNICODE "$program.c" -o "$work/${program}_unicode.exe"
 done
+$gcc -static -municode -DUNICODE -D_UNICODE wide_runtime.c -o "$work/wide_runtime.exe"
 for program in polling_receiver woken_reader; do $gcc -static "$program.c" -o "$work/$program.exe"; done
 cd "$work"
 timeout 120 wineboot -i > /dev/null 2>&1 || { echo "skipped wine: it does not start here"; exit 0; }
@@ -59,6 +60,8 @@ for build in ansi unicode; do
     check "documented server, $build" $'ready\nread: one\nread: two words\nread: plain\nread: end' "$(plain server.out)"
 done
 
+timeout 100 wine wide_runtime.exe > server.out 2> /dev/null <<< "a long line" || true
+check "wide runtime" "failures: 0" "$(plain server.out)"
 timeout 100 wine polling_receiver.exe > server.out 2> /dev/null || true
 polling=$'open without a server: 2\nmessage 0 (9 bytes)\nmessage 1 (9 bytes)\nmessage 2 (9 bytes)\nmessage 3 (9 bytes)\nmessage 4 (9 bytes)\nstop (4 bytes)\nreceived 6'
 check "polling receiver" "$polling" "$(plain server.out)"
