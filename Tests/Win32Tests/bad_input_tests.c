@@ -41,6 +41,31 @@ TEST(every_call_refuses_every_garbage_handle)
     }
 }
 
+TEST(a_closed_handle_does_not_come_to_life_when_its_place_is_used_again)
+{
+    HANDLE old[100];
+    for (size_t i = 0; i < ARRAYSIZE(old); i++) {
+        old[i] = CreateEventA(NULL, TRUE, FALSE, NULL);
+        expect(CloseHandle(old[i]));
+        for (size_t j = 0; j <= i; j++) expect_error(SetEvent(old[j]), ERROR_INVALID_HANDLE);
+    }
+    HANDLE live = CreateEventA(NULL, TRUE, FALSE, NULL);
+    for (size_t i = 0; i < ARRAYSIZE(old); i++) expect(old[i] != live);
+    expect(CloseHandle(live));
+}
+
+TEST(handles_run_out_with_an_error_and_come_back)
+{
+    static HANDLE all[40000];
+    size_t count = 0;
+    while (count < ARRAYSIZE(all) && (all[count] = CreateEventA(NULL, TRUE, FALSE, NULL)) != NULL) count++;
+    expect_equal(GetLastError(), ERROR_NO_SYSTEM_RESOURCES);
+    expect_equal(count, 32767);
+    for (size_t i = 0; i < count; i++) expect((LONG_PTR)all[i] > 0 && (LONG_PTR)all[i] <= INT32_MAX && CloseHandle(all[i]));
+    HANDLE live = CreateEventA(NULL, TRUE, FALSE, NULL);
+    expect(live != NULL && CloseHandle(live));
+}
+
 TEST(memory_that_is_not_there_is_error_998_and_nothing_is_lost)
 {
     HANDLE server = must_create(SLOT, 0, 0);

@@ -702,6 +702,29 @@ TEST(a_forked_child_has_none_of_its_parents_handles)
     CloseHandle(server);
 }
 
+TEST(a_forked_child_waits_for_room_in_its_parents_slot_which_is_not_its_own)
+{
+    setenv("MAILSLOT_WIN32_CELLS", "2", 1);
+    uint64_t *words = shared_words(1);
+    HANDLE server = must_create(SLOT, 0, 0);
+    pid_t child = child_start();
+    if (child == 0) {
+        HANDLE client = must_open(SLOT);
+        must_write(client, "1");
+        must_write(client, "2");
+        shared_set(&words[0], 1);
+        must_write(client, "3");
+        CloseHandle(client);
+        child_end();
+    }
+    wait_until(shared_get(&words[0]) != 0);
+    must_read(server, "1");
+    must_read(server, "2");
+    child_join(child);
+    must_read(server, "3");
+    CloseHandle(server);
+}
+
 // MARK: about a slot
 
 TEST(a_mailslot_has_no_file_type_and_a_creation_time)
