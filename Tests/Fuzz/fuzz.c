@@ -263,6 +263,7 @@ static void play_in_memory(scene *s, const unsigned char *bytes, size_t byte_cou
         if (mslot_ring_recover_lane(&writers[i].ring, &ring, lane) != MSLOT_DONE) continue;
         writers[i].mapping = (mslot_mapping){.base = base, .bytes = byte_count};
         writers[i].message_bytes_max = header.message_bytes_max;
+        writers[i].slot_bytes_max = header.message_bytes_max;
         writers[i].lane_index = lane;
         writers[i].query_descriptor = -1;
         writers[i].waits_through_restarts = true; // there is no file to ask
