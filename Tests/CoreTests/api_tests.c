@@ -785,6 +785,22 @@ TEST(a_write_leaves_no_note_behind_and_touches_none_that_libc_has_made)
     must_close(p.reader);
 }
 
+TEST(a_handle_that_a_reset_finds_damaged_can_still_be_closed)
+{
+    mslot_reader *reader = must_create("orders", 4, 1);
+    mslot_writer *writer = must_open("orders");
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    writer->ring.lane->own = 77;
+    memset(reader->ring.ring.cells, 0xff, 4 * sizeof(uint64_t));
+    expect_outcome(mslot_reset(writer), MSLOT_DAMAGED);
+    expect_outcome(mslot_reset_reader(reader), MSLOT_DAMAGED);
+    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DAMAGED);
+    expect_outcome(mslot_publish(writer, 1, 0), MSLOT_DAMAGED);
+    expect_outcome(mslot_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DAMAGED);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
 TEST(a_write_left_between_publishing_and_waking_wakes_the_reader_when_it_is_reset)
 {
     pair p = pair_make(4);

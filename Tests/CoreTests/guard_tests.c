@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,11 +52,12 @@ static void expect_every_read_says_damaged(mslot_reader *reader)
         expect_outcome(mslot_read_batch(reader, messages, 2, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
         expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DONE); // there is something to hear
         expect(!mslot_reader_check(reader));
-        expect_outcome(mslot_reset_reader(reader), MSLOT_DAMAGED);
     }
     mslot_info info = mslot_reader_info(reader);
     expect_outcome(info.outcome, MSLOT_DAMAGED);
     expect(info.damaged >= 1 && info.capacity == CELLS);
+    expect_outcome(mslot_reset_reader(reader), MSLOT_DAMAGED);
+    expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
 }
 
 static void expect_every_write_says_damaged(mslot_writer *writer)
@@ -413,8 +415,30 @@ static void meet_two_that_were_sent(void)
     send_bus_error(); // its handler was for one
 }
 
+/// A handler may send the signal on, as the guard does with a stranger's; an emulator (qemu 7.2) may end in some other way.
+static void send_on(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    signal(number, SIG_DFL);
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid), number, info);
+}
+static void need_deaths_by_bus_errors(void)
+{
+    pid_t child = child_start();
+    if (child == 0) {
+        sigaction(SIGBUS, &(struct sigaction){.sa_sigaction = send_on, .sa_flags = SA_SIGINFO}, NULL);
+        map_foreign_page();
+        touch_foreign_page();
+        child_end();
+    }
+    int status;
+    expect_equal(waitpid(child, &status, 0), child);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGBUS) skip("this kernel does not end a process by SIGBUS, but with status 0x%x", status);
+}
+
 TEST(a_bus_error_that_is_not_a_mailslots_kills_as_ever)
 {
+    need_deaths_by_bus_errors();
     int status = status_of(NULL, touch_foreign_page);
     expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
     status = status_of(with_ignoring, touch_foreign_page); // a fault cannot be ignored
@@ -454,6 +478,7 @@ TEST(without_the_guard_a_file_that_is_cut_kills)
 
 TEST(a_forked_child_takes_no_bus_error_for_its_parents_mailslot)
 {
+    need_deaths_by_bus_errors();
     signal(SIGBUS, SIG_DFL);
     install_guard();
     mslot_reader *reader = must_create("orders", CELLS, LANES);

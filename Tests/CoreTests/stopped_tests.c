@@ -221,6 +221,40 @@ TEST(a_writer_hears_of_room_that_comes_again_when_another_used_up_what_came_at_a
     must_close(reader);
 }
 
+static void create_full_with_room_wanted(void)
+{
+    create_with_two();
+    mslot_store_relaxed_32(&reader->ring.ring.control->space_wanted, 1); // so that the read has something to announce
+}
+static void read_one_and_another(void)
+{
+    (void)mslot_read(reader, bytes, sizeof bytes, 0);
+    the_act_is_over();
+    (void)mslot_read(reader, bytes, sizeof bytes, 0);
+}
+static uint32_t sequence_to_sleep_on;
+static bool would_sleep;
+static void fill_and_ask_for_room(pid_t victim)
+{
+    (void)victim;
+    writer = must_open("orders");
+    while (mslot_try_write(writer, "x", 1) == MSLOT_DONE) {}
+    sequence_to_sleep_on = mslot_ring_want_space(&writer->ring);
+    would_sleep = mslot_try_write(writer, "x", 1) == MSLOT_FULL;
+}
+static void expect_word_of_the_next_room(void)
+{
+    if (would_sleep) expect(writer->ring.ring.control->space_sequence != sequence_to_sleep_on);
+    close_writer_and_remove();
+}
+
+TEST(a_writer_that_asks_for_room_at_any_instruction_of_a_read_hears_of_it_or_of_the_next)
+{
+    meet_at_any_instruction(&(meeting){
+        .prepare = create_full_with_room_wanted, .act = read_one_and_another,
+        .meanwhile = fill_and_ask_for_room, .afterwards = expect_word_of_the_next_room});
+}
+
 // MARK: recovery
 
 /// A writer that dies after it has published and before it has made a note of it: Write 5, and nothing of Write 6.

@@ -328,14 +328,6 @@ import Testing
         thread.start()
         for index in 0..<1000 { #expect(try reader.read(timeout: .seconds(30))?.text == "\(index)") }
     }
-}
-
-/// Carries a noncopyable value into a closure that runs once.
-final class Moved<Value: ~Copyable>: @unchecked Sendable {
-    // Sound: set before the thread starts, taken by it alone.
-    private var value: Value?
-    init(_ value: consuming Value) { self.value = consume value }
-    func take() -> Value { value.take()! }
 
     // MARK: the guard
 
@@ -346,12 +338,23 @@ final class Moved<Value: ~Copyable>: @unchecked Sendable {
             var reader = try Mailslot.create(name)
             var writer = try Mailslot.open(name)
             try writer.write("hello")
-            truncate(try Mailslot.path(name), 0)
+            unsafe truncate(try Mailslot.path(name), 0)
 
-            #expect(errorOf { _ = try reader.read(timeout: .forever) }?.code == .damaged)
-            #expect(errorOf { try writer.write("hello") }?.code == .damaged)
+            let readError = errorOf { _ = try reader.read(timeout: .forever) }
+            #expect(readError?.code == .damaged)
+            let writeError = errorOf { try writer.write("hello") }
+            #expect(writeError?.code == .damaged)
             reader.close()
-            #expect(errorOf { _ = try Mailslot.open(name) }?.code == .notFound)
+            let openError = errorOf { _ = try Mailslot.open(name) }
+            #expect(openError?.code == .notFound)
         }
     }
+}
+
+/// Carries a noncopyable value into a closure that runs once.
+final class Moved<Value: ~Copyable>: @unchecked Sendable {
+    // Sound: set before the thread starts, taken by it alone.
+    private var value: Value?
+    init(_ value: consuming Value) { self.value = consume value }
+    func take() -> Value { value.take()! }
 }

@@ -329,7 +329,7 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
 
 mslot_outcome mslot_close(mslot_reader *reader)
 {
-    if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
+    if (mslot_load_relaxed_32(&reader->state) != MSLOT_HANDLE_BROKEN && !mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
     mslot_ring_seal(&reader->ring.ring);
     mslot_wake_writers_slow(reader->ring.ring.control);
     mslot_mapping *mapping = &reader->mapping;

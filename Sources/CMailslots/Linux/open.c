@@ -242,14 +242,14 @@ mslot_outcome mslot_reset(mslot_writer *writer)
         if (wake != NULL) mslot_wake_reader_slow(wake);
     }
     forget_note(writer);
-    if (outcome == MSLOT_DONE) mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    mslot_writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }
 
 mslot_outcome mslot_close_writer(mslot_writer *writer)
 {
     uint32_t state = mslot_load_relaxed_32(&writer->state);
-    if (state != MSLOT_HANDLE_IDLE && state != MSLOT_HANDLE_LOANED) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (state == MSLOT_HANDLE_GONE || state == MSLOT_HANDLE_CALLING) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
     forget_note(writer);
     // Before the lock goes with the mapping: who sees the hint a moment early finds the lane busy, and tries another.

@@ -8,7 +8,8 @@ enum { POLLS_PER_CLOCK = 32 };
 
 mslot_outcome mslot_reader_refusal(const mslot_reader *reader)
 {
-    return mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE ? MSLOT_FORKED : MSLOT_BUSY;
+    uint32_t state = mslot_load_relaxed_32(&reader->state);
+    return state == MSLOT_HANDLE_GONE ? MSLOT_FORKED : state == MSLOT_HANDLE_BROKEN ? MSLOT_DAMAGED : MSLOT_BUSY;
 }
 
 static int64_t timeout_of(const mslot_reader *reader, int64_t timeout_ns)
@@ -136,7 +137,7 @@ mslot_outcome mslot_reset_reader(mslot_reader *reader)
     mslot_ring ring = reader->ring.ring;
     mslot_outcome outcome = mslot_ring_take_over(&reader->ring, &ring);
     mslot_wake_writers_slow(ring.control);
-    if (outcome == MSLOT_DONE) mslot_reader_end(reader);
+    mslot_store_relaxed_32(&reader->state, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }
 

@@ -14,6 +14,7 @@ mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted)
 {
     uint32_t state = mslot_load_relaxed_32(&writer->state);
     if (state == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    if (state == MSLOT_HANDLE_BROKEN) return MSLOT_DAMAGED;
     return wanted == MSLOT_HANDLE_LOANED && state == MSLOT_HANDLE_IDLE ? MSLOT_BAD_ARGUMENT : MSLOT_BUSY;
 }
 

@@ -144,7 +144,7 @@ mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t t
 void mslot_interrupt(mslot_reader *reader);
 
 /// After a read was left by longjmp or cancellation: makes the handle usable again. What was lent comes again, with its position.
-/// The caller knows that no call is going on. DONE, FORKED, DAMAGED.
+/// The caller knows that no call is going on. DONE, FORKED; DAMAGED or CLOSED: closing is all that is left.
 mslot_outcome mslot_reset_reader(mslot_reader *reader);
 
 /// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
@@ -200,7 +200,8 @@ mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages,
 void mslot_interrupt_writer(mslot_writer *writer);
 
 /// After a write was left by longjmp, by cancellation, or in a signal handler that never returned: finds out whether it was published,
-/// and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED, DAMAGED.
+/// and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED; DAMAGED: closing is
+/// all that is left.
 mslot_outcome mslot_reset(mslot_writer *writer);
 
 /// Closes; an open loan is abandoned. The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed.

@@ -20,7 +20,8 @@ extern "C" {
 #endif
 
 /// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
-enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3 };
+/// BROKEN: a reset found the segment damaged or sealed, and closing is all that is left.
+enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3, MSLOT_HANDLE_BROKEN = 4 };
 
 /// What the guard knows of a mapping; see mslot_guard_install.
 typedef struct mslot_guarded mslot_guarded;
