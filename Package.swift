@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .library(name: "Mailslots", targets: ["Mailslots"]),
         .library(name: "CMailslots", targets: ["CMailslots"]),
+        .library(name: "CMailslotsWin32", targets: ["CMailslotsWin32"]),
         .executable(name: "mailslot", targets: ["MailslotsCommand"]),
     ],
     traits: [
@@ -36,6 +37,9 @@ let package = Package(
     ],
     targets: [
         .target(name: "CMailslots", exclude: ["install.sh", "libmailslots.map"], cSettings: cSettings),
+        // The calls of Windows, for programs ported from there.
+        .target(
+            name: "CMailslotsWin32", dependencies: ["CMailslots"], exclude: ["libmailslots-win32.map"], cSettings: cSettings),
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "MailslotsCommand",

@@ -844,6 +844,21 @@ TEST(a_writer_that_waits_for_room_learns_within_about_a_second_that_the_reader_w
     expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
 }
 
+TEST(a_writer_that_asks_learns_that_the_reader_was_killed_before_it_writes)
+{
+    uint64_t *words = shared_words(1);
+    pid_t reader = start_reader(4, 0, &words[0]);
+    mslot_writer *writer = must_open("orders");
+    expect_outcome(mslot_writer_check_reader(writer), MSLOT_DONE);
+    must_write(writer, 0, 0);
+    child_kill(reader);
+    wait_until(mslot_writer_check_reader(writer) == MSLOT_NO_READER);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+    expect_outcome(mslot_writer_check_reader(writer), MSLOT_NO_READER);
+    expect_outcome(mslot_write(writer, "x", 1, 0), MSLOT_CLOSED);
+    must_close_writer(writer);
+}
+
 TEST(a_writer_told_so_waits_through_the_restart_of_a_killed_reader)
 {
     uint64_t *words = shared_words(3);

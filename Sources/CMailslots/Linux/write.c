@@ -51,6 +51,16 @@ static bool reader_is_present(mslot_writer *writer)
     return mslot_lock_is_held(writer->query_descriptor, MSLOT_LOCK_READER) || errno != 0;
 }
 
+mslot_outcome mslot_writer_check_reader(mslot_writer *writer)
+{
+    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    int saved_errno = errno;
+    bool present = reader_is_present(writer);
+    errno = saved_errno;
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return present ? MSLOT_DONE : MSLOT_NO_READER;
+}
+
 // MARK: waiting for room
 
 /// Polls a while for room, for the reader may be at work.

@@ -1,0 +1,247 @@
+// A client's end: a mailslot that was opened by its name, to write to.
+//
+// A writer of the core is for one thread at a time, so each client has a lock; it is held while a write waits for room.
+
+#include "win.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { WAIT_MS_DEFAULT = 10000, NANOSECONDS_A_MILLISECOND = 1000000 };
+
+typedef struct client {
+    mslot_win_object object;
+    struct client *next;
+    /// NULL: on another machine.
+    mslot_writer *writer;
+    char *path;
+    /// How long a write waits for room.
+    int64_t wait_ns;
+    pthread_mutex_t in_use;
+    /// The thread whose write waits for room. Guarded by the lock of all.
+    mslot_win_thread *waiting;
+    bool cancelled;
+    bool closed;
+} client;
+
+static client *clients;
+
+void mslot_win_clients_forget(void) { clients = NULL; }
+
+// MARK: writing
+
+static DWORD error_of_outcome(mslot_outcome outcome)
+{
+    // The limit of Windows is said by the same code as ours.
+    if (outcome == MSLOT_TIMED_OUT) return ERROR_NOT_ENOUGH_QUOTA;
+    return mslot_win_error_of((mslot_failure){.outcome = outcome});
+}
+
+/// Locked; unlocks while it waits. The client is in use by us, and its mailslot was full.
+static mslot_outcome wait_for_room(client *to, const void *bytes, DWORD count)
+{
+    // Its own process would have to read: it may be this very thread.
+    if (to->wait_ns == 0 || mslot_win_server_is_own(to->path)) return MSLOT_FULL;
+    to->waiting = mslot_win_this_thread();
+    to->cancelled = false;
+    int64_t deadline = mslot_win_now_ns() + to->wait_ns;
+    mslot_outcome outcome = MSLOT_INTERRUPTED;
+    // An interrupt may have been meant for the write before, which no longer waited when it came.
+    while (outcome == MSLOT_INTERRUPTED && !to->cancelled) {
+        mslot_win_unlock();
+        int64_t left = deadline - mslot_win_now_ns();
+        outcome = mslot_write(to->writer, bytes, count, left > 1 ? left : 1);
+        mslot_win_lock();
+    }
+    to->waiting = NULL;
+    return outcome;
+}
+
+DWORD mslot_win_client_write(mslot_win_object *object, const void *bytes, DWORD count)
+{
+    client *to = (client *)object;
+    if (to->writer == NULL) return ERROR_BAD_NETPATH;
+    mslot_win_unlock();
+    pthread_mutex_lock(&to->in_use);
+    // A killed server is noticed before a message is lost to it. Two system calls, 0.5 µs: most of what a write costs.
+    mslot_outcome outcome = mslot_writer_check_reader(to->writer);
+    if (outcome == MSLOT_DONE) outcome = mslot_write(to->writer, bytes, count, 0);
+    mslot_win_lock();
+    if (outcome == MSLOT_FULL) outcome = to->closed ? MSLOT_INTERRUPTED : wait_for_room(to, bytes, count);
+    pthread_mutex_unlock(&to->in_use);
+    return error_of_outcome(outcome);
+}
+
+static bool interrupt(client *to, mslot_win_thread *thread)
+{
+    bool waits = to->waiting != NULL && (thread == NULL || to->waiting == thread);
+    if (waits) {
+        to->cancelled = true;
+        mslot_interrupt_writer(to->writer);
+    }
+    return waits;
+}
+
+bool mslot_win_client_cancel(mslot_win_object *object, mslot_win_thread *thread) { return interrupt((client *)object, thread); }
+
+bool mslot_win_clients_cancel(mslot_win_thread *thread)
+{
+    bool any = false;
+    for (client *to = clients; to != NULL; to = to->next) any = interrupt(to, thread) || any;
+    return any;
+}
+
+mslot_info mslot_win_client_info(mslot_win_object *object)
+{
+    client *to = (client *)object;
+    if (to->writer == NULL) return (mslot_info){.outcome = MSLOT_BAD_ARGUMENT};
+    return mslot_writer_info(to->writer);
+}
+
+// MARK: open and close
+
+static int64_t wait_from_environment(void)
+{
+    const char *text = secure_getenv("MAILSLOT_WIN32_WAIT_MS");
+    int64_t milliseconds = WAIT_MS_DEFAULT;
+    if (text != NULL && text[0] != 0) {
+        char *end;
+        errno = 0;
+        unsigned long number = strtoul(text, &end, 10);
+        if (*end == 0 && errno == 0 && text[0] != '-' && number <= INT32_MAX) milliseconds = (int64_t)number;
+    }
+    return milliseconds * NANOSECONDS_A_MILLISECOND;
+}
+
+static uint32_t trust_from_environment(void)
+{
+    const char *text = secure_getenv("MAILSLOT_WIN32_TRUST");
+    if (text == NULL || text[0] == 0) return MSLOT_TRUST_NOBODY_ELSE;
+    if (strcmp(text, "anyone") == 0) return MSLOT_TRUST_ANYONE;
+    char *end;
+    unsigned long user = strtoul(text, &end, 10);
+    return *end == 0 && text[0] != '-' && user < MSLOT_TRUST_ANYONE ? (uint32_t)user : MSLOT_TRUST_NOBODY_ELSE;
+}
+
+static client *client_new(mslot_writer *writer, const char *path)
+{
+    client *made = calloc(1, sizeof *made);
+    char *kept_path = path != NULL ? strdup(path) : NULL;
+    if (made == NULL || (path != NULL && kept_path == NULL)) {
+        free(made);
+        free(kept_path);
+        return NULL;
+    }
+    made->object.kind = &mslot_win_client_kind;
+    made->writer = writer;
+    made->path = kept_path;
+    made->wait_ns = wait_from_environment();
+    pthread_mutex_init(&made->in_use, NULL);
+    return made;
+}
+
+/// The handle of a new client; takes the writer over.
+static HANDLE handle_of_new(mslot_writer *writer, const char *path, DWORD access, const SECURITY_ATTRIBUTES *attributes)
+{
+    client *made = client_new(writer, path);
+    if (made == NULL) {
+        if (writer != NULL) mslot_close_writer(writer);
+        return mslot_win_fail_handle(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    mslot_win_lock();
+    made->next = clients;
+    clients = made;
+    mslot_win_retain(&made->object);
+    HANDLE handle = mslot_win_handle_new(&made->object, access, attributes != NULL && attributes->bInheritHandle);
+    mslot_win_release(&made->object);
+    mslot_win_unlock();
+    return handle;
+}
+
+static HANDLE open_local(const char *name, DWORD access, DWORD disposition, const SECURITY_ATTRIBUTES *attributes)
+{
+    char path[PATH_MAX];
+    mslot_failure failure = mslot_path(name, path, sizeof path);
+    if (failure.outcome != MSLOT_DONE) return mslot_win_fail_handle(mslot_win_error_of(failure));
+    mslot_open_options options = mslot_open_options_default();
+    options.trust_user = trust_from_environment();
+    // As for a server that is everyone's.
+    if (options.trust_user != MSLOT_TRUST_NOBODY_ELSE) mslot_guard_install();
+    mslot_opened opened = mslot_open(name, &options);
+    if (opened.writer == NULL) {
+        // A killed server's mailslot is gone, as it is on Windows.
+        bool gone = opened.failure.outcome == MSLOT_NO_READER;
+        return mslot_win_fail_handle(gone ? ERROR_FILE_NOT_FOUND : mslot_win_error_of(opened.failure));
+    }
+    if (disposition == CREATE_NEW) {
+        mslot_close_writer(opened.writer);
+        return mslot_win_fail_handle(ERROR_FILE_EXISTS);
+    }
+    // Now, while the name still leads to it: later writes ask through what this opened.
+    mslot_writer_check_reader(opened.writer);
+    HANDLE handle = handle_of_new(opened.writer, path, access, attributes);
+    bool existed = disposition == OPEN_ALWAYS || disposition == CREATE_ALWAYS;
+    if (handle != INVALID_HANDLE_VALUE) SetLastError(existed ? ERROR_ALREADY_EXISTS : 0);
+    return handle;
+}
+
+HANDLE WINAPI CreateFileA(LPCSTR lpFileName, DWORD dwDesiredAccess, DWORD dwShareMode, LPSECURITY_ATTRIBUTES lpSecurityAttributes,
+    DWORD dwCreationDisposition, DWORD dwFlagsAndAttributes, HANDLE hTemplateFile)
+{
+    (void)dwShareMode; // free since Vista
+    (void)dwFlagsAndAttributes;
+    (void)hTemplateFile;
+    if (dwCreationDisposition < CREATE_NEW || dwCreationDisposition > TRUNCATE_EXISTING) return mslot_win_fail_handle(ERROR_INVALID_PARAMETER);
+    mslot_win_name name = mslot_win_name_parse(lpFileName);
+    switch (name.kind) {
+    case MSLOT_WIN_LOCAL: return open_local(name.text, dwDesiredAccess, dwCreationDisposition, lpSecurityAttributes);
+    case MSLOT_WIN_REMOTE: return handle_of_new(NULL, NULL, dwDesiredAccess, lpSecurityAttributes);
+    case MSLOT_WIN_OTHER: return mslot_win_fail_handle(ERROR_NOT_SUPPORTED);
+    case MSLOT_WIN_NO_SUCH_DEVICE:
+    case MSLOT_WIN_ROOT:
+    case MSLOT_WIN_TRAILING_SEPARATOR: return mslot_win_fail_handle(ERROR_FILE_NOT_FOUND);
+    case MSLOT_WIN_NOTHING: return mslot_win_fail_handle(ERROR_PATH_NOT_FOUND);
+    case MSLOT_WIN_TOO_LONG: return mslot_win_fail_handle(ERROR_FILENAME_EXCED_RANGE);
+    case MSLOT_WIN_BAD_CHARACTERS: break;
+    }
+    return mslot_win_fail_handle(ERROR_INVALID_NAME);
+}
+
+HANDLE WINAPI CreateFileW(LPCWSTR lpFileName, DWORD dwDesiredAccess, DWORD dwShareMode, LPSECURITY_ATTRIBUTES lpSecurityAttributes,
+    DWORD dwCreationDisposition, DWORD dwFlagsAndAttributes, HANDLE hTemplateFile)
+{
+    char name[MSLOT_WIN_NAME_BYTES_MAX];
+    if (lpFileName == NULL) return mslot_win_fail_handle(ERROR_PATH_NOT_FOUND);
+    if (!mslot_win_name_narrow(lpFileName, name)) return mslot_win_fail_handle(ERROR_INVALID_NAME);
+    return CreateFileA(
+        name, dwDesiredAccess, dwShareMode, lpSecurityAttributes, dwCreationDisposition, dwFlagsAndAttributes, hTemplateFile);
+}
+
+/// Writes never are outstanding when WriteFile has returned.
+static bool is_signalled(mslot_win_object *object, mslot_win_thread *thread)
+{
+    (void)object;
+    (void)thread;
+    return true;
+}
+
+static void last_handle_closed(mslot_win_object *object)
+{
+    client *to = (client *)object;
+    to->closed = true;
+    interrupt(to, NULL);
+}
+
+static void destroy(mslot_win_object *object)
+{
+    client *to = (client *)object;
+    client **link = &clients;
+    while (*link != to) link = &(*link)->next;
+    *link = to->next;
+    if (to->writer != NULL) mslot_close_writer(to->writer);
+    pthread_mutex_destroy(&to->in_use);
+    free(to->path);
+    free(to);
+}
+
+const mslot_win_kind mslot_win_client_kind = {.is_signalled = is_signalled, .last_handle_closed = last_handle_closed, .destroy = destroy};

@@ -1,0 +1,163 @@
+// The file calls: what each does with each kind of handle.
+
+#include "win.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// MARK: memory
+
+static bool is_readable(uintptr_t address)
+{
+    // The kernel copies 8 bytes in before it refuses the first argument: EFAULT or EINVAL. Aligned, so that they lie in one page.
+    int saved_errno = errno;
+    bool readable = syscall(SYS_rt_sigprocmask, ~0, address & ~(uintptr_t)7, NULL, 8) == 0 || errno != EFAULT;
+    errno = saved_errno;
+    return readable;
+}
+
+DWORD mslot_win_check_memory(const void *bytes, size_t count)
+{
+    if (count == 0) return 0;
+    uintptr_t first = (uintptr_t)bytes, last;
+    if (__builtin_add_overflow(first, count - 1, &last)) return ERROR_NOACCESS;
+    // Windows maps nothing in the first 64 KiB.
+    bool readable = first >= 0x10000 && is_readable(first) && (first >> 12 == last >> 12 || is_readable(last));
+    return readable ? 0 : ERROR_NOACCESS;
+}
+
+// MARK: read and write
+
+typedef struct file_call {
+    HANDLE file;
+    /// A read fills `buffer`, a write takes from `bytes`.
+    bool reads;
+    void *buffer;
+    const void *bytes;
+    DWORD size;
+    DWORD *count;
+    OVERLAPPED *overlapped;
+    LPOVERLAPPED_COMPLETION_ROUTINE routine;
+    bool with_routine;
+} file_call;
+
+static bool is_file(const mslot_win_object *object)
+{
+    return object->kind == &mslot_win_server_kind || object->kind == &mslot_win_client_kind || object->kind == &mslot_win_stream_kind;
+}
+
+/// 0, or why this call is refused for a handle of this kind and access.
+static DWORD check_call(const mslot_win_object *object, DWORD access, const file_call *call)
+{
+    if (!is_file(object)) return ERROR_INVALID_HANDLE;
+    if (!(call->reads ? mslot_win_may_read(access) : mslot_win_may_write(access))) return ERROR_ACCESS_DENIED;
+    // The wrong end.
+    if (object->kind == (call->reads ? &mslot_win_client_kind : &mslot_win_server_kind)) return ERROR_INVALID_PARAMETER;
+    return 0;
+}
+
+/// Locked; unlocks while it waits. 0, ERROR_IO_PENDING, or an error.
+static DWORD read_or_write(mslot_win_object *object, const file_call *call, DWORD *count, mslot_win_notice *notice)
+{
+    DWORD error;
+    if (object->kind == &mslot_win_server_kind) return mslot_win_server_read(object, call->buffer, call->size, count, notice);
+    if (object->kind == &mslot_win_client_kind) error = mslot_win_client_write(object, call->bytes, *count = call->size);
+    else if (call->reads) error = mslot_win_stream_read(object, call->buffer, call->size, count);
+    else error = mslot_win_stream_write(object, call->bytes, call->size, count);
+    if (error == 0) mslot_win_notice_finish(notice, 0, *count);
+    return error;
+}
+
+static BOOL transfer(file_call call)
+{
+    if (call.count != NULL) *call.count = 0;
+    // Not with the lock held: it may be two system calls.
+    DWORD memory_error = mslot_win_check_memory(call.reads ? call.buffer : call.bytes, call.size);
+    mslot_win_lock();
+    mslot_win_entry *entry = mslot_win_entry_of(call.file);
+    mslot_win_object *object = entry != NULL ? entry->object : NULL;
+    DWORD error = object == NULL ? ERROR_INVALID_HANDLE : check_call(object, entry->access, &call);
+    if (error == 0) error = memory_error;
+    mslot_win_notice notice;
+    if (error == 0) error = mslot_win_notice_begin(&notice, call.overlapped, call.routine, call.with_routine);
+    if (error == 0) {
+        DWORD count = 0;
+        mslot_win_retain(object);
+        error = read_or_write(object, &call, &count, &notice);
+        if (error == 0 && call.count != NULL) *call.count = count;
+        if (error != 0 && error != ERROR_IO_PENDING) mslot_win_notice_drop(&notice);
+        mslot_win_release(object);
+    }
+    mslot_win_unlock();
+    return error == 0 ? TRUE : mslot_win_fail(error);
+}
+
+BOOL WINAPI ReadFile(
+    HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, LPDWORD lpNumberOfBytesRead, LPOVERLAPPED lpOverlapped)
+{
+    return transfer((file_call){.file = hFile, .reads = true, .buffer = lpBuffer, .size = nNumberOfBytesToRead,
+        .count = lpNumberOfBytesRead, .overlapped = lpOverlapped});
+}
+
+BOOL WINAPI WriteFile(
+    HANDLE hFile, LPCVOID lpBuffer, DWORD nNumberOfBytesToWrite, LPDWORD lpNumberOfBytesWritten, LPOVERLAPPED lpOverlapped)
+{
+    return transfer((file_call){.file = hFile, .bytes = lpBuffer, .size = nNumberOfBytesToWrite, .count = lpNumberOfBytesWritten,
+        .overlapped = lpOverlapped});
+}
+
+/// With a routine the call itself succeeds once the request is on its way.
+static BOOL started(BOOL done) { return done || GetLastError() == ERROR_IO_PENDING; }
+
+BOOL WINAPI ReadFileEx(HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, LPOVERLAPPED lpOverlapped,
+    LPOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+{
+    return started(transfer((file_call){.file = hFile, .reads = true, .buffer = lpBuffer, .size = nNumberOfBytesToRead,
+        .overlapped = lpOverlapped, .routine = lpCompletionRoutine, .with_routine = true}));
+}
+
+BOOL WINAPI WriteFileEx(HANDLE hFile, LPCVOID lpBuffer, DWORD nNumberOfBytesToWrite, LPOVERLAPPED lpOverlapped,
+    LPOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+{
+    return started(transfer((file_call){.file = hFile, .bytes = lpBuffer, .size = nNumberOfBytesToWrite, .overlapped = lpOverlapped,
+        .routine = lpCompletionRoutine, .with_routine = true}));
+}
+
+// MARK: about a file
+
+DWORD WINAPI GetFileType(HANDLE hFile)
+{
+    mslot_win_lock();
+    mslot_win_entry *entry = mslot_win_entry_of(hFile);
+    DWORD error = entry == NULL ? ERROR_INVALID_HANDLE : 0; // 0 tells FILE_TYPE_UNKNOWN from a failure
+    DWORD type = FILE_TYPE_UNKNOWN;
+    if (entry != NULL && entry->object->kind == &mslot_win_stream_kind) type = mslot_win_stream_type(entry->object);
+    mslot_win_unlock();
+    SetLastError(error);
+    return type;
+}
+
+/// Windows counts 100 ns from the year 1601.
+static FILETIME filetime_of(uint64_t unix_ns)
+{
+    uint64_t ticks = unix_ns / 100 + 116444736000000000ULL;
+    return (FILETIME){(DWORD)ticks, (DWORD)(ticks >> 32)};
+}
+
+BOOL WINAPI GetFileTime(HANDLE hFile, LPFILETIME lpCreationTime, LPFILETIME lpLastAccessTime, LPFILETIME lpLastWriteTime)
+{
+    mslot_win_lock();
+    mslot_win_entry *entry = mslot_win_entry_of(hFile);
+    mslot_win_object *object = entry != NULL ? entry->object : NULL;
+    mslot_info info = {.outcome = MSLOT_BAD_ARGUMENT};
+    if (object != NULL && object->kind == &mslot_win_server_kind) info = mslot_win_server_info(object);
+    else if (object != NULL && object->kind == &mslot_win_client_kind) info = mslot_win_client_info(object);
+    mslot_win_unlock();
+    if (info.outcome != MSLOT_DONE) return mslot_win_fail(object == NULL ? ERROR_INVALID_HANDLE : ERROR_INVALID_PARAMETER);
+    LPFILETIME times[] = {lpCreationTime, lpLastAccessTime, lpLastWriteTime};
+    for (size_t i = 0; i < ARRAYSIZE(times); i++)
+        if (times[i] != NULL) *times[i] = filetime_of(info.created_ns);
+    return TRUE;
+}

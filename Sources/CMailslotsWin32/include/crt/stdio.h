@@ -1,0 +1,49 @@
+// stdio.h whose printf family follows Microsoft's rules: %ld is 32 bits, %I64d is known, %S and %ls are 16-bit text.
+//
+// libc's header comes first; then its functions get other symbols, which this library has. A program may include it in any order.
+#pragma GCC system_header // as libc's are: include_next is an extension
+
+#ifndef MAILSLOTS_CRT_STDIO_H
+#define MAILSLOTS_CRT_STDIO_H
+
+#include "libc_begin.h"
+#include_next <stdio.h>
+#include "libc_end.h"
+
+#include <stdarg.h>
+
+#define MAILSLOTS_WIN32_CRT 1
+
+#ifdef __cplusplus
+extern "C" {
+#if __cplusplus >= 201103L
+#define MAILSLOTS_CRT_NOTHROW noexcept(true)
+#else
+#define MAILSLOTS_CRT_NOTHROW throw()
+#endif
+#else
+#define MAILSLOTS_CRT_NOTHROW
+#endif
+#ifndef __GLIBC__ // musl says nothing of exceptions
+#undef MAILSLOTS_CRT_NOTHROW
+#define MAILSLOTS_CRT_NOTHROW
+#endif
+
+extern int printf(const char *__restrict, ...) __asm__("mslot_win_printf");
+extern int fprintf(FILE *__restrict, const char *__restrict, ...) __asm__("mslot_win_fprintf");
+extern int sprintf(char *__restrict, const char *__restrict, ...) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_sprintf");
+extern int snprintf(char *__restrict, size_t, const char *__restrict, ...) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_snprintf");
+extern int vprintf(const char *__restrict, va_list) __asm__("mslot_win_vprintf");
+extern int vfprintf(FILE *__restrict, const char *__restrict, va_list) __asm__("mslot_win_vfprintf");
+extern int vsprintf(char *__restrict, const char *__restrict, va_list) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_vsprintf");
+extern int vsnprintf(char *__restrict, size_t, const char *__restrict, va_list) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_vsnprintf");
+
+#ifdef __cplusplus
+}
+#endif
+
+#if __SIZEOF_WCHAR_T__ == 2
+#include <wchar.h>
+#endif
+
+#endif

@@ -1,0 +1,79 @@
+// Text that is char, or WCHAR in UNICODE builds.
+#ifndef MAILSLOTS_TCHAR_H
+#define MAILSLOTS_TCHAR_H
+
+#include "win32/types.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <wchar.h>
+
+typedef TCHAR _TCHAR;
+#define _T(text) TEXT(text)
+#define _TEXT(text) TEXT(text)
+
+#ifdef UNICODE
+#define _tmain wmain
+#define _tWinMain wWinMain
+#define _tprintf wprintf
+#define _ftprintf fwprintf
+#define _stprintf _swprintf
+#define _sntprintf swprintf
+#define _stprintf_s swprintf_s
+#define _vtprintf vwprintf
+#define _vftprintf vfwprintf
+#define _vsntprintf vswprintf
+#define _fputts fputws
+#define _putts _putws
+#define _fgetts fgetws
+#define _tcslen wcslen
+#define _tcscpy wcscpy
+#define _tcsncpy wcsncpy
+#define _tcscat wcscat
+#define _tcsncat wcsncat
+#define _tcscmp wcscmp
+#define _tcsncmp wcsncmp
+#define _tcsicmp wcscasecmp
+#define _tcschr wcschr
+#define _tcsrchr wcsrchr
+#define _tcsstr wcsstr
+#define _tcsdup wcsdup
+#define _tcstol wcstol
+#define _tcstoul wcstoul
+#define _ttoi _wtoi
+#define _tstoi _wtoi
+#else
+#define _tmain main
+#define _tWinMain WinMain
+#define _tprintf printf
+#define _ftprintf fprintf
+#define _stprintf sprintf
+#define _sntprintf snprintf
+#define _stprintf_s sprintf_s
+#define _vtprintf vprintf
+#define _vftprintf vfprintf
+#define _vsntprintf vsnprintf
+#define _fputts fputs
+#define _putts puts
+#define _fgetts fgets
+#define _tcslen strlen
+#define _tcscpy strcpy
+#define _tcsncpy strncpy
+#define _tcscat strcat
+#define _tcsncat strncat
+#define _tcscmp strcmp
+#define _tcsncmp strncmp
+#define _tcsicmp strcasecmp
+#define _tcschr strchr
+#define _tcsrchr strrchr
+#define _tcsstr strstr
+#define _tcsdup strdup
+#define _tcstol strtol
+#define _tcstoul strtoul
+#define _ttoi atoi
+#define _tstoi atoi
+#endif
+
+#endif

@@ -1,0 +1,94 @@
+// Functions of Microsoft's C runtime that are not in libc.
+
+#include "print.h"
+
+#include <stdlib.h>
+
+/// As Microsoft's default handler of invalid parameters: the program ends.
+__attribute__((noreturn)) static void does_not_fit(const char *function)
+{
+    fprintf(stderr, "%s: the text does not fit its buffer\n", function);
+    abort();
+}
+
+static errno_t append(char *to, size_t capacity, size_t used, const char *from, size_t length, const char *function)
+{
+    if (to == NULL || from == NULL || used >= capacity || length >= capacity - used) does_not_fit(function);
+    memcpy(to + used, from, length);
+    to[used + length] = 0;
+    return 0;
+}
+
+errno_t strcpy_s(char *to, size_t capacity, const char *from)
+{
+    return append(to, capacity, 0, from, from != NULL ? strlen(from) : 0, "strcpy_s");
+}
+
+errno_t strcat_s(char *to, size_t capacity, const char *from)
+{
+    return append(to, capacity, to != NULL ? strnlen(to, capacity) : 0, from, from != NULL ? strlen(from) : 0, "strcat_s");
+}
+
+errno_t strncpy_s(char *to, size_t capacity, const char *from, size_t count)
+{
+    size_t length = from != NULL ? strnlen(from, count) : 0;
+    bool cut = count == _TRUNCATE && capacity != 0 && length >= capacity;
+    append(to, capacity, 0, from, cut ? capacity - 1 : length, "strncpy_s");
+    return cut ? 80 /* STRUNCATE */ : 0;
+}
+
+int vsprintf_s(char *to, size_t capacity, const char *format, va_list arguments)
+{
+    int length = mslot_win_vsnprintf(to, capacity, format, arguments);
+    if (length < 0 || (size_t)length >= capacity) does_not_fit("sprintf_s");
+    return length;
+}
+
+int sprintf_s(char *to, size_t capacity, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsprintf_s(to, capacity, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+int mslot_win_swprintf_s(WCHAR *to, size_t capacity, const WCHAR *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = mslot_win_vswprintf(to, capacity, format, arguments);
+    va_end(arguments);
+    if (length < 0) does_not_fit("swprintf_s");
+    return length;
+}
+
+int _vsnprintf(char *to, size_t capacity, const char *format, va_list arguments)
+{
+    size_t length = 0;
+    char *text = mslot_win_format(MSLOT_WIN_NARROW_FORMAT, format, arguments, &length);
+    if (text == NULL) return -1;
+    memcpy(to, text, length < capacity ? length + 1 : capacity);
+    free(text);
+    return length <= capacity ? (int)length : -1;
+}
+
+int _snprintf(char *to, size_t capacity, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = _vsnprintf(to, capacity, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+char *gets_s(char *to, size_t capacity)
+{
+    if (to == NULL || capacity == 0) does_not_fit("gets_s");
+    if (capacity > INT_MAX) capacity = INT_MAX;
+    if (fgets(to, (int)capacity, stdin) == NULL) return NULL;
+    size_t length = strlen(to);
+    if (length != 0 && to[length - 1] == '\n') to[length - 1] = 0;
+    else if (!feof(stdin)) does_not_fit("gets_s");
+    return to;
+}

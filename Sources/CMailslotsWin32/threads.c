@@ -1,0 +1,350 @@
+// Threads as objects: their handles, their ends, and the routines that run in their alertable waits.
+
+#include "win.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { STACK_BYTES_LEAST = 65536 };
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static DWORD last_id;
+
+// MARK: this thread
+
+/// The destructor of the thread's key: however it ended.
+static void thread_ended(void *value)
+{
+    mslot_win_thread *thread = value;
+    mslot_win_lock();
+    // "All pending asynchronous I/O that the thread began is cancelled when it exits."
+    mslot_win_servers_cancel(thread, false, true);
+    mslot_win_mutexes_abandon(thread);
+    while (thread->first_apc != NULL) {
+        mslot_win_apc *apc = thread->first_apc;
+        thread->first_apc = apc->next;
+        free(apc);
+    }
+    thread->ended = true;
+    mslot_win_signalled(&thread->object);
+    mslot_win_release(&thread->object);
+    mslot_win_unlock();
+}
+
+static void make_key(void) { pthread_key_create(&key, thread_ended); }
+
+static mslot_win_thread *thread_new(void)
+{
+    mslot_win_thread *thread = calloc(1, sizeof *thread);
+    if (thread == NULL) return NULL;
+    thread->object.kind = &mslot_win_thread_kind;
+    thread->exit_code = STILL_ACTIVE;
+    thread->id = last_id += 4; // as Windows counts
+    mslot_win_condition_init(&thread->wake);
+    return thread;
+}
+
+/// The thread itself keeps its object until it ends.
+static void become(mslot_win_thread *thread)
+{
+    mslot_win_retain(&thread->object);
+    pthread_setspecific(key, thread);
+}
+
+mslot_win_thread *mslot_win_this_thread(void)
+{
+    pthread_once(&key_once, make_key);
+    mslot_win_thread *thread = pthread_getspecific(key);
+    if (thread != NULL) return thread;
+    thread = thread_new();
+    if (thread == NULL) abort(); // a few hundred bytes, and no way to report that there are none
+    thread->started = true;
+    thread->thread = pthread_self();
+    become(thread);
+    return thread;
+}
+
+static bool is_signalled(mslot_win_object *object, mslot_win_thread *thread)
+{
+    (void)thread;
+    return ((mslot_win_thread *)object)->ended;
+}
+
+static void destroy(mslot_win_object *object)
+{
+    mslot_win_thread *thread = (mslot_win_thread *)object;
+    pthread_cond_destroy(&thread->wake);
+    free(thread);
+}
+
+const mslot_win_kind mslot_win_thread_kind = {.is_signalled = is_signalled, .destroy = destroy};
+
+mslot_win_thread *mslot_win_thread_of(HANDLE handle)
+{
+    if (handle != GetCurrentThread()) return (mslot_win_thread *)mslot_win_object_of(handle, &mslot_win_thread_kind);
+    mslot_win_thread *self = mslot_win_this_thread();
+    mslot_win_retain(&self->object);
+    return self;
+}
+
+HANDLE WINAPI GetCurrentThread(void) { return (HANDLE)(LONG_PTR)-2; }
+
+static DWORD id_of(HANDLE handle)
+{
+    mslot_win_lock();
+    mslot_win_thread *thread = mslot_win_thread_of(handle);
+    DWORD id = thread != NULL ? thread->id : 0;
+    if (thread != NULL) mslot_win_release(&thread->object);
+    mslot_win_unlock();
+    return id;
+}
+
+DWORD WINAPI GetCurrentThreadId(void) { return id_of(GetCurrentThread()); }
+DWORD WINAPI GetThreadId(HANDLE Thread) { return id_of(Thread); }
+
+void mslot_win_threads_forget(void)
+{
+    pthread_once(&key_once, make_key);
+    mslot_win_thread *thread = pthread_getspecific(key);
+    if (thread == NULL) return;
+    thread->mutexes = NULL;
+    thread->first_apc = NULL;
+}
+
+// MARK: starting and ending
+
+static bool start_detached(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (stack_bytes >= STACK_BYTES_LEAST) pthread_attr_setstacksize(&attributes, (stack_bytes + 4095) & ~(size_t)4095);
+    bool started = pthread_create(thread, &attributes, run, argument) == 0;
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+bool mslot_win_start_service(void *(*run)(void *), void *argument)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    // Not those that the thread itself causes: SIGBUS may have a guard.
+    static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL};
+    for (size_t i = 0; i < ARRAYSIZE(own); i++) sigdelset(&all, own[i]);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    bool started = start_detached(&thread, 0, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+static void *run(void *argument)
+{
+    mslot_win_thread *thread = argument;
+    mslot_win_lock();
+    pthread_once(&key_once, make_key);
+    become(thread);
+    mslot_win_release(&thread->object); // what CreateThread kept for us
+    mslot_win_unlock();
+    ExitThread(thread->start(thread->parameter));
+}
+
+/// Locked. `stack_bytes` is what CreateThread was given.
+static bool start(mslot_win_thread *thread, size_t stack_bytes)
+{
+    mslot_win_retain(&thread->object);
+    thread->started = start_detached(&thread->thread, stack_bytes, run, thread);
+    if (!thread->started) mslot_win_release(&thread->object);
+    return thread->started;
+}
+
+HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, SIZE_T dwStackSize, LPTHREAD_START_ROUTINE lpStartAddress,
+    LPVOID lpParameter, DWORD dwCreationFlags, LPDWORD lpThreadId)
+{
+    if (lpStartAddress == NULL || (dwCreationFlags & ~(CREATE_SUSPENDED | STACK_SIZE_PARAM_IS_A_RESERVATION)) != 0) {
+        SetLastError(ERROR_INVALID_PARAMETER);
+        return NULL;
+    }
+    mslot_win_lock();
+    mslot_win_thread *thread = thread_new();
+    HANDLE handle = INVALID_HANDLE_VALUE;
+    if (thread != NULL) {
+        thread->start = lpStartAddress;
+        thread->parameter = lpParameter;
+        mslot_win_retain(&thread->object);
+        bool inherit = lpThreadAttributes != NULL && lpThreadAttributes->bInheritHandle;
+        handle = mslot_win_handle_new(&thread->object, SYNCHRONIZE, inherit);
+        // Before it runs: it may look at where its id was to be put.
+        if (handle != INVALID_HANDLE_VALUE && lpThreadId != NULL) *lpThreadId = thread->id;
+        bool suspended = (dwCreationFlags & CREATE_SUSPENDED) != 0;
+        if (handle != INVALID_HANDLE_VALUE && !suspended && !start(thread, dwStackSize)) {
+            mslot_win_handle_close(handle);
+            handle = INVALID_HANDLE_VALUE;
+        }
+        mslot_win_release(&thread->object);
+    }
+    mslot_win_unlock();
+    if (handle != INVALID_HANDLE_VALUE) return handle;
+    SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+    return NULL;
+}
+
+DWORD WINAPI ResumeThread(HANDLE hThread)
+{
+    mslot_win_lock();
+    mslot_win_thread *thread = mslot_win_thread_of(hThread);
+    DWORD was_suspended = (DWORD)-1;
+    if (thread != NULL) {
+        was_suspended = thread->started ? 0 : 1;
+        if (!thread->started && !start(thread, 0)) {
+            was_suspended = (DWORD)-1;
+            SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+        }
+        mslot_win_release(&thread->object);
+    }
+    mslot_win_unlock();
+    return was_suspended;
+}
+
+void WINAPI ExitThread(DWORD dwExitCode)
+{
+    mslot_win_lock();
+    mslot_win_this_thread()->exit_code = dwExitCode;
+    mslot_win_unlock();
+    pthread_exit(NULL); // thread_ended does the rest
+}
+
+BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode)
+{
+    mslot_win_lock();
+    mslot_win_thread *thread = mslot_win_thread_of(hThread);
+    if (thread != NULL) {
+        if (lpExitCode != NULL) *lpExitCode = thread->ended ? thread->exit_code : STILL_ACTIVE;
+        mslot_win_release(&thread->object);
+    }
+    mslot_win_unlock();
+    return thread != NULL;
+}
+
+BOOL WINAPI SwitchToThread(void) { return sched_yield() == 0; }
+
+// MARK: routines in alertable waits
+
+void mslot_win_apc_queue(mslot_win_thread *thread, mslot_win_apc apc)
+{
+    mslot_win_apc *queued = malloc(sizeof *queued);
+    if (queued == NULL) abort(); // a request would never be reported as done
+    *queued = apc;
+    queued->next = NULL;
+    if (thread->first_apc == NULL) thread->first_apc = queued;
+    else thread->last_apc->next = queued;
+    thread->last_apc = queued;
+    if (thread->alertable) pthread_cond_signal(&thread->wake);
+}
+
+bool mslot_win_apcs_run(mslot_win_thread *thread)
+{
+    bool any = false;
+    while (thread->first_apc != NULL) {
+        mslot_win_apc *first = thread->first_apc;
+        thread->first_apc = first->next;
+        mslot_win_apc apc = *first;
+        free(first);
+        any = true;
+        mslot_win_unlock();
+        if (apc.routine != NULL) apc.routine(apc.error, apc.count, apc.overlapped);
+        else apc.function(apc.argument);
+        mslot_win_lock();
+    }
+    return any;
+}
+
+DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData)
+{
+    mslot_win_lock();
+    mslot_win_thread *thread = mslot_win_thread_of(hThread);
+    bool queued = thread != NULL && !thread->ended && pfnAPC != NULL;
+    if (queued) mslot_win_apc_queue(thread, (mslot_win_apc){.function = pfnAPC, .argument = dwData});
+    else if (thread != NULL) SetLastError(pfnAPC == NULL ? ERROR_INVALID_PARAMETER : ERROR_GEN_FAILURE);
+    if (thread != NULL) mslot_win_release(&thread->object);
+    mslot_win_unlock();
+    return queued;
+}
+
+// MARK: this process
+
+HANDLE WINAPI GetCurrentProcess(void) { return (HANDLE)(LONG_PTR)-1; }
+DWORD WINAPI GetCurrentProcessId(void) { return (DWORD)getpid(); }
+void WINAPI ExitProcess(UINT uExitCode) { exit((int)uExitCode); }
+
+// MARK: critical sections
+
+void WINAPI InitializeCriticalSection(LPCRITICAL_SECTION lpCriticalSection)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&lpCriticalSection->mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+BOOL WINAPI InitializeCriticalSectionAndSpinCount(LPCRITICAL_SECTION lpCriticalSection, DWORD dwSpinCount)
+{
+    (void)dwSpinCount;
+    InitializeCriticalSection(lpCriticalSection);
+    return TRUE;
+}
+
+void WINAPI DeleteCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { pthread_mutex_destroy(&lpCriticalSection->mutex); }
+void WINAPI EnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { pthread_mutex_lock(&lpCriticalSection->mutex); }
+BOOL WINAPI TryEnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { return pthread_mutex_trylock(&lpCriticalSection->mutex) == 0; }
+void WINAPI LeaveCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { pthread_mutex_unlock(&lpCriticalSection->mutex); }
+
+// MARK: threads of the C runtime
+
+typedef struct runtime_thread {
+    unsigned (*start)(void *);
+    void (*start_plain)(void *);
+    void *argument;
+} runtime_thread;
+
+static DWORD run_runtime(LPVOID parameter)
+{
+    runtime_thread begun = *(runtime_thread *)parameter;
+    free(parameter);
+    if (begun.start != NULL) return begun.start(begun.argument);
+    begun.start_plain(begun.argument);
+    return 0;
+}
+
+static HANDLE begin(runtime_thread begun, unsigned stack_size, unsigned flags, unsigned *thread_id)
+{
+    runtime_thread *kept = malloc(sizeof *kept);
+    if (kept == NULL) return NULL;
+    *kept = begun;
+    HANDLE handle = CreateThread(NULL, stack_size, run_runtime, kept, flags, thread_id);
+    if (handle == NULL) free(kept);
+    return handle;
+}
+
+uintptr_t _beginthreadex(
+    void *security, unsigned stack_size, unsigned (*start_routine)(void *), void *argument, unsigned flags, unsigned *thread_id)
+{
+    (void)security;
+    return (uintptr_t)begin((runtime_thread){.start = start_routine, .argument = argument}, stack_size, flags, thread_id);
+}
+
+uintptr_t _beginthread(void (*start_routine)(void *), unsigned stack_size, void *argument)
+{
+    HANDLE handle = begin((runtime_thread){.start_plain = start_routine, .argument = argument}, stack_size, 0, NULL);
+    // Windows closes it when the thread ends: a value that a program must not wait for.
+    if (handle != NULL) CloseHandle(handle);
+    return handle != NULL ? (uintptr_t)handle : (uintptr_t)-1;
+}
+
+void _endthreadex(unsigned code) { ExitThread(code); }
+void _endthread(void) { ExitThread(0); }

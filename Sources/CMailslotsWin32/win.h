@@ -1,0 +1,264 @@
+// What the files of this folder share. Not API.
+//
+// One lock guards all objects, handles, queues and signalled states, as the dispatcher lock of Windows does. It is never held while
+// anything waits or a mailslot is written. "Locked" in a comment: the caller holds it.
+#ifndef MAILSLOTS_WIN_H
+#define MAILSLOTS_WIN_H
+
+#ifndef _GNU_SOURCE
+#error "Compile with -D_GNU_SOURCE."
+#endif
+
+#include "mailslots.h"
+#include "windows.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+void mslot_win_lock(void);
+void mslot_win_unlock(void);
+
+// In a forked child: the lists of what belongs to the parent.
+void mslot_win_servers_forget(void);
+void mslot_win_clients_forget(void);
+void mslot_win_waits_forget(void);
+void mslot_win_threads_forget(void);
+
+// MARK: objects and handles
+
+typedef struct mslot_win_object mslot_win_object;
+typedef struct mslot_win_thread mslot_win_thread;
+
+/// What can be done with objects of one kind. Each call: locked.
+typedef struct mslot_win_kind {
+    /// Whether a wait of `thread` on it ends. NULL: it cannot be waited for.
+    bool (*is_signalled)(mslot_win_object *object, mslot_win_thread *thread);
+    /// A wait ended by it: an event resets, a mutex gets its owner. True: the mutex was abandoned. NULL: nothing happens.
+    bool (*take)(mslot_win_object *object, mslot_win_thread *thread);
+    /// No handle is left; calls may still be going on. May unlock meanwhile. NULL: nothing happens.
+    void (*last_handle_closed)(mslot_win_object *object);
+    /// Nobody uses it any more. Frees it.
+    void (*destroy)(mslot_win_object *object);
+} mslot_win_kind;
+
+/// The beginning of every object.
+struct mslot_win_object {
+    const mslot_win_kind *kind;
+    /// Handles, and calls that are going on.
+    uint32_t references;
+    uint32_t handles;
+};
+
+typedef struct mslot_win_entry {
+    mslot_win_object *object;
+    DWORD access;
+    DWORD flags;
+    uint32_t generation;
+    uint32_t next_free;
+} mslot_win_entry;
+
+static inline void mslot_win_retain(mslot_win_object *object) { object->references++; }
+/// Locked.
+void mslot_win_release(mslot_win_object *object);
+/// Locked. The new handle; INVALID_HANDLE_VALUE when no more fit.
+HANDLE mslot_win_handle_new(mslot_win_object *object, DWORD access, bool inherit);
+/// Locked; it is one.
+void mslot_win_handle_close(HANDLE handle);
+/// Locked. NULL: it is no handle.
+mslot_win_entry *mslot_win_entry_of(HANDLE handle);
+/// Locked. The object of a handle, retained; NULL with ERROR_INVALID_HANDLE in the thread's last error.
+mslot_win_object *mslot_win_object_of(HANDLE handle, const mslot_win_kind *kind);
+
+/// Sets the last error; FALSE.
+static inline BOOL mslot_win_fail(DWORD error)
+{
+    SetLastError(error);
+    return FALSE;
+}
+static inline HANDLE mslot_win_fail_handle(DWORD error)
+{
+    SetLastError(error);
+    return INVALID_HANDLE_VALUE;
+}
+
+static inline bool mslot_win_may_read(DWORD access) { return (access & (GENERIC_READ | GENERIC_ALL | FILE_READ_DATA)) != 0; }
+static inline bool mslot_win_may_write(DWORD access)
+{
+    return (access & (GENERIC_WRITE | GENERIC_ALL | FILE_WRITE_DATA | FILE_APPEND_DATA)) != 0;
+}
+
+// MARK: errors.c
+
+/// What an outcome of the core is called here.
+DWORD mslot_win_error_of(mslot_failure failure);
+NTSTATUS mslot_win_status_of(DWORD error);
+DWORD mslot_win_error_of_status(NTSTATUS status);
+const char *mslot_win_error_text(DWORD error);
+
+// MARK: name.c
+
+typedef enum {
+    MSLOT_WIN_LOCAL,
+    /// \\host\mailslot\name, \\*\mailslot\name
+    MSLOT_WIN_REMOTE,
+    /// A device that is there, but is no mailslot; a file.
+    MSLOT_WIN_OTHER,
+    MSLOT_WIN_NO_SUCH_DEVICE,
+    /// \\.\mailslot\ itself.
+    MSLOT_WIN_ROOT,
+    /// No name at all.
+    MSLOT_WIN_NOTHING,
+    MSLOT_WIN_TRAILING_SEPARATOR,
+    MSLOT_WIN_TOO_LONG,
+    MSLOT_WIN_BAD_CHARACTERS
+} mslot_win_name_kind;
+
+enum { MSLOT_WIN_NAME_BYTES_MAX = 4 * 4096 };
+
+typedef struct mslot_win_name {
+    mslot_win_name_kind kind;
+    /// What mslot_create and mslot_open take, if it is LOCAL.
+    char text[MSLOT_NAME_BYTES_MAX + 32];
+} mslot_win_name;
+
+mslot_win_name mslot_win_name_parse(const char *text);
+/// The UTF-8 text of a wide name, in `text`; false: it is no text.
+bool mslot_win_name_narrow(LPCWSTR wide, char text[MSLOT_WIN_NAME_BYTES_MAX]);
+
+// MARK: overlapped.c
+
+/// The asynchronous half of a request: whom to tell when it is done. All fields NULL: nobody.
+typedef struct mslot_win_notice {
+    OVERLAPPED *overlapped;
+    mslot_win_object *event;
+    LPOVERLAPPED_COMPLETION_ROUTINE routine;
+    mslot_win_thread *thread;
+} mslot_win_notice;
+
+/// Locked. Begins a request: 0, or an error. What it retains is released by `finish` or `drop`.
+DWORD mslot_win_notice_begin(
+    mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine);
+/// Locked. The request is done: says so in the OVERLAPPED, sets the event or queues the routine.
+void mslot_win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count);
+/// Locked. The request failed at once: nobody is told.
+void mslot_win_notice_drop(mslot_win_notice *notice);
+
+/// 0, or ERROR_NOACCESS: the first or last of these bytes cannot be read. A system call or two, 0.1 µs each.
+DWORD mslot_win_check_memory(const void *bytes, size_t count);
+
+// MARK: server.c
+
+typedef struct mslot_win_server mslot_win_server;
+extern const mslot_win_kind mslot_win_server_kind;
+
+/// Locked; unlocks while it waits. 0, ERROR_IO_PENDING, or an error.
+DWORD mslot_win_server_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count, mslot_win_notice *notice);
+/// Locked.
+mslot_info mslot_win_server_info(mslot_win_object *object);
+/// Locked. Whether a server of this process has the mailslot at `path`.
+bool mslot_win_server_is_own(const char *path);
+/// Locked; unlocks meanwhile. Which requests end with ERROR_OPERATION_ABORTED: those of `thread`, or with NULL of any; that of
+/// `overlapped`, or with NULL all; `synchronous`, `asynchronous` ones. How many they were.
+uint32_t mslot_win_server_cancel(
+    mslot_win_object *object, mslot_win_thread *thread, const OVERLAPPED *overlapped, bool synchronous, bool asynchronous);
+/// Locked; unlocks meanwhile. On every mailslot.
+uint32_t mslot_win_servers_cancel(mslot_win_thread *thread, bool synchronous, bool asynchronous);
+
+// MARK: client.c
+
+extern const mslot_win_kind mslot_win_client_kind;
+/// Locked; unlocks while it writes. 0 or an error.
+DWORD mslot_win_client_write(mslot_win_object *object, const void *bytes, DWORD count);
+/// Locked. What can be seen of the mailslot; DONE, or not: a remote one.
+mslot_info mslot_win_client_info(mslot_win_object *object);
+/// Locked. Ends a write that waits for room: of `thread`, or with NULL of any.
+bool mslot_win_client_cancel(mslot_win_object *object, mslot_win_thread *thread);
+bool mslot_win_clients_cancel(mslot_win_thread *thread);
+
+// MARK: console.c
+
+extern const mslot_win_kind mslot_win_stream_kind;
+DWORD mslot_win_stream_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count);
+DWORD mslot_win_stream_write(mslot_win_object *object, const void *bytes, DWORD size, DWORD *count);
+DWORD mslot_win_stream_type(mslot_win_object *object);
+
+// MARK: waits.c
+
+/// When a wait of so many milliseconds ends, in nanoseconds of the monotonic clock; MSLOT_FOREVER.
+int64_t mslot_win_deadline(DWORD milliseconds);
+int64_t mslot_win_now_ns(void);
+void mslot_win_condition_init(pthread_cond_t *condition);
+/// Locked. Waits for the condition, until the deadline at the latest.
+void mslot_win_condition_wait(pthread_cond_t *condition, int64_t deadline_ns);
+/// Locked. The object may have become signalled: ends the waits that this ends, first come, first served.
+void mslot_win_signalled(mslot_win_object *object);
+extern const mslot_win_kind mslot_win_event_kind;
+/// Locked.
+void mslot_win_event_set(mslot_win_object *object, bool set);
+/// Locked; unlocks while it waits, and while it runs routines. WAIT_...
+DWORD mslot_win_wait(mslot_win_object *const *objects, DWORD count, bool all, int64_t deadline_ns, bool alertable);
+
+// MARK: threads.c
+
+/// A routine that runs in an alertable wait of its thread.
+typedef struct mslot_win_apc {
+    struct mslot_win_apc *next;
+    LPOVERLAPPED_COMPLETION_ROUTINE routine;
+    DWORD error;
+    DWORD count;
+    OVERLAPPED *overlapped;
+    PAPCFUNC function;
+    ULONG_PTR argument;
+} mslot_win_apc;
+
+struct mslot_win_thread {
+    mslot_win_object object;
+    pthread_t thread;
+    DWORD id;
+    DWORD exit_code;
+    bool started;
+    bool ended;
+    /// Signalled when something this thread waits for has happened.
+    pthread_cond_t wake;
+    /// It waits, and an APC ends that wait.
+    bool alertable;
+    mslot_win_apc *first_apc;
+    mslot_win_apc *last_apc;
+    LPTHREAD_START_ROUTINE start;
+    LPVOID parameter;
+    /// Mutexes it owns; waits.c.
+    struct mslot_win_mutex *mutexes;
+};
+
+extern const mslot_win_kind mslot_win_thread_kind;
+/// Locked. This thread; made at its first need.
+mslot_win_thread *mslot_win_this_thread(void);
+/// Locked.
+void mslot_win_apc_queue(mslot_win_thread *thread, mslot_win_apc apc);
+/// Locked; unlocks while they run. Whether there were any.
+bool mslot_win_apcs_run(mslot_win_thread *thread);
+/// Locked. waits.c: the thread ends; what it owned is abandoned.
+void mslot_win_mutexes_abandon(mslot_win_thread *thread);
+/// The object of a handle of a thread, or of GetCurrentThread(), retained; NULL as mslot_win_object_of. Locked.
+mslot_win_thread *mslot_win_thread_of(HANDLE handle);
+/// Starts a thread of our own that no signal disturbs.
+bool mslot_win_start_service(void *(*run)(void *), void *argument);
+
+// MARK: text.c and format.c
+
+/// UTF-16 to UTF-8: units up to `count`; half a pair becomes U+FFFD and sets `*broken`. Returns bytes that the whole has, writes at most
+/// `capacity`, whole characters only, no closing zero.
+size_t mslot_win_narrow(const WCHAR *wide, size_t count, char *text, size_t capacity, bool *broken);
+/// UTF-8 to UTF-16, likewise; a bad byte becomes U+FFFD.
+size_t mslot_win_widen(const char *text, size_t count, WCHAR *wide, size_t capacity, bool *broken);
+size_t mslot_win_wide_length(const WCHAR *wide);
+/// On the heap; NULL: no memory.
+char *mslot_win_narrow_copy(const WCHAR *wide);
+
+typedef enum { MSLOT_WIN_NARROW_FORMAT, MSLOT_WIN_WIDE_FORMAT } mslot_win_format_kind;
+/// Formats by the rules of Microsoft's printf: `l` has 32 bits, I64 and I are known, %s is of the format's kind and %S of the other.
+/// On the heap, with its length; NULL: no memory.
+char *mslot_win_format(mslot_win_format_kind kind, const char *format, va_list arguments, size_t *length);
+char *mslot_win_format_wide(const WCHAR *format, va_list arguments, size_t *length);
+
+#endif
