@@ -92,22 +92,27 @@ static uint64_t checksum(const unsigned char *bytes, size_t count)
     return sum;
 }
 
+size_t message_make_of(size_t byte_count, unsigned char *bytes, uint64_t writer, uint64_t number)
+{
+    memcpy(bytes, &writer, 8);
+    memcpy(bytes + 8, &number, 8);
+    memset(bytes + 16, (int)(writer + number), byte_count - MESSAGE_BYTES_MIN);
+    uint64_t sum = checksum(bytes, byte_count - 8);
+    memcpy(bytes + byte_count - 8, &sum, 8);
+    return byte_count;
+}
+
 size_t message_make(unsigned char *bytes, uint64_t writer, uint64_t number)
 {
     size_t filler = (writer * 31 + number * 7) % (MSLOT_MESSAGE_BYTES_MAX - MESSAGE_BYTES_MIN + 1);
-    memcpy(bytes, &writer, 8);
-    memcpy(bytes + 8, &number, 8);
-    memset(bytes + 16, (int)(writer + number), filler);
-    uint64_t sum = checksum(bytes, 16 + filler);
-    memcpy(bytes + 16 + filler, &sum, 8);
-    return MESSAGE_BYTES_MIN + filler;
+    return message_make_of(MESSAGE_BYTES_MIN + filler, bytes, writer, number);
 }
 
 message_read message_check(const unsigned char *bytes, size_t byte_count)
 {
     message_read message;
     uint64_t sum;
-    expect(byte_count >= MESSAGE_BYTES_MIN && byte_count <= MSLOT_MESSAGE_BYTES_MAX);
+    expect(byte_count >= MESSAGE_BYTES_MIN);
     memcpy(&message.writer, bytes, 8);
     memcpy(&message.number, bytes + 8, 8);
     memcpy(&sum, bytes + byte_count - 8, 8);

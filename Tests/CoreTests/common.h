@@ -45,6 +45,8 @@ void refuse_system_call_with_value(long number, int error, unsigned argument, ui
 
 /// A message says whose it is and which, and ends with a checksum over all of it; its length depends on `number`.
 size_t message_make(unsigned char *bytes, uint64_t writer, uint64_t number);
+/// The same of this length, 24 bytes or more.
+size_t message_make_of(size_t byte_count, unsigned char *bytes, uint64_t writer, uint64_t number);
 
 typedef struct message_read {
     uint64_t writer;

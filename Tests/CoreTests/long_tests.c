@@ -233,6 +233,60 @@ TEST(a_writer_that_waits_for_room_in_its_overflow_hears_of_it_at_once)
     must_close(reader);
 }
 
+/// In a child: a writer whose overflow is full, though the ring has room, and that waits. What it is told is in `told`, plus 1.
+static pid_t start_waiting_in_vain(uint64_t *told, bool through_restarts)
+{
+    pid_t child = child_start();
+    if (child != 0) return child;
+    mslot_open_options options = mslot_open_options_default();
+    options.wait_through_restarts = through_restarts;
+    mslot_writer *writer = mslot_open("orders", &options).writer;
+    expect(writer != NULL);
+    uint32_t count = fill_overflow(writer);
+    mslot_outcome outcome = write_long(writer, 0, count, LONGEST, PATIENCE_NS);
+    shared_set(told, 1 + (uint64_t)outcome);
+    must_close_writer(writer);
+    child_end();
+}
+
+TEST(a_writer_whose_overflow_is_full_is_told_that_the_mailslot_was_closed)
+{
+    for (int through_restarts = 0; through_restarts < 2; through_restarts++) {
+        uint64_t *told = shared_words(1);
+        mslot_reader *reader = create_long(64, 2, LONGEST);
+        mslot_writer *writer = must_open("orders");
+        uint32_t count = fill_overflow(writer);
+        pid_t child = start_waiting_in_vain(told, through_restarts != 0);
+        wait_until(has_waited(reader, 1));
+        must_close(reader);
+        child_join(child);
+        expect_outcome(shared_get(told) - 1, MSLOT_CLOSED);
+        expect_outcome(write_long(writer, 0, count, LONGEST, 0), MSLOT_CLOSED);
+        must_close_writer(writer);
+    }
+}
+
+TEST(a_writer_whose_overflow_is_full_is_told_that_the_reader_was_killed_and_has_published_nothing)
+{
+    uint64_t *told = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        create_long(64, 2, LONGEST);
+        shared_set(told, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(told) != 0);
+    mslot_writer *writer = must_open("orders");
+    uint32_t count = fill_overflow(writer);
+    child_kill(child);
+    expect_outcome(write_long(writer, 0, count, LONGEST, PATIENCE_NS), MSLOT_NO_READER);
+    mslot_reader *reader = must_adopt("orders");
+    for (uint32_t i = 0; i < count; i++) read_this(reader, 0, i);
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
 static uint64_t file_blocks(void)
 {
     char path[4096];

@@ -51,7 +51,7 @@ static scene *playing;
 
 /// A thread changes the segment all the time: what lies in it cannot be compared then. MAILSLOTS_FUZZ_RACE in the environment.
 static bool racing;
-enum { RACE_SHAPE = 2 | 1 << 2 }; // 4 cells, 2 lanes: a segment that stays where it is, for that thread
+enum { RACE_SHAPE = 2 | 1 << 2 | SHAPE_OVERFLOW }; // 4 cells, 2 lanes: a segment that stays where it is, for that thread
 
 // MARK: around each call
 
@@ -81,16 +81,25 @@ static int64_t timeout(fuzz_input *input)
 
 // MARK: reading
 
+/// The bytes of a message that is as its slot says.
+static const unsigned char *bytes_of_slot(const mslot_ring *ring, const mslot_slot *slot, size_t byte_count)
+{
+    if (byte_count <= MSLOT_MESSAGE_BYTES_MAX) return slot->payload;
+    check(slot->lane < ring->lane_count && slot->extra <= ring->overflow_lane_bytes && byte_count <= ring->overflow_lane_bytes - slot->extra);
+    return ring->overflow + slot->lane * ring->overflow_lane_bytes + slot->extra;
+}
+
 static void check_message(const mslot_ring *ring, uint64_t position, const unsigned char *bytes, size_t byte_count)
 {
-    check(byte_count <= MSLOT_MESSAGE_BYTES_MAX);
+    check(byte_count <= ring->length_max);
     if (racing) {
         for (size_t i = 0; i < byte_count; i++) check(bytes[i] & FUZZ_PAYLOAD_BIT);
         return;
     }
     uint32_t index = mslot_cell_index(*mslot_ring_cell(ring, position));
     check(index < ring->slot_count);
-    check(memcmp(bytes, mslot_ring_slot(ring, index)->payload, byte_count) == 0);
+    const mslot_slot *slot = mslot_ring_slot(ring, index);
+    check(slot->length == byte_count && memcmp(bytes, bytes_of_slot(ring, slot, byte_count), byte_count) == 0);
 }
 
 static void check_damage(const scene *s, mslot_outcome outcome, uint64_t damage_before, unsigned sleeps_before)
@@ -100,7 +109,7 @@ static void check_damage(const scene *s, mslot_outcome outcome, uint64_t damage_
 
 static void read_one(scene *s)
 {
-    size_t capacity = input_number(s->input, 2) % (MSLOT_MESSAGE_BYTES_MAX + 1);
+    size_t capacity = input_number(s->input, 2) % (s->ring->length_max + 1);
     unsigned char *buffer = malloc(capacity); // on the heap, where its end is watched
     uint64_t damage = damage_count(s);
     unsigned sleeps = s->sleeps;
@@ -151,7 +160,7 @@ static void use_reader(scene *s, uint8_t what)
     case 6: mslot_set_timeout(reader, timeout(s->input)); break;
     case 7: {
         mslot_info info = mslot_reader_info(reader);
-        check(info.message_count <= s->ring->cell_count && info.next_byte_count <= MSLOT_MESSAGE_BYTES_MAX);
+        check(info.message_count <= s->ring->cell_count && info.next_byte_count <= (int32_t)s->ring->length_max);
         check(memchr(info.name, 0, sizeof info.name) != NULL);
         break;
     }
@@ -162,7 +171,7 @@ static void use_reader(scene *s, uint8_t what)
 
 // MARK: writing
 
-static unsigned char payload[MSLOT_MESSAGE_BYTES_MAX + 8];
+static unsigned char payload[FUZZ_LONG_BYTES_MAX + 8];
 
 /// What a write says is done lies in the cell behind its position, whole; unless it slept, and another changed it meanwhile.
 static void check_written(const scene *s, const mslot_writer *writer, size_t byte_count, unsigned sleeps_before)
@@ -172,12 +181,13 @@ static void check_written(const scene *s, const mslot_writer *writer, size_t byt
     uint64_t position = writer->ring.position - 1, cell = *mslot_ring_cell(ring, position);
     check(mslot_cell_is_full_of(cell, mslot_ring_lap(ring, position)));
     const mslot_slot *slot = mslot_ring_slot(ring, mslot_cell_index(cell));
-    check(slot->length == byte_count && memcmp(slot->payload, payload, byte_count) == 0);
+    check(slot->length == byte_count && memcmp(bytes_of_slot(ring, slot, byte_count), payload, byte_count) == 0);
 }
 
 static void use_writer(scene *s, mslot_writer *writer, uint8_t what)
 {
-    size_t byte_count = input_number(s->input, 2) % (MSLOT_MESSAGE_BYTES_MAX + 4);
+    uint32_t longest = writer->ring.ring.length_max; // a header that is not made right may say more
+    size_t byte_count = input_number(s->input, 2) % ((longest < FUZZ_LONG_BYTES_MAX ? longest : FUZZ_LONG_BYTES_MAX) + 4);
     unsigned sleeps = s->sleeps;
     switch (what % 8) {
     case 0: case 1:
@@ -209,7 +219,7 @@ static void look_from_outside(const mslot_ring *ring)
     mslot_ring_tail(ring);
     mslot_ring_count_indices(ring, seen);
     mslot_next_length next = mslot_ring_next_length(ring);
-    if (next.outcome == MSLOT_DONE) check(next.length <= MSLOT_MESSAGE_BYTES_MAX);
+    if (next.outcome == MSLOT_DONE) check(next.length <= ring->length_max);
 }
 
 static void play(scene *s)
@@ -236,15 +246,23 @@ static void play(scene *s)
 
 static void *memory;
 
-static void play_in_memory(scene *s, const unsigned char *bytes, size_t byte_count)
+/// Its overflow is what was always there, and keeps what is written: only what comes before is new.
+static void *put_in_memory(const unsigned char *bytes, segment_size size)
 {
+    void *base = memory_of_size(memory, FUZZ_SEGMENT_BYTES_MAX, size.bytes);
+    memcpy(base, bytes, size.fixed_bytes);
+    return base;
+}
+
+static void play_in_memory(scene *s, const unsigned char *bytes, segment_size size)
+{
+    size_t byte_count = size.bytes;
     static mslot_reader reader;
     static mslot_writer writers[WRITERS];
     mslot_header header;
     memcpy(&header, bytes, sizeof header);
     if (mslot_header_check(&header, byte_count) != MSLOT_DONE) return;
-    void *base = memory_of_size(memory, FUZZ_SEGMENT_BYTES_MAX, byte_count);
-    memcpy(base, bytes, byte_count);
+    void *base = put_in_memory(bytes, size);
     mslot_ring ring = mslot_ring_of(&header, base);
     s->ring = &ring;
     futexes_allow(base, byte_count);
@@ -263,6 +281,7 @@ static void play_in_memory(scene *s, const unsigned char *bytes, size_t byte_cou
         if (mslot_ring_recover_lane(&writers[i].ring, &ring, lane) != MSLOT_DONE) continue;
         writers[i].mapping = (mslot_mapping){.base = base, .bytes = byte_count};
         writers[i].message_bytes_max = header.message_bytes_max;
+        writers[i].slot_bytes_max = header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
         writers[i].lane_index = lane;
         writers[i].query_descriptor = -1;
         writers[i].waits_through_restarts = true; // there is no file to ask
@@ -277,10 +296,11 @@ static void play_in_memory(scene *s, const unsigned char *bytes, size_t byte_cou
 
 static char path[PATH_MAX];
 
-static void make_file(const unsigned char *bytes, size_t byte_count)
+static void make_file(const unsigned char *bytes, segment_size size)
 {
     int descriptor = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
-    check(descriptor >= 0 && write(descriptor, bytes, byte_count) == (ssize_t)byte_count);
+    check(descriptor >= 0 && write(descriptor, bytes, size.fixed_bytes) == (ssize_t)size.fixed_bytes);
+    check(ftruncate(descriptor, (off_t)size.bytes) == 0); // the overflow is a hole
     close(descriptor);
 }
 
@@ -290,10 +310,10 @@ static void count_name(const char *name, void *context)
     ++*(unsigned *)context;
 }
 
-static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigned char *bytes, size_t byte_count)
+static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigned char *bytes, segment_size size)
 {
     if (flags & INPUT_NO_FILE) unlink(path);
-    else make_file(bytes, byte_count);
+    else make_file(bytes, size);
     int first_free = dup(0);
     close(first_free);
 
@@ -310,6 +330,7 @@ static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigne
     options.adopt = flags & INPUT_ADOPT;
     options.capacity = segment_cells(shape); // not the default, for it would cost all the time
     options.writers = segment_lanes(shape);
+    if (shape & SHAPE_OVERFLOW) options.message_bytes_max = FUZZ_LONG_BYTES_MAX;
     s->reader = mslot_create("orders", &options).reader;
     for (int i = 0; i < WRITERS; i++) {
         mslot_open_options opening = mslot_open_options_default();
@@ -350,11 +371,9 @@ static void *change_all_the_time(void *nothing)
 
 static void start_the_race(void)
 {
-    static unsigned char bytes[FUZZ_SEGMENT_BYTES_MAX];
+    static unsigned char bytes[FUZZ_FIXED_BYTES_MAX];
     fuzz_input none = {NULL, 0};
-    size_t byte_count = segment_make(&none, bytes, RACE_SHAPE, true);
-    void *base = memory_of_size(memory, FUZZ_SEGMENT_BYTES_MAX, byte_count);
-    memcpy(base, bytes, byte_count);
+    void *base = put_in_memory(bytes, segment_make(&none, bytes, RACE_SHAPE, true));
     raced = mslot_ring_of((const mslot_header *)(const void *)bytes, base);
     pthread_t thread;
     check(pthread_create(&thread, NULL, change_all_the_time, NULL) == 0);
@@ -367,6 +386,8 @@ int LLVMFuzzerInitialize(int *argument_count, char ***arguments)
     (void)arguments;
     memset(payload, 0xa5, sizeof payload);
     memory = memory_with_an_end(FUZZ_SEGMENT_BYTES_MAX);
+    // Each byte is unlike its neighbours and those a lane farther.
+    for (size_t i = 0; i < FUZZ_SEGMENT_BYTES_MAX; i++) ((unsigned char *)memory)[i] = (unsigned char)(FUZZ_PAYLOAD_BIT | i * 2654435761u >> 24);
     stand_ins_sleep = instead_of_sleeping;
     check(getenv("MAILSLOT_DIRECTORY") != NULL); // an empty one, for ours
     check(mslot_path("orders", path, sizeof path).outcome == MSLOT_DONE);
@@ -376,21 +397,21 @@ int LLVMFuzzerInitialize(int *argument_count, char ***arguments)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t byte_count)
 {
-    static unsigned char bytes[FUZZ_SEGMENT_BYTES_MAX];
+    static unsigned char bytes[FUZZ_FIXED_BYTES_MAX];
     fuzz_input input = {data, byte_count};
     scene s = {.input = &input};
     playing = &s;
     uint8_t flags = input_byte(&input), shape = input_byte(&input);
     if (racing) {
         flags = INPUT_REPAIR;
-        shape = (shape & 0x80) | RACE_SHAPE;
+        shape = (shape & SHAPE_NOISE) | RACE_SHAPE;
     }
-    size_t segment_bytes = segment_make(&input, bytes, shape, flags & INPUT_REPAIR);
+    segment_size size = segment_make(&input, bytes, shape, flags & INPUT_REPAIR);
     if (flags & INPUT_FILE) {
-        play_with_file(&s, flags, shape, bytes, segment_bytes);
+        play_with_file(&s, flags, shape, bytes, size);
     } else {
         stand_ins_begin();
-        play_in_memory(&s, bytes, segment_bytes);
+        play_in_memory(&s, bytes, size);
         stand_ins_end();
     }
     return 0;

@@ -72,11 +72,26 @@ static void change_control(fuzz_input *input, const mslot_ring *ring)
 static void change_lane(fuzz_input *input, const mslot_ring *ring)
 {
     mslot_lane *lane = &ring->lanes[input_byte(input) % ring->lane_count];
-    switch (input_byte(input) % 4) {
+    switch (input_byte(input) % (ring->overflow_lane_bytes != 0 ? 6 : 4)) {
     case 0: mslot_store_relaxed(&lane->intent_position, around(input, mslot_load_relaxed(&ring->control->head))); break;
     case 1: mslot_store_relaxed_32(&lane->intent_spare, (uint32_t)around(input, 0)); break;
     case 2: mslot_store_relaxed_32(&lane->own, (uint32_t)around(input, 0)); break;
     case 3: mslot_store_relaxed(&ring->lane_hints[0], input_number(input, 8)); break;
+    case 4: mslot_store_relaxed(&lane->overflow, around(input, mslot_load_relaxed(&ring->control->head))); break;
+    case 5: mslot_store_relaxed(&lane->overflow, around(input, 0)); break;
+    }
+}
+
+/// Around the longest that are allowed, and where the last bytes of a lane's overflow lie.
+static void change_length(fuzz_input *input, const mslot_ring *ring, mslot_slot *slot)
+{
+    switch (ring->overflow_lane_bytes != 0 ? input_byte(input) % 6 : 0) {
+    case 0: mslot_store_relaxed_32(&slot->length, (uint32_t)around(input, MSLOT_MESSAGE_BYTES_MAX)); break;
+    case 1: mslot_store_relaxed_32(&slot->length, (uint32_t)around(input, ring->length_max)); break;
+    case 2: mslot_store_relaxed_32(&slot->lane, (uint32_t)around(input, ring->lane_count)); break;
+    case 3: mslot_store_relaxed(&slot->extra, around(input, ring->overflow_lane_bytes - mslot_load_relaxed_32(&slot->length))); break;
+    case 4: mslot_store_relaxed(&slot->extra, around(input, input_number(input, 2) * MSLOT_LINE_BYTES)); break;
+    case 5: mslot_store_relaxed(&slot->extra, input_number(input, 8)); break;
     }
 }
 
@@ -88,9 +103,7 @@ static void change_one(fuzz_input *input, const mslot_ring *ring, enum change_ki
     case CHANGE_CONTROL: change_control(input, ring); break;
     case CHANGE_LANE: change_lane(input, ring); break;
     case CHANGE_CONSUMED: mslot_store_relaxed(&ring->consumed[slot], around(input, mslot_load_relaxed(&ring->control->head))); break;
-    case CHANGE_LENGTH:
-        mslot_store_relaxed_32(&mslot_ring_slot(ring, slot)->length, (uint32_t)around(input, MSLOT_MESSAGE_BYTES_MAX));
-        break;
+    case CHANGE_LENGTH: change_length(input, ring, mslot_ring_slot(ring, slot)); break;
     case CHANGE_SHIFT_CELL: {
         // A cell that was right a moment ago, a few laps or indices off.
         uint64_t *cell = &ring->cells[slot % ring->cell_count];
@@ -133,12 +146,25 @@ static void fill_payloads(const mslot_ring *ring)
     }
 }
 
-static void fill_header(mslot_header *header)
+static uint32_t longest_of(uint8_t shape) { return shape & SHAPE_OVERFLOW ? FUZZ_LONG_BYTES_MAX : MSLOT_MESSAGE_BYTES_MAX; }
+
+static void fill_header(mslot_header *header, uint8_t shape)
 {
-    header->message_bytes_max = MSLOT_MESSAGE_BYTES_MAX;
+    header->message_bytes_max = longest_of(shape);
     header->mode = 0600;
     header->name_bytes = 6;
     memcpy(header->name, "orders", 7);
+}
+
+/// Every other message is long where it may be, and lies behind the others of its lane.
+static void fill_slot(const mslot_ring *ring, mslot_slot *slot, uint32_t number)
+{
+    slot->length = number * 97 % (MSLOT_MESSAGE_BYTES_MAX + 1);
+    if (ring->overflow_lane_bytes == 0 || number % 2 != 0) return;
+    slot->length += MSLOT_MESSAGE_BYTES_MAX + 1;
+    slot->lane = number / 2 % ring->lane_count;
+    slot->extra = number * 1024;
+    ring->lanes[slot->lane].overflow = ~0ULL;
 }
 
 /// A ring as its readers and writers leave it, with some messages in it.
@@ -151,24 +177,25 @@ static void fill_ring(fuzz_input *input, const mslot_ring *ring)
         uint64_t position = head + i, lap = mslot_ring_lap(ring, position);
         uint32_t index = (uint32_t)(position % ring->cell_count);
         *mslot_ring_cell(ring, position) = i < count ? mslot_cell_full(lap, index) : mslot_cell_empty(lap, index);
-        mslot_ring_slot(ring, index)->length = i < count ? (uint32_t)(i * 97 % (MSLOT_MESSAGE_BYTES_MAX + 1)) : 0;
+        if (i < count) fill_slot(ring, mslot_ring_slot(ring, index), (uint32_t)i);
     }
     ring->control->head = head;
     ring->control->tail_hint = head + count;
 }
 
-size_t segment_make(fuzz_input *input, unsigned char bytes[FUZZ_SEGMENT_BYTES_MAX], uint8_t shape, bool repair)
+segment_size segment_make(fuzz_input *input, unsigned char bytes[FUZZ_FIXED_BYTES_MAX], uint8_t shape, bool repair)
 {
-    bool noise = shape & 0x80;
     mslot_header header;
     memset(&header, 0, sizeof header);
-    size_t byte_count = mslot_layout_header(&header, segment_cells(shape), segment_lanes(shape), MSLOT_MESSAGE_BYTES_MAX);
-    fill_header(&header);
+    segment_size size;
+    size.bytes = mslot_layout_header(&header, segment_cells(shape), segment_lanes(shape), longest_of(shape));
+    size_t byte_count = size.fixed_bytes = header.overflow_offset != 0 ? header.overflow_offset : size.bytes;
+    fill_header(&header, shape);
 
     memset(bytes, 0, byte_count);
     mslot_ring ring = mslot_ring_of(&header, bytes);
     memcpy(bytes, &header, sizeof header);
-    if (noise) {
+    if (shape & SHAPE_NOISE) {
         // What is left of the input, again and again.
         size_t filled = input->left < byte_count ? input->left : byte_count;
         memcpy(bytes, input->next, filled);
@@ -188,7 +215,7 @@ size_t segment_make(fuzz_input *input, unsigned char bytes[FUZZ_SEGMENT_BYTES_MA
     if (repair) {
         mslot_header *kept = (mslot_header *)(void *)bytes;
         memcpy(kept, &header, offsetof(mslot_header, options));
-        fill_header(kept);
+        fill_header(kept, shape);
     }
-    return byte_count;
+    return size;
 }

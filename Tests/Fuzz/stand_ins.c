@@ -242,6 +242,14 @@ ssize_t __wrap_pread(int descriptor, void *buffer, size_t count, off_t offset)
     return fails() ? -1 : __real_pread(descriptor, buffer, count, offset);
 }
 
+int __real_madvise(void *address, size_t bytes, int advice);
+int __wrap_madvise(void *address, size_t bytes, int advice)
+{
+    if (advice != MADV_POPULATE_WRITE || !fails()) return __real_madvise(address, bytes, advice);
+    if (errno == ENOSPC) errno = EFAULT; // what it says of a full file system
+    return -1;
+}
+
 int __real_posix_fallocate(int descriptor, off_t offset, off_t length);
 int __wrap_posix_fallocate(int descriptor, off_t offset, off_t length)
 {

@@ -45,6 +45,8 @@ typedef struct operation {
     /// How it may end, besides DONE.
     mslot_outcome otherwise;
     beginning begins_with;
+    /// What the victim publishes before the act stays unread.
+    bool leaves_unread;
     /// The victim is the reader when it is done.
     bool creates;
     /// What some case of each row has to come to, separated by '|': so that no row passes by never getting there.
@@ -66,6 +68,8 @@ struct row {
     /// It has asked for room when a reader is stopped, and sleeps only once that goes on.
     bool a_writer_is_about_to_wait;
     bool in_pid_namespace;
+    /// Longer than a slot, all but those that a writer prepares itself with.
+    bool long_messages;
     /// Only with --long.
     bool is_long;
     /// NULL: what the operation says.

@@ -114,6 +114,7 @@ _Noreturn static void play_case(const row *r)
     world->process = getpid();
     cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
     lanes = r->lanes != 0 ? r->lanes : LANES_DEFAULT;
+    messages_are_long = r->long_messages;
     if (state_number < 0) need_stepping();
     unsigned descriptors_before = descriptors_open();
     r->operation->play(r);

@@ -31,7 +31,7 @@ static void go_on_reading_if_created(void)
 {
     if (victims_reader != NULL) read_for_ever(victims_reader, MSLOT_FOREVER);
 }
-static void create_own(void) { victims_reader = must_create("orders", cells, lanes); }
+static void create_own(void) { victims_reader = create_mailslot(); }
 static void close_reader(void) { note_outcome(mslot_close(victims_reader)); }
 static void remove_name(void) { note_outcome(mslot_remove("orders").outcome); }
 

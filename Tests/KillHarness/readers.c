@@ -8,13 +8,19 @@
 
 static mslot_reader *victims_reader;
 static mslot_message messages_read[3];
+static unsigned char bytes_read[LONGEST];
+static mslot_received received;
 
 static void create_to_read(void)
 {
-    victims_reader = must_create("orders", cells, lanes);
+    victims_reader = create_mailslot();
     handle_signal(victims_reader, NULL);
 }
-static void go_on_reading(void) { read_for_ever(victims_reader, MSLOT_FOREVER); }
+static void go_on_reading(void)
+{
+    if (received.byte_count != 0) message_check(bytes_read, received.byte_count);
+    read_for_ever(victims_reader, MSLOT_FOREVER);
+}
 
 static void note_read(uint64_t position, const void *bytes)
 {
@@ -24,8 +30,8 @@ static void note_read(uint64_t position, const void *bytes)
 static void read_one_for(int64_t timeout_ns)
 {
     shared_set(&world->may_be_released, 1);
-    mslot_received received = mslot_read(victims_reader, messages_read[0].bytes, MSLOT_MESSAGE_BYTES_MAX, timeout_ns);
-    if (received.outcome == MSLOT_DONE) note_read(received.position, messages_read[0].bytes);
+    received = mslot_read(victims_reader, bytes_read, sizeof bytes_read, timeout_ns);
+    if (received.outcome == MSLOT_DONE) note_read(received.position, bytes_read);
     note_outcome(received.outcome);
 }
 static void read_one(void) { read_one_for(0); }
@@ -92,6 +98,7 @@ static void play_reader(const row *r)
     if (r->fate != INTERRUPTED) {
         send_until_full(bystander, BYSTANDER);
         expect_equal(mslot_inspect("orders").info.message_count, cells);
+        expect_unread_whole();
         // Its own deadline. It asks for room, which would help those that wait already.
         if (r->writers_that_wait == 0)
             expect_outcome(mslot_write(bystander, "x", 1, 1), r->fate == KILLED ? MSLOT_NO_READER : MSLOT_TIMED_OUT);
@@ -158,6 +165,8 @@ static const row rows[] = {
     {&reading, STOPPED, FULL(1), .dead_lane = BEHIND_ITS_SWAP},
     {&reading, STOPPED, FULL(1), .lanes = 4, .dead_lane = BEFORE_CLEARING_ITS_INTENT, .is_long = true},
     {&reading, STOPPED, .unread = 8, .is_long = true},
+    {&reading, KILLED, .unread = 3, .long_messages = true, .is_long = true},
+    {&reading, STOPPED, .unread = 3, .long_messages = true, .is_long = true},
     {&reading_batch, KILLED, FULL(4), .must_see = "0 released|1 released|2 released|3 released"},
     {&reading_batch, KILLED, FULL(2), .is_long = true},
     {&reading_batch, STOPPED, FULL(4), A_WRITER_WAITS},
@@ -167,6 +176,9 @@ static const row rows[] = {
     {&lending, KILLED, FULL(4), A_WRITER_WAITS, .is_long = true},
     {&lending, STOPPED, FULL(2), A_WRITER_WAITS},
     {&lending, STOPPED, FULL(4), .a_writer_is_about_to_wait = true, .is_long = true},
+    {&lending, KILLED, .long_messages = true, A_WRITER_WAITS, .is_long = true},
+    {&lending, STOPPED, .long_messages = true, A_WRITER_WAITS},
+    {&lending, STOPPED, .unread = 3, .long_messages = true, .is_long = true},
     {&waiting_read, KILLED, .cells = 2},
     {&waiting_read, KILLED, .in_pid_namespace = true, .is_long = true},
     {&waiting_read, STOPPED, .cells = 2},

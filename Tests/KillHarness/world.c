@@ -16,11 +16,15 @@ shared_world *world;
 mslot_reader *reader;
 mslot_writer *bystander;
 uint32_t cells, lanes;
+bool messages_are_long;
 
 static pid_t reading_child;
 static bool reading_child_sleeps; // when nothing is there
 static pid_t waiters[WAITERS_MAX]; // 0: none
 static uint64_t sent[SENDERS_MAX];
+
+/// Of this process, to read into and to write from.
+static unsigned char buffer[LONGEST];
 
 // MARK: the end of a case
 
@@ -49,6 +53,46 @@ _Noreturn void skip(const char *reason, ...)
     end_case('S', NULL, 0, reason, arguments);
 }
 
+// MARK: the mailslot, and messages
+
+mslot_reader *create_mailslot(void)
+{
+    mslot_create_options options = small_options(cells, lanes);
+    if (messages_are_long) options.message_bytes_max = LONGEST;
+    mslot_created created = mslot_create("orders", &options);
+    expect_outcome(created.failure.outcome, MSLOT_DONE);
+    return created.reader;
+}
+
+size_t make_message(unsigned char *bytes, uint64_t sender, uint64_t number)
+{
+    // Not much longer than a slot: the library copies it with few instructions.
+    if (messages_are_long) return message_make_of(MSLOT_MESSAGE_BYTES_MAX + 1 + (sender * 31 + number * 7) % 80, bytes, sender, number);
+    return message_make(bytes, sender, number);
+}
+
+size_t make_longest_message(unsigned char *bytes, uint64_t sender, uint64_t number) { return message_make_of(LONGEST, bytes, sender, number); }
+
+static mslot_outcome send_message(mslot_writer *writer, uint64_t sender, size_t byte_count)
+{
+    mslot_outcome outcome = mslot_try_write(writer, buffer, byte_count);
+    if (outcome == MSLOT_DONE) sent[sender]++;
+    return outcome;
+}
+
+/// Sends long messages until there is no room for another, in the ring or in the writer's overflow; how many there were.
+static uint32_t send_longest_until_full(mslot_writer *writer, uint64_t sender)
+{
+    uint32_t count = 0;
+    mslot_outcome outcome = MSLOT_DONE;
+    for (; count < LONGEST_IN_A_LANE; count++) {
+        outcome = send_message(writer, sender, make_longest_message(buffer, sender, sent[sender]));
+        if (outcome != MSLOT_DONE) break;
+    }
+    expect(outcome == MSLOT_DONE || outcome == MSLOT_FULL);
+    return count;
+}
+
 // MARK: writers that wait
 
 static bool is_at_rest(uint32_t waiter)
@@ -69,8 +113,10 @@ _Noreturn static void wait_for_room(uint32_t waiter)
     options.wait_through_restarts = true;
     mslot_writer *writer = mslot_open("orders", &options).writer;
     expect(writer != NULL);
-    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    mslot_outcome outcome = mslot_write(writer, bytes, message_make(bytes, FIRST_WAITER + waiter, 0), MSLOT_FOREVER);
+    uint64_t sender = FIRST_WAITER + waiter, number = 0;
+    if (messages_are_long) number = send_longest_until_full(writer, sender);
+    shared_set(&world->waiter_messages[waiter], number + 1);
+    mslot_outcome outcome = mslot_write(writer, buffer, make_message(buffer, sender, number), MSLOT_FOREVER);
     shared_set(&world->waiter_outcomes[waiter], 1 + (uint64_t)outcome);
     for (;;) pause();
 }
@@ -80,8 +126,8 @@ void start_waiters(uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         waiters[i] = child_start();
         if (waiters[i] == 0) wait_for_room(i);
-        sent[FIRST_WAITER + i]++;
-        while (!is_at_rest(i)) nap();
+        while (shared_get(&world->waiter_messages[i]) == 0 || !is_at_rest(i)) nap();
+        sent[FIRST_WAITER + i] = shared_get(&world->waiter_messages[i]);
     }
 }
 
@@ -128,9 +174,8 @@ _Noreturn void read_for_ever(mslot_reader *from, int64_t timeout_ns)
 {
     shared_set(&world->reader_is_ready, 1);
     for (;;) {
-        unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-        mslot_received received = mslot_read(from, bytes, sizeof bytes, timeout_ns);
-        if (received.outcome == MSLOT_DONE) arrived(received.position, bytes, received.byte_count);
+        mslot_received received = mslot_read(from, buffer, sizeof buffer, timeout_ns);
+        if (received.outcome == MSLOT_DONE) arrived(received.position, buffer, received.byte_count);
         else if (received.outcome != MSLOT_EMPTY && received.outcome != MSLOT_INTERRUPTED) expect_outcome(received.outcome, MSLOT_DONE);
     }
 }
@@ -138,13 +183,13 @@ _Noreturn void read_for_ever(mslot_reader *from, int64_t timeout_ns)
 void start_reader(reader_kind kind)
 {
     if (kind == HERE) {
-        reader = must_create("orders", cells, lanes);
+        reader = create_mailslot();
         return;
     }
     reading_child = child_start();
     if (reading_child == 0) {
         if (kind == SPINNING) leave_processor();
-        read_for_ever(must_create("orders", cells, lanes), kind == PARKED ? MSLOT_FOREVER : 0);
+        read_for_ever(create_mailslot(), kind == PARKED ? MSLOT_FOREVER : 0);
     }
     while (shared_get(&world->reader_is_ready) == 0) nap();
     reading_child_sleeps = kind == PARKED;
@@ -169,14 +214,20 @@ void kill_reader(void)
     reading_child = 0;
 }
 
+static bool read_if_any(void)
+{
+    mslot_received received = mslot_read(reader, buffer, sizeof buffer, 0);
+    if (received.outcome == MSLOT_DONE) arrived(received.position, buffer, received.byte_count);
+    else expect_outcome(received.outcome, MSLOT_EMPTY);
+    return received.outcome == MSLOT_DONE;
+}
+
+void consume_one(void) { expect(read_if_any()); }
+
 void consume(void)
 {
     if (reading_child == 0) {
-        unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-        mslot_received received;
-        while ((received = mslot_read(reader, bytes, sizeof bytes, 0)).outcome == MSLOT_DONE)
-            arrived(received.position, bytes, received.byte_count);
-        expect_outcome(received.outcome, MSLOT_EMPTY);
+        while (read_if_any()) {}
         return;
     }
     for (;; nap()) {
@@ -188,22 +239,35 @@ void consume(void)
     let_reader_settle();
 }
 
+void expect_unread_whole(void)
+{
+    const mslot_ring *ring = &bystander->ring.ring;
+    uint64_t tail = mslot_ring_tail(ring).position;
+    for (uint64_t at = ring->control->head; at != tail; at++) {
+        uint64_t cell = *mslot_ring_cell(ring, at);
+        if (!mslot_cell_is_full_of(cell, mslot_ring_lap(ring, at))) continue; // a reader is between Read 4 and 5
+        const mslot_slot *slot = mslot_ring_slot(ring, mslot_cell_index(cell));
+        const unsigned char *bytes = slot->payload;
+        if (slot->length > MSLOT_MESSAGE_BYTES_MAX) bytes = ring->overflow + slot->lane * ring->overflow_lane_bytes + slot->extra;
+        message_check(bytes, slot->length);
+    }
+}
+
 // MARK: sending
 
 mslot_outcome try_to_send(mslot_writer *writer, uint64_t sender)
 {
-    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    mslot_outcome outcome = mslot_try_write(writer, bytes, message_make(bytes, sender, sent[sender]));
-    if (outcome == MSLOT_DONE) sent[sender]++;
-    return outcome;
+    return send_message(writer, sender, make_message(buffer, sender, sent[sender]));
 }
 
 void send_now(mslot_writer *writer, uint64_t sender) { expect_outcome(try_to_send(writer, sender), MSLOT_DONE); }
 
 void send_until_full(mslot_writer *writer, uint64_t sender)
 {
+    if (messages_are_long) send_longest_until_full(writer, sender);
     mslot_outcome outcome;
-    for (uint32_t i = 0; (outcome = try_to_send(writer, sender)) == MSLOT_DONE; i++) expect(i < 2 * cells);
+    for (uint32_t i = 0; (outcome = send_message(writer, sender, message_make(buffer, sender, sent[sender]))) == MSLOT_DONE; i++)
+        expect(i < 2 * cells);
     expect_outcome(outcome, MSLOT_FULL);
 }
 
@@ -256,6 +320,7 @@ void leave_dead_lane(dead_lane where)
             mslot_store_release(&writer->ring.ring.control->tail_hint, position);
         }
         lane->intent_position = position;
+        if (messages_are_long) lane->overflow = ~0ULL; // what it says while a long message is written
         shared_set(ready, 1);
         for (;;) pause();
     }
@@ -288,6 +353,26 @@ void expect_lanes_recoverable(uint32_t in_use)
     close_lanes(heirs, in_use);
 }
 
+void expect_heirs_spare_what_is_unread(uint32_t in_use)
+{
+    mslot_writer *heirs[LANES_MAX];
+    open_lanes(heirs, in_use);
+    for (uint64_t unread = mslot_inspect("orders").info.message_count;; unread--) {
+        for (uint32_t i = in_use; i < lanes; i++) send_longest_until_full(heirs[i], HEIR);
+        expect_unread_whole();
+        if (unread == 0) break;
+        consume_one();
+    }
+    close_lanes(heirs, in_use);
+}
+
+/// After everything was read there is room for at least three; the cursor may stand anywhere.
+static void expect_overflow_is_free(mslot_writer *writer)
+{
+    expect(send_longest_until_full(writer, HEIR) >= (cells < LONGEST_IN_A_LANE ? cells : LONGEST_IN_A_LANE - 1));
+    consume();
+}
+
 void expect_lanes_work(uint32_t in_use)
 {
     mslot_writer *heirs[LANES_MAX];
@@ -296,6 +381,7 @@ void expect_lanes_work(uint32_t in_use)
         send_now(heirs[in_use + i % (lanes - in_use)], HEIR);
         consume();
     }
+    for (uint32_t i = in_use; messages_are_long && i < lanes; i++) expect_overflow_is_free(heirs[i]);
     unsigned char seen[ARRIVALS_MAX] = {0};
     expect(mslot_ring_count_indices(&heirs[in_use]->ring.ring, seen));
     close_lanes(heirs, in_use);

@@ -20,11 +20,14 @@ typedef struct shared_world {
     /// The victim's: its act is over; with which outcome; how many of its messages were written, for sure, or read.
     uint64_t act_is_done;
     uint64_t outcome;
+    /// How many messages it published before the act.
+    uint64_t prepared;
     uint64_t returned;
     /// How many messages a victim that reads may have released.
     uint64_t may_be_released;
     /// The others'.
     uint64_t reader_is_ready;
+    uint64_t waiter_messages[WAITERS_MAX]; // that each sends in all
     uint64_t waiter_outcomes[WAITERS_MAX]; // plus 1
     uint64_t arrival_count;
     arrival arrivals[ARRIVALS_MAX];
@@ -46,6 +49,20 @@ typedef enum reader_kind { HERE, PARKED, SPINNING } reader_kind;
 extern mslot_reader *reader;
 extern mslot_writer *bystander;
 extern uint32_t cells, lanes;
+/// Messages are longer than a slot, and lie in their lane's overflow.
+extern bool messages_are_long;
+
+enum {
+    /// The longest message of such a mailslot; so many of them fill a lane's overflow.
+    LONGEST = 65536,
+    LONGEST_IN_A_LANE = 4
+};
+
+mslot_reader *create_mailslot(void);
+
+/// The sender's message of this number; of at most LONGEST bytes.
+size_t make_message(unsigned char *bytes, uint64_t sender, uint64_t number);
+size_t make_longest_message(unsigned char *bytes, uint64_t sender, uint64_t number);
 
 /// Creates "orders" in this process, or in a child that reads for ever: asleep between messages, or never asleep.
 void start_reader(reader_kind kind);
@@ -60,6 +77,10 @@ _Noreturn void read_for_ever(mslot_reader *from, int64_t timeout_ns);
 
 /// All that was published arrives now. Nobody waits for it by a time limit: a child that sleeps beside a message has failed.
 void consume(void);
+/// One message arrives, read by this process.
+void consume_one(void);
+/// Each message that was published and not released is whole where it lies. Nobody may be at work.
+void expect_unread_whole(void);
 /// Somebody sees a message. Fails the case unless it is the next one, or one that came before with the same position.
 void shown(uint64_t position, const void *bytes);
 
@@ -67,7 +88,7 @@ void shown(uint64_t position, const void *bytes);
 mslot_outcome try_to_send(mslot_writer *writer, uint64_t sender);
 /// There is room for it.
 void send_now(mslot_writer *writer, uint64_t sender);
-/// Sends until the ring is full, which it is after at most twice its capacity.
+/// Sends until the ring is full, which it is after at most twice its capacity; before that the writer's overflow, if there is one.
 void send_until_full(mslot_writer *writer, uint64_t sender);
 /// How many of a sender's messages arrived.
 uint64_t arrived_from(uint64_t sender);
@@ -87,7 +108,9 @@ void leave_dead_lane(dead_lane where);
 
 /// Opens every lane of which nobody is left but `in_use`: no slot is lost or doubled.
 void expect_lanes_recoverable(uint32_t in_use);
-/// And each of them works, for more than a lap.
+/// And their owners write long messages wherever they find room, between any two messages that are read.
+void expect_heirs_spare_what_is_unread(uint32_t in_use);
+/// And each of them works, for more than a lap, and has the whole of its overflow.
 void expect_lanes_work(uint32_t in_use);
 
 unsigned files_in_directory(void);

@@ -7,17 +7,48 @@
 #include <string.h>
 
 static mslot_writer *victims_writer;
-static unsigned char victims_bytes[4][MSLOT_MESSAGE_BYTES_MAX];
-static mslot_bytes victims_messages[4];
+/// What it writes before the act; and in the act.
+static unsigned char prepared_bytes[LONGEST];
+static unsigned char victims_bytes[3][MSLOT_MESSAGE_BYTES_MAX + 128];
+static mslot_bytes victims_messages[3];
+
+static void open_to_write(void)
+{
+    victims_writer = must_open("orders");
+    handle_signal(NULL, victims_writer);
+}
+
+static void prepare(size_t byte_count)
+{
+    expect_outcome(mslot_try_write(victims_writer, prepared_bytes, byte_count), MSLOT_DONE);
+    shared_add(&world->prepared, 1);
+}
+
+static void make_messages_of_act(void)
+{
+    for (uint64_t i = 0; i < 3; i++)
+        victims_messages[i] = (mslot_bytes){victims_bytes[i], make_message(victims_bytes[i], VICTIM, shared_get(&world->prepared) + i)};
+}
 
 /// Opens, and writes once, so that everything slow has been done.
 static void open_and_write(void)
 {
-    victims_writer = must_open("orders");
-    handle_signal(NULL, victims_writer);
-    for (uint64_t number = 0; number < 4; number++)
-        victims_messages[number] = (mslot_bytes){victims_bytes[number], message_make(victims_bytes[number], VICTIM, number)};
-    note_outcome(mslot_try_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count));
+    open_to_write();
+    prepare(make_message(prepared_bytes, VICTIM, 0));
+    make_messages_of_act();
+}
+/// All but what comes before the first long message.
+static void open_and_write_short(void)
+{
+    open_to_write();
+    prepare(message_make(prepared_bytes, VICTIM, 0));
+    make_messages_of_act();
+}
+static void open_and_fill_overflow(void)
+{
+    open_to_write();
+    for (uint64_t number = 0; number < LONGEST_IN_A_LANE; number++) prepare(make_longest_message(prepared_bytes, VICTIM, number));
+    make_messages_of_act();
 }
 
 static void note_write(mslot_outcome outcome)
@@ -25,24 +56,24 @@ static void note_write(mslot_outcome outcome)
     if (outcome == MSLOT_DONE) shared_set(&world->returned, 1);
     note_outcome(outcome);
 }
-static void write_one(void) { note_write(mslot_write(victims_writer, victims_bytes[1], victims_messages[1].byte_count, MSLOT_FOREVER)); }
-static void try_to_write_one(void) { note_write(mslot_try_write(victims_writer, victims_bytes[1], victims_messages[1].byte_count)); }
+static void write_one(void) { note_write(mslot_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count, MSLOT_FOREVER)); }
+static void try_to_write_one(void) { note_write(mslot_try_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count)); }
 static void write_three(void)
 {
-    mslot_batch batch = mslot_write_batch(victims_writer, victims_messages + 1, 3, MSLOT_FOREVER);
+    mslot_batch batch = mslot_write_batch(victims_writer, victims_messages, 3, MSLOT_FOREVER);
     shared_set(&world->returned, batch.count);
     note_outcome(batch.outcome);
 }
 static void publish_loan(void)
 {
     mslot_loaned loaned = mslot_loan(victims_writer);
-    memcpy(loaned.bytes, victims_bytes[1], victims_messages[1].byte_count);
-    note_write(mslot_publish(victims_writer, victims_messages[1].byte_count, MSLOT_FOREVER));
+    memcpy(loaned.bytes, victims_bytes[0], victims_messages[0].byte_count);
+    note_write(mslot_publish(victims_writer, victims_messages[0].byte_count, MSLOT_FOREVER));
 }
 static void abandon_loan(void)
 {
     mslot_loaned loaned = mslot_loan(victims_writer);
-    memcpy(loaned.bytes, victims_bytes[1], victims_messages[1].byte_count);
+    memcpy(loaned.bytes, victims_bytes[0], victims_messages[0].byte_count);
     note_outcome(mslot_abandon(victims_writer));
 }
 
@@ -67,7 +98,7 @@ static void go_on_beside_a_writer(const row *r)
 /// A writer is stopped while the reader closes: it had published before, or is told so.
 static void close_beside_a_writer(const row *r, pid_t victim)
 {
-    bool published = published_by_victim(1 + r->unread) == r->operation->at_stake;
+    bool published = published_by_victim(shared_get(&world->prepared) + r->unread) == r->operation->at_stake;
     must_close(reader);
     victim_continue(victim);
     victim_finish(victim);
@@ -92,9 +123,9 @@ static void play_writer(const row *r)
 {
     start_reader(r->reader);
     bystander = must_open("orders");
+    if (r->dead_lane != NO_DEAD_LANE) leave_dead_lane(r->dead_lane);
     pid_t victim = victim_start(&r->operation->act, r->in_pid_namespace);
-    expect_outcome(outcome_of_act(), MSLOT_DONE);
-    consume();
+    if (!r->operation->leaves_unread) consume();
     for (uint32_t i = 0; i < r->unread; i++) send_now(bystander, BYSTANDER);
     bool hooked = r->reader == PARKED && r->fate == KILLED;
     if (hooked && mslot_writer_note_slow(bystander).pending == &bystander->no_note) skip("the kernel offers no robust list");
@@ -118,9 +149,12 @@ static void play_writer(const row *r)
     }
 
     uint32_t in_use = r->fate == KILLED ? 1 : 2;
-    if (r->heirs == BEFORE_READING && lanes > in_use) expect_lanes_recoverable(in_use);
+    if (r->heirs == BEFORE_READING && lanes > in_use) {
+        expect_lanes_recoverable(in_use);
+        if (messages_are_long) expect_heirs_spare_what_is_unread(in_use);
+    }
     consume();
-    uint64_t published = arrived_from(VICTIM) - 1;
+    uint64_t published = arrived_from(VICTIM) - shared_get(&world->prepared);
     expect(published >= shared_get(&world->returned) && published <= r->operation->at_stake);
     if (r->fate != KILLED) {
         expect_equal(published, shared_get(&world->returned));
@@ -153,6 +187,7 @@ static void play_writer(const row *r)
 // MARK: the rows
 
 #define WRITER(...) .act = {open_and_write, __VA_ARGS__, NULL}, .play = play_writer
+#define FULL_OVERFLOW(...) .act = {open_and_fill_overflow, __VA_ARGS__, NULL}, .play = play_writer, .leaves_unread = true
 #define ONE_AT_STAKE .at_stake = 1, .must_see = {"lost|published", "published", "the wait was interrupted|published"}
 #define THREE_AT_STAKE .at_stake = 3, .must_see = {"0 published|1 published|2 published|3 published", "3 published"}
 #define BY_THE_KERNEL "lost|published, the kernel woke the reader|published"
@@ -163,6 +198,11 @@ static const operation
     trying_in_vain = {"try_write, full", WRITER(try_to_write_one), .at_stake = 1, .otherwise = MSLOT_FULL,
         .must_see = {"lost", "published|the mailslot is full"}},
     waiting_for_room = {"write, waits for room", WRITER(write_one), ONE_AT_STAKE, .awaken = consume},
+    writing_first_long = {"write the first long", .act = {open_and_write_short, write_one, NULL}, .play = play_writer, ONE_AT_STAKE,
+        .awaken = consume_one, .leaves_unread = true},
+    waiting_for_overflow = {"write, waits for overflow", FULL_OVERFLOW(write_one), ONE_AT_STAKE, .awaken = consume_one},
+    trying_full_overflow = {"try_write, full overflow", FULL_OVERFLOW(try_to_write_one), .at_stake = 1, .otherwise = MSLOT_FULL,
+        .must_see = {"lost", "published|the mailslot is full"}},
     batch = {"write_batch of 3", WRITER(write_three), THREE_AT_STAKE},
     waiting_batch = {"write_batch of 3, waits", WRITER(write_three), THREE_AT_STAKE, .awaken = consume},
     publishing_loan = {"loan, publish", WRITER(publish_loan), ONE_AT_STAKE},
@@ -170,6 +210,7 @@ static const operation
 
 #define ONE_FREE .cells = 2, .unread = 1
 #define FULL .cells = 2, .unread = 2
+#define LONG .long_messages = true
 
 static const row rows[] = {
     {&writing, KILLED, .heirs = BEFORE_READING},
@@ -203,6 +244,27 @@ static const row rows[] = {
     {&waiting_for_room, STOPPED, .cells = 1, .unread = 1, .is_long = true},
     {&waiting_for_room, STOPPED, FULL, .meanwhile = THE_READER_CLOSES, .must_see = "published|closed"},
     {&waiting_for_room, INTERRUPTED, FULL},
+
+    {&writing_first_long, KILLED, LONG, .heirs = BEFORE_READING},
+    {&writing_first_long, KILLED, LONG, .dead_lane = BEHIND_ITS_SWAP, .heirs = BEFORE_READING, .is_long = true},
+    {&writing_first_long, KILLED, LONG, .cells = 1, .heirs = A_LAP_LATER, .is_long = true},
+    {&writing_first_long, STOPPED, LONG, .is_long = true},
+    {&writing_first_long, STOPPED, LONG, .dead_lane = BEFORE_CLEARING_ITS_INTENT, .is_long = true},
+    {&writing, KILLED, LONG, .unread = 3, .heirs = BEFORE_READING},
+    {&writing, KILLED, LONG, ONE_FREE, .heirs = A_LAP_LATER, .is_long = true},
+    {&writing, KILLED, LONG, .reader = PARKED, .must_see = BY_THE_KERNEL, .is_long = true},
+    {&writing, STOPPED, LONG, .reader = PARKED, .is_long = true},
+    {&writing, STOPPED, LONG, .meanwhile = THE_READER_CLOSES, .must_see = "published|closed", .is_long = true},
+    {&waiting_for_room, KILLED, LONG, FULL, .heirs = BEFORE_READING, .is_long = true},
+    {&waiting_for_room, STOPPED, LONG, FULL, .is_long = true},
+    {&waiting_for_overflow, KILLED, LONG, .heirs = BEFORE_READING},
+    {&waiting_for_overflow, KILLED, LONG, .cells = 4, .heirs = A_LAP_LATER, .is_long = true},
+    {&waiting_for_overflow, STOPPED, LONG, .is_long = true},
+    {&waiting_for_overflow, STOPPED, LONG, .meanwhile = THE_READER_CLOSES, .must_see = "published|closed", .is_long = true},
+    {&waiting_for_overflow, INTERRUPTED, LONG, .is_long = true},
+    {&trying_full_overflow, KILLED, LONG, .heirs = BEFORE_READING, .is_long = true},
+    {&trying_full_overflow, STOPPED, LONG, .is_long = true},
+    {&trying_full_overflow, STOPPED, LONG, .meanwhile = THE_READER_CLOSES, .must_see = "closed", .is_long = true},
 
     {&batch, KILLED, .heirs = BEFORE_READING},
     {&batch, KILLED, .reader = PARKED},

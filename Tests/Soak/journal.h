@@ -12,6 +12,8 @@ enum {
     WRITERS_MAX = 512,
     LANES_MAX = WRITERS_MAX + 2,
     CAPACITY_MAX = 4096,
+    /// The longest message of a round that has long ones: a lane's overflow has room for sixteen.
+    LONG_BYTES_MAX = 16384,
     /// Messages of one batch, and messages lent at one time.
     BATCH_MAX = 8,
     LOG_ENTRIES = 1 << 15,
@@ -44,6 +46,7 @@ typedef struct round_style {
     uint32_t capacity;
     uint32_t lanes;
     uint32_t writers;
+    uint32_t message_bytes_max;
     /// In percent of its calls: the reader polls instead of blocking; each side rests for a moment after a call.
     uint32_t reader_polls;
     uint32_t reader_rests;
@@ -63,7 +66,11 @@ typedef struct journal {
     uint64_t releasing;
     /// Where the reader copies messages to; the first one's position.
     uint64_t buffer_position;
-    mslot_message buffer[BATCH_MAX];
+    bool buffer_has_batch;
+    union {
+        mslot_message batch[BATCH_MAX];
+        unsigned char one[LONG_BYTES_MAX];
+    } buffer;
 
     /// The first complaint of any process, and how many there were.
     _Alignas(64) uint32_t complaints;

@@ -22,17 +22,17 @@ static uint64_t filling(uint32_t writer, uint64_t number)
     return random_next(&state);
 }
 
-static size_t message_bytes(uint32_t writer, uint64_t number)
+static size_t message_bytes(const journal *j, uint32_t writer, uint64_t number)
 {
     uint64_t chance = filling(writer, number) >> 32;
-    uint64_t words = chance % 4 != 0 ? chance / 4 % 4 : chance / 4 % ((MSLOT_MESSAGE_BYTES_MAX - MESSAGE_BYTES_MIN) / 8 + 1);
+    uint64_t words = chance % 4 != 0 ? chance / 4 % 4 : chance / 4 % ((j->style.message_bytes_max - MESSAGE_BYTES_MIN) / 8 + 1);
     return MESSAGE_BYTES_MIN + 8 * words;
 }
 
-static size_t message_make(unsigned char *bytes, uint32_t writer, uint64_t number)
+static size_t message_make(const journal *j, unsigned char *bytes, uint32_t writer, uint64_t number)
 {
     uint64_t first = writer, fill = filling(writer, number);
-    size_t byte_count = message_bytes(writer, number);
+    size_t byte_count = message_bytes(j, writer, number);
     memcpy(bytes, &first, 8);
     memcpy(bytes + 8, &number, 8);
     for (size_t at = MESSAGE_BYTES_MIN; at < byte_count; at += 8, fill += at) memcpy(bytes + at, &fill, 8);
@@ -47,8 +47,8 @@ static log_entry message_check(journal *j, uint64_t position, const unsigned cha
     memcpy(&writer, bytes, 8);
     memcpy(&entry.number, bytes + 8, 8);
     entry.writer = (uint32_t)writer;
-    unsigned char whole[MSLOT_MESSAGE_BYTES_MAX];
-    if (writer >= j->style.writers || byte_count != message_make(whole, entry.writer, entry.number)
+    unsigned char whole[LONG_BYTES_MAX];
+    if (writer >= j->style.writers || byte_count != message_make(j, whole, entry.writer, entry.number)
         || memcmp(bytes, whole, byte_count) != 0)
         complain(j, "the message at position %llu is torn: %zu bytes, as if from writer %llu, number %llu", (unsigned long long)position,
             byte_count, (unsigned long long)writer, (unsigned long long)entry.number);
@@ -100,8 +100,8 @@ static void note_outcome(writing *w, mslot_outcome outcome, uint64_t count)
 
 static void write_one(writing *w)
 {
-    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    size_t byte_count = message_make(bytes, w->writer, w->mine->published);
+    unsigned char bytes[LONG_BYTES_MAX];
+    size_t byte_count = message_make(w->j, bytes, w->writer, w->mine->published);
     note_attempt(w, 1);
     mslot_outcome outcome = mslot_write(w->handle, bytes, byte_count, some_timeout(&w->random));
     note_outcome(w, outcome, outcome == MSLOT_DONE);
@@ -109,11 +109,11 @@ static void write_one(writing *w)
 
 static void write_batch(writing *w)
 {
-    unsigned char bytes[BATCH_MAX][MSLOT_MESSAGE_BYTES_MAX];
+    unsigned char bytes[BATCH_MAX][LONG_BYTES_MAX];
     mslot_bytes messages[BATCH_MAX];
     uint64_t count = 1 + random_below(&w->random, BATCH_MAX);
     for (uint64_t i = 0; i < count; i++)
-        messages[i] = (mslot_bytes){bytes[i], message_make(bytes[i], w->writer, w->mine->published + i)};
+        messages[i] = (mslot_bytes){bytes[i], message_make(w->j, bytes[i], w->writer, w->mine->published + i)};
     note_attempt(w, count);
     mslot_batch batch = mslot_write_batch(w->handle, messages, count, some_timeout(&w->random));
     note_outcome(w, batch.outcome, batch.count);
@@ -121,6 +121,10 @@ static void write_batch(writing *w)
 
 static void write_in_place(writing *w)
 {
+    if (message_bytes(w->j, w->writer, w->mine->published) > MSLOT_MESSAGE_BYTES_MAX) {
+        write_one(w); // a loan is a slot
+        return;
+    }
     mslot_loaned loaned = mslot_loan(w->handle);
     if (loaned.outcome != MSLOT_DONE) complain(w->j, "writer %u: no loan: %s", w->writer, mslot_outcome_text(loaned.outcome));
     if (random_percent(&w->random, 10)) { // a slot full of nonsense stays its own
@@ -128,7 +132,7 @@ static void write_in_place(writing *w)
         mslot_abandon(w->handle);
         return;
     }
-    size_t byte_count = message_make(loaned.bytes, w->writer, w->mine->published);
+    size_t byte_count = message_make(w->j, loaned.bytes, w->writer, w->mine->published);
     if (random_percent(&w->random, w->j->style.writer_rests)) rest(random_below(&w->random, REST_NS_MAX));
     note_attempt(w, 1);
     mslot_outcome outcome = mslot_publish(w->handle, byte_count, some_timeout(&w->random));
@@ -185,14 +189,14 @@ static void rescue(reading *r)
     if (j->logged == 0) return;
     for (uint64_t position = log_next_position(j); position < r->next; position++) {
         uint64_t place = position - j->buffer_position;
-        if (place >= BATCH_MAX)
+        if (place >= (j->buffer_has_batch ? BATCH_MAX : 1))
             complain(j, "position %llu was skipped by an adoption at %llu, and its reader never had it", (unsigned long long)position,
                 (unsigned long long)r->next);
         uint64_t writer, number;
-        const unsigned char *bytes = j->buffer[place].bytes;
+        const unsigned char *bytes = j->buffer_has_batch ? j->buffer.batch[place].bytes : j->buffer.one;
         memcpy(&writer, bytes, 8);
         memcpy(&number, bytes + 8, 8);
-        log_entry entry = message_check(j, position, bytes, message_bytes((uint32_t)writer, number));
+        log_entry entry = message_check(j, position, bytes, message_bytes(j, (uint32_t)writer, number));
         entry.kind = ENTRY_RESCUED;
         log_add(j, entry);
     }
@@ -217,15 +221,22 @@ static void check_outcome(reading *r, mslot_outcome outcome)
     if (!expected) complain(r->j, "the read of position %llu ended with: %s", (unsigned long long)r->next, mslot_outcome_text(outcome));
 }
 
+/// What was in the buffer has been logged.
+static void use_buffer(reading *r, bool for_batch)
+{
+    r->j->buffer_has_batch = for_batch;
+    mslot_store_release(&r->j->buffer_position, r->next);
+}
+
 static void read_one(reading *r)
 {
-    mslot_message *buffer = r->j->buffer;
-    mslot_store_release(&r->j->buffer_position, r->next);
+    unsigned char *bytes = r->j->buffer.one;
+    use_buffer(r, false);
     note_release(r, r->next + 1);
-    mslot_received received = mslot_read(r->handle, buffer->bytes, sizeof buffer->bytes, read_timeout(r));
+    mslot_received received = mslot_read(r->handle, bytes, LONG_BYTES_MAX, read_timeout(r));
     check_outcome(r, received.outcome);
     if (received.outcome == MSLOT_DONE) {
-        log_add(r->j, message_check(r->j, received.position, buffer->bytes, received.byte_count));
+        log_add(r->j, message_check(r->j, received.position, bytes, received.byte_count));
         r->next++;
     }
     note_released(r);
@@ -233,11 +244,16 @@ static void read_one(reading *r)
 
 static void read_batch(reading *r)
 {
-    mslot_message *buffer = r->j->buffer;
+    mslot_message *buffer = r->j->buffer.batch;
     uint64_t wanted = 1 + random_below(&r->random, BATCH_MAX);
-    mslot_store_release(&r->j->buffer_position, r->next);
+    use_buffer(r, true);
     note_release(r, r->next + wanted);
     mslot_batch batch = mslot_read_batch(r->handle, buffer, wanted, read_timeout(r));
+    if (batch.outcome == MSLOT_TOO_LONG) { // a long message is next, which a batch does not take
+        note_released(r);
+        read_one(r);
+        return;
+    }
     check_outcome(r, batch.outcome);
     for (size_t i = 0; i < batch.count; i++)
         log_add(r->j, message_check(r->j, buffer[i].position, buffer[i].bytes, buffer[i].byte_count));
@@ -279,6 +295,7 @@ static void take_mailslot(reading *r)
     mslot_create_options options = mslot_create_options_default();
     options.capacity = r->j->style.capacity;
     options.writers = r->j->style.lanes;
+    options.message_bytes_max = r->j->style.message_bytes_max;
     options.adopt = true;
     mslot_created created = mslot_create(soak_name, &options);
     if (created.reader == NULL) complain(r->j, "the reader cannot have the mailslot: %s", mslot_outcome_text(created.failure.outcome));

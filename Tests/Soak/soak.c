@@ -349,6 +349,7 @@ static round_style choose_style(void)
     round_style style = {
         .capacity = capacities[deeds.rounds % (sizeof capacities / sizeof capacities[0])],
         .writers = few && options.writers > 3 ? 1 + (uint32_t)choose(3) : options.writers,
+        .message_bytes_max = choose(2) == 0 ? LONG_BYTES_MAX : MSLOT_MESSAGE_BYTES_MAX,
         .reader_polls = choose(3) == 0 ? 100 : choose(2) == 0 ? 50 : 0,
         .reader_rests = percents[choose(5)],
         .writer_rests = percents[choose(5)],
@@ -382,9 +383,9 @@ static void run_round(int64_t deadline_ns)
     progress = 0;
     silence_ns = 0;
 
-    printf("round %llu: %u cells, %u writers, %u lanes, reader polls %u %%, rests %u %%, writers rest %u %%: ",
-        (unsigned long long)deeds.rounds + 1, j->style.capacity, j->style.writers, j->style.lanes, j->style.reader_polls,
-        j->style.reader_rests, j->style.writer_rests);
+    printf("round %llu: %u cells, %u writers, %u lanes, up to %u bytes, reader polls %u %%, rests %u %%, writers rest %u %%: ",
+        (unsigned long long)deeds.rounds + 1, j->style.capacity, j->style.writers, j->style.lanes, j->style.message_bytes_max,
+        j->style.reader_polls, j->style.reader_rests, j->style.writer_rests);
     fflush(stdout);
     start(THE_READER);
     for (uint32_t i = 0; i < j->style.writers; i++) start(&children[i]);

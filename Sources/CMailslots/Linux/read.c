@@ -9,7 +9,10 @@ enum { POLLS_PER_CLOCK = 32 };
 mslot_outcome mslot_reader_refusal(const mslot_reader *reader)
 {
     uint32_t state = mslot_load_relaxed_32(&reader->state);
-    return state == MSLOT_HANDLE_GONE ? MSLOT_FORKED : state == MSLOT_HANDLE_BROKEN ? MSLOT_DAMAGED : MSLOT_BUSY;
+    if (state == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    if (state != MSLOT_HANDLE_BROKEN) return MSLOT_BUSY;
+    mslot_count(&reader->ring.ring.control->damaged);
+    return MSLOT_DAMAGED;
 }
 
 static int64_t timeout_of(const mslot_reader *reader, int64_t timeout_ns)

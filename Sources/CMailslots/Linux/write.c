@@ -86,6 +86,10 @@ static mslot_outcome try_to_publish(mslot_writer *writer)
     if (writer->unplaced == NULL) return mslot_writer_publish_filled(writer);
     mslot_place place = mslot_ring_place(&writer->ring, writer->unplaced_bytes);
     if (place.bytes == NULL) {
+        // What publishing would have met: the swap is not tried, for the own slot is not filled.
+        mslot_tail tail = mslot_ring_tail(&writer->ring.ring);
+        if (tail.outcome != MSLOT_DONE) return tail.outcome;
+        if (tail.closed) return MSLOT_CLOSED;
         // As when the ring is full: the reader may be asleep because a stopped writer never woke it.
         uint32_t *asleep = mslot_ring_parked_word(&writer->ring);
         if (asleep != NULL) mslot_wake_reader_slow(asleep);
@@ -123,7 +127,7 @@ mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
         }
         if (!writer->waits_through_restarts && !reader_is_present(writer)) {
             // Once more: who closes seals before it lets go of its lock, so this tells a close from a death.
-            outcome = mslot_writer_publish_filled(writer);
+            outcome = try_to_publish(writer);
             if (outcome == MSLOT_FULL) outcome = MSLOT_NO_READER;
             break;
         }
