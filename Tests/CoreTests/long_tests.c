@@ -209,6 +209,40 @@ TEST(nothing_is_written_over_a_long_message_before_it_was_read_wherever_the_over
     must_close(reader);
 }
 
+TEST(the_whole_overflow_is_free_again_once_everything_was_read)
+{
+    mslot_reader *reader = create_long(8, 1, LONGEST);
+    mslot_writer *writer = must_open("orders");
+    for (uint32_t round = 0; round < 3; round++) {
+        expect_equal(fill_overflow(writer), mslot_overflow_lane_bytes(LONGEST) / LONGEST);
+        for (uint32_t i = 0; i < 4; i++) read_this(reader, 0, i);
+    }
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(an_end_of_the_overflow_that_was_left_out_does_not_hide_what_is_unread_before_it)
+{
+    enum { SECTION = LONGEST / 4 };
+    mslot_reader *reader = create_long(16, 1, LONGEST);
+    mslot_writer *writer = must_open("orders");
+    // Twelve sections, and two; the last two are left out by whoever needs four.
+    for (uint32_t i = 0; i < 3; i++) expect_outcome(write_long(writer, 0, i, 4 * SECTION, 0), MSLOT_DONE);
+    expect_outcome(write_long(writer, 0, 3, 2 * SECTION, 0), MSLOT_DONE);
+    for (uint32_t i = 0; i < 3; i++) {
+        read_this(reader, 0, i);
+        expect_outcome(write_long(writer, 0, 4 + i, 4 * SECTION, 0), MSLOT_DONE);
+    }
+    expect_outcome(write_long(writer, 0, 7, 4 * SECTION, 0), MSLOT_FULL);
+    read_this(reader, 0, 3);
+    expect_outcome(write_long(writer, 0, 7, 4 * SECTION, 0), MSLOT_DONE);
+    for (uint32_t i = 4; i < 8; i++) read_this(reader, 0, i);
+    expect_empty_and_sound(reader);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
 TEST(a_writer_that_waits_for_room_in_its_overflow_hears_of_it_at_once)
 {
     mslot_reader *reader = create_long(64, 1, LONGEST);
@@ -284,6 +318,26 @@ TEST(a_writer_whose_overflow_is_full_is_told_that_the_reader_was_killed_and_has_
     for (uint32_t i = 0; i < count; i++) read_this(reader, 0, i);
     expect_empty_and_sound(reader);
     must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(a_short_message_that_waits_for_room_after_a_long_one_was_given_up_is_the_one_that_arrives)
+{
+    mslot_reader *reader = create_long(4, 1, LONGEST);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_writer *writer = must_open("orders");
+        uint32_t count = fill_overflow(writer);
+        expect_outcome(write_long(writer, 0, count, 1000, 1), MSLOT_TIMED_OUT);
+        expect_outcome(write_long(writer, 0, count + 1, 100, PATIENCE_NS), MSLOT_DONE);
+        must_close_writer(writer);
+        child_end();
+    }
+    wait_until(has_waited(reader, 1) && mslot_reader_info(reader).fulls == 3);
+    for (uint32_t i = 0; i < 4; i++) read_this(reader, 0, i);
+    read_this(reader, 0, 5);
+    child_join(child);
+    expect_empty_and_sound(reader);
     must_close(reader);
 }
 
@@ -363,20 +417,26 @@ TEST(the_next_owner_of_a_lane_writes_over_nothing_that_is_unread)
     must_close(reader);
 }
 
+/// A write of a long message as mslot_write does it, up to the step after the swap.
+static void publish_long_and_no_more(mslot_writer *writer, uint32_t number)
+{
+    mslot_place place = mslot_ring_place(&writer->ring, 1000);
+    expect(place.bytes != NULL);
+    make_long(place.bytes, 0, number, 1000);
+    mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
+    mslot_writer_head(writer, slot, 1000);
+    slot->extra = place.offset;
+    expect_outcome(mslot_writer_publish_filled(writer), MSLOT_DONE);
+}
+
 TEST(what_a_writer_published_just_before_it_was_killed_is_not_written_over_by_the_next_owner_of_its_lane)
 {
     mslot_reader *reader = create_long(4, 1, LONGEST);
     pid_t child = child_start();
     if (child == 0) {
-        // As mslot_write does it, up to the step after the swap.
         mslot_writer *writer = must_open("orders");
         expect_outcome(mslot_ring_begin_overflow(&writer->ring), MSLOT_DONE);
-        mslot_place place = mslot_ring_place(&writer->ring, 1000);
-        make_long(place.bytes, 0, 0, 1000);
-        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-        mslot_writer_head(writer, slot, 1000);
-        slot->extra = place.offset;
-        expect_outcome(mslot_writer_publish_filled(writer), MSLOT_DONE);
+        publish_long_and_no_more(writer, 0);
         child_end();
     }
     child_join(child);
@@ -385,6 +445,23 @@ TEST(what_a_writer_published_just_before_it_was_killed_is_not_written_over_by_th
     read_this(reader, 0, 0);
     expect_outcome(write_long(writer, 1, 0, 1000, 0), MSLOT_DONE);
     read_this(reader, 1, 0);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(what_a_write_published_that_was_left_by_a_jump_is_not_written_over_after_the_reset)
+{
+    mslot_reader *reader = create_long(4, 1, LONGEST);
+    mslot_writer *writer = must_open("orders");
+    expect_outcome(write_long(writer, 0, 0, 1000, 0), MSLOT_DONE);
+    publish_long_and_no_more(writer, 1);
+    expect_outcome(mslot_reset(writer), MSLOT_DONE);
+    expect_outcome(write_long(writer, 0, 2, 1000, 0), MSLOT_FULL);
+    read_this(reader, 0, 0);
+    expect_outcome(write_long(writer, 0, 2, 1000, 0), MSLOT_FULL);
+    read_this(reader, 0, 1);
+    expect_outcome(write_long(writer, 0, 2, 1000, 0), MSLOT_DONE);
+    read_this(reader, 0, 2);
     must_close_writer(writer);
     must_close(reader);
 }

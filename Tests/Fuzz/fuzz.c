@@ -85,7 +85,8 @@ static int64_t timeout(fuzz_input *input)
 static const unsigned char *bytes_of_slot(const mslot_ring *ring, const mslot_slot *slot, size_t byte_count)
 {
     if (byte_count <= MSLOT_MESSAGE_BYTES_MAX) return slot->payload;
-    check(slot->lane < ring->lane_count && slot->extra <= ring->overflow_lane_bytes && byte_count <= ring->overflow_lane_bytes - slot->extra);
+    check(slot->lane < ring->lane_count && slot->extra <= ring->overflow_lane_bytes);
+    check(byte_count <= ring->overflow_lane_bytes - slot->extra);
     return ring->overflow + slot->lane * ring->overflow_lane_bytes + slot->extra;
 }
 
@@ -386,8 +387,9 @@ int LLVMFuzzerInitialize(int *argument_count, char ***arguments)
     (void)arguments;
     memset(payload, 0xa5, sizeof payload);
     memory = memory_with_an_end(FUZZ_SEGMENT_BYTES_MAX);
-    // Each byte is unlike its neighbours and those a lane farther.
-    for (size_t i = 0; i < FUZZ_SEGMENT_BYTES_MAX; i++) ((unsigned char *)memory)[i] = (unsigned char)(FUZZ_PAYLOAD_BIT | i * 2654435761u >> 24);
+    // Each byte is unlike its neighbours, and those a lane farther.
+    unsigned char *bytes = memory;
+    for (size_t i = 0; i < FUZZ_SEGMENT_BYTES_MAX; i++) bytes[i] = (unsigned char)(FUZZ_PAYLOAD_BIT | i * 2654435761u >> 24);
     stand_ins_sleep = instead_of_sleeping;
     check(getenv("MAILSLOT_DIRECTORY") != NULL); // an empty one, for ours
     check(mslot_path("orders", path, sizeof path).outcome == MSLOT_DONE);

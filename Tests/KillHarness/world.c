@@ -66,12 +66,15 @@ mslot_reader *create_mailslot(void)
 
 size_t make_message(unsigned char *bytes, uint64_t sender, uint64_t number)
 {
+    if (!messages_are_long) return message_make(bytes, sender, number);
     // Not much longer than a slot: the library copies it with few instructions.
-    if (messages_are_long) return message_make_of(MSLOT_MESSAGE_BYTES_MAX + 1 + (sender * 31 + number * 7) % 80, bytes, sender, number);
-    return message_make(bytes, sender, number);
+    return message_make_of(MSLOT_MESSAGE_BYTES_MAX + 1 + (sender * 31 + number * 7) % 80, bytes, sender, number);
 }
 
-size_t make_longest_message(unsigned char *bytes, uint64_t sender, uint64_t number) { return message_make_of(LONGEST, bytes, sender, number); }
+size_t make_longest_message(unsigned char *bytes, uint64_t sender, uint64_t number)
+{
+    return message_make_of(LONGEST, bytes, sender, number);
+}
 
 static mslot_outcome send_message(mslot_writer *writer, uint64_t sender, size_t byte_count)
 {
