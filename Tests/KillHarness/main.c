@@ -337,6 +337,10 @@ int main(int argument_count, char **arguments)
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const row *r = tables[t]->rows; r < tables[t]->rows + tables[t]->count && chosen_count < ROWS_MAX; r++)
             if ((long_form || !r->is_long) && is_wanted(r, arguments + 1)) chosen[chosen_count++] = r;
+    if (chosen_count == 0) {
+        fputs("No row has all these words; --list names the rows, and --long adds some.\n", stderr);
+        return 2;
+    }
     if (only_list) {
         for (size_t i = 0; i < chosen_count; i++) {
             print_head(chosen[i]);
