@@ -186,6 +186,39 @@ TEST(without_memory_for_a_handle_creating_and_opening_say_so_and_leave_what_is_t
 
 // MARK: what can be done without
 
+TEST(where_a_mapping_cannot_be_populated_an_overflow_is_set_aside_by_the_files_path)
+{
+    enum { MADV_POPULATE_WRITE_ADVICE = 23 };
+    pid_t child = child_start();
+    if (child == 0) {
+        refuse_system_call_with_value(SYS_madvise, EINVAL, 2, MADV_POPULATE_WRITE_ADVICE);
+        mslot_create_options options = small_options(4, 2);
+        options.message_bytes_max = 65536;
+        mslot_reader *reader = mslot_create("orders", &options).reader;
+        expect(reader != NULL);
+        mslot_writer *writer = must_open("orders");
+        mslot_writer *other = must_open("orders");
+        unsigned char bytes[1000] = {7}, received[1000];
+
+        expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+        expect_equal(mslot_read(reader, received, sizeof received, 0).byte_count, sizeof bytes);
+        expect(memcmp(bytes, received, sizeof bytes) == 0);
+        // The name is gone: nobody is asked any more.
+        char path[4096];
+        expect_outcome(mslot_path("orders", path, sizeof path).outcome, MSLOT_DONE);
+        expect_equal(unlink(path), 0);
+        errno = 0;
+        expect_outcome(mslot_try_write(other, bytes, sizeof bytes), MSLOT_SYSTEM_ERROR);
+        expect_equal(errno, ENOENT);
+        expect_outcome(mslot_try_write(other, bytes, 424), MSLOT_DONE);
+        must_close_writer(writer);
+        must_close_writer(other);
+        must_close(reader);
+        child_end();
+    }
+    child_join(child);
+}
+
 static void expect_writes_without_a_note(void)
 {
     mslot_reader *reader = must_create("orders", 2, 2);
