@@ -331,7 +331,8 @@ import Testing
 
     // MARK: the guard
 
-    @Test func `with the guard a mailslot whose file is cut short is damaged and can be closed`() async {
+    @Test(.disabled(if: isSanitized, "a sanitizer has a handler of its own, and locks that it holds"))
+    func `with the guard a mailslot whose file is cut short is damaged and can be closed`() async {
         await #expect(processExitsWith: .success) {
             try Mailslot.guardAgainstTruncation()
             let name = uniqueName()
