@@ -70,7 +70,8 @@ struct PeerContest {
     var theirs: [PeerMeasurement]
     /// How many times as fast ours is.
     var advantage: Spread
-    var callsPerMessage: (ours: Double, theirs: Double)
+    /// Theirs.
+    var callsPerMessage: Double
 }
 
 struct PeerSession {
@@ -97,7 +98,7 @@ struct PeerSession {
         let advantage = zip(result.a, result.b).map { pattern.kind == .oneWay ? $0.figure / $1.figure : $1.figure / $0.figure }
         return PeerContest(
             pattern: pattern, peer: peer, ours: ours, theirs: theirs, advantage: Spread(advantage),
-            callsPerMessage: (try calls(pattern, .mailslot), try calls(pattern, peer)))
+            callsPerMessage: try callsPerMessage(pattern, peer))
     }
 
     private func once(_ pattern: PeerPattern, _ peer: Peer) throws -> PeerMeasurement {
@@ -109,7 +110,7 @@ struct PeerSession {
 
     /// Blocking, of the pattern itself. Polling, of a message that is there at the first poll: how often one polls for it is a
     /// question of time, and the counting takes time.
-    private func calls(_ pattern: PeerPattern, _ peer: Peer) throws -> Double {
+    func callsPerMessage(_ pattern: PeerPattern, _ peer: Peer) throws -> Double {
         if pattern.polls {
             let load = Run.Load(messageBytes: pattern.bytes, warmUp: 10, messages: 100)
             return try run.callsPerMessage(peer, load, polls: true, bench_peer_in_turn, nil)

@@ -11,17 +11,19 @@ struct PeerTable {
     }
 
     private let pattern: PeerPattern
-    private var ours = Row(name: Peer.mailslot.name, measurements: [], callsPerMessage: 0)
+    private var ours: Row
     private var theirs: [Row] = []
 
-    init(_ pattern: PeerPattern) { self.pattern = pattern }
+    init(_ pattern: PeerPattern, ourCallsPerMessage: Double) {
+        self.pattern = pattern
+        ours = Row(name: Peer.mailslot.name, measurements: [], callsPerMessage: ourCallsPerMessage)
+    }
 
     mutating func add(_ contest: PeerContest) {
         ours.measurements += contest.ours
-        ours.callsPerMessage = max(ours.callsPerMessage, contest.callsPerMessage.ours)
         theirs.append(
             Row(
-                name: contest.peer.name, measurements: contest.theirs, callsPerMessage: contest.callsPerMessage.theirs,
+                name: contest.peer.name, measurements: contest.theirs, callsPerMessage: contest.callsPerMessage,
                 advantage: contest.advantage))
     }
 
@@ -68,26 +70,26 @@ struct RawFigures {
     init(path: String) throws {
         try Data().write(to: URL(filePath: path))
         file = try FileHandle(forWritingTo: URL(filePath: path))
-        try write("pattern,bytes,waiting,peer,in_turn_with,round,messages_a_sample,samples,p50_ns,p99_ns,p99.9_ns,max_ns,mean_ns,lost,calls_a_message")
+        try write("pattern,bytes,waiting,peer,in_turn_with,round,messages_a_sample,samples,p50_ns,p99_ns,p99.9_ns,max_ns,mean_ns,lost")
     }
 
-    mutating func add(_ contest: PeerContest) throws {
+    func add(_ contest: PeerContest) throws {
         let (ours, theirs) = (Peer.mailslot.name, contest.peer.name)
         for round in contest.ours.indices {
-            try add(contest.pattern, round, ours, theirs, contest.ours[round], contest.callsPerMessage.ours)
-            try add(contest.pattern, round, theirs, ours, contest.theirs[round], contest.callsPerMessage.theirs)
+            try add(contest.pattern, round, ours, theirs, contest.ours[round])
+            try add(contest.pattern, round, theirs, ours, contest.theirs[round])
         }
     }
 
     private func add(
-        _ pattern: PeerPattern, _ round: Int, _ peer: String, _ rival: String, _ measured: PeerMeasurement, _ calls: Double
+        _ pattern: PeerPattern, _ round: Int, _ peer: String, _ rival: String, _ measured: PeerMeasurement
     ) throws {
         let samples = measured.samples
         let percentiles = [50, 99, 99.9].map { "\(samples.valueAtPercentile($0))" }.joined(separator: ",")
         try write(
             "\(pattern.name),\(pattern.bytes),\(pattern.polls ? "polling" : "blocking"),\(peer),\(rival),\(round),"
                 + "\(pattern.messagesASample.text(0)),\(samples.totalCount),\(percentiles),\(samples.max),\(samples.mean.text(1)),"
-                + "\(measured.lost.text(4)),\(calls.text(3))")
+                + "\(measured.lost.text(4))")
     }
 
     private func write(_ line: String) throws { try file.write(contentsOf: Data((line + "\n").utf8)) }

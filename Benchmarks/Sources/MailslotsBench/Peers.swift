@@ -47,14 +47,16 @@ struct Peers: ParsableCommand {
             if let missing = peer.missing { print("  \(peer.name): not measured; \(missing)") }
         }
 
-        var raw = try csv.map { try RawFigures(path: $0) }
+        let raw = try csv.map { try RawFigures(path: $0) }
         var failures: [String] = []
         let session = PeerSession(
             run: try Run(cpus: pair), rounds: extent.rounds ?? (extent.quick ? 3 : 9),
-            milliseconds: extent.quick ? 60 : 250)
+            milliseconds: extent.quick ? 40 : 250)
         for pattern in PeerPattern.all {
-            var table = PeerTable(pattern)
-            for peer in present where peer.polls || !pattern.polls {
+            let rivals = present.filter { $0.polls || !pattern.polls }
+            if rivals.isEmpty { continue }
+            var table = PeerTable(pattern, ourCallsPerMessage: try session.callsPerMessage(pattern, .mailslot))
+            for peer in rivals {
                 do {
                     let contest = try session.measure(pattern, peer)
                     try raw?.add(contest)

@@ -46,7 +46,7 @@ typedef struct bench_run {
     uint64_t asleep_ns;
     /// Lanes that others hold, for opening.
     uint32_t lanes_taken;
-    /// For peers: how long to measure, after a fifth of that to warm up.
+    /// For peers: how long to measure, after a fifth of that to warm up; longer if that gives too few samples.
     uint64_t duration_ns;
     const bench_peer *peer;
 

@@ -1,6 +1,6 @@
 /*
  * A ring in shared memory for one writer, with eventfds to sleep on: what one builds who needs neither several writers nor to
- * survive a kill. Polling, it is a bare ring without a single call, and with fewer cache lines than any ring for several writers.
+ * survive a kill. Polling, it is a bare ring without a single call.
  *
  *     +-------------------------------+-------------------------------+-------------+
  *     | tail, writer sleeps           | head, reader sleeps           | slots[4096] |

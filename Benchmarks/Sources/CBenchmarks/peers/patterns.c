@@ -1,15 +1,18 @@
 /*
  * What is measured with a peer, the same for all: sides that send and receive one message a call.
  *
- * A peer is a thousand times slower than another, so a measurement takes a time, not a number of messages. Who writes ends it with
- * a message that says LAST. A fifth of the time before is warm-up.
+ * A peer is a thousand times slower than another, so a measurement takes a time, not a number of messages; more only where something
+ * else had the CPU for so long that there are too few samples. Who times ends it, who writes says so with a message, LAST. The first
+ * sixth is warm-up.
  */
 
 #include "../sides.h"
 
 static const uint64_t LAST = UINT64_MAX;
 
-/// When sampling begins and ends, in ticks.
+enum { SAMPLES_MIN = 16 };
+
+/// When sampling begins and may end, in ticks.
 typedef struct span {
     uint64_t warm;
     uint64_t end;
@@ -20,6 +23,11 @@ static span begin(const bench_run *run)
     uint64_t now = bench_ticks();
     uint64_t ticks = (uint64_t)((double)run->duration_ns * bench_ticks_per_second() / 1e9);
     return (span){.warm = now + ticks / 5, .end = now + ticks + ticks / 5};
+}
+
+static inline bool is_over(const bench_run *run, span span, uint64_t now)
+{
+    return now >= span.end && run->sample_count >= SAMPLES_MIN;
 }
 
 /// A side's ends: channel 0 is there, 1 is back.
@@ -69,7 +77,7 @@ void bench_peer_round_trip_first(bench_run *run)
     bench_mark(run);
     span span = begin(run);
     uint64_t number = 0;
-    for (uint64_t before = bench_ticks(); before < span.end; number++) {
+    for (uint64_t before = bench_ticks(); !is_over(run, span, before); number++) {
         bench_put(bytes, number);
         send_message(run, &there, bytes);
         BENCH_REQUIRE(run, receive_message(run, &back, bytes) == number);
@@ -103,6 +111,9 @@ void bench_peer_round_trip_second(bench_run *run)
 
 // MARK: one way
 
+/// What the reader has acknowledged.
+enum { ENOUGH = 1, SEEN_LAST = 2 };
+
 void bench_peer_one_way_first(bench_run *run)
 {
     bench_meet(run);
@@ -110,14 +121,13 @@ void bench_peer_one_way_first(bench_run *run)
     unsigned char bytes[BENCH_PEER_BYTES_MAX] = {0};
     bench_meet(run);
     bench_mark(run);
-    span span = begin(run);
-    for (uint64_t number = 0; number % 64 != 0 || bench_ticks() < span.end; number++) {
+    for (uint64_t number = 0; number % 64 != 0 || __atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != ENOUGH; number++) {
         bench_put(bytes, number);
         send_message(run, &channel, bytes);
     }
     bench_put(bytes, LAST);
     send_message(run, &channel, bytes);
-    while (__atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) == 0) {
+    while (__atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != SEEN_LAST) {
         if (run->peer->loses) send_message(run, &channel, bytes);
         bench_pause();
     }
@@ -133,7 +143,7 @@ void bench_peer_one_way_second(bench_run *run)
     unsigned char bytes[BENCH_PEER_BYTES_MAX] = {0};
     bench_meet(run);
     bench_mark(run);
-    uint64_t warm = begin(run).warm;
+    span span = begin(run);
     uint64_t expected = 0, moved = 0, before = 0, number;
     while ((number = receive_message(run, &channel, bytes)) != LAST) {
         BENCH_REQUIRE(run, number == expected || (run->peer->loses && number > expected));
@@ -141,12 +151,13 @@ void bench_peer_one_way_second(bench_run *run)
         expected = number + 1;
         if (++moved % BENCH_PEER_CHUNK != 0) continue;
         uint64_t now = bench_ticks();
-        if (before >= warm) keep_sample(run, now - before);
+        if (before >= span.warm && !is_over(run, span, before)) keep_sample(run, now - before);
+        if (is_over(run, span, now)) __atomic_store_n(&run->acknowledged, ENOUGH, __ATOMIC_RELEASE);
         before = now;
     }
     run->messages_moved = moved;
     bench_mark(run);
-    __atomic_store_n(&run->acknowledged, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&run->acknowledged, SEEN_LAST, __ATOMIC_RELEASE);
     bench_meet(run);
     close_end(run, &channel, BENCH_READER);
 }
@@ -162,11 +173,12 @@ void bench_peer_wake_first(bench_run *run)
     bench_meet(run);
     bench_mark(run);
     span span = begin(run);
-    for (uint32_t number = 0; bench_ticks() < span.end; number++) {
-        while (__atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != number) bench_pause();
+    // What the reader has acknowledged, it has counted among its samples.
+    for (uint32_t number = 0; !is_over(run, span, bench_ticks()); number++) {
         bench_wait_ticks(asleep);
         bench_put(bytes, bench_ticks());
         send_message(run, &channel, bytes);
+        while (__atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != number + 1) bench_pause();
     }
     bench_put(bytes, LAST);
     send_message(run, &channel, bytes);
