@@ -53,12 +53,9 @@ struct PeerMeasurement {
     /// The part of the messages that was lost, 0 to 1.
     var lost: Double
 
-    /// Over the whole measurement, and not in the chunk that is neither fast nor slow: a reader that is woken finds many messages at
-    /// once, and a chunk of them tells only how fast they can be fetched.
-    func messagesASecond(_ pattern: PeerPattern) -> Double { pattern.messagesASample * 1e9 / samples.mean }
-
-    func outcome(_ pattern: PeerPattern) -> Outcome {
-        pattern.kind == .oneWay ? Outcome(figure: messagesASecond(pattern), samples: samples) : .p50(of: samples)
+    /// In the sample that is neither among the fast nor the slow.
+    func messagesASecond(_ pattern: PeerPattern) -> Double {
+        pattern.messagesASample * 1e9 / Double(samples.valueAtPercentile(50))
     }
 }
 
@@ -84,20 +81,21 @@ struct PeerSession {
         var ours: [PeerMeasurement] = []
         var theirs: [PeerMeasurement] = []
         let contest = Contest(
-            title: pattern.title, timed: pattern.timed, unit: pattern.kind == .oneWay ? .perSecond : .nanoseconds,
-            names: (Peer.mailslot.name, peer.name), bound: .none,
+            title: pattern.title, timed: pattern.timed, unit: .nanoseconds, names: (Peer.mailslot.name, peer.name), bound: .none,
             a: {
-                ours.append(try once(pattern, .mailslot))
-                return ours[ours.count - 1].outcome(pattern)
+                let measured = try once(pattern, .mailslot)
+                ours.append(measured)
+                return .p50(of: measured.samples)
             },
             b: {
-                theirs.append(try once(pattern, peer))
-                return theirs[theirs.count - 1].outcome(pattern)
+                let measured = try once(pattern, peer)
+                theirs.append(measured)
+                return .p50(of: measured.samples)
             })
         let result = try contest.run(rounds: rounds)
-        let advantage = zip(result.a, result.b).map { pattern.kind == .oneWay ? $0.figure / $1.figure : $1.figure / $0.figure }
+        let advantage = Spread(zip(result.a, result.b).map { $1.figure / $0.figure })
         return PeerContest(
-            pattern: pattern, peer: peer, ours: ours, theirs: theirs, advantage: Spread(advantage),
+            pattern: pattern, peer: peer, ours: ours, theirs: theirs, advantage: advantage,
             callsPerMessage: try callsPerMessage(pattern, peer))
     }
 

@@ -39,7 +39,7 @@ struct PeerTable {
     private func advantage(_ row: Row) -> Double { row.advantage?.median ?? 1 }
 
     private func text(_ row: Row) -> String {
-        guard let all = row.measurements.map({ $0.outcome(pattern) }).samples else { return row.name }
+        guard let all = row.measurements.map({ Outcome.p50(of: $0.samples) }).samples else { return row.name }
         func time(_ percentile: Double) -> String {
             let nanoseconds = Double(all.valueAtPercentile(percentile))
             return pattern.kind == .oneWay ? (nanoseconds / pattern.messagesASample).text(1) : nanoseconds.text(0)

@@ -51,7 +51,7 @@ struct Peers: ParsableCommand {
         var failures: [String] = []
         let session = PeerSession(
             run: try Run(cpus: pair), rounds: extent.rounds ?? (extent.quick ? 3 : 9),
-            milliseconds: extent.quick ? 40 : 250)
+            milliseconds: extent.quick ? 30 : 250)
         for pattern in PeerPattern.all {
             let rivals = present.filter { $0.polls || !pattern.polls }
             if rivals.isEmpty { continue }

@@ -25,8 +25,6 @@ enum {
     BENCH_BATCH = 64,
     /// Messages that are timed together one way.
     BENCH_CHUNK = 8192,
-    /// The same for peers, of which many move a hundredth of that in the same time.
-    BENCH_PEER_CHUNK = 1024,
     /// Messages that fit, for every ring.
     BENCH_CAPACITY = 4096,
     BENCH_LANES = 256,

@@ -16,8 +16,11 @@ extern "C" {
 #endif
 
 enum {
-    /// Messages that fit into a channel, where one can say.
-    BENCH_PEER_CAPACITY = 4096,
+    /// Messages that fit into a channel, where one can say. Few enough for what users may have of every kernel queue but one.
+    BENCH_PEER_CAPACITY = 1024,
+    /// Messages that are timed together one way: twice as many as fit, for where the sides take turns at filling and emptying the
+    /// channel, fewer would tell only how fast it is emptied.
+    BENCH_PEER_CHUNK = 2048,
     /// The longest message.
     BENCH_PEER_BYTES_MAX = 424
 };

@@ -61,7 +61,7 @@ void remove_channel(bench_channel *channel) { message_queue::remove(channel->nam
 
 extern "C" const bench_peer bench_boost = {
     "boost-queue",
-    "Boost.Interprocess message_queue of 4096, one priority; polling: try_send, try_receive",
+    "Boost.Interprocess message_queue of 1024, one priority; polling: try_send, try_receive",
 #if defined(BENCH_BOOST)
     nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel,
 #else

@@ -68,7 +68,7 @@ static bench_moved receive_message(bench_channel *channel, void *bytes)
 
 const bench_peer bench_condition = {
     .name = "mutex-condition",
-    .settings = "4096 slots, process-shared robust mutex, two conditions; polling: looks before it locks",
+    .settings = "1024 slots, process-shared robust mutex, two conditions; polling: looks before it locks",
     .polls = true,
     .make = make,
     .send = send_message,

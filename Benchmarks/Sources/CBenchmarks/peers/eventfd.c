@@ -3,7 +3,7 @@
  * survive a kill. Polling, it is a bare ring without a single call.
  *
  *     +-------------------------------+-------------------------------+-------------+
- *     | tail, writer sleeps           | head, reader sleeps           | slots[4096] |
+ *     | tail, writer sleeps           | head, reader sleeps           | slots[1024] |
  *     +-------------------------------+-------------------------------+-------------+
  *
  * Who is about to sleep says so, and looks again; who has changed something looks whether the other sleeps. A full fence between
@@ -100,7 +100,7 @@ static bench_moved receive_message(bench_channel *channel, void *bytes)
 
 const bench_peer bench_eventfd = {
     .name = "eventfd-ring",
-    .settings = "4096 slots for one writer, a call only if the other side sleeps; polling: none",
+    .settings = "1024 slots for one writer, a call only if the other side sleeps; polling: none",
     .polls = true,
     .make = make,
     .send = send_message,

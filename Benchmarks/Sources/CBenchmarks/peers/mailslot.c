@@ -44,7 +44,7 @@ static void remove_channel(bench_channel *channel) { mslot_remove(channel->name)
 
 const bench_peer bench_mailslot = {
     .name = "mailslot",
-    .settings = "4096 slots; blocking: polls for up to 20 us, then sleeps",
+    .settings = "1024 slots; blocking: polls for up to 20 us, then sleeps",
     .polls = true,
     .open = open_end,
     .send = send_message,

@@ -21,12 +21,12 @@ static bool open_end(bench_channel *channel, bench_end which)
     snprintf(address, sizeof address, "abstract://%s", channel->name);
     if (which == BENCH_READER) {
         if (nng_pull0_open(socket) != 0) return false;
-        // The most that nng takes. Not every protocol has such a buffer; then it has none.
-        nng_socket_set_int(*socket, NNG_OPT_RECVBUF, 8192);
+        // Not every version of the protocol has such a buffer.
+        nng_socket_set_int(*socket, NNG_OPT_RECVBUF, BENCH_PEER_CAPACITY);
         return nng_listen(*socket, address, NULL, 0) == 0;
     }
     if (nng_push0_open(socket) != 0) return false;
-    nng_socket_set_int(*socket, NNG_OPT_SENDBUF, 8192);
+    nng_socket_set_int(*socket, NNG_OPT_SENDBUF, BENCH_PEER_CAPACITY);
     return nng_dial(*socket, address, NULL, 0) == 0;
 }
 
@@ -59,7 +59,7 @@ static void close_end(bench_channel *channel, bench_end which)
 
 const bench_peer bench_nng = {
     .name = "nng-ipc",
-    .settings = "push0 and pull0, buffers of 8192 where the protocol has them; threads of its own do the transfer",
+    .settings = "push0 and pull0, buffers of 1024 where the version has them; threads of its own do the transfer",
     // Who polls would keep the library's own threads off the CPU that all are pinned to.
     .polls = false,
 #if defined(BENCH_NNG)

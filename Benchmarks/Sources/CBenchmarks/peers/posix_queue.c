@@ -36,7 +36,7 @@ static bench_moved receive_message(bench_channel *channel, void *bytes)
 
 const bench_peer bench_posix_queue = {
     .name = "posix-queue",
-    .settings = "mq_maxmsg 4096, or half as often until the kernel allows it (10 for users); polling: O_NONBLOCK",
+    .settings = "mq_maxmsg 1024, or half as often until the kernel allows it (10 for users); polling: O_NONBLOCK",
     .polls = true,
     .make = make,
     .send = send_message,

@@ -49,7 +49,7 @@ static void remove_channel(bench_channel *channel) { msgctl(channel->descriptors
 
 const bench_peer bench_system_v_queue = {
     .name = "system-v-queue",
-    .settings = "msg_qbytes for 4096 messages, for users kernel.msgmnb; polling: IPC_NOWAIT",
+    .settings = "msg_qbytes for 1024 messages, for users kernel.msgmnb; polling: IPC_NOWAIT",
     .polls = true,
     .make = make,
     .send = send_message,

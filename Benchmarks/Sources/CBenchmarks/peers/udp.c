@@ -14,7 +14,7 @@ static bool make(bench_channel *channel)
     socklen_t address_bytes = sizeof address;
     int flags = SOCK_CLOEXEC | (channel->polls ? SOCK_NONBLOCK : 0);
     // The kernel takes no more than net.core.rmem_max.
-    int bytes = 4 << 20;
+    int bytes = 1 << 20;
     for (int i = 0; i < 2; i++) {
         channel->descriptors[i] = socket(AF_INET, SOCK_DGRAM | flags, 0);
         if (channel->descriptors[i] < 0) return false;
@@ -38,7 +38,7 @@ static bench_moved receive_message(bench_channel *channel, void *bytes)
 
 const bench_peer bench_udp = {
     .name = "udp-loopback",
-    .settings = "connected, SO_RCVBUF 4 MiB; polling: SOCK_NONBLOCK",
+    .settings = "connected, SO_RCVBUF 1 MiB; polling: SOCK_NONBLOCK",
     .polls = true,
     .loses = true,
     .make = make,

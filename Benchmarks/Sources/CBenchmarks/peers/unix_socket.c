@@ -9,7 +9,7 @@ static bool make(bench_channel *channel, int type)
     int flags = SOCK_CLOEXEC | (channel->polls ? SOCK_NONBLOCK : 0);
     if (socketpair(AF_UNIX, type | flags, 0, channel->descriptors) != 0) return false;
     // What counts is what the sender may have on the way. The kernel takes no more than net.core.wmem_max.
-    int bytes = 4 << 20;
+    int bytes = 1 << 20;
     return setsockopt(channel->descriptors[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0;
 }
 
@@ -28,7 +28,7 @@ static bench_moved receive_message(bench_channel *channel, void *bytes)
 
 const bench_peer bench_unix_datagram = {
     .name = "unix-datagram",
-    .settings = "socketpair, SO_SNDBUF 4 MiB; polling: SOCK_NONBLOCK",
+    .settings = "socketpair, SO_SNDBUF 1 MiB; polling: SOCK_NONBLOCK",
     .polls = true,
     .make = make_datagram,
     .send = send_message,
@@ -38,7 +38,7 @@ const bench_peer bench_unix_datagram = {
 
 const bench_peer bench_unix_seqpacket = {
     .name = "unix-seqpacket",
-    .settings = "socketpair, SO_SNDBUF 4 MiB; polling: SOCK_NONBLOCK",
+    .settings = "socketpair, SO_SNDBUF 1 MiB; polling: SOCK_NONBLOCK",
     .polls = true,
     .make = make_seqpacket,
     .send = send_message,

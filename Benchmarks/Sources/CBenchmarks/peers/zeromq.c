@@ -56,7 +56,7 @@ static void close_end(bench_channel *channel, bench_end which)
 
 const bench_peer bench_zeromq = {
     .name = "zeromq-ipc",
-    .settings = "PUSH and PULL, high-water marks of 4096; a thread of its own in each process does the transfer",
+    .settings = "PUSH and PULL, high-water marks of 1024; a thread of its own in each process does the transfer",
     // Who polls would keep the library's own thread off the CPU that both are pinned to.
     .polls = false,
 #if defined(BENCH_ZEROMQ)
