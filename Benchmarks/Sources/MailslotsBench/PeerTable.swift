@@ -48,7 +48,7 @@ struct PeerTable {
         var verdict = ""
         if let advantage = row.advantage {
             verdict = "\(advantage.median.text(2)) times as fast (\(advantage.least.text(2)) to \(advantage.greatest.text(2)))"
-            if advantage.median < 1 { verdict += ", beaten" }
+            if advantage.median < 0.995 { verdict += ", beaten" }
         }
         let lost = Spread(row.measurements.map(\.lost)).median
         if lost > 0 { verdict += "; \((lost * 100).text(1)) % lost" }
