@@ -61,6 +61,8 @@ struct Peers: ParsableCommand {
                     let contest = try session.measure(pattern, peer)
                     try raw?.add(contest)
                     table.add(contest)
+                } catch BenchmarkFailure.notMade(let what) {
+                    print("\n\(pattern.title): \(what) is not measured, for the system refuses to make a channel.")
                 } catch let failure as BenchmarkFailure {
                     failures.append("\(pattern.title): \(failure)")
                 }
