@@ -2,22 +2,26 @@
 
 #include "peers.h"
 
-extern const bench_peer bench_mailslot, bench_pipe, bench_unix_datagram, bench_unix_seqpacket, bench_posix_queue, bench_system_v_queue, bench_udp,
-    bench_eventfd, bench_condition, bench_boost, bench_zeromq, bench_nng;
+#define PEERS(PEER)            \
+    PEER(bench_pipe)           \
+    PEER(bench_unix_datagram)  \
+    PEER(bench_unix_seqpacket) \
+    PEER(bench_posix_queue)    \
+    PEER(bench_system_v_queue) \
+    PEER(bench_udp)            \
+    PEER(bench_eventfd)        \
+    PEER(bench_condition)      \
+    PEER(bench_boost)          \
+    PEER(bench_zeromq)         \
+    PEER(bench_nng)
 
-static const bench_peer *const peers[] = {
-    &bench_pipe,
-    &bench_unix_datagram,
-    &bench_unix_seqpacket,
-    &bench_posix_queue,
-    &bench_system_v_queue,
-    &bench_udp,
-    &bench_eventfd,
-    &bench_condition,
-    &bench_boost,
-    &bench_zeromq,
-    &bench_nng,
-};
+#define DECLARE(peer) extern const bench_peer peer;
+#define ADDRESS(peer) &peer,
+
+extern const bench_peer bench_mailslot;
+PEERS(DECLARE)
+
+static const bench_peer *const peers[] = {PEERS(ADDRESS)};
 
 const bench_peer *bench_peer_ours(void) { return &bench_mailslot; }
 
