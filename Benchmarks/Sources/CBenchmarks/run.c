@@ -68,6 +68,8 @@ bool bench_run_reset(bench_run *run)
     run->sleeps = 0;
     run->system_calls = 0;
     run->allocations = 0;
+    run->messages_moved = 0;
+    run->lost = 0;
     run->failed_line = 0;
     run->arrived = 0;
     run->acknowledged = 0;
@@ -176,38 +178,76 @@ void bench_mark(bench_run *run)
     syscall(MARK_CALL, MARK_ARGUMENT);
 }
 
-bool bench_run_counting(bench_run *run, bench_side side)
+/// The number of `process` among two sides; threads of theirs are neither.
+static int side_number(const pid_t sides[2], pid_t process) { return process == sides[0] ? 0 : process == sides[1] ? 1 : -1; }
+
+bool bench_run_counting(bench_run *run, bench_side first, bench_side second)
 {
-    pid_t child = start_side(run, side, run->cpus[0], true);
-    if (child < 0) return false;
-    bool counting = false;
-    bool began = false;
+    pid_t sides[2] = {start_side(run, first, run->cpus[0], true), -1};
+    if (second != NULL) sides[1] = start_side(run, second, run->cpus[1], true);
+    bool good = sides[0] > 0 && (second == NULL || sides[1] > 0);
+    bool set_up[2] = {false, false};
+    unsigned marks[2] = {0, 0};
     run->system_calls = 0;
-    for (;;) {
+    for (int left = (sides[0] > 0) + (sides[1] > 0); left > 0;) {
+        if (!good)
+            for (int i = 0; i < 2; i++)
+                if (sides[i] > 0) kill(sides[i], SIGKILL);
         int status = 0;
-        if (waitpid(child, &status, 0) < 0) {
-            if (errno == EINTR) continue;
-            return false;
+        pid_t task = waitpid(-1, &status, __WALL);
+        if (task < 0 && errno == EINTR) continue;
+        if (task < 0) return false;
+        int side = side_number(sides, task);
+        if (WIFEXITED(status) || WIFSIGNALED(status)) {
+            if (side < 0) continue;
+            sides[side] = -1;
+            left--;
+            good = good && ended_well(status) && marks[side] == 2;
+            continue;
         }
-        if (WIFEXITED(status) || WIFSIGNALED(status)) return ended_well(status) && began && !counting;
         int forwarded = 0;
-        if (WSTOPSIG(status) == SIGSTOP) {
-            ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+        if (side >= 0 && !set_up[side]) {
+            set_up[side] = true;
+            ptrace(PTRACE_SETOPTIONS, task, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE);
         } else if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
             struct __ptrace_syscall_info info;
             memset(&info, 0, sizeof info);
-            ptrace(PTRACE_GET_SYSCALL_INFO, child, (void *)sizeof info, &info);
+            ptrace(PTRACE_GET_SYSCALL_INFO, task, (void *)sizeof info, &info);
             if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-                bool mark = info.entry.nr == MARK_CALL && (int)info.entry.args[0] == MARK_ARGUMENT;
-                if (mark) began = true;
-                if (mark) counting = !counting;
-                else if (counting) run->system_calls++;
+                bool mark = side >= 0 && info.entry.nr == MARK_CALL && (int)info.entry.args[0] == MARK_ARGUMENT;
+                if (mark) marks[side]++;
+                else if (marks[0] == 1 || marks[1] == 1) run->system_calls++;
             }
-        } else {
+        } else if (WSTOPSIG(status) != SIGSTOP && status >> 16 == 0) {
+            // Neither a new thread's first stop nor the clone that made it.
             forwarded = WSTOPSIG(status);
         }
-        ptrace(PTRACE_SYSCALL, child, NULL, (void *)(intptr_t)forwarded);
+        ptrace(PTRACE_SYSCALL, task, NULL, (void *)(intptr_t)forwarded);
     }
+    if (!good) bench_mailslot_remove(run);
+    return good;
+}
+
+// MARK: peers
+
+bool bench_peer_make(bench_run *run, const bench_peer *peer, bool polls)
+{
+    run->peer = peer;
+    for (int i = 0; i < 2; i++)
+        run->channels[i] =
+            (bench_channel){.name = run->names[i], .polls = polls, .message_bytes = run->message_bytes, .descriptors = {-1, -1}};
+    for (int i = 0; i < 2; i++)
+        if (peer->make != NULL && !peer->make(&run->channels[i])) {
+            bench_peer_remove(run);
+            return false;
+        }
+    return true;
+}
+
+void bench_peer_remove(bench_run *run)
+{
+    for (int i = 0; i < 2; i++)
+        if (run->peer->remove != NULL) run->peer->remove(&run->channels[i]);
 }
 
 // MARK: clock

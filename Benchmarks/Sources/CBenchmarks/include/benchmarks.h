@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "peers.h"
+
 enum {
     /// Samples a run can keep.
     BENCH_SAMPLES_MAX = 1 << 20,
@@ -42,6 +44,9 @@ typedef struct bench_run {
     uint64_t asleep_ns;
     /// Lanes that others hold, for opening.
     uint32_t lanes_taken;
+    /// For peers: how long to measure, after a fifth of that to warm up; longer if that gives too few samples.
+    uint64_t duration_ns;
+    const bench_peer *peer;
 
     // What came out.
     uint64_t sample_count;
@@ -51,6 +56,9 @@ typedef struct bench_run {
     uint64_t sleeps;
     uint64_t system_calls;
     uint64_t allocations;
+    /// For peers: messages received, those of the warm-up too, and lost.
+    uint64_t messages_moved;
+    uint64_t lost;
     /// 0, or the line of the source on which a side gave up.
     uint32_t failed_line;
 
@@ -58,6 +66,7 @@ typedef struct bench_run {
     uint32_t arrived;
     uint32_t acknowledged;
     void *bare[2];
+    bench_channel channels[2];
     char names[2][64];
 } bench_run;
 
@@ -71,8 +80,13 @@ void bench_run_free(bench_run *run);
 
 /// Runs each side in a process of its own, pinned to its CPU; `second` may be NULL. True if both ended well.
 bool bench_run_sides(bench_run *run, bench_side first, bench_side second);
-/// As above with one side, whose system calls between its two calls of bench_mark are counted.
-bool bench_run_counting(bench_run *run, bench_side side);
+/// As above, with the system calls of the sides and all their threads counted, from the first side's first call of bench_mark to the
+/// last one's second.
+bool bench_run_counting(bench_run *run, bench_side first, bench_side second);
+
+/// Makes the channels of `peer` for the sides below. False if it cannot.
+bool bench_peer_make(bench_run *run, const bench_peer *peer, bool polls);
+void bench_peer_remove(bench_run *run);
 
 /// The name of the first or second mailslot of this measurement.
 const char *bench_name(const bench_run *run, uint32_t number);
@@ -129,6 +143,16 @@ void bench_bare_open(bench_run *run);
 void bench_mailslot_count(bench_run *run);
 /// The system calls of one open, write and close.
 void bench_mailslot_open_count(bench_run *run);
+
+// MARK: a peer, between bench_peer_make and bench_peer_remove; each pattern as above
+
+void bench_peer_round_trip_first(bench_run *run);
+void bench_peer_round_trip_second(bench_run *run);
+void bench_peer_one_way_first(bench_run *run);
+void bench_peer_one_way_second(bench_run *run);
+void bench_peer_wake_first(bench_run *run);
+void bench_peer_wake_second(bench_run *run);
+void bench_peer_in_turn(bench_run *run);
 
 // MARK: memory
 

@@ -1,0 +1,73 @@
+// nng: a push0 and a pull0 socket over ipc://, a Unix stream socket in the abstract namespace.
+
+#include "peer.h"
+
+#if defined(BENCH_NNG)
+
+#include <nng/nng.h>
+#include <nng/protocol/pipeline0/pull.h>
+#include <nng/protocol/pipeline0/push.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static nng_socket socket_of(bench_channel *channel) { return *(nng_socket *)channel->end; }
+
+static bool open_end(bench_channel *channel, bench_end which)
+{
+    nng_socket *socket = calloc(1, sizeof *socket);
+    if (socket == NULL) return false;
+    channel->end = socket;
+    char address[96];
+    snprintf(address, sizeof address, "abstract://%s", channel->name);
+    if (which == BENCH_READER) {
+        if (nng_pull0_open(socket) != 0) return false;
+        // Not every version of the protocol has such a buffer.
+        nng_socket_set_int(*socket, NNG_OPT_RECVBUF, BENCH_PEER_CAPACITY);
+        return nng_listen(*socket, address, NULL, 0) == 0;
+    }
+    if (nng_push0_open(socket) != 0) return false;
+    nng_socket_set_int(*socket, NNG_OPT_SENDBUF, BENCH_PEER_CAPACITY);
+    return nng_dial(*socket, address, NULL, 0) == 0;
+}
+
+static bench_moved moved(int error)
+{
+    return error == 0 ? BENCH_MOVED : error == NNG_EAGAIN || error == NNG_EINTR ? BENCH_NOTHING : BENCH_FAILED;
+}
+
+static bench_moved send_message(bench_channel *channel, const void *bytes)
+{
+    // nng_send only reads what it is given without NNG_FLAG_ALLOC.
+    return moved(nng_send(socket_of(channel), (void *)(uintptr_t)bytes, channel->message_bytes, 0));
+}
+
+static bench_moved receive_message(bench_channel *channel, void *bytes)
+{
+    size_t received = BENCH_PEER_BYTES_MAX;
+    int error = nng_recv(socket_of(channel), bytes, &received, 0);
+    return error == 0 && received != channel->message_bytes ? BENCH_FAILED : moved(error);
+}
+
+static void close_end(bench_channel *channel, bench_end which)
+{
+    (void)which;
+    nng_close(socket_of(channel));
+    free(channel->end);
+}
+
+#endif
+
+const bench_peer bench_nng = {
+    .name = "nng-ipc",
+    .settings = "push0 and pull0, buffers of 1024 where the version has them; threads of its own do the transfer",
+    // Who polls would keep the library's own threads off the CPU that all are pinned to.
+    .polls = false,
+#if defined(BENCH_NNG)
+    .open = open_end,
+    .send = send_message,
+    .receive = receive_message,
+    .close = close_end,
+#else
+    .missing = "apt-get install libnng-dev, then swift build --traits Nng",
+#endif
+};
