@@ -2,8 +2,9 @@
  * Mailslots: the C API, and its manual.
  *
  * One process creates a mailslot and reads; any number of processes open it and write messages of 0 to 424 bytes, or longer ones
- * if the creator allows them. Nothing is acknowledged. A write costs tens of nanoseconds and no system call, unless the reader sleeps. `kill -9` or SIGSTOP of a
- * writer at any instruction holds up nobody; a killed reader's messages wait for the next reader that adopts them.
+ * if the creator allows them. Nothing is acknowledged. A write costs tens of nanoseconds and no system call, unless the reader
+ * sleeps. `kill -9` or SIGSTOP of a writer at any instruction holds up nobody; a killed reader's messages wait for the next reader
+ * that adopts them.
  *
  *     mslot_created created = mslot_create("orders", NULL);            the reader
  *     char buffer[MSLOT_MESSAGE_BYTES_MAX];
@@ -36,7 +37,8 @@
  *   Long messages. With message_bytes_max over 424 each lane may have an overflow, room for at least four of the longest messages and
  *   256 KiB: address space at once, memory when a writer of that lane writes its first long message, which is where NO_SPACE may come
  *   from. It lasts as long as the mailslot. A writer waits for room when its own overflow is full, whatever room the others have.
- *     Fix: none is needed; but a maximum of 16 MiB with 256 writers can come to 16 GiB. Short messages cost what they cost without.
+ *     Fix: none is needed; but a maximum of 16 MiB with 256 writers can come to 16 GiB. Short messages take the same way as without.
+ *
  *   A file cut short. A process that may write the file may also truncate it; who then touches what is gone gets SIGBUS, and dies.
  *     Fix: mslot_guard_install, which makes it DAMAGED. Nobody truncates a mailslot by accident: for mailslots shared with others.
  *
