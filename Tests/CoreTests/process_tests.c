@@ -397,21 +397,23 @@ TEST(without_futex_waitv_another_thread_interrupts_a_read_and_a_write_within_abo
     another_thread_interrupts_a_read_and_a_write();
 }
 
-/// What the handler of SIGUSR1 does, and how often it ran.
+/// What the handler of SIGUSR1 does, and how often it ran: `*count` is in shared memory.
 static struct {
     mslot_reader *interrupt_reader;
     mslot_writer *interrupt_writer;
+    uint64_t interrupt_at; // the signal that interrupts; with 0 every one does
     mslot_writer *write_to;
     sigjmp_buf *leap;
-    uint64_t count;
+    uint64_t *count;
 } on_signal;
 
 static void handle_signal(int number)
 {
     (void)number;
-    shared_add(&on_signal.count, 1);
-    if (on_signal.interrupt_reader != NULL) mslot_interrupt(on_signal.interrupt_reader);
-    if (on_signal.interrupt_writer != NULL) mslot_interrupt_writer(on_signal.interrupt_writer);
+    uint64_t count = shared_get(on_signal.count) + 1;
+    bool interrupts = count >= on_signal.interrupt_at;
+    if (interrupts && on_signal.interrupt_reader != NULL) mslot_interrupt(on_signal.interrupt_reader);
+    if (interrupts && on_signal.interrupt_writer != NULL) mslot_interrupt_writer(on_signal.interrupt_writer);
     if (on_signal.write_to != NULL) {
         mslot_bytes one = {"x", 1};
         expect_outcome(mslot_write(on_signal.write_to, "x", 1, MSLOT_FOREVER), MSLOT_BUSY);
@@ -421,25 +423,33 @@ static void handle_signal(int number)
         expect_outcome(mslot_write_batch(on_signal.write_to, &one, 1, 0).outcome, MSLOT_BUSY);
         expect_outcome(mslot_close_writer(on_signal.write_to), MSLOT_BUSY);
     }
+    shared_set(on_signal.count, count); // the next signal may come
     if (on_signal.leap != NULL) siglongjmp(*on_signal.leap, 1);
 }
 
 static void install_handler(void)
 {
+    on_signal.count = shared_words(1);
     struct sigaction action = {.sa_handler = handle_signal}; // no SA_RESTART
     sigaction(SIGUSR1, &action, NULL);
 }
 
-/// A child that sends this process `count` signals, once `*word`, in shared memory, is not 0.
-static pid_t start_signals(const uint64_t *word, int count)
+/// Sends `to` `count` signals, each when `*word`, in shared memory, is not 0 and the last one was handled.
+static void send_signals(pid_t to, const uint64_t *word, uint64_t count)
+{
+    for (uint64_t sent = 0; sent < count; sent++) {
+        wait_until(shared_get(word) != 0);
+        kill(to, SIGUSR1);
+        wait_until(shared_get(on_signal.count) > sent);
+    }
+}
+
+/// A child that sends this process `count` signals.
+static pid_t start_signals(const uint64_t *word, uint64_t count)
 {
     pid_t parent = getpid(), child = child_start();
     if (child != 0) return child;
-    for (int i = 0; i < count; i++) {
-        wait_until(shared_get(word) != 0);
-        kill(parent, SIGUSR1);
-        poll_pause();
-    }
+    send_signals(parent, word, count);
     child_end();
 }
 
@@ -486,7 +496,7 @@ TEST(a_signal_handler_interrupts_a_read)
     expect_outcome(wait_outcome(on_signal.interrupt_reader), MSLOT_INTERRUPTED);
     child_join(child);
     mirror_end(&m);
-    expect_equal(on_signal.count, 1);
+    expect_equal(shared_get(on_signal.count), 1);
     must_close(on_signal.interrupt_reader);
 }
 
@@ -509,16 +519,13 @@ TEST(a_signal_handler_interrupts_a_write_that_waits_for_room)
 
 TEST(signals_do_not_end_a_read)
 {
+    enum { SIGNALS = 50 };
     install_handler();
     mslot_reader *reader = must_create("orders", 1, 1);
     mirror m = {.from = &reader->ring.ring.control->parked_position, .to = shared_words(1)};
     pid_t parent = getpid(), child = child_start();
     if (child == 0) {
-        for (int i = 0; i < 50; i++) {
-            wait_until(shared_get(m.to) != 0);
-            kill(parent, SIGUSR1);
-            poll_pause();
-        }
+        send_signals(parent, m.to, SIGNALS);
         mslot_writer *writer = must_open("orders");
         must_write(writer, 0, 0);
         must_close_writer(writer);
@@ -528,28 +535,31 @@ TEST(signals_do_not_end_a_read)
     must_read_this(reader, 0, 0);
     child_join(child);
     mirror_end(&m);
-    expect(on_signal.count >= 10);
+    expect_equal(shared_get(on_signal.count), SIGNALS);
     must_close(reader);
 }
 
 TEST(a_signal_handler_that_uses_the_writer_it_interrupted_finds_it_busy_and_does_no_harm)
 {
+    enum { SIGNALS = 5 };
     install_handler();
     mslot_reader *reader = must_create("orders", 1, 1);
     mslot_writer *writer = must_open("orders");
     must_write(writer, 0, 0);
     on_signal.write_to = writer;
+    on_signal.interrupt_writer = writer;
+    on_signal.interrupt_at = SIGNALS;
     mirror m = {.from = &writer->ring.lane->waits, .to = shared_words(1)};
-    pid_t child = start_signals(m.to, 5);
+    pid_t child = start_signals(m.to, SIGNALS);
     mirror_start(&m);
 
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     size_t byte_count = message_make(bytes, 0, 1);
-    expect_outcome(mslot_write(writer, bytes, byte_count, 100 * MILLISECOND), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_write(writer, bytes, byte_count, MSLOT_FOREVER), MSLOT_INTERRUPTED);
     child_join(child);
 
     mirror_end(&m);
-    expect(on_signal.count >= 1);
+    expect_equal(shared_get(on_signal.count), SIGNALS);
     must_read_this(reader, 0, 0);
     must_write(writer, 0, 1);
     must_read_this(reader, 0, 1);
