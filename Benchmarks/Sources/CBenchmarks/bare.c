@@ -189,6 +189,26 @@ void bench_bare_one_way_second(bench_run *run)
     bench_meet(run);
 }
 
+// MARK: stepping
+
+void bench_step_bare_write(bench_run *run)
+{
+    unsigned char bytes[BENCH_PAYLOAD_BYTES] = {0};
+    bench_mark(run);
+    for (uint64_t i = 0; i < run->messages; i++) bare_write(run->bare[0], bytes, run->message_bytes);
+    bench_mark(run);
+}
+
+void bench_step_bare_read(bench_run *run)
+{
+    bare_reader reader = {.ring = run->bare[0]};
+    unsigned char bytes[BENCH_PAYLOAD_BYTES] = {0};
+    for (uint64_t i = 0; i < run->messages; i++) bare_write(run->bare[0], bytes, run->message_bytes);
+    bench_mark(run);
+    for (uint64_t i = 0; i < run->messages; i++) BENCH_REQUIRE(run, bare_read(&reader, bytes) == run->message_bytes);
+    bench_mark(run);
+}
+
 // MARK: waking
 
 // The bare form of a sleeper: one word to sleep on, which counts messages, and the message on the line beside it.

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static mslot_reader *create(bench_run *run, const char *name)
+mslot_reader *bench_mailslot_create(bench_run *run, const char *name)
 {
     mslot_create_options options = mslot_create_options_default();
     options.capacity = BENCH_CAPACITY;
@@ -17,7 +17,7 @@ static mslot_reader *create(bench_run *run, const char *name)
     return created.reader;
 }
 
-static mslot_writer *open_writer(bench_run *run, const char *name)
+mslot_writer *bench_mailslot_open_writer(bench_run *run, const char *name)
 {
     mslot_opened opened = mslot_open(name, NULL);
     BENCH_REQUIRE(run, opened.writer != NULL);
@@ -33,9 +33,9 @@ void bench_mailslot_remove(bench_run *run)
 
 void bench_mailslot_round_trip_first(bench_run *run)
 {
-    mslot_reader *back = create(run, run->names[1]);
+    mslot_reader *back = bench_mailslot_create(run, run->names[1]);
     bench_meet(run);
-    mslot_writer *there = open_writer(run, run->names[0]);
+    mslot_writer *there = bench_mailslot_open_writer(run, run->names[0]);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
     uint64_t before = bench_ticks();
@@ -54,9 +54,9 @@ void bench_mailslot_round_trip_first(bench_run *run)
 
 void bench_mailslot_round_trip_second(bench_run *run)
 {
-    mslot_reader *there = create(run, run->names[0]);
+    mslot_reader *there = bench_mailslot_create(run, run->names[0]);
     bench_meet(run);
-    mslot_writer *back = open_writer(run, run->names[1]);
+    mslot_writer *back = bench_mailslot_open_writer(run, run->names[1]);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
@@ -74,7 +74,7 @@ void bench_mailslot_round_trip_second(bench_run *run)
 void bench_mailslot_one_way_first(bench_run *run)
 {
     bench_meet(run);
-    mslot_writer *writer = open_writer(run, run->names[0]);
+    mslot_writer *writer = bench_mailslot_open_writer(run, run->names[0]);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
@@ -87,7 +87,7 @@ void bench_mailslot_one_way_first(bench_run *run)
 
 void bench_mailslot_one_way_second(bench_run *run)
 {
-    mslot_reader *reader = create(run, run->names[0]);
+    mslot_reader *reader = bench_mailslot_create(run, run->names[0]);
     bench_meet(run);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
@@ -117,7 +117,7 @@ void bench_mailslot_wake_first(bench_run *run)
 {
     uint64_t asleep = (uint64_t)((double)run->asleep_ns * bench_ticks_per_second() / 1e9);
     bench_meet(run);
-    mslot_writer *writer = open_writer(run, run->names[0]);
+    mslot_writer *writer = bench_mailslot_open_writer(run, run->names[0]);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
     for (uint32_t i = 0; i < run->warm_up + run->messages; i++) {
@@ -132,7 +132,7 @@ void bench_mailslot_wake_first(bench_run *run)
 
 void bench_mailslot_wake_second(bench_run *run)
 {
-    mslot_reader *reader = create(run, run->names[0]);
+    mslot_reader *reader = bench_mailslot_create(run, run->names[0]);
     bench_meet(run);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
@@ -153,17 +153,17 @@ void bench_mailslot_wake_second(bench_run *run)
 
 static void open_write_close(bench_run *run)
 {
-    mslot_writer *writer = open_writer(run, run->names[0]);
+    mslot_writer *writer = bench_mailslot_open_writer(run, run->names[0]);
     BENCH_REQUIRE(run, mslot_try_write(writer, "hello", 5) == MSLOT_DONE);
     mslot_close_writer(writer);
 }
 
 void bench_mailslot_open(bench_run *run)
 {
-    mslot_reader *reader = create(run, run->names[0]);
+    mslot_reader *reader = bench_mailslot_create(run, run->names[0]);
     mslot_writer *others[BENCH_LANES];
     BENCH_REQUIRE(run, run->lanes_taken < BENCH_LANES);
-    for (uint32_t i = 0; i < run->lanes_taken; i++) others[i] = open_writer(run, run->names[0]);
+    for (uint32_t i = 0; i < run->lanes_taken; i++) others[i] = bench_mailslot_open_writer(run, run->names[0]);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
         uint64_t before = bench_ticks();
@@ -180,8 +180,8 @@ void bench_mailslot_open(bench_run *run)
 
 void bench_mailslot_count(bench_run *run)
 {
-    mslot_reader *reader = create(run, run->names[0]);
-    mslot_writer *writer = open_writer(run, run->names[0]);
+    mslot_reader *reader = bench_mailslot_create(run, run->names[0]);
+    mslot_writer *writer = bench_mailslot_open_writer(run, run->names[0]);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
         if (i == run->warm_up) bench_mark(run);
@@ -195,7 +195,7 @@ void bench_mailslot_count(bench_run *run)
 
 void bench_mailslot_open_count(bench_run *run)
 {
-    mslot_reader *reader = create(run, run->names[0]);
+    mslot_reader *reader = bench_mailslot_create(run, run->names[0]);
     open_write_close(run);
     bench_mark(run);
     open_write_close(run);

@@ -68,6 +68,8 @@ bool bench_run_reset(bench_run *run)
     run->sleeps = 0;
     run->system_calls = 0;
     run->allocations = 0;
+    run->instructions = 0;
+    run->marks = 0;
     run->messages_moved = 0;
     run->lost = 0;
     run->failed_line = 0;
@@ -116,7 +118,7 @@ bool bench_may_use_cpu(uint32_t cpu)
     return sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_ISSET(cpu, &allowed);
 }
 
-static pid_t start_side(bench_run *run, bench_side side, uint32_t cpu, bool traced)
+pid_t bench_start_side(bench_run *run, bench_side side, uint32_t cpu, bool traced)
 {
     pid_t parent = getpid();
     pid_t child = fork();
@@ -142,8 +144,8 @@ static bool ended_well(int status) { return WIFEXITED(status) && WEXITSTATUS(sta
 
 bool bench_run_sides(bench_run *run, bench_side first, bench_side second)
 {
-    pid_t sides[2] = {start_side(run, first, run->cpus[0], false), -1};
-    if (second != NULL) sides[1] = start_side(run, second, run->cpus[1], false);
+    pid_t sides[2] = {bench_start_side(run, first, run->cpus[0], false), -1};
+    if (second != NULL) sides[1] = bench_start_side(run, second, run->cpus[1], false);
     bool good = sides[0] > 0 && (second == NULL || sides[1] > 0);
     for (int left = (sides[0] > 0) + (sides[1] > 0); left > 0;) {
         if (!good)
@@ -175,6 +177,7 @@ void bench_mark(bench_run *run)
     uint64_t now = __atomic_load_n(&allocations, __ATOMIC_RELAXED);
     run->allocations = now - before;
     before = now;
+    __atomic_add_fetch(&run->marks, 1, __ATOMIC_RELAXED);
     syscall(MARK_CALL, MARK_ARGUMENT);
 }
 
@@ -183,8 +186,8 @@ static int side_number(const pid_t sides[2], pid_t process) { return process == 
 
 bool bench_run_counting(bench_run *run, bench_side first, bench_side second)
 {
-    pid_t sides[2] = {start_side(run, first, run->cpus[0], true), -1};
-    if (second != NULL) sides[1] = start_side(run, second, run->cpus[1], true);
+    pid_t sides[2] = {bench_start_side(run, first, run->cpus[0], true), -1};
+    if (second != NULL) sides[1] = bench_start_side(run, second, run->cpus[1], true);
     bool good = sides[0] > 0 && (second == NULL || sides[1] > 0);
     bool set_up[2] = {false, false};
     unsigned marks[2] = {0, 0};

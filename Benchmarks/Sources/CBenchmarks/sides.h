@@ -4,7 +4,9 @@
 
 #include "benchmarks.h"
 
+#include <mailslots.h>
 #include <string.h>
+#include <sys/types.h>
 
 #define BENCH_REQUIRE(run, condition)                          \
     do {                                                       \
@@ -48,7 +50,13 @@ static inline uint64_t bench_get(const unsigned char *bytes)
     return word;
 }
 
+// run.c
+/// Starts `side` in a process of its own, pinned. If `traced`, it stops by SIGSTOP before it begins. Less than 0: it cannot.
+pid_t bench_start_side(bench_run *run, bench_side side, uint32_t cpu, bool traced);
+
 // mailslot.c
+mslot_reader *bench_mailslot_create(bench_run *run, const char *name);
+mslot_writer *bench_mailslot_open_writer(bench_run *run, const char *name);
 /// Removes what killed sides left behind.
 void bench_mailslot_remove(bench_run *run);
 

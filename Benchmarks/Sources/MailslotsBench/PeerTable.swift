@@ -58,7 +58,7 @@ struct PeerTable {
 
     private func line(_ name: String, _ p50: String, _ p99: String, _ rate: String, _ calls: String, _ verdict: String) -> String {
         func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
-        let padded = name + String(repeating: " ", count: max(0, 15 - name.count))
+        let padded = name.padded(to: 15)
         return "  \(padded) \(right(p50, 9)) \(right(p99, 10)) \(right(rate, 11)) \(right(calls, 6))  \(verdict)"
     }
 }

@@ -32,7 +32,7 @@ struct Report {
 
     func show(_ name: String, _ outcomes: [Outcome], _ unit: Contest.Unit) {
         let spread = outcomes.spread
-        let padded = name + String(repeating: " ", count: max(0, 12 - name.count))
+        let padded = name.padded(to: 12)
         switch unit {
         case .nanoseconds:
             var line = "  \(padded) p50 \(spread.median.text(0)) ns (\(spread.least.text(0)) to \(spread.greatest.text(0)))"
@@ -51,6 +51,10 @@ struct Report {
             print(line)
         }
     }
+}
+
+extension String {
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }
 
 extension Double {

@@ -87,6 +87,15 @@ final class Run {
         return (run.pointee.system_calls, run.pointee.allocations)
     }
 
+    /// Instructions between the two marks of a side, a message.
+    func instructionsPerMessage(_ what: String, _ load: Load, _ side: Side) throws -> Double {
+        try prepare(load)
+        guard bench_run_stepping(run, side) else {
+            throw BenchmarkFailure.sideFailed(what, line: run.pointee.failed_line)
+        }
+        return Double(run.pointee.instructions) / Double(load.messages)
+    }
+
     // MARK: peers
 
     private func withChannels(_ peer: Peer, _ load: Load, polls: Bool, _ body: () -> Bool) throws {

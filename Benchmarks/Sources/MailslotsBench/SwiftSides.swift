@@ -156,3 +156,62 @@ func swiftCount(_ shared: UnsafeMutablePointer<bench_run>?) {
     }
     bench_mark(run)
 }
+
+// MARK: stepping
+
+/// Both ends of a mailslot that has been used.
+private func withUsedEnds(
+    _ shared: UnsafeMutablePointer<bench_run>?,
+    _ body: (UnsafeMutablePointer<bench_run>, inout MailslotReader, inout MailslotWriter, borrowing Scratch) throws -> Void
+) {
+    guard let run = shared else { return }
+    var reader = create(run, 0)
+    var writer = open(run, 0)
+    let scratch = Scratch(run)
+    do {
+        for _ in 0..<run.pointee.warm_up {
+            try writer.write(RawSpan(_unsafeBytes: scratch.constant))
+            guard try reader.read(timeout: .now) != nil else { bench_fail(run, #line) }
+        }
+        try body(run, &reader, &writer, scratch)
+    } catch {
+        bench_fail(run, #line)
+    }
+}
+
+@inline(never)
+private func fill(_ run: UnsafeMutablePointer<bench_run>, _ writer: inout MailslotWriter, _ scratch: borrowing Scratch) throws {
+    for _ in 0..<run.pointee.messages { try writer.write(RawSpan(_unsafeBytes: scratch.constant)) }
+}
+
+func swiftStepWrite(_ shared: UnsafeMutablePointer<bench_run>?) {
+    withUsedEnds(shared) { run, _, writer, scratch in
+        bench_mark(run)
+        try fill(run, &writer, scratch)
+        bench_mark(run)
+    }
+}
+
+func swiftStepRead(_ shared: UnsafeMutablePointer<bench_run>?) {
+    withUsedEnds(shared) { run, reader, writer, scratch in
+        try fill(run, &writer, scratch)
+        bench_mark(run)
+        for _ in 0..<run.pointee.messages {
+            guard try reader.read(timeout: .now) != nil else { bench_fail(run, #line) }
+        }
+        bench_mark(run)
+    }
+}
+
+func swiftStepWithMessage(_ shared: UnsafeMutablePointer<bench_run>?) {
+    withUsedEnds(shared) { run, reader, writer, scratch in
+        try fill(run, &writer, scratch)
+        bench_mark(run)
+        for _ in 0..<run.pointee.messages {
+            guard try reader.withMessage(timeout: .now, { bytes, _ in bytes.byteCount }) == Int(run.pointee.message_bytes) else {
+                bench_fail(run, #line)
+            }
+        }
+        bench_mark(run)
+    }
+}

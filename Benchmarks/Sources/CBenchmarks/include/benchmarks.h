@@ -56,6 +56,7 @@ typedef struct bench_run {
     uint64_t sleeps;
     uint64_t system_calls;
     uint64_t allocations;
+    uint64_t instructions;
     /// For peers: messages received, those of the warm-up too, and lost.
     uint64_t messages_moved;
     uint64_t lost;
@@ -63,6 +64,7 @@ typedef struct bench_run {
     uint32_t failed_line;
 
     // Between the sides.
+    uint32_t marks;
     uint32_t arrived;
     uint32_t acknowledged;
     void *bare[2];
@@ -83,6 +85,9 @@ bool bench_run_sides(bench_run *run, bench_side first, bench_side second);
 /// As above, with the system calls of the sides and all their threads counted, from the first side's first call of bench_mark to the
 /// last one's second.
 bool bench_run_counting(bench_run *run, bench_side first, bench_side second);
+
+/// Runs one side and steps through it: `run->instructions` are those between its two calls of bench_mark.
+bool bench_run_stepping(bench_run *run, bench_side side);
 
 /// Makes the channels of `peer` for the sides below. False if it cannot.
 bool bench_peer_make(bench_run *run, const bench_peer *peer, bool polls);
@@ -143,6 +148,17 @@ void bench_bare_open(bench_run *run);
 void bench_mailslot_count(bench_run *run);
 /// The system calls of one open, write and close.
 void bench_mailslot_open_count(bench_run *run);
+
+// MARK: stepping: one side that does one thing for each message, all of which fit
+
+void bench_step_write(bench_run *run);
+void bench_step_loan(bench_run *run);
+void bench_step_read(bench_run *run);
+/// Lent and released one by one, and all lent before they are released together.
+void bench_step_peek(bench_run *run);
+void bench_step_peek_batch(bench_run *run);
+void bench_step_bare_write(bench_run *run);
+void bench_step_bare_read(bench_run *run);
 
 // MARK: a peer, between bench_peer_make and bench_peer_remove; each pattern as above
 
