@@ -633,6 +633,53 @@ TEST(a_read_left_by_longjmp_keeps_the_handle_busy_until_it_is_reset)
     must_close(reader);
 }
 
+// MARK: letting messages gather
+
+TEST(a_reader_to_whom_little_comes_pauses_ever_less_often_and_at_least_once_in_1024_waits)
+{
+    mslot_reader *reader = must_create("orders", 8, 1);
+    uint32_t expected = 0, pause = 1;
+    for (int i = 0; i < 3000; i++) {
+        expect_equal(reader->gathering.rests, expected);
+        expect(reader->spin.limit_ns > 0); // who does not poll does not pause
+        expect_outcome(mslot_peek(reader, 1).outcome, MSLOT_TIMED_OUT);
+        if (expected > 0) {
+            expected--;
+        } else {
+            expected = pause;
+            if (pause < 1024) pause *= 2;
+        }
+    }
+    expect_equal(pause, 1024);
+    must_close(reader);
+}
+
+TEST(a_reader_to_whom_much_comes_pauses_before_every_wait)
+{
+    enum { CELLS = 64, TURNS = 20000 };
+    mslot_reader *reader = must_create("orders", CELLS, 1);
+    uint64_t *ended = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_writer *writer = must_open("orders");
+        while (shared_get(ended) == 0) expect_outcome(mslot_write(writer, "x", 1, PATIENCE_NS), MSLOT_DONE);
+        must_close_writer(writer);
+        child_end();
+    }
+    reader->gathering.next_rests = 1024;
+    for (int i = 0; i < TURNS && reader->gathering.next_rests != 1; i++) {
+        reader->gathering.rests = 0;
+        expect_outcome(mslot_peek(reader, PATIENCE_NS).outcome, MSLOT_DONE);
+        expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+    }
+    bool paid = reader->gathering.next_rests == 1;
+    shared_set(ended, 1);
+    while (mslot_peek(reader, 0).outcome == MSLOT_DONE) expect_outcome(mslot_release(reader, 1), MSLOT_DONE); // the writer may wait for room
+    child_join(child);
+    must_close(reader);
+    if (!paid) skip("no four messages came within 300 ns: one processor, or an emulated one?");
+}
+
 // MARK: two threads, one handle
 
 static void *use_the_busy_reader(void *context)

@@ -67,6 +67,7 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
     reader->ring = ring;
     reader->mapping = mapping;
     reader->spin = mslot_spin_start();
+    reader->gathering.next_rests = 1;
     mslot_store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
     note_reader(&ring.ring);
     mslot_reader_end(reader);

@@ -4,7 +4,14 @@
 
 #include <errno.h>
 
-enum { POLLS_PER_CLOCK = 32 };
+enum {
+    POLLS_PER_CLOCK = 32,
+    /// How long messages are let gather: about as long as a message takes there and back, so who waits for an answer loses nothing.
+    GATHER_NS = 300,
+    /// As many in that time, and it paid.
+    GATHERED_MIN = 4,
+    RESTS_MAX = 1024
+};
 
 mslot_outcome mslot_reader_refusal(const mslot_reader *reader)
 {
@@ -23,6 +30,31 @@ static int64_t timeout_of(const mslot_reader *reader, int64_t timeout_ns)
 static bool everything_is_lent(const mslot_reader *reader)
 {
     return reader->ring.next - reader->ring.head >= reader->ring.ring.cell_count;
+}
+
+/// Leaves an empty ring alone for a moment. A reader that takes each message as it comes takes the lines of the cell and the slot
+/// from a fast writer while it fills the next: both then work at the pace of the transfers, at a quarter of the speed (Benchmarks, one way).
+/// Where that much does not come, at most one wait in a thousand is late by it.
+static void let_messages_gather(mslot_reader *reader)
+{
+    mslot_gathering *gathering = &reader->gathering;
+    if (gathering->rests > 0) {
+        gathering->rests--;
+        return;
+    }
+    int64_t end = mslot_now_ns() + GATHER_NS;
+    do mslot_pause();
+    while (mslot_now_ns() < end);
+
+    const mslot_ring *ring = &reader->ring.ring;
+    uint64_t last = reader->ring.next + GATHERED_MIN - 1;
+    // Relaxed: it decides nothing but the next pause.
+    if (mslot_cell_is_full_of(mslot_load_relaxed(mslot_ring_cell(ring, last)), mslot_ring_lap(ring, last))) {
+        gathering->next_rests = 1;
+    } else {
+        gathering->rests = gathering->next_rests;
+        if (gathering->next_rests < RESTS_MAX) gathering->next_rests *= 2;
+    }
 }
 
 /// Polls a while for a message. True: look.
@@ -73,6 +105,7 @@ mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t
     if (timeout_ns <= 0) return look;
 
     int64_t deadline = mslot_deadline(timeout_ns);
+    if (reader->spin.limit_ns > 0) let_messages_gather(reader);
     while (look.outcome == MSLOT_EMPTY) {
         bool found = reader->spin.limit_ns > 0 && spin_for_message(reader, deadline);
         if (found) {

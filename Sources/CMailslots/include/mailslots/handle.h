@@ -46,6 +46,13 @@ typedef struct mslot_spin {
     uint32_t next_rests;
 } mslot_spin;
 
+/// Whether it pays to let messages gather before they are taken, learnt from what came; see Linux/read.c.
+typedef struct mslot_gathering {
+    /// After a pause in which little came: waits that go by without one, and how many the next time.
+    uint32_t rests;
+    uint32_t next_rests;
+} mslot_gathering;
+
 /// A reading end. For one thread at a time.
 struct mslot_reader {
     uint32_t state;
@@ -55,6 +62,7 @@ struct mslot_reader {
     /// The mailslot's own time-out. What `control` says of it is for others to see.
     int64_t read_timeout_ns;
     mslot_spin spin;
+    mslot_gathering gathering;
     mslot_mapping mapping;
 };
 
@@ -155,6 +163,8 @@ static inline void mslot_writer_head(mslot_writer *writer, mslot_slot *slot, siz
     slot->sender = writer->process_id;
     slot->lane = writer->lane_index;
     slot->extra = 0;
+    bool is_long = byte_count > MSLOT_MESSAGE_BYTES_MAX;
+    writer->ring.more_lines = is_long ? 0 : (uint32_t)(byte_count + MSLOT_SLOT_HEADER_BYTES - 1) / MSLOT_LINE_BYTES;
 }
 
 /// Publishes the filled slot and wakes whom it must.

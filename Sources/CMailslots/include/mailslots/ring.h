@@ -109,6 +109,8 @@ typedef struct mslot_ring_writer {
     uint64_t woken_position;
     /// The slot that belongs to this writer: the copy in `lane` is for whoever inherits it.
     uint32_t own;
+    /// How many lines of its slot the message has after the first, 0 to 6.
+    uint32_t more_lines;
     mslot_ring_overflow overflow;
 } mslot_ring_writer;
 
@@ -137,17 +139,19 @@ enum {
     MSLOT_PREFETCH_WRITE_CELLS = 8
 };
 
-/// Asks for the lines that this writer will write to a few messages from now. The publishing swap waits for all stores before it,
-/// so a line that is fetched only when it is stored to is waited for in full, message by message.
+/// Asks for the lines that this writer will write to a few messages from now, if they are as long as this one. The publishing swap
+/// waits for all stores before it, so a line that is fetched only when it is stored to is waited for in full, message by message.
 /// Progress: wait-free. Crash: nothing changed.
-static inline void mslot_ring_prefetch_write(const mslot_ring *ring, uint64_t position)
+static inline void mslot_ring_prefetch_write(const mslot_ring *ring, uint64_t position, uint32_t more_lines)
 {
     const uint64_t *cell = mslot_ring_cell(ring, position + MSLOT_PREFETCH_WRITE_CELLS);
     uint64_t ahead = mslot_load_relaxed(cell);
     // FULL: nearly a lap behind us, the reader is about to read that slot.
     if ((uint32_t)ahead == 0) return;
     // An index out of range gives an address that is only fetched, never touched.
-    mslot_prefetch_write(ring->slots + (size_t)mslot_cell_index(ahead) * MSLOT_SLOT_BYTES);
+    const unsigned char *line = ring->slots + (size_t)mslot_cell_index(ahead) * MSLOT_SLOT_BYTES;
+    mslot_prefetch_write(line);
+    for (; more_lines > 0; more_lines--) mslot_prefetch_write(line += MSLOT_LINE_BYTES);
     mslot_prefetch_write(cell);
 }
 
@@ -256,7 +260,7 @@ static inline mslot_publication mslot_ring_publish(mslot_ring_writer *writer, ms
     result.outcome = MSLOT_DONE;
     result.wake = mslot_ring_parked_word(writer);
     // After Write 7: nothing may widen the gap between 5 and 7.
-    mslot_ring_prefetch_write(ring, writer->position - 1);
+    mslot_ring_prefetch_write(ring, writer->position - 1, writer->more_lines);
     return result;
 }
 
