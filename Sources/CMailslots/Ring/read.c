@@ -83,6 +83,7 @@ mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *
         return tail.outcome;
     }
     if (tail.closed) return MSLOT_CLOSED;
+    mslot_ring_raise_high_water(ring, tail.position - head);
     *reader = (mslot_ring_reader){.ring = *ring, .head = head, .next = head};
     return MSLOT_DONE;
 }

@@ -253,6 +253,14 @@ typedef struct mslot_info {
     uint32_t writer_count;
     /// In canonical form.
     char name[MSLOT_NAME_BYTES_MAX + 4];
+    /// The most messages that were seen to wait, 0 to capacity: up to 255 below the truth, but exact if the mailslot was ever full.
+    uint32_t high_water;
+    /// Times a writer met a position that another had just taken, and went on to the next.
+    uint64_t retries;
+    /// Lanes taken whose former owner had ended without closing.
+    uint64_t recoveries;
+    /// Sleeps of the reader that ended with the look of every second, and a message was there for which nobody had woken it.
+    uint64_t late_wakes;
 } mslot_info;
 
 /// What the reader can see of its mailslot. (GetMailslotInfo.)
