@@ -302,6 +302,10 @@ void mslot_ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t 
 /// Instead of mslot_ring_keep_place, when nothing was published. Progress: wait-free. Crash: as mslot_ring_place.
 void mslot_ring_give_place_up(mslot_ring_writer *writer);
 
+/// Where the bytes of a long message of this length are, if its slot says something sensible; else NULL. A hostile writer may lie about
+/// whose bytes they are, but they are bytes of this mailslot. Progress: wait-free. Crash: nothing changed.
+const unsigned char *mslot_ring_long_bytes(const mslot_ring *ring, const mslot_slot *slot, uint32_t length);
+
 // MARK: the reader's side
 
 /// The reading end. Private memory; for one thread at a time.
@@ -517,6 +521,20 @@ typedef struct mslot_next_length {
     uint32_t length;
 } mslot_next_length;
 mslot_next_length mslot_ring_next_length(const mslot_ring *ring);
+
+/// What a third party copied out, without disturbing anyone. DONE; TOO_LONG: `length` is more than `capacity`; EMPTY: nothing is published
+/// at this position yet; CLOSED: nothing ever will be; BUSY: what was there is gone.
+typedef struct mslot_copied {
+    mslot_outcome outcome;
+    uint32_t length;
+    uint32_t sender;
+    uint16_t origin;
+} mslot_copied;
+
+/// Copies the message at a position, read already or not: a released slot keeps its message until the position a lap later is
+/// published. A long message can be had only while it is unread. What is DONE is whole: it was the same before and after the copy.
+/// Progress: wait-free. Crash: nothing changed.
+mslot_copied mslot_ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity);
 
 /// Invariant I1 on a ring at rest: true if every slot index is in exactly one place. `seen` has slot_count zeroed bytes.
 bool mslot_ring_count_indices(const mslot_ring *ring, unsigned char *seen);
