@@ -37,6 +37,20 @@ public struct MailslotInfo: Sendable, Hashable {
     public let readerSleeps: UInt64
     /// Times that the reader woke writers.
     public let writerWakes: UInt64
+    /// The most messages that were seen to wait, 0 to ``capacity``.
+    ///
+    /// The reader looks at every 256th message at most, so the mark may be up to 255 too low. It is exact if the mailslot was ever full.
+    public let highWater: Int
+    /// Times that a writer met a position that another writer had just taken, and went on to the next: how much writers are in each
+    /// other's way.
+    public let retries: UInt64
+    /// Writers that ended without closing, killed or by `exit`, and whose place another has taken since.
+    public let recoveries: UInt64
+    /// Sleeps of the reader after which a message was there for which nobody had woken it: it looked, as it does every second.
+    ///
+    /// A writer was stopped or killed between publishing and waking, where the kernel offers no robust list. If this counts up steadily,
+    /// `mailslot doctor` says why.
+    public let lateWakes: UInt64
     /// Things the reader found damaged and refused.
     public let damaged: UInt64
     /// Times that a reader adopted the mailslot.
@@ -74,6 +88,10 @@ public struct MailslotInfo: Sendable, Hashable {
         readerWakes = info.reader_wakes
         readerSleeps = info.reader_parks
         writerWakes = info.writer_wakes
+        highWater = Int(info.high_water)
+        retries = info.retries
+        recoveries = info.recoveries
+        lateWakes = info.late_wakes
         damaged = info.damaged
         adoptions = info.take_overs
         createdNanoseconds = info.created_ns

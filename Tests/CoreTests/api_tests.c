@@ -639,6 +639,10 @@ TEST(the_counters_count_what_happened)
         expect_equal(infos[i].writer_wakes, 0);
         expect_equal(infos[i].damaged, 0);
         expect_equal(infos[i].take_overs, 0);
+        expect_equal(infos[i].high_water, 4);
+        expect_equal(infos[i].retries, 0);
+        expect_equal(infos[i].recoveries, 0);
+        expect_equal(infos[i].late_wakes, 0);
         expect_equal(infos[i].capacity, 4);
         expect_equal(infos[i].writers_max, 4);
         expect_equal(infos[i].message_bytes_max, 424);
@@ -668,6 +672,67 @@ TEST(a_write_that_waits_counts_as_one_that_met_a_full_mailslot)
         expect_outcome(mslot_write(p.writer, "x", 1, 10 * MILLISECOND), MSLOT_TIMED_OUT);
         expect_equal(mslot_reader_info(p.reader).fulls, ++writes);
     } while (mslot_reader_info(p.reader).writer_waits == 0);
+    pair_end(p);
+}
+
+TEST(the_high_water_mark_is_what_waited_at_most_or_up_to_255_less)
+{
+    enum { CAPACITY = 2048, ROUNDS = 20000 };
+    pair p = pair_make(CAPACITY);
+    fill(p, 100); // before anything was read: seen exactly
+    expect_equal(mslot_inspect("orders").info.high_water, 100);
+    for (uint32_t i = 0; i < 100; i++) must_read_this(p.reader, 0, i);
+    expect_equal(mslot_inspect("orders").info.high_water, 100);
+
+    uint32_t waiting = 0, most = 100;
+    for (int i = 0; i < ROUNDS; i++) {
+        uint32_t writes = (uint32_t)random_below(40), reads = (uint32_t)random_below(40);
+        for (; writes > 0 && waiting < CAPACITY - 1; writes--, waiting++) expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_DONE);
+        if (waiting > most) most = waiting;
+        char text[MSLOT_MESSAGE_BYTES_MAX];
+        for (; reads > 0 && waiting > 0; reads--, waiting--) expect_outcome(mslot_read(p.reader, text, sizeof text, 0).outcome, MSLOT_DONE);
+    }
+    uint32_t peak = mslot_inspect("orders").info.high_water;
+    expect(peak <= most);
+    expect(peak + 255 >= most);
+    expect(peak < CAPACITY);
+    while (mslot_try_write(p.writer, "x", 1) == MSLOT_DONE) {}
+    expect_equal(mslot_inspect("orders").info.high_water, CAPACITY);
+    char text[MSLOT_MESSAGE_BYTES_MAX];
+    while (mslot_read(p.reader, text, sizeof text, 0).outcome == MSLOT_DONE) {}
+    expect_equal(mslot_inspect("orders").info.high_water, CAPACITY);
+    pair_end(p);
+}
+
+TEST(a_high_water_mark_is_never_above_the_capacity)
+{
+    pair p = pair_make(8);
+    fill(p, 3);
+    must_read_this(p.reader, 0, 0);
+    for (uint32_t i = 1; i < 3; i++) must_read_this(p.reader, 0, i);
+    // The hint may go backwards, behind the head: no depth. Position 16 is the next that is looked at.
+    for (uint32_t i = 0; i < 6; i++) {
+        must_write(p.writer, 0, i);
+        p.writer->ring.ring.control->tail_hint = 9;
+        must_read_this(p.reader, 0, i);
+    }
+    expect_equal(mslot_inspect("orders").info.high_water, 3);
+    expect_equal(p.writer->ring.ring.control->high_water, 3);
+    pair_end(p);
+}
+
+TEST(a_writer_that_another_was_faster_than_counts_a_retry)
+{
+    pair p = pair_make(8);
+    mslot_writer *other = must_open("orders");
+    uint64_t before = mslot_ring_tally(&p.writer->ring.ring, p.writer->ring.lane)->retries;
+    expect_equal(before, 0);
+    for (int i = 0; i < 3; i++) expect_outcome(mslot_try_write(other, "x", 1), MSLOT_DONE);
+    // As if the other had not come to say where the tail is.
+    p.writer->ring.ring.control->tail_hint = 8;
+    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_DONE);
+    expect_equal(mslot_inspect("orders").info.retries, 3);
+    must_close_writer(other);
     pair_end(p);
 }
 

@@ -62,6 +62,20 @@ static mslot_outcome wait_outcome(mslot_reader *reader)
     return mslot_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome;
 }
 
+/// Whether the kernel says that a process sleeps.
+static bool is_asleep(pid_t process)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    expect(descriptor >= 0);
+    ssize_t bytes = read(descriptor, text, sizeof text - 1);
+    expect(bytes > 0 && close(descriptor) == 0);
+    text[bytes] = 0;
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
 // MARK: many writers
 
 enum { WRITERS = 6 };
@@ -212,6 +226,7 @@ TEST(a_message_wakes_a_sleeping_reader_at_once)
     expect(!is_parked(control));
     expect(late <= 2); // without wakes every one would be found by the re-check after a second
     expect(mslot_reader_info(reader).reader_wakes >= TURNS);
+    expect(mslot_reader_info(reader).late_wakes <= late);
     must_close(reader);
 }
 
@@ -229,13 +244,17 @@ TEST(a_reader_whose_wake_was_lost_looks_again_within_about_a_second)
     }
     wait_until(open_outcome("orders") == MSLOT_DONE);
     mslot_writer *writer = must_open("orders");
-    wait_until(is_parked(writer->ring.ring.control));
+    wait_until(is_parked(writer->ring.ring.control) && is_asleep(child));
+    uint64_t sleeps = mslot_writer_info(writer).reader_parks;
     // A publication whose writer is stopped before it wakes anybody.
     uintptr_t no_note = 0;
     mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), 0);
     expect_outcome(mslot_ring_publish(&writer->ring, (mslot_death_note){.pending = &no_note}).outcome, MSLOT_DONE);
     wait_until(shared_get(read) == 1);
     child_join(child);
+    // Unless it slept anew meanwhile: then it may have seen the message when it was awake.
+    mslot_info info = mslot_writer_info(writer);
+    expect(info.late_wakes == 1 || info.reader_parks > sleeps);
     must_close_writer(writer);
 }
 
@@ -1388,6 +1407,10 @@ TEST(the_lanes_of_killed_writers_are_used_again)
         munmap(open_count, sizeof *open_count);
     }
     expect_equal(mslot_inspect("orders").info.writer_count, 0);
+    // Each round one at once, and the other two by the writers of the next. Who closes leaves nothing to recover.
+    expect_equal(mslot_reader_info(reader).recoveries, 30 + 29 * (LANES - 1));
+    for (int i = 0; i < 2 * LANES; i++) expect_outcome(open_outcome("orders"), MSLOT_DONE);
+    expect(mslot_reader_info(reader).recoveries <= 30 * LANES);
     expect_empty_and_sound(reader);
     must_close(reader);
 }

@@ -46,6 +46,16 @@ static void add_ring(mslot_info *info, const mslot_ring *ring)
         info->writer_waits += mslot_load_relaxed(&lane->waits);
         info->reader_wakes += mslot_load_relaxed(&lane->wakes);
     }
+    uint64_t high_water = mslot_load_relaxed(&control->high_water);
+    for (uint32_t i = 0; i < MSLOT_TALLIES; i++) {
+        const mslot_tally *tally = &control->tallies[i];
+        info->retries += mslot_load_relaxed(&tally->retries);
+        info->recoveries += mslot_load_relaxed(&tally->recoveries);
+        if (mslot_load_relaxed(&tally->filled) != 0) high_water = ring->cell_count;
+    }
+    info->high_water = high_water > ring->cell_count ? ring->cell_count : (uint32_t)high_water;
+    if (info->high_water < info->message_count) info->high_water = info->message_count;
+    info->late_wakes = mslot_load_relaxed(&control->late_wakes);
     info->reader_parks = mslot_load_relaxed(&control->parks);
     info->writer_wakes = mslot_load_relaxed(&control->space_wakes);
     info->damaged = mslot_load_relaxed(&control->damaged);

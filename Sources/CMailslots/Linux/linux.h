@@ -134,13 +134,13 @@ enum {
 };
 
 /// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason.
-/// The caller looks again. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
+/// The caller looks again. True: the time was up. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
 typedef struct mslot_sleep_on {
     uint32_t *word;
     uint32_t value;
     bool is_private;
 } mslot_sleep_on;
-void mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
+bool mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
 void mslot_wake(uint32_t *word, int sleepers_max);
 
 /// Sets the interrupt of a handle and wakes whoever sleeps on it.

@@ -44,7 +44,13 @@ static mslot_outcome take_lane(mslot_ring_writer *writer, const mslot_ring *ring
     case MSLOT_LOCK_TAKEN: break;
     }
     hint_set(ring, lane);
-    return mslot_ring_recover_lane(writer, ring, lane);
+    mslot_outcome outcome = mslot_ring_recover_lane(writer, ring, lane);
+    uint32_t *owner = &ring->lanes[lane].owner_pid;
+    if (outcome == MSLOT_DONE && mslot_load_relaxed_32(owner) != 0) {
+        mslot_store_relaxed_32(owner, 0);
+        mslot_count_shared(&mslot_ring_tally(ring, writer->lane)->recoveries);
+    }
+    return outcome;
 }
 
 typedef struct lane_taken {
@@ -252,6 +258,7 @@ mslot_outcome mslot_close_writer(mslot_writer *writer)
     if (state == MSLOT_HANDLE_GONE || state == MSLOT_HANDLE_CALLING) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
     forget_note(writer);
+    mslot_store_relaxed_32(&writer->ring.lane->owner_pid, 0); // not a death, for whoever has the lane next
     // Before the lock goes with the mapping: who sees the hint a moment early finds the lane busy, and tries another.
     hint_clear(&writer->ring.ring, writer->lane_index);
     mslot_writer_close_query(writer);

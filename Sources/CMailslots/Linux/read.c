@@ -71,6 +71,14 @@ static bool spin_for_message(mslot_reader *reader, int64_t deadline_ns)
     return false;
 }
 
+/// Who has slept has time to look at lines of others.
+static void count_after_sleep(mslot_reader *reader, bool by_recheck)
+{
+    const mslot_ring *ring = &reader->ring.ring;
+    if (by_recheck && mslot_ring_poll(&reader->ring)) mslot_count(&ring->control->late_wakes);
+    mslot_ring_sample_depth(ring, reader->ring.head);
+}
+
 /// Sleeps on the next cell until something is published, somebody interrupts, or the time is up.
 static void sleep_for_message(mslot_reader *reader, int64_t deadline_ns)
 {
@@ -79,8 +87,10 @@ static void sleep_for_message(mslot_reader *reader, int64_t deadline_ns)
         int64_t before = mslot_now_ns();
         const mslot_sleep_on words[2] = {{bed.word, bed.value, false}, {&reader->interrupt, 0, true}};
         mslot_count(&reader->ring.ring.control->parks);
-        mslot_sleep(words, 2, deadline_ns);
-        mslot_spin_learn(&reader->spin, mslot_now_ns() - before);
+        bool timed_out = mslot_sleep(words, 2, deadline_ns);
+        int64_t slept = mslot_now_ns() - before;
+        mslot_spin_learn(&reader->spin, slept);
+        count_after_sleep(reader, timed_out && slept >= MSLOT_SLEEP_NS_MAX);
     }
     mslot_ring_unpark(&reader->ring);
 }
@@ -208,8 +218,10 @@ static void sleep_on_all(mslot_reader *const *readers, size_t count, int64_t dea
     }
     if (all_empty) {
         int64_t before = mslot_now_ns();
+        for (size_t i = 0; i < count; i++) mslot_count(&readers[i]->ring.ring.control->parks);
         mslot_sleep(words, 2 * count, deadline_ns);
         mslot_spin_learn(&readers[0]->spin, mslot_now_ns() - before);
+        for (size_t i = 0; i < count; i++) mslot_ring_sample_depth(&readers[i]->ring.ring, readers[i]->ring.head);
     }
     for (size_t i = 0; i < count; i++) mslot_ring_unpark(&readers[i]->ring);
 }

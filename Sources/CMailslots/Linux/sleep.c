@@ -58,12 +58,12 @@ static struct timespec timespec_of(int64_t ns) { return (struct timespec){.tv_se
 /// What this kernel can do; found out by using it. 0 unknown, 1 yes, 2 no. Relaxed: every thread finds the same.
 static uint32_t waitv_support;
 
-static void sleep_on_one(const mslot_sleep_on *on, int64_t deadline_ns)
+static bool sleep_on_one(const mslot_sleep_on *on, int64_t deadline_ns)
 {
     struct timespec deadline = timespec_of(deadline_ns);
     int operation = FUTEX_WAIT_BITSET | (on->is_private ? FUTEX_PRIVATE_FLAG : 0);
     // Every result means "look again": EAGAIN - the word changed; EINTR - a signal; ETIMEDOUT.
-    syscall(SYS_futex, on->word, operation, on->value, &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    return syscall(SYS_futex, on->word, operation, on->value, &deadline, NULL, FUTEX_BITSET_MATCH_ANY) == -1 && errno == ETIMEDOUT;
 }
 
 /// False if the kernel has no futex_waitv.
@@ -88,18 +88,23 @@ static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t dead
     return supported;
 }
 
-void mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
+bool mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
 {
     int saved_errno = errno;
     int64_t latest = mslot_now_ns() + MSLOT_SLEEP_NS_MAX;
+    errno = 0; // a wake leaves it as it is
     if (deadline_ns > latest) deadline_ns = latest;
-    if (!sleep_on_any(words, count, deadline_ns)) {
+    bool timed_out;
+    if (sleep_on_any(words, count, deadline_ns)) {
+        timed_out = errno == ETIMEDOUT;
+    } else {
         // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; another thread's interrupt waits for
         // the re-check, and so does a signal handler's that comes just before the sleep. More words: look at them all often.
         if (count > 2) latest = mslot_now_ns() + BLIND_SLEEP_NS;
-        sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
+        timed_out = sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
     }
     errno = saved_errno;
+    return timed_out;
 }
 
 void mslot_wake(uint32_t *word, int sleepers_max)

@@ -85,6 +85,7 @@ mslot_ring mslot_ring_of(const mslot_header *header, void *segment)
         .cell_shift = (uint32_t)__builtin_ctz(header->cell_count),
         .lane_count = header->lane_count,
         .slot_count = header->cell_count + header->lane_count,
+        .sample_mask = (header->cell_count < MSLOT_SAMPLE_POSITIONS ? header->cell_count : MSLOT_SAMPLE_POSITIONS) - 1,
     };
 }
 

@@ -13,6 +13,16 @@ static uint64_t section_bytes(const mslot_ring *ring) { return ring->overflow_la
 
 static uint64_t round_up_to_line(uint64_t bytes) { return (bytes + MSLOT_LINE_BYTES - 1) / MSLOT_LINE_BYTES * MSLOT_LINE_BYTES; }
 
+const unsigned char *mslot_ring_long_bytes(const mslot_ring *ring, const mslot_slot *slot, uint32_t length)
+{
+    // Each once: a hostile writer may change it under our eyes.
+    uint32_t lane = *(const volatile uint32_t *)&slot->lane;
+    uint64_t offset = *(const volatile uint64_t *)&slot->extra;
+    if (length <= MSLOT_MESSAGE_BYTES_MAX || length > ring->length_max) return NULL;
+    if (lane >= ring->lane_count || offset > ring->overflow_lane_bytes - length) return NULL;
+    return ring->overflow + lane * ring->overflow_lane_bytes + offset;
+}
+
 mslot_outcome mslot_ring_begin_overflow(mslot_ring_writer *writer)
 {
     const mslot_ring *ring = &writer->ring;

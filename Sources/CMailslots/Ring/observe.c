@@ -2,6 +2,8 @@
 
 #include "mailslots/ring.h"
 
+#include <string.h>
+
 mslot_tail mslot_ring_tail(const mslot_ring *ring)
 {
     // While we look the ring may turn, so each try begins anew; a sane ring whose writers are faster than us for so many
@@ -51,6 +53,64 @@ mslot_next_length mslot_ring_next_length(const mslot_ring *ring)
         return (mslot_next_length){MSLOT_EMPTY, 0};
     }
     return (mslot_next_length){MSLOT_BUSY, 0};
+}
+
+/// Whether a cell still has what was published at a position of `lap`: unread, or released and not yet written over.
+static bool has_message_of(uint64_t cell, uint64_t lap)
+{
+    bool released = mslot_cell_is_empty_of(cell, lap + 1)
+        || (mslot_cell_is_closed(cell) && (cell & MSLOT_CELL_STATE_MASK) == (mslot_cell_lap_bits(lap + 1) | MSLOT_CELL_CLOSED));
+    return released || mslot_cell_is_full_of(cell, lap);
+}
+
+/// Copies words that may change meanwhile. Acquire: what follows comes after.
+static void copy_words(unsigned char *to, const uint64_t *from, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i += sizeof(uint64_t)) {
+        uint64_t word = mslot_load_acquire(from++);
+        memcpy(to + i, &word, bytes - i < sizeof word ? bytes - i : sizeof word);
+    }
+}
+
+mslot_copied mslot_ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity)
+{
+    uint64_t lap = mslot_ring_lap(ring, position);
+    uint64_t *cell = mslot_ring_cell(ring, position);
+    uint64_t seen = mslot_load_acquire(cell);
+    // FULL has 16 bits of the lap: it may be another lap's. What is unread is at the head or above.
+    bool is_read = (int64_t)(mslot_load_acquire(&ring->control->head) - position) > 0;
+    if (!has_message_of(seen, lap)) {
+        bool closed = mslot_cell_is_closed(seen) && !is_read;
+        bool empty = mslot_cell_is_empty_of(seen, lap) || (mslot_cell_is_full_of(seen, lap - 1) && !is_read);
+        return (mslot_copied){.outcome = closed ? MSLOT_CLOSED : empty ? MSLOT_EMPTY : MSLOT_BUSY};
+    }
+    uint32_t index = mslot_cell_index(seen);
+    if (index >= ring->slot_count) return (mslot_copied){.outcome = MSLOT_BUSY};
+
+    const mslot_slot *slot = mslot_ring_slot(ring, index);
+    uint32_t flags_and_origin = mslot_load_acquire_32((const uint32_t *)(const void *)&slot->flags);
+    mslot_copied copied = {
+        .outcome = MSLOT_DONE,
+        .length = mslot_load_acquire_32(&slot->length),
+        .sender = mslot_load_acquire_32(&slot->sender),
+        .origin = (uint16_t)(flags_and_origin >> 16),
+    };
+    bool is_long = copied.length > MSLOT_MESSAGE_BYTES_MAX;
+    const unsigned char *bytes = is_long ? mslot_ring_long_bytes(ring, slot, copied.length) : slot->payload;
+    // Ours begin at a line.
+    if (bytes == NULL || (uintptr_t)bytes % sizeof(uint64_t) != 0) return (mslot_copied){.outcome = MSLOT_BUSY};
+    if (copied.length > capacity) copied.outcome = MSLOT_TOO_LONG;
+    else copy_words(buffer, (const uint64_t *)(const void *)bytes, copied.length);
+
+    // Who writes to the slot has before found the cell EMPTY of the next lap, and published there; who writes over a long message has
+    // found the head beyond it. If neither is so now, what was copied is what was published here.
+    uint64_t after = mslot_load_acquire(cell);
+    is_read = (int64_t)(mslot_load_acquire(&ring->control->head) - position) > 0;
+    // Released between the two looks, or FULL of another lap: below the head nothing is FULL of its own.
+    if (is_read) after = mslot_load_acquire(cell);
+    bool intact = has_message_of(after, lap) && mslot_cell_index(after) == index && !(is_read && mslot_cell_is_full_of(after, lap));
+    if (!intact || (is_read && is_long)) return (mslot_copied){.outcome = MSLOT_BUSY};
+    return copied;
 }
 
 bool mslot_ring_count_indices(const mslot_ring *ring, unsigned char *seen)

@@ -2,18 +2,12 @@
 
 #include "mailslots/ring.h"
 
-/// Where the bytes of a long message are, if its slot says something sensible. A hostile writer may lie about whose bytes they
-/// are, but they are bytes of this mailslot.
 static bool find_long_message(const mslot_ring *ring, mslot_look *look)
 {
-    // Each once: a hostile writer may change it under our eyes.
-    uint32_t length = *(const volatile uint32_t *)&look->slot->length;
-    uint32_t lane = *(const volatile uint32_t *)&look->slot->lane;
-    uint64_t offset = *(const volatile uint64_t *)&look->slot->extra;
-    if (length <= MSLOT_MESSAGE_BYTES_MAX || length > ring->length_max) return false;
-    if (lane >= ring->lane_count || offset > ring->overflow_lane_bytes - length) return false;
-    look->bytes = ring->overflow + lane * ring->overflow_lane_bytes + offset;
-    look->length = length;
+    // Once: a hostile writer may change it under our eyes.
+    look->length = *(const volatile uint32_t *)&look->slot->length;
+    look->bytes = mslot_ring_long_bytes(ring, look->slot, look->length);
+    if (look->bytes == NULL) return false;
     look->outcome = MSLOT_DONE;
     return true;
 }
@@ -83,6 +77,7 @@ mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *
         return tail.outcome;
     }
     if (tail.closed) return MSLOT_CLOSED;
+    mslot_ring_raise_high_water(ring, tail.position - head);
     *reader = (mslot_ring_reader){.ring = *ring, .head = head, .next = head};
     return MSLOT_DONE;
 }

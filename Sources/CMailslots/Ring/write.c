@@ -11,6 +11,18 @@ static int64_t lap_difference(uint64_t lap, uint64_t reference, unsigned bits)
 static mslot_step go_to(uint64_t position) { return (mslot_step){MSLOT_DONE, position}; }
 static mslot_step end_with(mslot_outcome outcome, uint64_t position) { return (mslot_step){outcome, position}; }
 
+static mslot_step go_on(const mslot_ring_writer *writer, uint64_t position)
+{
+    mslot_count_shared(&mslot_ring_tally(&writer->ring, writer->lane)->retries);
+    return go_to(position);
+}
+
+static mslot_step end_full(const mslot_ring_writer *writer, uint64_t position)
+{
+    mslot_store_relaxed(&mslot_ring_tally(&writer->ring, writer->lane)->filled, 1);
+    return end_with(MSLOT_FULL, position);
+}
+
 mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps)
 {
     const mslot_ring *ring = &writer->ring;
@@ -25,9 +37,9 @@ mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t pos
     uint64_t head = mslot_load_acquire(&ring->control->head);
     if ((uint32_t)cell == 0) {
         ahead = lap_difference(cell >> 32 & 0xffff, lap, 16);
-        if (ahead == 0) return go_to(position + 1); // another writer was faster
+        if (ahead == 0) return go_on(writer, position + 1); // another writer was faster
         if (ahead == -1) {
-            if ((int64_t)(position - head) >= (int64_t)ring->cell_count) return end_with(MSLOT_FULL, position);
+            if ((int64_t)(position - head) >= (int64_t)ring->cell_count) return end_full(writer, position);
             return go_to((int64_t)(head - position) > 0 ? head : position); // the reader has just been here: look again
         }
     } else if (kind == MSLOT_CELL_EMPTY) {

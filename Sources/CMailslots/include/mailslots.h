@@ -253,6 +253,14 @@ typedef struct mslot_info {
     uint32_t writer_count;
     /// In canonical form.
     char name[MSLOT_NAME_BYTES_MAX + 4];
+    /// The most messages that were seen to wait, 0 to capacity: up to 255 below the truth, but exact if the mailslot was ever full.
+    uint32_t high_water;
+    /// Times a writer met a position that another had just taken, and went on to the next.
+    uint64_t retries;
+    /// Lanes taken whose former owner had ended without closing.
+    uint64_t recoveries;
+    /// Sleeps of the reader that ended with the look of every second, and a message was there for which nobody had woken it.
+    uint64_t late_wakes;
 } mslot_info;
 
 /// What the reader can see of its mailslot. (GetMailslotInfo.)
@@ -273,6 +281,41 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
 
 /// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
 mslot_failure mslot_remove(const char *name);
+
+// MARK: seeing messages without taking them
+
+/// A third party's end. For one thread at a time.
+typedef struct mslot_observer mslot_observer;
+
+typedef struct mslot_observing {
+    /// NULL unless failure.outcome is DONE.
+    mslot_observer *observer;
+    mslot_failure failure;
+} mslot_observing;
+
+/// Opens a mailslot to see its messages, by reading only: no lane, nobody waits or is woken. Starts with the last `back` of those that are
+/// there, read or not; at most as many as the capacity. Needs permission to read the file. Not async-signal-safe.
+/// Failures: BAD_NAME, NOT_FOUND, NO_PERMISSION, NOT_A_MAILSLOT, OTHER_LAYOUT, DAMAGED, SYSTEM_ERROR.
+mslot_observing mslot_observe(const char *name, uint32_t back);
+
+typedef struct mslot_observed {
+    mslot_outcome outcome;
+    uint32_t byte_count;
+    uint64_t position;
+    /// Messages before this one that were gone before they were seen.
+    uint64_t missed;
+    uint32_t sender;
+    uint16_t origin;
+} mslot_observed;
+
+/// Copies the next message; never waits, and nothing wakes an observer: look again after some time. A message is there to be seen,
+/// read or not, until as many others as the capacity have been published after it; one of more than 424 bytes only until it is read.
+/// Each that is shown is whole. DONE; EMPTY: none yet; TOO_LONG: the buffer is too small, `byte_count` says how much is needed, and the
+/// message stays next; CLOSED: there will be no more, open anew; DAMAGED; FORKED.
+mslot_observed mslot_observe_next(mslot_observer *observer, void *buffer, size_t capacity);
+
+/// The pointer is invalid afterwards. DONE, FORKED.
+mslot_outcome mslot_observer_close(mslot_observer *observer);
 
 // MARK: the guard
 

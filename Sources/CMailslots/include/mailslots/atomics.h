@@ -40,6 +40,9 @@ static inline void mslot_store_release_32(uint32_t *word, uint32_t value) { __at
 /// Adds one to a word that only the caller writes. Others may read it at any time, and see an old or a new value.
 static inline void mslot_count(uint64_t *counter) { mslot_store_relaxed(counter, mslot_load_relaxed(counter) + 1); }
 
+/// Adds one to a word that others may add to at the same time.
+static inline void mslot_count_shared(uint64_t *counter) { (void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+
 /// The swap that publishes. True if `word` held `expected` and now holds `desired`.
 static inline bool mslot_compare_and_swap_seq_cst(uint64_t *word, uint64_t expected, uint64_t desired)
 {

@@ -40,6 +40,8 @@ typedef struct mslot_ring {
     uint32_t cell_shift;
     uint32_t lane_count;
     uint32_t slot_count;
+    /// The depth is looked at where a position has none of these bits.
+    uint32_t sample_mask;
 } mslot_ring;
 
 // MARK: cells
@@ -77,6 +79,11 @@ static inline uint64_t *mslot_ring_cell(const mslot_ring *ring, uint64_t positio
 static inline mslot_slot *mslot_ring_slot(const mslot_ring *ring, uint32_t index)
 {
     return (mslot_slot *)(void *)(ring->slots + (size_t)index * MSLOT_SLOT_BYTES);
+}
+/// Where the owner of a lane counts what the lane has no room for.
+static inline mslot_tally *mslot_ring_tally(const mslot_ring *ring, const mslot_lane *lane)
+{
+    return &ring->control->tallies[(uint64_t)(lane - ring->lanes) % MSLOT_TALLIES];
 }
 /// The word of a cell that the reader sleeps on and that the kernel looks at: the low half, which comes first.
 static inline uint32_t *mslot_cell_futex(uint64_t *cell) { return (uint32_t *)(void *)cell; }
@@ -299,6 +306,10 @@ void mslot_ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t 
 /// Instead of mslot_ring_keep_place, when nothing was published. Progress: wait-free. Crash: as mslot_ring_place.
 void mslot_ring_give_place_up(mslot_ring_writer *writer);
 
+/// Where the bytes of a long message of this length are, if its slot says something sensible; else NULL. A hostile writer may lie about
+/// whose bytes they are, but they are bytes of this mailslot. Progress: wait-free. Crash: nothing changed.
+const unsigned char *mslot_ring_long_bytes(const mslot_ring *ring, const mslot_slot *slot, uint32_t length);
+
 // MARK: the reader's side
 
 /// The reading end. Private memory; for one thread at a time.
@@ -363,6 +374,26 @@ static inline void mslot_ring_lend(mslot_ring_reader *reader) { reader->next++; 
 /// segment comes here.
 mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader);
 
+enum {
+    /// At most every so many messages the reader looks how many wait. Chosen: the look fetches a line that the writers write, some 100 ns for
+    /// both ends, and a high-water mark that is 255 messages too low is 6 % of the default capacity.
+    MSLOT_SAMPLE_POSITIONS = 256
+};
+
+/// Raises the high-water mark. Progress: wait-free. Crash: the mark stays as it was.
+static inline void mslot_ring_raise_high_water(const mslot_ring *ring, uint64_t depth)
+{
+    uint64_t *high_water = &ring->control->high_water;
+    if (MSLOT_UNLIKELY(depth > mslot_load_relaxed(high_water) && depth <= ring->cell_count)) mslot_store_relaxed(high_water, depth);
+}
+
+/// Raises the high-water mark to what waits now. Progress: wait-free. Crash: the mark stays as it was.
+static inline void mslot_ring_sample_depth(const mslot_ring *ring, uint64_t head)
+{
+    // A hint below the head gives a number that is out of range.
+    mslot_ring_raise_high_water(ring, mslot_load_relaxed(&ring->control->tail_hint) - head);
+}
+
 /// Gives the oldest lent slot back as a spare (Read 3 to 5). Progress: wait-free.
 /// Crash: before 4 the message comes again; between 4 and 5 `head` is behind, and the next reader catches up.
 static inline mslot_outcome mslot_ring_release(mslot_ring_reader *reader)
@@ -374,6 +405,7 @@ static inline mslot_outcome mslot_ring_release(mslot_ring_reader *reader)
     uint64_t seen = mslot_load_relaxed(cell); // relaxed: acquired when it was looked at, and only this reader changes it
     uint32_t index = mslot_cell_index(seen);
     if (MSLOT_UNLIKELY(!mslot_cell_is_full_of(seen, lap) || index >= ring->slot_count)) return mslot_ring_release_damaged(reader);
+    if (MSLOT_UNLIKELY((head & ring->sample_mask) == 0)) mslot_ring_sample_depth(ring, head);
     // Read 3. Relaxed: ordered before Read 4 by its release, for whoever recovers the lane that published the slot.
     mslot_store_relaxed(&ring->consumed[index], head);
     // Read 4. Release: pairs with the writer's acquire in Write 2; what was read of the slot was read before.
@@ -493,6 +525,20 @@ typedef struct mslot_next_length {
     uint32_t length;
 } mslot_next_length;
 mslot_next_length mslot_ring_next_length(const mslot_ring *ring);
+
+/// What a third party copied out, without disturbing anyone. DONE; TOO_LONG: `length` is more than `capacity`; EMPTY: nothing is published
+/// at this position yet; CLOSED: nothing ever will be; BUSY: what was there is gone.
+typedef struct mslot_copied {
+    mslot_outcome outcome;
+    uint32_t length;
+    uint32_t sender;
+    uint16_t origin;
+} mslot_copied;
+
+/// Copies the message at a position, read already or not: a released slot keeps its message until the position a lap later is
+/// published. A long message can be had only while it is unread. What is DONE is whole: it was the same before and after the copy.
+/// Progress: wait-free. Crash: nothing changed.
+mslot_copied mslot_ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity);
 
 /// Invariant I1 on a ring at rest: true if every slot index is in exactly one place. `seen` has slot_count zeroed bytes.
 bool mslot_ring_count_indices(const mslot_ring *ring, unsigned char *seen);

@@ -78,6 +78,7 @@ enum {
     MSLOT_LAYOUT_VERSION = 1,
     MSLOT_HEADER_BYTES = 2048,
     MSLOT_CONTROL_BYTES = 2048,
+    MSLOT_TALLIES = 16,
     /// 255 characters of UTF-8.
     MSLOT_NAME_BYTES_MAX = 1020,
 
@@ -125,6 +126,17 @@ typedef struct mslot_header {
     unsigned char reserved[MSLOT_HEADER_BYTES - 1144];
 } mslot_header;
 
+/// Counters of writers for which their lanes have no room: for each sixteenth of the lanes one line, to which its owners add atomically.
+typedef struct mslot_tally {
+    /// Times a writer met a position that another had just taken, and went on.
+    uint64_t retries;
+    /// Lanes taken whose owner had ended without closing.
+    uint64_t recoveries;
+    /// 1: a writer found the ring full.
+    uint64_t filled;
+    unsigned char pad[40];
+} mslot_tally;
+
 /// What changes while the mailslot lives, beside the cells. A word's writer is named; everybody may read it.
 typedef struct mslot_control {
     /// A position at or below the tail. Written by each writer after it has published; may go backwards.
@@ -156,10 +168,17 @@ typedef struct mslot_control {
     uint64_t space_wakes;
     uint64_t damaged;
     uint64_t take_overs;
-    unsigned char reader_pad[72];
+    /// The most messages that the reader saw waiting; see mslot_ring_sample_depth.
+    uint64_t high_water;
+    /// Counter of the reader: a sleep ended by the re-check, and a message was there for which nobody had woken it.
+    uint64_t late_wakes;
+    unsigned char reader_pad[56];
+
+    /// Lane i counts in number i % MSLOT_TALLIES.
+    mslot_tally tallies[MSLOT_TALLIES];
 
     /// For counters of later versions.
-    unsigned char reserved[MSLOT_CONTROL_BYTES - 640];
+    unsigned char reserved[MSLOT_CONTROL_BYTES - 1664];
 } mslot_control;
 
 /// A writer's private record, one line. Written by its owner only; who owns it is what the lane's lock says.
@@ -174,6 +193,7 @@ typedef struct mslot_lane {
     uint64_t fulls;
     uint64_t waits;
     uint64_t wakes;
+    /// 0: the last owner closed.
     uint32_t owner_pid;
     uint32_t owner_uid;
     /// Says what of the lane's overflow may still be unread: 0 nothing; else what lies before this position; ~0: anything published.
@@ -197,6 +217,7 @@ typedef struct mslot_slot {
 
 MSLOT_STATIC_ASSERT(sizeof(mslot_header) == MSLOT_HEADER_BYTES, "the header ends where control begins");
 MSLOT_STATIC_ASSERT(sizeof(mslot_control) == MSLOT_CONTROL_BYTES, "control ends where the lane hints begin");
+MSLOT_STATIC_ASSERT(sizeof(mslot_tally) == MSLOT_LINE_BYTES && offsetof(mslot_control, tallies) % 128 == 0, "a tally is one line");
 MSLOT_STATIC_ASSERT(sizeof(mslot_lane) == MSLOT_LINE_BYTES, "a lane is one line, so that writers do not share one");
 MSLOT_STATIC_ASSERT(sizeof(mslot_slot) == MSLOT_SLOT_BYTES, "a slot is seven lines");
 MSLOT_STATIC_ASSERT(offsetof(mslot_slot, payload) == MSLOT_SLOT_HEADER_BYTES, "40 bytes of payload share the header's line");
