@@ -63,7 +63,7 @@
         func draw(_ lines: [String]) -> Bool {
             let size = size
             let cut = lines.prefix(size.rows).map { "\($0.prefix(size.columns))\u{1b}[K" }
-            return Self.write("\u{1b}[H" + cut.joined(separator: "\r\n") + "\u{1b}[J")
+            return Self.write("\u{1b}[H" + cut.joined(separator: "\n") + "\u{1b}[J")
         }
 
         /// Waits until a key or a signal comes, or `deadline`.
