@@ -9,7 +9,9 @@
 
         func findings() -> [Finding] {
             guard let directory = Self.directory else {
-                return [.failure("directory", "MAILSLOT_DIRECTORY names no directory", cure: "Name an absolute path that exists, or unset it.")]
+                return [
+                    .failure("directory", "MAILSLOT_DIRECTORY names no directory", cure: "Name an absolute path that exists, or unset it.")
+                ]
             }
             let place = place(directory)
             if place.contains(where: { $0.status == .failure }) { return place }
@@ -96,7 +98,8 @@
                 findings.append(.ok("space", says))
             }
             if space.files > 0 && space.free_files < 1000 {
-                findings.append(.warning("files", "only \(space.free_files) more files fit", cure: "mount -o remount,nr_inodes=1M \(directory)"))
+                findings.append(
+                    .warning("files", "only \(space.free_files) more files fit", cure: "mount -o remount,nr_inodes=1M \(directory)"))
             }
             return findings
         }
@@ -112,7 +115,9 @@
             return [
                 locks == 0
                     ? .ok("locks", "files can be locked, so it is known who is alive")
-                    : .failure("locks", "files cannot be locked there: \(text(locks))", cure: "Use a file system of this machine; Linux 3.15 or newer."),
+                    : .failure(
+                        "locks", "files cannot be locked there: \(text(locks))",
+                        cure: "Use a file system of this machine; Linux 3.15 or newer."),
                 unnamed == 0
                     ? .ok("unnamed files", "a killed creator leaves nothing behind")
                     : .warning(
@@ -121,12 +126,14 @@
                 waitv == 0
                     ? .ok("futex_waitv", "a wait can be interrupted, and be on many mailslots, at once")
                     : .warning(
-                        "futex_waitv", "not there: \(text(waitv)); interrupts take up to a second, waiting on many mailslots polls each millisecond",
+                        "futex_waitv",
+                        "not there: \(text(waitv)); interrupts take up to a second, waiting on many mailslots polls each millisecond",
                         cure: "Linux 5.16 or newer; a seccomp profile that allows it (Docker 20.10.10 or newer)."),
                 list == 0
                     ? .ok("robust list", "threads have one")
                     : .warning(
-                        "robust list", "not there: \(text(list)); a sleeping reader hears of a killed writer's last message up to a second late",
+                        "robust list",
+                        "not there: \(text(list)); a sleeping reader hears of a killed writer's last message up to a second late",
                         cure: "A kernel, not an emulator; a seccomp profile that allows get_robust_list."),
                 .ok("io_uring", ring == 0 ? "there; nothing here needs it" : "not there (\(text(ring))); nothing here needs it"),
             ]
@@ -163,7 +170,9 @@
             if geteuid() < 1000 { return .ok(check, "system users keep their files when they log out") }
             if !removesIPC(root: "/") { return .ok(check, "off: files stay when their user logs out") }
             let user = userName(geteuid())
-            if FileManager.default.fileExists(atPath: "/var/lib/systemd/linger/\(user)") { return .ok(check, "on, but user \(user) lingers") }
+            if FileManager.default.fileExists(atPath: "/var/lib/systemd/linger/\(user)") {
+                return .ok(check, "on, but user \(user) lingers")
+            }
             return .warning(
                 check, "on: systemd removes the mailslots of user \(user) from /dev/shm when that user has logged out everywhere",
                 cure: "loginctl enable-linger \(user); or RemoveIPC=no in /etc/systemd/logind.conf; or run as a system user.")
@@ -174,10 +183,12 @@
             var limit = rlimit()
             if unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_FSIZE.rawValue)), &limit) == 0, limit.rlim_cur < command_default_bytes() {
                 findings.append(
-                    .failure("file size", "limited to \(size(UInt64(limit.rlim_cur)))", cure: "ulimit -f unlimited; or a smaller capacity."))
+                    .failure("file size", "limited to \(size(UInt64(limit.rlim_cur)))", cure: "ulimit -f unlimited; or a smaller capacity.")
+                )
             }
             if unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0, limit.rlim_cur < 64 {
-                findings.append(.warning("descriptors", "limited to \(limit.rlim_cur); opening needs some for a moment", cure: "ulimit -n 1024"))
+                findings.append(
+                    .warning("descriptors", "limited to \(limit.rlim_cur); opening needs some for a moment", cure: "ulimit -n 1024"))
             }
             if let text = try? String(contentsOfFile: "/proc/sys/vm/max_map_count", encoding: .utf8),
                 let maps = Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
@@ -211,7 +222,9 @@
             let dead = infos.filter { !$0.hasReader && $0.writerCount == 0 }
             let unread = dead.filter { $0.messageCount > 0 }
             var empty = dead.filter { $0.messageCount == 0 }.map(\.name)
-            var findings = [Finding.ok("mailslots", "\(infos.count), of which \(infos.count - infos.count { !$0.hasReader }) have a reader")]
+            var findings = [
+                Finding.ok("mailslots", "\(infos.count), of which \(infos.count - infos.count { !$0.hasReader }) have a reader")
+            ]
             if cleans {
                 let removed = empty.filter { (try? Mailslot.remove($0)) != nil }
                 empty.removeAll { removed.contains($0) }
@@ -233,7 +246,8 @@
             let damaged = infos.filter { !$0.isSound }.map(\.name)
             if !damaged.isEmpty {
                 findings.append(
-                    .failure("damage", "\(some(damaged)): the ring is destroyed", cure: "End the reader and start it anew, without --adopt."))
+                    .failure(
+                        "damage", "\(some(damaged)): the ring is destroyed", cure: "End the reader and start it anew, without --adopt."))
             }
             return findings
         }
@@ -267,7 +281,9 @@
         /// A temporary name is `mailslot.NAME~PID.TIME`; its creator locks it at once and removes it within a moment.
         private func isOfKilledCreator(_ path: String) -> Bool {
             var status = stat()
-            guard path.wholeMatch(of: /.*~[0-9a-f]+\.[0-9a-f]+/) != nil, unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            guard path.wholeMatch(of: /.*~[0-9a-f]+\.[0-9a-f]+/) != nil, unsafe lstat(path, &status) == 0,
+                status.st_mode & S_IFMT == S_IFREG
+            else {
                 return false
             }
             let age = Date().timeIntervalSince1970 - Double(status.st_ctim.tv_sec)

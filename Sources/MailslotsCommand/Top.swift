@@ -28,7 +28,9 @@
                 guard Terminal.isThere else {
                     Thread.sleep(forTimeInterval: pause / .seconds(1))
                     let look = try Look(after: first)
-                    print(tableLines(rows(look, sort, backwards: false), rightAligned: Column.allCases.map(\.isNumber)).joined(separator: "\n"))
+                    print(
+                        tableLines(rows(look, sort, backwards: false), rightAligned: Column.allCases.map(\.isNumber)).joined(
+                            separator: "\n"))
                     return
                 }
                 if let end = try show(first, pause) { throw end }

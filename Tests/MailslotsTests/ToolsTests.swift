@@ -47,7 +47,9 @@ import Testing
         try #require(lines.count == 2)
         #expect(lines[0].contains("WRITTEN/S") && lines[0].contains("HIGH"))
         #expect(lines[1].first == "some/orders" && lines[1].last == "\(reader.id)" && lines[1].contains(Substring(userName(geteuid()))))
-        struct Fields: Decodable { let name: String, written: Int, highWater: Int, owner: String, writtenPerSecond: Double?, lateWakes: Int }
+        struct Fields: Decodable {
+            let name: String, written: Int, highWater: Int, owner: String, writtenPerSecond: Double?, lateWakes: Int
+        }
         let fields = try JSONDecoder().decode(Fields.self, from: try call("list", "--json", "--rates", "0.1").output)
         #expect(fields.name == "some/orders" && fields.written == 3 && fields.writtenPerSecond == 0 && (1...3).contains(fields.highWater))
         #expect(fields.owner == userName(geteuid()))
@@ -186,7 +188,8 @@ import Testing
 
     // MARK: top
 
-    @Test(.disabled(if: isSanitized, "a sanitizer writes to the terminal"), .enabled(if: isInstalled("python3"), "python3 is not installed"))
+    @Test(
+        .disabled(if: isSanitized, "a sanitizer writes to the terminal"), .enabled(if: isInstalled("python3"), "python3 is not installed"))
     func `top draws, sorts, resizes, and gives the terminal back however it ends`() throws {
         let busy = try start("read", "busy", "--capacity", "64")
         let first = try start("read", "a/first", "--capacity", "64")
@@ -215,7 +218,9 @@ import Testing
     @Test func `doctor finds what was left behind, and cleans only what is dead and empty`() throws {
         let healthy = try call("doctor")
         #expect(healthy.status == 0, "\(healthy.text)")
-        for check in ["directory", "space", "locks", "futex_waitv", "robust list", "death of a writer", "io_uring", "RemoveIPC", "processors"] {
+        for check in [
+            "directory", "space", "locks", "futex_waitv", "robust list", "death of a writer", "io_uring", "RemoveIPC", "processors",
+        ] {
             #expect(healthy.text.contains(check), "\(check)")
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
@@ -270,7 +275,9 @@ import Testing
         #expect(findings.contains { $0.check == "directory" && $0.status == "warning" && $0.cure?.contains("chmod +t") == true })
     }
 
-    @Test(.disabled(if: isSanitized, "a sanitizer asks for what is refused"), .enabled(if: isInstalled("python3"), "python3 is not installed"))
+    @Test(
+        .disabled(if: isSanitized, "a sanitizer asks for what is refused"), .enabled(if: isInstalled("python3"), "python3 is not installed")
+    )
     func `doctor notices that the kernel does not wake for a killed writer`() throws {
         let script = packageRoot.appending(path: "Tests/Command/confined.py").path
         let result = try run("python3", [script, program.path, "doctor"], environment: environment)
@@ -302,7 +309,9 @@ import Testing
 
     // MARK: everywhere
 
-    @Test(arguments: [["list"], ["list", "--json"], ["list", "--prometheus"], ["info", "orders"], ["top", "--interval", "0.1"], ["doctor"]])
+    @Test(arguments: [
+        ["list"], ["list", "--json"], ["list", "--prometheus"], ["info", "orders"], ["top", "--interval", "0.1"], ["doctor"],
+    ])
     func `output that nobody reads ends a command in silence`(command: [String]) throws {
         let reader = try start("read", "orders")
         try eventually("it is there") { try call("info", "orders").status == 0 }
