@@ -128,7 +128,7 @@
                     : .warning(
                         "futex_waitv",
                         "not there: \(text(waitv)); interrupts take up to a second, waiting on many mailslots polls each millisecond",
-                        cure: "Linux 5.16 or newer; a seccomp profile that allows it (Docker 20.10.10 or newer)."),
+                        cure: "Linux 5.16 or newer; in a container a newer runtime, whose seccomp profile allows it."),
                 list == 0
                     ? .ok("robust list", "threads have one")
                     : .warning(
