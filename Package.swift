@@ -41,10 +41,12 @@ let package = Package(
         .target(
             name: "CMailslotsWin32", dependencies: ["CMailslots"], exclude: ["libmailslots-win32.map"], cSettings: cSettings),
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
+        // What the program asks of the kernel and the terminal.
+        .target(name: "CMailslotsCommand", dependencies: ["CMailslots"], cSettings: cSettings),
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "Mailslots",
+                "Mailslots", "CMailslotsCommand",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
             ],

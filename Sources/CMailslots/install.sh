@@ -24,7 +24,8 @@ Where the sources have the Windows calls, libmailslots-win32 likewise, with its 
 
 With a PREFIX of your own no root is needed. If anything fails, nothing is changed.
 
-  --with-program    also PREFIX/bin/mailslot and its manual page; needs Swift, and takes a minute or more
+  --with-program    also PREFIX/bin/mailslot, its manual page, and completions for bash, zsh and fish; needs Swift, and takes a minute
+                    or more
   --help            print this and end
 
 Environment: CC (cc, gcc or clang), CFLAGS (-O2), LDFLAGS, AR (ar or llvm-ar). DESTDIR is put before PREFIX where files are copied
@@ -205,6 +206,12 @@ if $with_program; then
     cp "$work/swift/release/mailslot" "$stage/bin/mailslot"
     "$work/swift/release/generate-manual" "$stage/bin/mailslot" --output-directory "$stage/share/man/man1" > /dev/null \
         || fail "the manual page could not be made. Nothing was installed."
+    # Where each shell looks by itself, if PREFIX is /usr/local or /usr.
+    for completion in bash:bash-completion/completions/mailslot zsh:zsh/site-functions/_mailslot fish:fish/vendor_completions.d/mailslot.fish; do
+        file=$stage/share/${completion#*:}
+        mkdir -p "$(dirname "$file")"
+        "$stage/bin/mailslot" --generate-completion-script "${completion%%:*}" > "$file" || fail "completions could not be made. Nothing was installed."
+    done
 fi
 
 # MARK: into place

@@ -38,7 +38,9 @@ public enum Mailslot {
     ///
     /// Who may write a mailslot may also read it and damage it.
     public struct Permissions: RawRepresentable, Sendable, Hashable {
+        /// The bits, such as `0o600`.
         public var rawValue: UInt32
+        /// Permission bits: reading and writing for the owner, and the same or less for group and others; no others are allowed.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
         /// Mode 0600, the default: processes of the same user.

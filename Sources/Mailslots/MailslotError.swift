@@ -61,6 +61,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         /// A system call failed: ``MailslotError/errno``.
         public static let systemError = Code(.systemError)
 
+        /// The code in a few words, without the name and the cure.
         public var description: String {
             guard let outcome = mslot_outcome(rawValue: outcome) else { return "unknown outcome" }
             return unsafe String(cString: mslot_outcome_text(outcome))
@@ -69,10 +70,13 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
 
     /// The reader that has the name, as it sees itself. Information: in another pid namespace the number means another process.
     public struct Holder: Sendable, Hashable {
+        /// Its process id, in its own namespace.
         public let processID: Int32
+        /// Its effective user id, in its own namespace.
         public let userID: UInt32
     }
 
+    /// What kind of error it is, for a decision.
     public let code: Code
     /// The mailslot's name, as it was given.
     public let name: String

@@ -20,20 +20,24 @@ public struct MailslotInfo: Sendable, Hashable {
     public let readTimeout: MailslotTimeout
     /// The permission bits it was created with.
     public let permissions: Mailslot.Permissions
+    /// Whether messages from other machines may be delivered here.
     public let acceptsRemoteMessages: Bool
     /// Bytes of shared memory.
     public let segmentSize: Int
     /// Whether its words obey its rules.
     public let isSound: Bool
 
-    /// Messages published, and released by readers.
+    /// Messages published.
     public let written: UInt64
+    /// Messages released by readers.
     public let read: UInt64
-    /// Writes that met a full mailslot, and times that writers slept for room.
+    /// Writes that met a full mailslot; once each, however long they waited.
     public let fulls: UInt64
+    /// Times that writers slept for room.
     public let writerWaits: UInt64
-    /// Times that writers woke the reader, and that the reader slept.
+    /// Times that writers woke the reader.
     public let readerWakes: UInt64
+    /// Times that the reader slept.
     public let readerSleeps: UInt64
     /// Times that the reader woke writers.
     public let writerWakes: UInt64
@@ -56,12 +60,15 @@ public struct MailslotInfo: Sendable, Hashable {
     /// Times that a reader adopted the mailslot.
     public let adoptions: UInt64
 
-    /// When the mailslot was created and when its reader took it, in nanoseconds since 1970.
+    /// When the mailslot was created, in nanoseconds since 1970.
     public let createdNanoseconds: UInt64
+    /// When its reader took it, in nanoseconds since 1970.
     public let readerSinceNanoseconds: UInt64
+    /// The user who owns its file: who created it.
     public let ownerUserID: UInt32
-    /// The reader, as it sees itself. Information.
+    /// The reader's process id as it sees it itself. Information: in another pid namespace the number means another process.
     public let readerProcessID: UInt32
+    /// The reader's effective user id as it sees it itself. Information.
     public let readerUserID: UInt32
     /// Whether a reader has it. Only ``Mailslot/info(_:)`` asks; elsewhere true.
     public let hasReader: Bool

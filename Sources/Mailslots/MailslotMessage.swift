@@ -27,6 +27,7 @@ public struct MailslotMessage: Sendable {
         }
     }
 
+    /// Its position, and who wrote it.
     public let info: Info
     /// How many bytes it has, 0 to 424; up to the mailslot's maximum, if that is greater.
     public let count: Int
@@ -68,9 +69,12 @@ public struct MailslotMessage: Sendable {
 }
 
 extension MailslotMessage: RandomAccessCollection {
+    /// The index of the first byte: 0.
     @inlinable public var startIndex: Int { 0 }
+    /// The index behind the last byte: ``count``.
     @inlinable public var endIndex: Int { count }
 
+    /// The byte at an index from 0 to ``count`` - 1; another one ends the program.
     @inlinable
     public subscript(index: Int) -> UInt8 {
         precondition(index >= 0 && index < count, "The index is beyond the message's bytes.")

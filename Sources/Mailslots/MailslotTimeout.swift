@@ -27,9 +27,13 @@ public struct MailslotTimeout: Sendable, Hashable {
     /// For reading: the mailslot's own time-out, ``MailslotReader/setTimeout(_:)``.
     @inlinable public static var ofMailslot: MailslotTimeout { MailslotTimeout(nanoseconds: MSLOT_DEFAULT_TIMEOUT) }
 
+    /// Waits for whole seconds; what is negative does not wait.
     public static func seconds(_ seconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.seconds(seconds)) }
+    /// Waits for seconds and parts of them, such as 0.5; what is negative does not wait.
     public static func seconds(_ seconds: Double) -> MailslotTimeout { MailslotTimeout(.seconds(seconds)) }
+    /// Waits for milliseconds; what is negative does not wait.
     public static func milliseconds(_ milliseconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.milliseconds(milliseconds)) }
+    /// Waits for microseconds; what is negative does not wait. A sleep takes some 10 µs to end, so short waits poll.
     public static func microseconds(_ microseconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.microseconds(microseconds)) }
 
     /// The wait as a duration; `nil`: for ever, or the mailslot's own.

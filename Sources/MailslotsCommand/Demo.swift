@@ -1,7 +1,7 @@
 #if Bridge
     import ArgumentParser
+    import CMailslotsCommand
     import Foundation
-    import Histogram
     import Mailslots
 
     struct Demo: ParsableCommand {
@@ -18,7 +18,7 @@
         }
 
         /// A name of this run's own, so that two demos do not meet.
-        private static func name(_ part: String) -> String { "demo/\(getpid())/\(part)" }
+        static func name(_ part: String) -> String { "demo/\(getpid())/\(part)" }
 
         // MARK: messages
 
@@ -63,65 +63,13 @@
 
         private func showMeasurements() throws {
             print("\n3. Measured here, between two processes (\(ProcessInfo.processInfo.activeProcessorCount) processors allowed):\n")
-            var rows = [["round trip, 32 bytes"] + (try measureRoundTrip()) + ["", ""]]
-            for size in [32, Mailslot.maximumMessageSize] {
-                rows.append(["one way, \(size) bytes", "", "", "", ""] + (try measureThroughput(size)))
-            }
-            let text = table(["", "p50", "p99", "p99.9", "max", "messages/s", "bytes/s"], rows)
-            print(text.split(separator: "\n").map { "   \($0)" }.joined(separator: "\n"))
+            let bench = Measurements(sizes: [32, Mailslot.maximumMessageSize], roundTrips: 300_000, duration: .seconds(1))
+            print(try bench.text().split(separator: "\n").map { "   \($0)" }.joined(separator: "\n"))
             print("\nNext: mailslot read orders, and in another terminal: mailslot write orders hello")
-        }
-
-        /// p50, p99, p99.9 and max of messages that go to an echo and come back.
-        private func measureRoundTrip() throws -> [String] {
-            let pings = Self.name("ping")
-            let pongs = Self.name("pong")
-            var reader = try Mailslot.create(pongs)
-            let echo = try Part.start("echo", pings, pongs)
-            var writer = try Mailslot.open(pings, waitingUpTo: .seconds(10), prefaulting: true)
-            var histogram = Histogram<UInt32>(highestTrackableValue: 10_000_000_000)
-            let message = [UInt8](repeating: 7, count: 32)
-            let warmUp = 20_000
-            let clock = ContinuousClock()
-            for round in 0..<(warmUp + 300_000) {
-                let start = clock.now
-                try writer.write(message)
-                guard try reader.withMessage(timeout: .seconds(10), { bytes, _ in bytes.byteCount }) == 32 else {
-                    throw DemoError("the echo was silent for 10 seconds")
-                }
-                if round >= warmUp { histogram.record(UInt64((clock.now - start) / .nanoseconds(1))) }
-            }
-            try writer.write(RawSpan())
-            try echo.waitForSuccess()
-            return [50, 99, 99.9, 100].map { microseconds(histogram.valueAtPercentile($0)) }
-        }
-
-        private func microseconds(_ nanoseconds: UInt64) -> String { String(format: "%.2f µs", Double(nanoseconds) / 1000) }
-
-        /// Messages and bytes a second from one writer, until an empty message.
-        private func measureThroughput(_ size: Int) throws -> [String] {
-            let name = Self.name("flood")
-            var reader = try Mailslot.create(name)
-            let writer = try Part.start("flood", name, "\(size)")
-            var received = 0
-            var ended = false
-            var start = ContinuousClock.now
-            while !ended {
-                let count = try reader.withMessages(atMost: 64, timeout: .seconds(10)) { bytes, _ in
-                    if bytes.byteCount == 0 { ended = true }
-                }
-                if count == 0 { throw DemoError("the writer was silent for 10 seconds") }
-                if received == 0 { start = .now }
-                received += count
-            }
-            let seconds = (ContinuousClock.now - start) / .seconds(1)
-            try writer.waitForSuccess()
-            let rate = Double(received) / seconds
-            return [String(format: "%.1f million", rate / 1e6), String(format: "%.2f GB", rate * Double(size) / 1e9)]
         }
     }
 
-    /// What the other processes of a demo do.
+    /// What the other processes of `demo`, `bench` and `doctor` do.
     struct DemoPart: ParsableCommand {
         static let configuration = CommandConfiguration(commandName: "demo-part", shouldDisplay: false)
 
@@ -134,8 +82,9 @@
                 case ("greet", 2): try greet(arguments[0], number: arguments[1])
                 case ("hold", 1): try hold(arguments[0])
                 case ("echo", 2): try echo(arguments[0], arguments[1])
-                case ("flood", 2): try flood(arguments[0], size: Int(arguments[1]) ?? 0)
-                default: throw ValidationError("demo-part is for the demo's own use.")
+                case ("flood", 3): try flood(arguments[0], size: Int(arguments[1]) ?? 0, seconds: Double(arguments[2]) ?? 0)
+                case ("die", 2): try publishAndDie(arguments[0], whenAsleep: Int32(arguments[1]) ?? 0)
+                default: throw ValidationError("demo-part is for the program's own use.")
                 }
             }
         }
@@ -167,14 +116,18 @@
             {}
         }
 
-        private func flood(_ name: String, size: Int) throws {
+        private func flood(_ name: String, size: Int, seconds: Double) throws {
             var out = try Mailslot.open(name, prefaulting: true)
             let message = [UInt8](repeating: 7, count: size)
-            let end = ContinuousClock.now + .seconds(1)
+            let end = ContinuousClock.now + .seconds(seconds)
             while ContinuousClock.now < end {
                 for _ in 0..<10_000 { try out.write(message) }
             }
             try out.write(RawSpan())
+        }
+
+        private func publishAndDie(_ name: String, whenAsleep reader: Int32) throws {
+            throw DemoError("it did not die: \(unsafe command_publish_and_die(name, reader))")
         }
     }
 
@@ -188,8 +141,8 @@
         init(_ description: String) { self.description = description }
     }
 
-    /// A process that plays a part of the demo.
-    private struct Part {
+    /// A process that plays a part for `demo`, `bench` or `doctor`.
+    struct Part {
         private let process = Process()
         private let input = Pipe()
         private let output = Pipe()
@@ -217,6 +170,8 @@
             _ = Foundation.kill(id, SIGKILL)
             process.waitUntilExit()
         }
+
+        func wait() { process.waitUntilExit() }
 
         func waitForSuccess() throws {
             process.waitUntilExit()

@@ -17,11 +17,14 @@
                 Names are "orders", "app/orders", or \\\\.\\mailslot\\app\\orders. A mailslot is a file in /dev/shm, or in the directory that \
                 MAILSLOT_DIRECTORY names.
 
-                Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot or no reader, 4 it already has a reader, \
-                64 wrong usage, 130 and 143 ended by a signal.
+                Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot, no reader, or it was closed, 4 it already has a \
+                reader, 64 wrong usage, 128 + N ended by signal N (130: Ctrl-C).
                 """,
             version: "0.1.0",
-            subcommands: [Demo.self, Read.self, Write.self, List.self, Info.self, Remove.self, DemoPart.self])
+            subcommands: [
+                Demo.self, Read.self, Write.self, Tail.self, List.self, Info.self, Top.self, Remove.self, Doctor.self, Bench.self,
+                DemoPart.self,
+            ])
     }
 
     /// What the program's exit status means; documented in the help of `mailslot`.

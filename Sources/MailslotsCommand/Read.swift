@@ -14,7 +14,7 @@
                   mailslot read --raw --until-empty backup > copy      with: mailslot write --raw --end backup < original
                 """)
 
-        @Argument(help: "The mailslot's name.")
+        @Argument(help: "The mailslot's name.", completion: .mailslots)
         var name: String
 
         @Flag(help: "Read the unread messages of a reader that was killed, instead of discarding them.")
@@ -81,20 +81,17 @@
 
     /// Prints messages until something ends it.
     struct MessagePrinter: ~Copyable {
-        enum Format { case lines, raw, json }
-
-        let format: Format
         let stopsAtEmpty: Bool
         let limit: Int?
         private var printed = 0
         private var sawEmpty = false
-        private var output = StandardOutput()
+        private var output: MessageOutput
 
         /// As many as the output's buffer holds, so that a batch is one write.
         private static let batch = 512
 
-        init(format: Format, stopsAtEmpty: Bool, limit: Int?) {
-            self.format = format
+        init(format: MessageOutput.Format, stopsAtEmpty: Bool, limit: Int?) {
+            output = MessageOutput(format: format)
             self.stopsAtEmpty = stopsAtEmpty
             self.limit = limit
         }
@@ -119,11 +116,7 @@
                         throw error
                     }
                 }
-                if let failure = output.failure {
-                    if failure == EPIPE { return nil }  // whoever read our output has had enough
-                    complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
-                    return ExitStatus.failure
-                }
+                if try !output.isWanted() { return nil }
                 if let number = signals.received { return ExitCode(128 + number) }
             }
             return nil
@@ -147,6 +140,20 @@
                 return
             }
             printed += 1
+            output.append(bytes, info)
+        }
+    }
+
+    /// Standard output for messages, in one of their formats.
+    struct MessageOutput: ~Copyable {
+        enum Format { case lines, raw, json }
+
+        let format: Format
+        private var output = StandardOutput()
+
+        init(format: Format) { self.format = format }
+
+        mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
             switch format {
             case .raw:
                 output.append(bytes)
@@ -154,9 +161,28 @@
                 output.append(bytes)
                 output.append(UInt8(ascii: "\n"))
             case .json:
-                output.append(MessageLine(bytes, info).json)
-                output.append(UInt8(ascii: "\n"))
+                append(line: MessageLine(bytes, info).json)
             }
+        }
+
+        mutating func append(line: String) {
+            output.append(line)
+            output.append(UInt8(ascii: "\n"))
+        }
+
+        mutating func flush() { output.flush() }
+
+        /// False: whoever read our output has had enough. Anything else that prevents writing is an error. Waits up to `milliseconds` to find out.
+        func isWanted(within milliseconds: Int32 = 0) throws -> Bool {
+            if let failure = output.failure {
+                if failure == EPIPE { return false }
+                complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
+                throw ExitStatus.failure
+            }
+            if milliseconds == 0 { return true }
+            var poll = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+            // POLLERR - "This bit is also set for a file descriptor referring to the write end of a pipe when the read end has been closed."
+            return unsafe Foundation.poll(&poll, 1, milliseconds) <= 0 || poll.revents & Int16(POLLERR | POLLHUP) == 0
         }
     }
 

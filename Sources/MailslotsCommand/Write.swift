@@ -15,7 +15,7 @@
                   mailslot write --raw --end backup < original
                 """)
 
-        @Argument(help: "The mailslot's name.")
+        @Argument(help: "The mailslot's name.", completion: .mailslots)
         var name: String
 
         @Argument(help: "Messages.")

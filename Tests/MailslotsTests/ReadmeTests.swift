@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Every snippet of the README is compiled and run, in a package that depends on this one as a client does: on the product `Mailslots`
+/// Every snippet of the README and of the articles is compiled and run, in a package that depends on this one as a client does: on the product `Mailslots`
 /// alone, with `traits: []`.
 ///
 /// What a snippet is, is said by a comment before it, `<!-- test: KIND -->`:
@@ -19,9 +19,20 @@ import Testing
 
     static let readme = (try? String(contentsOf: packageRoot.appending(path: "README.md"), encoding: .utf8)) ?? ""
 
-    static let snippets: [Snippet] = {
+    /// The articles whose snippets are marked as the README's are. The others': SegmentLayoutTests and EmbeddingTests.
+    static let articles = ["GettingStarted", "ChoosingAPath", "Sizing", "Containers", "Upgrading", "Observing"].map { name in
+        (
+            name: name,
+            text: (try? String(contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/\(name).md"), encoding: .utf8))
+                ?? ""
+        )
+    }
+    static let snippets = snippets(in: readme)
+    static let articleSnippets = articles.flatMap { snippets(in: $0.text) }
+
+    static func snippets(in page: String) -> [Snippet] {
         var found: [Snippet] = []
-        var lines = readme.split(separator: "\n", omittingEmptySubsequences: false)[...]
+        var lines = page.split(separator: "\n", omittingEmptySubsequences: false)[...]
         while let line = lines.popFirst() {
             guard line.hasPrefix("<!-- test: "), line.hasSuffix(" -->"), lines.popFirst()?.hasPrefix("```") == true else { continue }
             let words = line.dropFirst("<!-- test: ".count).dropLast(" -->".count).split(separator: " ").map(String.init)
@@ -30,18 +41,26 @@ import Testing
             found.append(Snippet(kind: words[0], name: words.count > 1 ? words[1] : "", text: text.joined(separator: "\n")))
         }
         return found
-    }()
+    }
+
+    static func fences(in page: String) -> Int { page.split(separator: "\n").count { ["```swift", "```c", "```console"].contains($0) } }
 
     static func snippets(_ kind: String) -> [Snippet] { snippets.filter { $0.kind == kind } }
+    static var programs: [Snippet] { (snippets + articleSnippets).filter { $0.kind == "program" } }
 
     /// The client, built once.
     static let client = Result { try Client() }
 
     @Test func `every snippet of code is tested`() {
-        let fences = Self.readme.split(separator: "\n").filter { ["```swift", "```c", "```console"].contains($0) }
         // The two commands that set everything up are not run here: CI runs them.
-        #expect(Self.snippets.count == fences.count - 1)
-        #expect(Self.snippets.filter { $0.kind == "program" }.map(\.name) == ["reader", "writer"])
+        #expect(Self.snippets.count == Self.fences(in: Self.readme) - 1)
+        #expect(Self.snippets("program").map(\.name) == ["reader", "writer"])
+    }
+
+    @Test func `every snippet of code in an article is tested`() {
+        for article in Self.articles { #expect(Self.snippets(in: article.text).count == Self.fences(in: article.text), "\(article.name)") }
+        #expect(Self.articleSnippets.count >= 10)
+        #expect(Set(Self.articleSnippets.map(\.kind)) == ["program", "body", "console"])
     }
 
     @Test(.disabled(if: isSanitized, "the client is built without a sanitizer"))
@@ -53,8 +72,10 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: client.folder.appending(path: "Package.resolved").path))
     }
 
-    @Test(.disabled(if: isSanitized, "the client is built without a sanitizer"), arguments: snippets("console").map(\.text))
-    func `the commands print what the README says`(text: String) throws {
+    @Test(
+        .disabled(if: isSanitized, "the client is built without a sanitizer"),
+        arguments: (snippets + articleSnippets).filter { $0.kind == "console" }.map(\.text))
+    func `the commands print what the README and the articles say`(text: String) throws {
         let client = try Self.client.get()
         let lines = text.split(separator: "\n")
         let commands = lines.filter { $0.hasPrefix("$ ") }.map { $0.dropFirst(2) }.joined(separator: "\n")
@@ -74,6 +95,19 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text.contains(#"Mailslot "prices" already has a reader: process"#))
         #expect(Self.snippets("body").count >= 4)
+    }
+
+    @Test(.disabled(if: isSanitized, "the client is built without a sanitizer"))
+    func `the parts of programs in the articles do what they say`() throws {
+        let client = try Self.client.get()
+        let result = try run(client.programs.appending(path: "articles"), [], environment: client.environment)
+        #expect(result.status == 0, "\(result.errors)")
+        // A comment behind a print says what it prints.
+        let promised = Self.articleSnippets.filter { $0.kind == "body" }
+            .flatMap { $0.text.matches(of: /print\(.*\)  \/\/ "?([^":]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) } }
+        #expect(promised.count >= 5)
+        let printed = result.text.split(separator: "\n").map(String.init)
+        for line in promised { #expect(printed.contains { $0.hasSuffix(line) }, "\(line)") }
     }
 
     @Test func `the C program compiles and prints its message`() throws {
@@ -118,10 +152,11 @@ final class Client: Sendable {
         // A static is never deinitialised.
         atexit { try? FileManager.default.removeItem(at: clientFolder) }
         try Self.write(manifest(), to: "Package.swift", in: folder)
-        for program in ReadmeTests.snippets("program") {
+        for program in ReadmeTests.programs {
             try Self.write(program.text, to: "Sources/\(program.name)/Program.swift", in: folder)
         }
         try Self.write(bodies(), to: "Sources/bodies/Program.swift", in: folder)
+        try Self.write(articles(), to: "Sources/articles/Program.swift", in: folder)
         build = try run(URL(filePath: "/usr/bin/env"), ["swift", "build", "--package-path", folder.path])
     }
 
@@ -139,7 +174,9 @@ private func manifest() throws -> String {
         /\.package\(url: "[^"]+", from: "[^"]+", traits: \[\]\)/,
         with: #".package(name: "Mailslots", path: "\#(packageRoot.path)", traits: [])"#)
     try #require(dependency != text)
-    let targets = ["reader", "writer", "bodies"].map { #".executableTarget(name: "\#($0)", dependencies: ["Mailslots"])"# }
+    let targets = (ReadmeTests.programs.map(\.name) + ["bodies", "articles"]).map {
+        #".executableTarget(name: "\#($0)", dependencies: ["Mailslots"])"#
+    }
     let whole = dependency.replacing(
         #".executableTarget(name: "Reader", dependencies: ["Mailslots"])"#, with: targets.joined(separator: ",\n"))
     try #require(whole != dependency)
@@ -169,6 +206,21 @@ private func bodies() -> String {
                 }
                 try batch()
                 try adopt()
+            }
+        }
+        """
+}
+
+/// One program that runs the articles' bodies, each of which makes what it needs.
+private func articles() -> String {
+    let bodies = ReadmeTests.articleSnippets.filter { $0.kind == "body" }
+    let functions = bodies.map { "func \($0.name)() throws {\n\($0.text)\n}" }.joined(separator: "\n")
+    return """
+        import Mailslots
+        \(functions)
+        @main struct Articles {
+            static func main() throws {
+                \(bodies.map { "try \($0.name)()" }.joined(separator: "\n        "))
             }
         }
         """

@@ -8,7 +8,9 @@ import Testing
         (try? String(contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/SegmentLayout.md"), encoding: .utf8)) ?? "")
 
     /// The structures, by the headings of their tables.
-    static let structures = ["Header: mslot_header", "Control: mslot_control", "Tally: mslot_tally", "Lane: mslot_lane", "Slot: mslot_slot"]
+    static let structures = [
+        "Header: mslot_header", "Control: mslot_control", "Tally: mslot_tally", "Lane: mslot_lane", "Slot: mslot_slot",
+    ]
 
     @Test(arguments: structures) func `a structure's fields follow each other without a gap`(heading: String) throws {
         let rows = Self.page.rows(heading)

@@ -1,10 +1,27 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Mailslots
 
-/// A mailslot name that no other test has.
-func uniqueName(_ what: String = "test") -> String { "\(what)/\(UUID().uuidString)" }
+/// A mailslot name that no other test has. What killed readers leave of it, and of names below it, is removed when the tests end.
+func uniqueName(_ what: String = "test") -> String {
+    let name = "\(what)/\(UUID().uuidString)"
+    usedNames.withLock { names in
+        if names.isEmpty { atexit { removeLeftovers() } }
+        names.insert(name.lowercased())
+    }
+    return name
+}
+
+private let usedNames = Mutex<Set<String>>([])
+
+private func removeLeftovers() {
+    let used = usedNames.withLock { $0 }
+    for name in (try? Mailslot.list()) ?? [] {
+        if used.contains(where: { name == $0 || name.hasPrefix($0 + "/") }) { try? Mailslot.remove(name) }
+    }
+}
 
 /// The folder of the programs that were built together with the tests.
 let buildFolder = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

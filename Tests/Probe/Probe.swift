@@ -1,5 +1,6 @@
 // A process that tests start to see what a message costs beside time: allocations and system calls, while nobody sleeps.
 // Prints a line "NAME allocations A systemCalls S messages M" for each way of sending.
+// With `hold N` it has N small mailslots instead, says "ready", and waits to be killed.
 
 import CCounting
 import Glibc
@@ -81,9 +82,26 @@ let ways = [
     },
 ]
 
+final class Held {
+    let reader: MailslotReader
+    init(_ reader: consuming MailslotReader) { self.reader = reader }
+}
+
+func hold(_ count: Int) {
+    do {
+        let held = try (0..<count).map { Held(try Mailslot.create("many/\($0)", capacity: 1, writers: 1)) }
+        print("ready")
+        fflush(nil)
+        withExtendedLifetime(held) { while true { pause() } }
+    } catch {
+        fatalError("\(error)")
+    }
+}
+
 @main
 struct Probe {
     static func main() {
+        if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "hold", let count = Int(CommandLine.arguments[2]) { hold(count) }
         for way in ways {
             let systemCalls = ccounting_system_calls(way.run)
             way.run()

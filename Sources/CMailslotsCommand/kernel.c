@@ -1,0 +1,177 @@
+// Questions to the kernel, asked by doing what Mailslots does.
+
+#include "command.h"
+
+#include <mailslots.h>
+#include <mailslots/ring.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// The headers of older systems lack these.
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#ifndef SYS_io_uring_setup
+#define SYS_io_uring_setup 425
+#endif
+
+int command_try_futex_waitv(void)
+{
+    // EINVAL - "nr_futexes was out of range": it is there, and has looked at what it was given.
+    if (syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) == 0 || errno == EINVAL) return 0;
+    return errno;
+}
+
+int command_try_robust_list(void)
+{
+    void *head = NULL;
+    size_t length = 0;
+    if (syscall(SYS_get_robust_list, 0, &head, &length) != 0) return errno;
+    return head != NULL ? 0 : ENOENT;
+}
+
+int command_try_io_uring(void)
+{
+    // The parameters, 120 bytes; EFAULT and EINVAL come from a kernel that has it.
+    unsigned char parameters[256];
+    memset(parameters, 0, sizeof parameters);
+    long descriptor = syscall(SYS_io_uring_setup, 1, parameters);
+    if (descriptor < 0) return errno;
+    close((int)descriptor);
+    return 0;
+}
+
+/// A new file in the directory, without a name, or with one that is removed at once.
+static int open_scratch(const char *directory)
+{
+    int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (descriptor >= 0) return descriptor;
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/mailslot-doctor.XXXXXX", directory);
+    if (length < 0 || (size_t)length >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    descriptor = mkostemp(path, O_CLOEXEC);
+    if (descriptor >= 0) unlink(path);
+    return descriptor;
+}
+
+int command_try_locks(const char *directory)
+{
+    int first = open_scratch(directory);
+    if (first < 0) return errno;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", first);
+    int second = open(path, O_RDWR | O_CLOEXEC); // another description
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    int error = 0;
+    if (second < 0 || fcntl(first, F_OFD_SETLK, &lock) != 0) error = errno;
+    else if (fcntl(second, F_OFD_SETLK, &lock) == 0) error = ENOLCK; // both have it: locks that exclude nobody
+    if (second >= 0) close(second);
+    close(first);
+    return error;
+}
+
+int command_try_unnamed_file(const char *directory)
+{
+    int descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (descriptor < 0) return errno;
+    char from[64], to[4096];
+    snprintf(from, sizeof from, "/proc/self/fd/%d", descriptor);
+    snprintf(to, sizeof to, "%s/mailslot-doctor.%ld", directory, (long)getpid());
+    int error = linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+    if (error == 0) unlink(to);
+    close(descriptor);
+    return error;
+}
+
+command_space command_space_of(const char *directory)
+{
+    enum { TMPFS = 0x01021994, RAMFS = (int)0x858458f6, HUGETLBFS = (int)0x958458f6, NFS = 0x6969, CIFS = (int)0xff534d42, SMB2 = (int)0xfe534d42, FUSE = 0x65735546, V9FS = 0x01021997 };
+    command_space space;
+    memset(&space, 0, sizeof space);
+    struct statfs kind;
+    struct statvfs room;
+    if (statfs(directory, &kind) != 0 || statvfs(directory, &room) != 0) {
+        space.error = errno;
+        return space;
+    }
+    int type = (int)kind.f_type;
+    space.is_memory = type == TMPFS || type == RAMFS || type == HUGETLBFS;
+    space.is_remote = type == NFS || type == CIFS || type == SMB2 || type == FUSE || type == V9FS;
+    space.is_read_only = (room.f_flag & ST_RDONLY) != 0;
+    space.bytes = (uint64_t)room.f_blocks * room.f_frsize;
+    space.free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    space.files = room.f_files;
+    space.free_files = room.f_favail;
+    return space;
+}
+
+uint64_t command_default_bytes(void)
+{
+    mslot_header header;
+    memset(&header, 0, sizeof header);
+    return mslot_layout_header(&header, MSLOT_CELLS_DEFAULT, MSLOT_LANES_DEFAULT, MSLOT_MESSAGE_BYTES_MAX);
+}
+
+// MARK: processes
+
+static void pause_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL); }
+
+/// Whether the kernel says that the first thread of a process sleeps.
+static bool is_asleep(int process)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return false;
+    ssize_t bytes = read(descriptor, text, sizeof text - 1);
+    close(descriptor);
+    if (bytes <= 0) return false;
+    text[bytes] = 0;
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
+int command_publish_and_die(const char *mailslot, int reader)
+{
+    mslot_opened opened = mslot_open(mailslot, NULL);
+    if (opened.failure.outcome != MSLOT_DONE) return (int)opened.failure.outcome;
+    mslot_writer *writer = opened.writer;
+    mslot_death_note note = mslot_writer_note_slow(writer);
+    mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), 0);
+    enum { TRIES = 50000 };
+    for (int i = 0; i < TRIES; i++) {
+        bool is_parked = mslot_load_acquire(&writer->ring.ring.control->parked_position) != 0;
+        if (is_parked && is_asleep(reader)) {
+            // A write up to the step before the wake. The note stays, for the kernel to find.
+            mslot_publication publication = mslot_ring_publish(&writer->ring, note);
+            if (publication.outcome != MSLOT_DONE) return (int)publication.outcome;
+            kill(getpid(), SIGKILL);
+        }
+        pause_a_little();
+    }
+    return -1;
+}
+
+int command_is_locked(const char *path)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (descriptor < 0) return -1;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MSLOT_LOCK_READER, .l_len = 1};
+    int result = fcntl(descriptor, F_OFD_GETLK, &lock) != 0 ? -1 : lock.l_type != F_UNLCK;
+    close(descriptor);
+    return result;
+}
