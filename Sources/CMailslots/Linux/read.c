@@ -154,7 +154,7 @@ static mslot_outcome look_or_park(mslot_reader *reader, mslot_wait *wait, mslot_
     if (everything_is_lent(reader)) return MSLOT_BUSY;
     int64_t deadline = wait->deadline_ns;
     bool shown = mslot_ring_poll(&reader->ring);
-    if (!shown && reader->spin.limit_ns > 0) {
+    if (!shown && reader->spin.limit_ns > 0 && !wait->never_polls) {
         shown = spin_for_message(reader, deadline);
         if (shown) mslot_spin_hit(&reader->spin);
     }

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
@@ -221,3 +222,5 @@ void mslot_wait_signal_eventfd(mslot_wait *wait)
     (void)written;
     errno = saved_errno;
 }
+
+int mslot_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

@@ -259,7 +259,7 @@ mslot_outcome mslot_write_or_wait(mslot_writer *writer, const void *bytes, size_
     if (outcome == MSLOT_FULL) {
         if (wait->deadline_ns == 0) { // the first call for this message
             wait->deadline_ns = mslot_deadline(wait->timeout_ns);
-            mslot_count(&writer->ring.lane->fulls);
+            if (!wait->was_full) mslot_count(&writer->ring.lane->fulls);
         }
         int saved_errno = errno;
         outcome = look_for_room(writer, wait->deadline_ns, &sequence);

@@ -221,7 +221,7 @@ mslot_outcome mslot_close_writer(mslot_writer *writer);
 ///     while (mslot_wait_for_message(reader, &wait) == MSLOT_EMPTY) sleep_until_woken(my_task);
 ///     received = mslot_read(reader, buffer, sizeof buffer, 0);
 ///
-/// Begin with zeros but for the first three fields. It lies in the caller's memory, at its place from the call that begins a wait to
+/// Begin with zeros but for the first fields. It lies in the caller's memory, at its place from the call that begins a wait to
 /// the call that follows `ended`. One mslot_wait makes one wait at a time, as often as needed; its time-out counts from the first.
 ///
 /// Threads: a process has one such thread for each 127 waits that are on at the same time; the first wait starts the first, and
@@ -236,6 +236,10 @@ typedef struct mslot_wait {
     void *context;
     /// As of mslot_read or mslot_write.
     int64_t timeout_ns;
+    /// Begin at once, without polling first: there is something else to do.
+    bool never_polls;
+    /// A write without a time-out has found the mailslot full, and counted it: mslot_write_or_wait does not count it again.
+    bool was_full;
 
     // What follows is private.
     int64_t deadline_ns;
@@ -274,8 +278,11 @@ void mslot_wait_cancel(mslot_wait *wait);
 /// Takes some microseconds. Not from `ended`.
 void mslot_wait_stop(mslot_wait *wait);
 
-/// For `ended`: adds 1 to the eventfd whose number is `context`, so that epoll, GLib or another loop wakes. Made with EFD_NONBLOCK.
+/// For `ended`: adds 1 to the eventfd whose number is `context`, so that epoll, GLib or another loop wakes. It must not block.
 void mslot_wait_signal_eventfd(mslot_wait *wait);
+
+/// A new eventfd for that, which does not block and is closed by exec. -1 with errno.
+int mslot_eventfd(void);
 
 // MARK: looking at a mailslot
 
