@@ -14,8 +14,8 @@ internal import CMailslots
 /// while let message = try orders.read() { handle(message) }
 /// ```
 ///
-/// Read until `nil`: only then will the descriptor tell of the next message. It is an eventfd, which this type reads and closes itself;
-/// a loop that is level-triggered or edge-triggered does. It is for one thread at a time, as a reader is.
+/// In an edge-triggered loop read until `nil`; in a level-triggered one, such as SwiftNIO's, as much as you like. The descriptor is an eventfd,
+/// which this type reads and closes itself. It is for one thread at a time, as a reader is.
 @safe
 public struct MailslotEventReader: ~Copyable, Sendable {
     private var reader: MailslotReader
@@ -39,29 +39,39 @@ public struct MailslotEventReader: ~Copyable, Sendable {
         unsafe wait.pointee.never_polls = true
         unsafe wait.pointee.ended = mslot_wait_signal_eventfd
         unsafe wait.pointee.context = UnsafeMutableRawPointer(bitPattern: Int(descriptor))
+        isAwaited = unsafe mslot_wait_for_message(self.reader.handle, wait) == .empty
+        // Messages are there; or a wait cannot begin, and the first read says why.
+        if !isAwaited { unsafe mslot_wait_signal_eventfd(wait) }
     }
 
     /// Copies the next message out; `nil`: there is none, and the descriptor will be readable when one comes. Never waits.
     ///
     /// - Throws: A ``MailslotError``, as a reader's.
     public mutating func read() throws(MailslotError) -> MailslotMessage? {
-        if isAwaited {
-            // Still on: nothing has come.
-            guard unsafe mslot_wait_leave(reader.handle) == .done else { return nil }
-            isAwaited = false
+        if isAwaited, !isOver() {
+            // A signal may be older than the wait. What ends the wait from now on is seen here, or signals later.
             drain(fileDescriptor)
+            guard isOver() else { return nil }
         }
-        while true {
+        isAwaited = false
+        repeat {
             if let message = try reader.readNow() { return message }
-            let outcome = unsafe mslot_wait_for_message(reader.handle, wait)
-            switch outcome {
-            case .done: continue
-            case .empty:
-                isAwaited = true
-                return nil
-            default: throw MailslotError(outcome: outcome, name: reader.name)
-            }
+            drain(fileDescriptor)
+        } while try isReadyOrBegins()
+        return nil
+    }
+
+    private func isOver() -> Bool { unsafe mslot_wait_leave(reader.handle) == .done }
+
+    /// True: something is there. Else the descriptor will be readable when something is.
+    private mutating func isReadyOrBegins() throws(MailslotError) -> Bool {
+        let outcome = unsafe mslot_wait_for_message(reader.handle, wait)
+        switch outcome {
+        case .done: return true
+        case .empty: isAwaited = true
+        default: throw MailslotError(outcome: outcome, name: reader.name)
         }
+        return false
     }
 
     /// The mailslot at this moment.

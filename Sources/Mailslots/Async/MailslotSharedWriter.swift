@@ -73,6 +73,9 @@ public final class MailslotSharedWriter: Sendable {
     /// The mailslot at this moment; `nil` while a task waits for room.
     public var info: MailslotInfo? { state.withLock { $0.writer?.info } }
 
+    /// How many tasks wait for their turn.
+    var queueLength: Int { state.withLock { $0.queue.count } }
+
     // MARK: turns
 
     /// Suspends until it is the caller's turn. False: it was cancelled or gave up, and it is not.
@@ -141,6 +144,8 @@ private struct TurnQueue: ~Copyable {
     // Sound: whoever takes a continuation out resumes it.
     private var waiting: [UInt64: (turn: Turn, continuation: UnsafeContinuation<Bool, Never>)] = unsafe [:]
     private var numbers: [ObjectIdentifier: UInt64] = [:]
+
+    var count: Int { numbers.count }
 
     @unsafe
     mutating func append(_ turn: Turn, _ continuation: UnsafeContinuation<Bool, Never>) {
