@@ -117,6 +117,15 @@ public struct MailslotWriter: ~Copyable, Sendable {
     public mutating func write(
         byteCount: Int, timeout: MailslotTimeout = .forever, _ body: (inout OutputRawSpan) throws -> Void
     ) throws -> MailslotWriteOutcome {
+        try lend(byteCount: byteCount, timeout: timeout, body)
+    }
+
+    /// - Parameter full: Gets what was appended if there was no room in time.
+    @inlinable
+    @inline(__always)
+    mutating func lend(
+        byteCount: Int, timeout: MailslotTimeout, _ body: (inout OutputRawSpan) throws -> Void, full: (([UInt8]) -> Void)? = nil
+    ) throws -> MailslotWriteOutcome {
         precondition(byteCount >= 0, "A message has no negative size.")
         guard byteCount <= Mailslot.maximumMessageSize else { throw MailslotError.make(mslot_outcome.tooLong.rawValue, name) }
         let loan = unsafe mslot_loan(handle)
@@ -132,7 +141,11 @@ public struct MailslotWriter: ~Copyable, Sendable {
             throw error
         }
         let outcome = unsafe mslot_publish(handle, filled, timeout.nanoseconds)
-        if outcome != .done { _ = unsafe mslot_abandon(handle) }
+        if outcome != .done {
+            // Sound: the loan is ours until it is abandoned, and `filled` bytes of it are initialised.
+            if let full { full(unsafe [UInt8](UnsafeRawBufferPointer(start: loan.bytes, count: filled))) }
+            _ = unsafe mslot_abandon(handle)
+        }
         return try result(outcome)
     }
 

@@ -175,7 +175,7 @@ import Testing
         #expect(MailslotTimeout.forever.duration == nil)
     }
 
-    @Test func `an interrupt ends a wait, before or during it, and only one`() async throws {
+    @Test func `an interrupt ends a wait, before or during it, and only one`() throws {
         let name = uniqueName()
         var reader = try Mailslot.create(name)
         let interrupter = reader.interrupter
@@ -316,7 +316,7 @@ import Testing
 
     // MARK: threads
 
-    @Test func `a writer moves to another thread, and a reader that sleeps is woken`() async throws {
+    @Test func `a writer moves to another thread, and a reader that sleeps is woken`() throws {
         let name = uniqueName()
         var reader = try Mailslot.create(name)
         let writer = try Mailslot.open(name)
@@ -352,10 +352,18 @@ import Testing
     }
 }
 
-/// Carries a noncopyable value into a closure that runs once.
+/// Carries a noncopyable value into a closure that runs once, or from task to task.
 final class Moved<Value: ~Copyable>: @unchecked Sendable {
-    // Sound: set before the thread starts, taken by it alone.
-    private var value: Value?
+    // Sound: set before the thread starts, taken by it alone; used by one task at a time.
+    var value: Value?
     init(_ value: consuming Value) { self.value = consume value }
     func take() -> Value { value.take()! }
+}
+
+extension Moved where Value == MailslotReader {
+    func read(timeout: MailslotTimeout = .forever) async throws -> MailslotMessage? { try await value!.read(timeout: timeout) }
+}
+
+extension Moved where Value == MailslotWriter {
+    func write(_ text: String) async throws { try await value!.write(text) }
 }

@@ -40,6 +40,7 @@ static void after_fork_in_child(void)
     for (chunk *c = chunks; c != NULL; c = c->next) memset(c->handles, 0, CHUNK_BYTES);
     free_handles = NULL;
     mslot_guard_forget_all();
+    mslot_waiters_forget_all();
     pthread_mutex_unlock(&lock);
 }
 

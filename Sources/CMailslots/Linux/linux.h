@@ -143,8 +143,11 @@ typedef struct mslot_sleep_on {
 bool mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
 void mslot_wake(uint32_t *word, int sleepers_max);
 
-/// Sets the interrupt of a handle and wakes whoever sleeps on it.
-void mslot_interrupt_set(uint32_t *interrupt);
+/// Changes the word and wakes all who sleep on it, in this process.
+void mslot_bell_ring(uint32_t *bell);
+
+/// Sets the interrupt of a handle and wakes whoever sleeps on it, or on its wait's bell.
+void mslot_interrupt_set(uint32_t *interrupt, uint32_t *const *bell);
 /// True, once, if it was set.
 bool mslot_interrupt_take(uint32_t *interrupt);
 
@@ -153,6 +156,15 @@ mslot_spin mslot_spin_start(void);
 void mslot_spin_hit(mslot_spin *spin);
 /// After a sleep: learns from how long it was.
 void mslot_spin_learn(mslot_spin *spin, int64_t slept_ns);
+
+// MARK: waiter.c
+
+/// Gives the wait to a thread that sleeps through it; `bell` becomes the word that calls that thread. When this returns the wait may be
+/// over already, and its memory gone. False with errno: no thread could be started.
+bool mslot_waiter_add(mslot_wait *wait, uint32_t **bell);
+bool mslot_waiter_has(const mslot_wait *wait);
+/// In a forked child, which has none of its parent's threads.
+void mslot_waiters_forget_all(void);
 
 // MARK: write.c
 

@@ -255,7 +255,8 @@ mslot_outcome mslot_reset(mslot_writer *writer)
 mslot_outcome mslot_close_writer(mslot_writer *writer)
 {
     uint32_t state = mslot_load_relaxed_32(&writer->state);
-    if (state == MSLOT_HANDLE_GONE || state == MSLOT_HANDLE_CALLING) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (state == MSLOT_HANDLE_GONE || state == MSLOT_HANDLE_CALLING || state == MSLOT_HANDLE_WAITING)
+        return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
     forget_note(writer);
     mslot_store_relaxed_32(&writer->ring.lane->owner_pid, 0); // not a death, for whoever has the lane next

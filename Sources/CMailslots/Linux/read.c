@@ -60,6 +60,7 @@ static void let_messages_gather(mslot_reader *reader)
 /// Polls a while for a message. True: look.
 static bool spin_for_message(mslot_reader *reader, int64_t deadline_ns)
 {
+    let_messages_gather(reader);
     int64_t end = mslot_now_ns() + reader->spin.limit_ns;
     if (end > deadline_ns) end = deadline_ns;
     do {
@@ -115,7 +116,6 @@ mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t
     if (timeout_ns <= 0) return look;
 
     int64_t deadline = mslot_deadline(timeout_ns);
-    if (reader->spin.limit_ns > 0) let_messages_gather(reader);
     while (look.outcome == MSLOT_EMPTY) {
         bool found = reader->spin.limit_ns > 0 && spin_for_message(reader, deadline);
         if (found) {
@@ -187,7 +187,69 @@ mslot_outcome mslot_reset_reader(mslot_reader *reader)
     return outcome;
 }
 
-void mslot_interrupt(mslot_reader *reader) { mslot_interrupt_set(&reader->interrupt); }
+void mslot_interrupt(mslot_reader *reader) { mslot_interrupt_set(&reader->interrupt, &reader->bell); }
+
+// MARK: a wait that another thread sleeps through
+
+/// What there is to do now: DONE, EMPTY with somewhere to sleep, or why not.
+static mslot_outcome look_or_park(mslot_reader *reader, mslot_wait *wait, mslot_bed *bed)
+{
+    if (everything_is_lent(reader)) return MSLOT_BUSY;
+    int64_t deadline = wait->deadline_ns;
+    bool shown = mslot_ring_poll(&reader->ring);
+    if (!shown && reader->spin.limit_ns > 0 && !wait->never_polls) {
+        shown = spin_for_message(reader, deadline);
+        if (shown) mslot_spin_hit(&reader->spin);
+    }
+    // Shown before, and not found: as in mslot_reader_look_slow, only a hostile writer does that, and no longer than we wait.
+    if (shown && wait->found && mslot_now_ns() >= deadline) return MSLOT_TIMED_OUT;
+    wait->found = shown;
+    if (shown) return MSLOT_DONE;
+    if (mslot_interrupt_take(&reader->interrupt)) return MSLOT_INTERRUPTED;
+    if (mslot_now_ns() >= deadline) return MSLOT_TIMED_OUT;
+    *bed = mslot_ring_park(&reader->ring);
+    if (bed->word != NULL) return MSLOT_EMPTY;
+    mslot_ring_unpark(&reader->ring);
+    return MSLOT_DONE;
+}
+
+/// Gives the handle to the wait. From then on it is another thread's, until `ended` is called.
+static mslot_outcome sleep_elsewhere(mslot_reader *reader, mslot_wait *wait, mslot_bed bed)
+{
+    mslot_count(&reader->ring.ring.control->parks);
+    wait->begun_ns = mslot_now_ns();
+    wait->until_ns = wait->deadline_ns;
+    wait->word = bed.word;
+    wait->value = bed.value;
+    wait->interrupt = &reader->interrupt;
+    wait->parked_position = &reader->ring.ring.control->parked_position;
+    reader->wait = wait;
+    mslot_reader_end_as(reader, MSLOT_HANDLE_WAITING);
+    if (mslot_waiter_add(wait, &reader->bell)) return MSLOT_EMPTY;
+    mslot_ring_unpark(&reader->ring);
+    mslot_reader_end(reader);
+    return MSLOT_SYSTEM_ERROR;
+}
+
+mslot_outcome mslot_wait_leave(mslot_reader *reader)
+{
+    if (mslot_load_relaxed_32(&reader->state) != MSLOT_HANDLE_WAITING || mslot_waiter_has(reader->wait)) return mslot_reader_refusal(reader);
+    mslot_spin_learn(&reader->spin, mslot_now_ns() - reader->wait->begun_ns);
+    mslot_reader_end(reader);
+    return MSLOT_DONE;
+}
+
+mslot_outcome mslot_wait_for_message(mslot_reader *reader, mslot_wait *wait)
+{
+    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_WAITING) mslot_wait_leave(reader);
+    if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
+    if (wait->deadline_ns == 0) wait->deadline_ns = mslot_deadline(timeout_of(reader, wait->timeout_ns));
+    mslot_bed bed;
+    mslot_outcome outcome = look_or_park(reader, wait, &bed);
+    if (outcome == MSLOT_EMPTY) return sleep_elsewhere(reader, wait, bed);
+    mslot_reader_end(reader);
+    return outcome;
+}
 
 // MARK: many mailslots
 

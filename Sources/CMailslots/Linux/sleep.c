@@ -100,7 +100,8 @@ bool mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
     } else {
         // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; another thread's interrupt waits for
         // the re-check, and so does a signal handler's that comes just before the sleep. More words: look at them all often.
-        if (count > 2) latest = mslot_now_ns() + BLIND_SLEEP_NS;
+        bool first_is_a_bell = count == 2 && words[0].is_private;
+        if (count > 2 || first_is_a_bell) latest = mslot_now_ns() + BLIND_SLEEP_NS;
         timed_out = sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
     }
     errno = saved_errno;
@@ -119,13 +120,27 @@ void mslot_wake_writers_slow(mslot_control *control) { mslot_wake(&control->spac
 
 // MARK: interrupt
 
-void mslot_interrupt_set(uint32_t *interrupt)
+static void wake_in_this_process(uint32_t *word)
+{
+    int saved_errno = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    errno = saved_errno;
+}
+
+void mslot_bell_ring(uint32_t *bell)
+{
+    __atomic_add_fetch(bell, 1, __ATOMIC_SEQ_CST); // as an interrupt
+    wake_in_this_process(bell);
+}
+
+void mslot_interrupt_set(uint32_t *interrupt, uint32_t *const *bell)
 {
     // seq_cst: the sleeper's kernel side looks at the word again after it has queued.
     __atomic_store_n(interrupt, 1, __ATOMIC_SEQ_CST);
-    int saved_errno = errno;
-    syscall(SYS_futex, interrupt, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
-    errno = saved_errno;
+    wake_in_this_process(interrupt);
+    // seq_cst: pairs with the store in mslot_waiter_add. Either we see the bell, or its thread sees the interrupt.
+    uint32_t *waiter = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
+    if (waiter != NULL) mslot_bell_ring(waiter);
 }
 
 bool mslot_interrupt_take(uint32_t *interrupt)

@@ -104,51 +104,52 @@ static mslot_outcome try_to_publish(mslot_writer *writer)
     return mslot_writer_publish_filled(writer);
 }
 
+/// Looks for room so that the caller may sleep afterwards. FULL: until `space_sequence` is no longer `*sequence`.
+static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, uint32_t *sequence)
+{
+    mslot_outcome outcome;
+    if (writer->spin.limit_ns > 0) {
+        spin_for_room(writer, deadline_ns);
+        outcome = try_to_publish(writer);
+        if (outcome != MSLOT_FULL) {
+            mslot_spin_hit(&writer->spin);
+            return outcome;
+        }
+    }
+    *sequence = mslot_ring_want_space(&writer->ring);
+    outcome = try_to_publish(writer);
+    if (outcome != MSLOT_FULL) return outcome;
+    if (mslot_interrupt_take(&writer->interrupt)) return MSLOT_INTERRUPTED;
+    if (!writer->waits_through_restarts && !reader_is_present(writer)) {
+        // Once more: who closes seals before it lets go of its lock, so this tells a close from a death.
+        outcome = try_to_publish(writer);
+        if (outcome == MSLOT_FULL) outcome = MSLOT_NO_READER;
+        return outcome;
+    }
+    return mslot_now_ns() >= deadline_ns ? MSLOT_TIMED_OUT : MSLOT_FULL;
+}
+
 mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
 {
     int saved_errno = errno;
     int64_t deadline = mslot_deadline(timeout_ns);
     mslot_outcome outcome;
-    for (;;) {
-        if (writer->spin.limit_ns > 0) {
-            spin_for_room(writer, deadline);
-            outcome = try_to_publish(writer);
-            if (outcome != MSLOT_FULL) {
-                mslot_spin_hit(&writer->spin);
-                break;
-            }
-        }
-        uint32_t sequence = mslot_ring_want_space(&writer->ring);
-        outcome = try_to_publish(writer);
-        if (outcome != MSLOT_FULL) break;
-        if (mslot_interrupt_take(&writer->interrupt)) {
-            outcome = MSLOT_INTERRUPTED;
-            break;
-        }
-        if (!writer->waits_through_restarts && !reader_is_present(writer)) {
-            // Once more: who closes seals before it lets go of its lock, so this tells a close from a death.
-            outcome = try_to_publish(writer);
-            if (outcome == MSLOT_FULL) outcome = MSLOT_NO_READER;
-            break;
-        }
-        int64_t now = mslot_now_ns();
-        if (now >= deadline) {
-            outcome = MSLOT_TIMED_OUT;
-            break;
-        }
+    uint32_t sequence;
+    while ((outcome = look_for_room(writer, deadline, &sequence)) == MSLOT_FULL) {
+        int64_t before = mslot_now_ns();
         mslot_count(&writer->ring.lane->waits);
         const mslot_sleep_on words[2] = {
             {&writer->ring.ring.control->space_sequence, sequence, false},
             {&writer->interrupt, 0, true},
         };
         mslot_sleep(words, 2, deadline);
-        mslot_spin_learn(&writer->spin, mslot_now_ns() - now);
+        mslot_spin_learn(&writer->spin, mslot_now_ns() - before);
     }
     errno = saved_errno;
     return outcome;
 }
 
-void mslot_interrupt_writer(mslot_writer *writer) { mslot_interrupt_set(&writer->interrupt); }
+void mslot_interrupt_writer(mslot_writer *writer) { mslot_interrupt_set(&writer->interrupt, &writer->bell); }
 
 // MARK: long messages
 
@@ -179,22 +180,94 @@ static mslot_outcome prepare_overflow(mslot_writer *writer)
     return outcome;
 }
 
-mslot_outcome mslot_writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
+/// Begins a long message: FULL when it cannot be placed or published yet. Every other outcome but DONE ends it.
+static mslot_outcome begin_long(mslot_writer *writer, const void *bytes, size_t byte_count)
 {
     if (byte_count > writer->message_bytes_max) return MSLOT_TOO_LONG;
     mslot_outcome outcome = prepare_overflow(writer);
     if (outcome != MSLOT_DONE) return outcome;
-
     writer->unplaced = bytes;
     writer->unplaced_bytes = byte_count;
-    outcome = try_to_publish(writer);
+    return try_to_publish(writer);
+}
+
+static void end_long(mslot_writer *writer, size_t byte_count, mslot_outcome outcome)
+{
+    // Too long for this mailslot, or without an overflow: it was never begun.
+    if (writer->ring.overflow.bytes == NULL || byte_count > writer->message_bytes_max) return;
+    writer->unplaced = NULL;
+    if (outcome == MSLOT_DONE) mslot_ring_keep_place(&writer->ring, writer->place_offset, byte_count);
+    else mslot_ring_give_place_up(&writer->ring);
+}
+
+mslot_outcome mslot_writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
+{
+    mslot_outcome outcome = begin_long(writer, bytes, byte_count);
     if (outcome == MSLOT_FULL) {
         mslot_count(&writer->ring.lane->fulls);
         if (timeout_ns > 0) outcome = mslot_writer_wait_slow(writer, timeout_ns);
     }
-    writer->unplaced = NULL;
-    if (outcome == MSLOT_DONE) mslot_ring_keep_place(&writer->ring, writer->place_offset, byte_count);
-    else mslot_ring_give_place_up(&writer->ring);
+    end_long(writer, byte_count, outcome);
+    return outcome;
+}
+
+// MARK: a wait that another thread sleeps through
+
+/// As a reader's.
+static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, uint32_t sequence)
+{
+    mslot_count(&writer->ring.lane->waits);
+    wait->begun_ns = mslot_now_ns();
+    // A killed reader wakes nobody.
+    int64_t latest = wait->begun_ns + MSLOT_SLEEP_NS_MAX;
+    wait->until_ns = wait->deadline_ns < latest ? wait->deadline_ns : latest;
+    wait->word = &writer->ring.ring.control->space_sequence;
+    wait->value = sequence;
+    wait->interrupt = &writer->interrupt;
+    wait->parked_position = NULL;
+    writer->wait = wait;
+    mslot_writer_end(writer, MSLOT_HANDLE_WAITING);
+    if (mslot_waiter_add(wait, &writer->bell)) return MSLOT_FULL;
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return MSLOT_SYSTEM_ERROR;
+}
+
+mslot_outcome mslot_wait_leave_writer(mslot_writer *writer)
+{
+    if (mslot_load_relaxed_32(&writer->state) != MSLOT_HANDLE_WAITING || mslot_waiter_has(writer->wait))
+        return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    mslot_spin_learn(&writer->spin, mslot_now_ns() - writer->wait->begun_ns);
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return MSLOT_DONE;
+}
+
+mslot_outcome mslot_write_or_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait)
+{
+    if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_WAITING) mslot_wait_leave_writer(writer);
+    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    bool is_long = byte_count > writer->slot_bytes_max;
+    mslot_outcome outcome;
+    if (is_long) {
+        outcome = begin_long(writer, bytes, byte_count);
+    } else {
+        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
+        mslot_writer_head(writer, slot, byte_count);
+        if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+        outcome = mslot_writer_publish_filled(writer);
+    }
+    uint32_t sequence;
+    if (outcome == MSLOT_FULL) {
+        if (wait->deadline_ns == 0) { // the first call for this message
+            wait->deadline_ns = mslot_deadline(wait->timeout_ns);
+            if (!wait->was_full) mslot_count(&writer->ring.lane->fulls);
+        }
+        int saved_errno = errno;
+        outcome = look_for_room(writer, wait->deadline_ns, &sequence);
+        errno = saved_errno;
+    }
+    if (is_long) end_long(writer, byte_count, outcome);
+    if (outcome == MSLOT_FULL) return sleep_elsewhere(writer, wait, sequence);
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
 }
 

@@ -213,6 +213,77 @@ mslot_outcome mslot_reset(mslot_writer *writer);
 /// Closes; an open loan is abandoned. The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed.
 mslot_outcome mslot_close_writer(mslot_writer *writer);
 
+// MARK: waiting without a thread of one's own
+
+/// A wait that a thread of the library sleeps through: for event loops, task schedulers and coroutines, whose own threads must not.
+///
+///     mslot_wait wait = {.ended = wake_my_task, .context = my_task, .timeout_ns = MSLOT_FOREVER};
+///     while (mslot_wait_for_message(reader, &wait) == MSLOT_EMPTY) sleep_until_woken(my_task);
+///     received = mslot_read(reader, buffer, sizeof buffer, 0);
+///
+/// Begin with zeros but for the first fields. It lies in the caller's memory, at its place from the call that begins a wait to
+/// the call that follows `ended`. One mslot_wait makes one wait at a time, as often as needed; its time-out counts from the first.
+///
+/// Threads: a process has one such thread for each 127 waits that are on at the same time; the first wait starts the first, and
+/// they stay. They block all signals but those of faults, hold no descriptor, and do not keep the process from ending. Where the
+/// kernel has no futex_waitv (before 5.16) they look every millisecond while there are waits. fork: a wait of the parent never ends in
+/// the child, and cannot be begun again there; the child's own waits start a thread of its own. Nothing here is for signal handlers.
+typedef struct mslot_wait {
+    /// Called once for each wait that was begun, on a thread of the library, when it is over: because something came, the time is
+    /// up, or it was cancelled or interrupted. It must be short and never block: others' waits wait for it. From its beginning
+    /// on the library does not touch the wait any more, so that another thread may go on with it.
+    void (*ended)(struct mslot_wait *wait);
+    void *context;
+    /// As of mslot_read or mslot_write.
+    int64_t timeout_ns;
+    /// Begin at once, without polling first: there is something else to do.
+    bool never_polls;
+    /// A write without a time-out has found the mailslot full, and counted it: mslot_write_or_wait does not count it again.
+    bool was_full;
+
+    // What follows is private.
+    int64_t deadline_ns;
+    int64_t begun_ns;
+    /// The thread that sleeps through it looks at it again at this time, at the latest.
+    int64_t until_ns;
+    uint32_t *word;
+    uint32_t value;
+    const uint32_t *interrupt;
+    uint64_t *parked_position;
+    struct mslot_waiter *waiter;
+    bool cancelled;
+    bool silent;
+    bool found;
+} mslot_wait;
+
+/// Begins to wait for a message, after looking and polling for a moment; reads nothing. DONE: one is there, or damage that a read will tell.
+/// EMPTY: the wait has begun; call again once `ended` was called, or mslot_wait_leave. Until then the handle is BUSY for all else.
+/// TIMED_OUT; INTERRUPTED; BUSY, also when all messages are lent; FORKED; SYSTEM_ERROR (errno): no thread could be started.
+mslot_outcome mslot_wait_for_message(mslot_reader *reader, mslot_wait *wait);
+
+/// As mslot_write; when the ring is full begins to wait for room. FULL: the wait has begun; nothing was written, and nothing keeps
+/// `bytes`. Once `ended` was called, call again with the same message, or mslot_wait_leave_writer. Otherwise the outcomes of mslot_write.
+/// A wait for room ends after a second at the latest, to look whether the reader is alive.
+mslot_outcome mslot_write_or_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait);
+
+/// Instead of calling again after `ended`: the handle is free for other calls. DONE; BUSY: the wait is on; FORKED.
+mslot_outcome mslot_wait_leave(mslot_reader *reader);
+mslot_outcome mslot_wait_leave_writer(mslot_writer *writer);
+
+/// Ends the wait soon; `ended` is called. Before it has begun: the next one ends at once. Costs the same however many waits there
+/// are. Nothing is lost: a message stays where it is. From any thread while the wait's memory is valid.
+void mslot_wait_cancel(mslot_wait *wait);
+
+/// Ends the wait, and returns when the library touches it no more and `ended` is not running: it was called, or never will be.
+/// Takes some microseconds. Not from `ended`.
+void mslot_wait_stop(mslot_wait *wait);
+
+/// For `ended`: adds 1 to the eventfd whose number is `context`, so that epoll, GLib or another loop wakes. It must not block.
+void mslot_wait_signal_eventfd(mslot_wait *wait);
+
+/// A new eventfd for that, which does not block and is closed by exec. -1 with errno.
+int mslot_eventfd(void);
+
 // MARK: looking at a mailslot
 
 /// A mailslot at some moment. Counters count up from its creation, over all its readers and writers.

@@ -20,11 +20,21 @@ extern "C" {
 #endif
 
 /// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
-/// BROKEN: a reset found the segment damaged or sealed, and closing is all that is left.
-enum { MSLOT_HANDLE_GONE = 0, MSLOT_HANDLE_IDLE = 1, MSLOT_HANDLE_CALLING = 2, MSLOT_HANDLE_LOANED = 3, MSLOT_HANDLE_BROKEN = 4 };
+/// BROKEN: a reset found the segment damaged or sealed, and closing is all that is left. WAITING: it is in a mslot_wait's hands.
+enum {
+    MSLOT_HANDLE_GONE = 0,
+    MSLOT_HANDLE_IDLE = 1,
+    MSLOT_HANDLE_CALLING = 2,
+    MSLOT_HANDLE_LOANED = 3,
+    MSLOT_HANDLE_BROKEN = 4,
+    MSLOT_HANDLE_WAITING = 5
+};
 
 /// What the guard knows of a mapping; see mslot_guard_install.
 typedef struct mslot_guarded mslot_guarded;
+
+/// A wait that a thread of the library sleeps through; see mailslots.h.
+struct mslot_wait;
 
 /// A mapping of a segment. The mapping, and nothing else, keeps the handle's lock.
 typedef struct mslot_mapping {
@@ -64,6 +74,10 @@ struct mslot_reader {
     mslot_spin spin;
     mslot_gathering gathering;
     mslot_mapping mapping;
+    /// The wait that has the handle, while it is WAITING.
+    struct mslot_wait *wait;
+    /// The word that calls the thread which sleeps through it: for mslot_interrupt. NULL: there was no wait yet.
+    uint32_t *bell;
 };
 
 /// A writing end: owns one lane. For one thread at a time.
@@ -92,6 +106,9 @@ struct mslot_writer {
     /// Where the one that is being written lies.
     uint64_t place_offset;
     mslot_mapping mapping;
+    /// As a reader's.
+    struct mslot_wait *wait;
+    uint32_t *bell;
 };
 
 typedef struct mslot_reader mslot_reader;
@@ -264,11 +281,13 @@ static inline bool mslot_reader_begin(mslot_reader *reader)
     return true;
 }
 
-static inline void mslot_reader_end(mslot_reader *reader)
+static inline void mslot_reader_end_as(mslot_reader *reader, uint32_t to)
 {
     mslot_compiler_order();
-    mslot_store_relaxed_32(&reader->state, MSLOT_HANDLE_IDLE);
+    mslot_store_relaxed_32(&reader->state, to);
 }
+
+static inline void mslot_reader_end(mslot_reader *reader) { mslot_reader_end_as(reader, MSLOT_HANDLE_IDLE); }
 
 static inline mslot_look mslot_reader_look(mslot_reader *reader, int64_t timeout_ns)
 {

@@ -1,0 +1,50 @@
+/// The messages of a mailslot, as they come: ``MailslotReader/messages()``.
+///
+/// ```swift
+/// for try await message in try Mailslot.create("orders").messages() {
+///     print(message.text)
+/// }
+/// ```
+///
+/// It owns the reader: the mailslot is closed when the sequence and its iterators are gone. Messages stay in the mailslot until they
+/// are taken, so a slow loop makes the mailslot full and its writers wait; nothing is buffered in the process.
+///
+/// It never ends by itself. A cancelled task gets `CancellationError`, and has taken no message more. Damage that a writer did, a
+/// ``MailslotError``, ends an iterator but not the sequence: begin another loop to go on behind it.
+public struct MailslotMessages: AsyncSequence {
+    public typealias Element = MailslotMessage
+    public typealias Failure = any Error
+
+    /// Not Sendable, and so for one task at a time; it may be sent on to another.
+    fileprivate final class Owner {
+        var reader: MailslotReader
+        init(_ reader: consuming MailslotReader) { self.reader = reader }
+    }
+
+    private let owner: Owner
+
+    init(_ reader: consuming MailslotReader) { owner = Owner(reader) }
+
+    public func makeAsyncIterator() -> Iterator { Iterator(owner: owner) }
+
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let owner: Owner
+
+        public mutating func next() async throws -> MailslotMessage? {
+            // For ever: a mailslot's own time-out is for reads that can say that it is up.
+            try await owner.reader.read(timeout: .forever)
+        }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws -> MailslotMessage? {
+            try await owner.reader.read(timeout: .forever)
+        }
+    }
+
+    /// The mailslot at this moment.
+    public var info: MailslotInfo { owner.reader.info }
+}
+
+extension MailslotReader {
+    /// The mailslot's messages, as they come. The sequence owns the reader.
+    public consuming func messages() -> MailslotMessages { MailslotMessages(self) }
+}

@@ -1,0 +1,174 @@
+internal import Synchronization
+
+/// A writer that many tasks share. Their messages keep the order in which they asked.
+///
+/// ```swift
+/// let log = MailslotSharedWriter(try Mailslot.open("log"))
+/// async let first: Void = log.write("from one task")
+/// async let second: Void = log.write("from another")
+/// ```
+///
+/// It takes one lane of the mailslot, however many tasks write; a writer for each task is faster where many write at the same time. While
+/// there is room nobody suspends. When there is none, one task waits for room and the others for their turn, first come first served.
+/// The writer closes when nobody holds it any more.
+public final class MailslotSharedWriter: Sendable {
+    private struct State: ~Copyable {
+        /// nil: the task whose turn it is has it.
+        var writer: MailslotWriter?
+        /// Whether it is some task's turn. Only then are there others in the queue.
+        var isTaken = false
+        var queue = TurnQueue()
+    }
+
+    private let state: Mutex<State>
+    /// The mailslot's name, as it was given.
+    public let name: String
+
+    public init(_ writer: consuming MailslotWriter) {
+        name = writer.name
+        state = Mutex(State(writer: writer))
+    }
+
+    /// Writes one message, suspending the task until it is its turn and there is room.
+    ///
+    /// - Throws: `CancellationError` or a ``MailslotError``, as a task's write on a ``MailslotWriter``. Nothing was written then.
+    public func write(_ bytes: [UInt8]) async throws {
+        _ = try await write(bytes, timeout: .forever)
+    }
+
+    /// Writes one message, suspending the task until it is its turn and there is room, up to `timeout`.
+    public func write(_ bytes: [UInt8], timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+        if timeout != .now { try Task.checkCancellation() }
+        let outcome = try tryWrite(bytes)
+        if outcome == .written || timeout == .now { return outcome }
+        guard let duration = timeout.duration else {
+            guard await takeTurn(Turn()) else { throw CancellationError() }
+            return try await writeInTurn(bytes, .forever)
+        }
+        let deadline = ContinuousClock.now + duration
+        let turn = Turn()
+        let isMine = try await withDeadline(deadline, .continuous, expire: { self.giveUp(turn) }) { await takeTurn(turn) }
+        if isMine { return try await writeInTurn(bytes, MailslotTimeout(deadline - ContinuousClock.now)) }
+        try Task.checkCancellation()
+        return .full
+    }
+
+    /// Writes the UTF-8 of `text` as one message, suspending the task until it is its turn and there is room.
+    public func write(_ text: String) async throws { try await write([UInt8](text.utf8)) }
+    /// Writes the UTF-8 of `text` as one message, suspending the task until it is its turn and there is room, up to `timeout`.
+    public func write(_ text: String, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+        try await write([UInt8](text.utf8), timeout: timeout)
+    }
+
+    /// Writes one message if there is room, and no task waits for it. Never waits.
+    public func tryWrite(_ bytes: [UInt8]) throws(MailslotError) -> MailslotWriteOutcome {
+        try state.withLock { state throws(MailslotError) in
+            if state.isTaken { return .full }
+            return try state.writer?.tryWrite(bytes) ?? .full
+        }
+    }
+    /// Writes the UTF-8 of `text` as one message if there is room, and no task waits for it. Never waits.
+    public func tryWrite(_ text: String) throws(MailslotError) -> MailslotWriteOutcome { try tryWrite([UInt8](text.utf8)) }
+
+    /// The mailslot at this moment; `nil` while a task waits for room.
+    public var info: MailslotInfo? { state.withLock { $0.writer?.info } }
+
+    /// How many tasks wait for their turn.
+    var queueLength: Int { state.withLock { $0.queue.count } }
+
+    // MARK: turns
+
+    /// Suspends until it is the caller's turn. False: it was cancelled or gave up, and it is not.
+    private func takeTurn(_ turn: Turn) async -> Bool {
+        await withTaskCancellationHandler {
+            await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+                let isMine: Bool? = state.withLock { state in
+                    // Whoever cancels or gives up before this finds nothing in the queue, and is found here.
+                    if Task.isCancelled || turn.wasGivenUp { return false }
+                    if state.isTaken {
+                        unsafe state.queue.append(turn, continuation)
+                        return nil
+                    }
+                    state.isTaken = true
+                    return true
+                }
+                if let isMine { unsafe continuation.resume(returning: isMine) }
+            }
+        } onCancel: {
+            giveUp(turn)
+        }
+    }
+
+    private func giveUp(_ turn: Turn) {
+        turn.giveUp()
+        let waiting = unsafe state.withLock { unsafe $0.queue.remove(turn) }
+        if let waiting = unsafe waiting { unsafe waiting.resume(returning: false) }
+    }
+
+    private func writeInTurn(_ bytes: [UInt8], _ timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+        guard var writer = state.withLock({ $0.writer.take() }) else { preconditionFailure("The turn was another task's.") }
+        let result: Result<MailslotWriteOutcome, any Error>
+        do {
+            result = .success(try await writer.write(bytes, timeout: timeout))
+        } catch {
+            result = .failure(error)
+        }
+        endTurn(writer)
+        return try result.get()
+    }
+
+    private func endTurn(_ writer: consuming MailslotWriter) {
+        var writer: MailslotWriter? = writer
+        let next = unsafe state.withLock { state in
+            state.writer = writer.take()
+            let next = unsafe state.queue.popFirst()
+            state.isTaken = unsafe next != nil
+            return unsafe next
+        }
+        if let next = unsafe next { unsafe next.resume(returning: true) }
+    }
+}
+
+/// A task's place in a queue.
+private final class Turn: Sendable {
+    private let givenUp = Atomic(false)
+    var wasGivenUp: Bool { givenUp.load(ordering: .acquiring) }
+    func giveUp() { givenUp.store(true, ordering: .releasing) }
+}
+
+/// Suspended tasks, first come first served. Each operation takes the same time however many they are.
+@safe
+private struct TurnQueue: ~Copyable {
+    private var first: UInt64 = 0
+    private var next: UInt64 = 0
+    // Sound: whoever takes a continuation out resumes it.
+    private var waiting: [UInt64: (turn: Turn, continuation: UnsafeContinuation<Bool, Never>)] = unsafe [:]
+    private var numbers: [ObjectIdentifier: UInt64] = [:]
+
+    var count: Int { numbers.count }
+
+    @unsafe
+    mutating func append(_ turn: Turn, _ continuation: UnsafeContinuation<Bool, Never>) {
+        unsafe waiting[next] = unsafe (turn, continuation)
+        numbers[ObjectIdentifier(turn)] = next
+        next += 1
+    }
+
+    @unsafe
+    mutating func remove(_ turn: Turn) -> UnsafeContinuation<Bool, Never>? {
+        guard let number = numbers.removeValue(forKey: ObjectIdentifier(turn)) else { return nil }
+        return unsafe waiting.removeValue(forKey: number)?.continuation
+    }
+
+    @unsafe
+    mutating func popFirst() -> UnsafeContinuation<Bool, Never>? {
+        // Each number is passed once, whether its task is still there or not.
+        while first < next {
+            defer { first += 1 }
+            guard let found = unsafe waiting.removeValue(forKey: first) else { continue }
+            unsafe numbers.removeValue(forKey: ObjectIdentifier(found.turn))
+            return unsafe found.continuation
+        }
+        return nil
+    }
+}

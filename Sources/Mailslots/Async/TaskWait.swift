@@ -1,0 +1,94 @@
+internal import CMailslots
+internal import Synchronization
+
+/// A task's wait for a message or for room, through which a thread of the C core sleeps.
+///
+/// The task begins it with a call of the C core, and then suspends in ``ending()`` until it is over. A cancellation or an expiry only asks
+/// the C core to end it, which costs the same however many tasks wait; the task goes on when nobody sleeps on its mailslot any more.
+@safe
+final class TaskWait: Sendable {
+    @safe
+    private enum State {
+        case begun
+        case suspended(UnsafeContinuation<Void, Never>)
+        case over
+    }
+
+    // Sound: what the calls of the C core share in it they lock; it is freed with this object, which its task holds until it is over.
+    nonisolated(unsafe) private let wait: UnsafeMutablePointer<mslot_wait>
+    private let state = Mutex(State.over)
+    private let expired = Atomic(false)
+
+    /// - Parameter wasFull: A write without a time-out found no room.
+    init(_ timeout: MailslotTimeout, wasFull: Bool = false) {
+        unsafe wait = .allocate(capacity: 1)
+        unsafe wait.initialize(to: mslot_wait())
+        unsafe wait.pointee.timeout_ns = timeout.nanoseconds
+        unsafe wait.pointee.was_full = wasFull
+        unsafe wait.pointee.context = Unmanaged.passUnretained(self).toOpaque()
+        unsafe wait.pointee.ended = { wait in
+            // Sound: the task holds the object until it has heard of the end, and from here on the callback does.
+            guard let context = unsafe wait?.pointee.context else { return }
+            unsafe Unmanaged<TaskWait>.fromOpaque(context).takeUnretainedValue().end()
+        }
+    }
+
+    deinit {
+        unsafe wait.deallocate()
+    }
+
+    /// For the call that may begin the wait.
+    @unsafe
+    func begin() -> UnsafeMutablePointer<mslot_wait> {
+        state.withLock { $0 = .begun }
+        return unsafe wait
+    }
+
+    /// Suspends until the wait that was begun is over. A cancelled task's ends at once.
+    func ending() async {
+        await withTaskCancellationHandler {
+            await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                let isOver = state.withLock { state in
+                    if case .over = state { return true }
+                    state = unsafe .suspended(continuation)
+                    return false
+                }
+                if isOver { unsafe continuation.resume() }
+            }
+        } onCancel: {
+            unsafe mslot_wait_cancel(wait)
+        }
+    }
+
+    /// On a thread of the C core.
+    private func end() {
+        let before = state.withLock { state in
+            defer { state = .over }
+            return state
+        }
+        if case .suspended(let continuation) = before { unsafe continuation.resume() }
+    }
+
+    /// Ends it, from any thread, because the time is up.
+    func expire() {
+        expired.store(true, ordering: .releasing)
+        unsafe mslot_wait_cancel(wait)
+    }
+
+    var hasExpired: Bool { expired.load(ordering: .acquiring) }
+}
+
+/// Calls `body`, and `expire` if it is still at work at the deadline.
+func withDeadline<C: Clock, Result>(
+    _ deadline: C.Instant, _ clock: C, expire: @escaping @Sendable () -> Void, _ body: () async throws -> Result
+) async throws -> Result {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+            // Cancelled when the body is ready, or with all.
+            try await clock.sleep(until: deadline, tolerance: nil)
+            expire()
+        }
+        defer { group.cancelAll() }
+        return try await body()
+    }
+}
