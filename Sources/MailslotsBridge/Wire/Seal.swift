@@ -1,0 +1,3 @@
+#if Bridge
+import Crypto
+#endif
