@@ -227,13 +227,13 @@ static struct io_uring_sqe *new_request(struct io_uring *ring)
     return request;
 }
 
-/// Makes the requests that are missing, and hands them to the kernel, which may serve them at once.
+/// Makes the requests that are missing; the caller hands them to the kernel.
 static void arm(mslot_datagram_station *station)
 {
     uring_engine *engine = station->engine;
     struct io_uring *ring = &engine->receive_ring;
     if (engine->thread != __builtin_thread_pointer()) {
-        // What another thread asked for would end with it, and disturb it until then.
+        // What another thread asked for would end with it, and disturb it until then. Each is armed anew once it says that it has ended.
         for (uint64_t of = 0; of <= OF_WAKE; of++)
             if (of == OF_WAKE ? engine->wake_is_armed : engine->armed >> of & 1) {
                 struct io_uring_sqe *request = new_request(ring);
@@ -241,8 +241,6 @@ static void arm(mslot_datagram_station *station)
                 request->user_data = OF_CANCEL;
             }
         engine->thread = __builtin_thread_pointer();
-        submit_all(ring);
-        absorb(station);
     }
     for (uint32_t i = 0; i < station->socket_count; i++) {
         if (engine->armed >> i & 1) continue;
