@@ -5,7 +5,7 @@ import Testing
 @testable import MailslotsBridge
 
 @Suite struct SealTests {
-    static let key = DomainKey(Data(0..<32))
+    static let key = DomainKey(unsafe [UInt8](0..<32).span.bytes)
     static let domain = Domain(name: "studio", used: key)
     static let session = SessionID(high: 0xA3A2_A1A0, low: 0xABAA_A9A8_A7A6_A5A4)
     static let time: UInt64 = 1_800_000_000_000_000_000
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test func `keys are rotated without losing a datagram`() {
-        let new = DomainKey(Data(repeating: 9, count: 32))
+        let new = DomainKey(unsafe [UInt8](repeating: 9, count: 32).span.bytes)
         let first = Domain(name: "studio", used: Self.key)
         let second = Domain(name: "studio", used: Self.key, alsoAccepted: [new])
         let third = Domain(name: "studio", used: new, alsoAccepted: [Self.key])
@@ -130,7 +130,8 @@ import Testing
 
     @Test func `a datagram counts once`() {
         var sealer = Self.sealer()
-        let datagrams = (0..<3000).map { _ in sealer.sealed(Self.hello, to: .everyHost, time: Self.time) }
+        var datagrams: [[UInt8]] = []
+        for _ in 0..<3000 { datagrams.append(sealer.sealed(Self.hello, to: .everyHost, time: Self.time)) }
         var opener = Self.opener()
         #expect(opener.rejection(of: datagrams[2500], now: Self.time) == nil)
         for index in [2500, 2500] { #expect(opener.rejection(of: datagrams[index], now: Self.time) == .seen) }
@@ -166,7 +167,7 @@ import Testing
     @Test func `a sealed datagram with wrong records is refused as a whole, and counts as seen`() {
         var sealer = Self.sealer()
         var opener = Self.opener()
-        let good = appended { #expect($0.append(Self.hello[0])) }
+        let good = appended { $0.mustAppend(Self.hello[0]) }
         let datagram = sealer.sealed(plain: good + [9, 0, 0, 0, 0, 0, 0, 0], to: .everyHost, time: Self.time)
         #expect(opener.rejection(of: datagram, now: Self.time) == .badKind)
         #expect(opener.rejection(of: datagram, now: Self.time) == .seen)
@@ -203,7 +204,7 @@ import Testing
                 if round == 0 {
                     let name = String(repeating: "n", count: 40)
                     for _ in 0..<3 { records.append(.message(name, [UInt8](repeating: 7, count: 424))) }
-                    for record in records { #expect(output.append(record)) }
+                    for record in records { output.mustAppend(record) }
                     return
                 }
                 while true {

@@ -49,8 +49,8 @@ func appended(capacity: Int = 1472, _ encode: (inout OutputRawSpan) -> Void) -> 
 extension OutputRawSpan {
     mutating func append(_ record: PlainRecord) -> Bool {
         switch record.kind {
-        case .message: append(messageFor: record.name.span.bytes, payload: record.payload.span.bytes, sender: record.sender)
-        case .announcement: append(announcement: record.payload.span.bytes)
+        case .message: append(messageFor: unsafe record.name.span.bytes, payload: unsafe record.payload.span.bytes, sender: record.sender)
+        case .announcement: append(announcement: unsafe record.payload.span.bytes)
         }
     }
 }
@@ -59,7 +59,7 @@ extension OutputRawSpan {
 func decoded(_ opened: [UInt8]) -> Result<[PlainRecord], DatagramRejection> {
     var records: [PlainRecord] = []
     do throws(DatagramRejection) {
-        let count = try Records.read(opened.span.bytes) { header, name, payload in
+        let count = try Records.read(unsafe opened.span.bytes) { header, name, payload in
             records.append(
                 PlainRecord(kind: header.kind, name: [UInt8](copying: name), payload: [UInt8](copying: payload), sender: header.sender))
         }
@@ -77,11 +77,18 @@ struct OpenedDatagram {
     var origin: DatagramOrigin?
 }
 
+extension OutputRawSpan {
+    mutating func mustAppend(_ record: PlainRecord) {
+        let fits = append(record)
+        precondition(fits, "There is no room for a record of the test.")
+    }
+}
+
 extension Opener {
     mutating func opened(_ datagram: [UInt8], now: UInt64) -> Result<OpenedDatagram, DatagramRejection> {
         var result = OpenedDatagram()
         do throws(DatagramRejection) {
-            try open(datagram.span.bytes, now: now) { origin, header, name, payload in
+            try open(unsafe datagram.span.bytes, now: now) { origin, header, name, payload in
                 result.origin = origin
                 result.records.append(
                     PlainRecord(kind: header.kind, name: [UInt8](copying: name), payload: [UInt8](copying: payload), sender: header.sender))
@@ -104,7 +111,7 @@ extension Opener {
 extension Sealer {
     mutating func sealed(_ records: [PlainRecord], to destination: Destination, time: UInt64) -> [UInt8] {
         let plain = appended { output in
-            for record in records { precondition(output.append(record)) }
+            for record in records { output.mustAppend(record) }
         }
         return sealed(plain: plain, to: destination, time: time)
     }
@@ -113,7 +120,7 @@ extension Sealer {
     mutating func sealed(plain: [UInt8], to destination: Destination, time: UInt64) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 40) + plain + [UInt8](repeating: 0, count: 16)
         var span = buffer.mutableSpan
-        var bytes = span.mutableBytes
+        var bytes = unsafe span.mutableBytes
         let count = seal(&bytes, recordBytes: plain.count, to: destination, time: time)
         precondition(count == buffer.count)
         return buffer

@@ -9,7 +9,7 @@
 // a key of its own and never uses a counter twice, no nonce is used twice under one key. Two sessions would have to draw the same 96 random bits:
 // with a million sessions under one key the odds are 1 in 10^17.
 #if Bridge
-package import Crypto
+import Crypto
 import FoundationEssentials
 
 /// 32 secret bytes that the hosts of a domain share.
@@ -22,7 +22,10 @@ package struct DomainKey: Sendable {
     fileprivate let secret: SymmetricKey
 
     /// `bytes` has 32 bytes, else this traps. They should come from a secure random number generator.
-    package init(_ bytes: some ContiguousBytes) { self.init(SymmetricKey(data: bytes), isPublic: false) }
+    package init(_ bytes: RawSpan) {
+        // Sound: the bytes are copied.
+        self.init(unsafe bytes.withUnsafeBytes { unsafe SymmetricKey(data: $0) }, isPublic: false)
+    }
 
     /// For domains without a key, `--insecure`: 32 zero bytes.
     package static let `public` = DomainKey(SymmetricKey(data: Data(count: byteCount)), isPublic: true)
@@ -56,7 +59,8 @@ package struct Domain: Sendable {
 
     func sessionKey(for session: SessionID, of key: DomainKey) -> SymmetricKey {
         var salt = Data(capacity: 12)
-        for number in [session.high.littleEndian] { unsafe withUnsafeBytes(of: number) { unsafe salt.append(contentsOf: $0) } }
+        // Sound: integers have no padding, and the bytes are copied.
+        unsafe withUnsafeBytes(of: session.high.littleEndian) { unsafe salt.append(contentsOf: $0) }
         unsafe withUnsafeBytes(of: session.low.littleEndian) { unsafe salt.append(contentsOf: $0) }
         return derive(from: key.secret, salt: salt, info: "mailslots 1 session " + name, byteCount: DomainKey.byteCount)
     }

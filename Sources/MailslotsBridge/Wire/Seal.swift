@@ -60,8 +60,9 @@ package struct Sealer: ~Copyable {
             let head = unsafe UnsafeMutableRawBufferPointer(rebasing: all[..<DatagramFormat.headerBytes])
             var output = unsafe OutputRawSpan(buffer: head, initializedCount: 0)
             header.encode(to: &output)
-            unsafe precondition(output.finalize(for: head) == DatagramFormat.headerBytes)
-            let records = unsafe UnsafeMutableRawBufferPointer(rebasing: all[DatagramFormat.headerBytes..<byteCount - DatagramFormat.tagBytes])
+            let headerBytes = unsafe output.finalize(for: head)
+            precondition(headerBytes == DatagramFormat.headerBytes)
+            let records = unsafe UnsafeMutableRawBufferPointer(rebasing: all[DatagramFormat.headerBytes...].prefix(recordBytes))
             let nonce = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.nonceOffset..<DatagramFormat.headerBytes])
             do {
                 let box = try unsafe AES.GCM.seal(
