@@ -52,7 +52,7 @@ let package = Package(
                 "Mailslots", "CMailslotsDatagram",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
             ],
-            swiftSettings: swiftSettings),
+            exclude: ["README.md"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [

@@ -78,7 +78,8 @@ func readRecords(_ bytes: RawSpan) {
         precondition(record.name.isEmpty == (record.kind == .announcement))
     }
     precondition(
-        encoded(capacity: bytes.byteCount) { append(records, to: &$0) } == array(bytes), "Records that were accepted have another encoding.")
+        encoded(capacity: bytes.byteCount) { append(records, to: &$0) } == array(bytes), "Records that were accepted have another encoding."
+    )
 }
 
 func writeRecords(madeOf bytes: RawSpan) {
@@ -94,7 +95,9 @@ func writeRecords(madeOf bytes: RawSpan) {
         while !rest.isEmpty {
             let head = take(3)
             var record = PlainRecord(kind: .announcement, name: [], payload: take((Int(head[0]) * 2) % 425), sender: 0)
-            if head[1] % 8 != 0 { record = PlainRecord(kind: .message, name: take(Int(head[2]) % 40 + 1), payload: record.payload, sender: UInt32(head[1])) }
+            if head[1] % 8 != 0 {
+                record = PlainRecord(kind: .message, name: take(Int(head[2]) % 40 + 1), payload: record.payload, sender: UInt32(head[1]))
+            }
             let before = output.byteCount
             if append(record, to: &output) {
                 records.append(record)
@@ -104,5 +107,6 @@ func writeRecords(madeOf bytes: RawSpan) {
         }
     }
     precondition(all.count <= capacity)
-    precondition(records.isEmpty ? decoded(all.span.bytes) == nil : decoded(all.span.bytes) == records, "What was encoded is not decoded again.")
+    precondition(
+        records.isEmpty ? decoded(all.span.bytes) == nil : decoded(all.span.bytes) == records, "What was encoded is not decoded again.")
 }
