@@ -20,18 +20,18 @@
         // Made by another implementation, in Python with its package cryptography, from the text of the format.
         static let golden = bytes(
             """
-            4d530100 1f3f432c b9bba299 0000b49376e2fa18 a0a1a2a3a4a5a6a7a8a9aaab 0100000000000000
-            ee77095bb9ae05e7987053e28060ea0578 0b608e2250f9f4dc304f1da421799df4
+            4d530100 1f3f432c b9bba299 a0a1a2a3a4a5a6a7a8a9aaab 0100000000000000 0000b49376e2fa18
+            241bd89ffeb494c9ba7ee05b826b6bdcc3 7d9f82a3f230be0e4cb69f9b8aaf7671
             """)
         static let goldenForEveryHost = bytes(
             """
-            4d530101 1f3f432c b9bba299 0100b49376e2fa18 a0a1a2a3a4a5a6a7a8a9aaab 0200000000000000
-            5743291c16c8e31ef5df2dc29c8200c693eae5e21bd8b13b79c9e601 8189d9e25bbe20ef7eb553361d884948
+            4d530101 1f3f432c b9bba299 a0a1a2a3a4a5a6a7a8a9aaab 0200000000000000 0100b49376e2fa18
+            d42e0d739193cfcf4abf9d5d8de4c7a29fd5ec3b2b4ef78cc41f6a63 a60ad108f625fe9b1aa7f8bec065c6d5
             """)
         static let goldenPublic = bytes(
             """
-            4d530100 2f9dd75e aae2f715 0000b49376e2fa18 a0a1a2a3a4a5a6a7a8a9aaab 0807060504030201
-            cbd7cdb9080d1ce300 e6fc3b382c882e619c456c552ba28189
+            4d530100 2f9dd75e aae2f715 a0a1a2a3a4a5a6a7a8a9aaab 0807060504030201 0000b49376e2fa18
+            ae4c5cf79cb41d4f21 a2bb1ea0bd653b13c64a61216ae78c61
             """)
 
         @Test func `datagrams have these bytes`() throws {

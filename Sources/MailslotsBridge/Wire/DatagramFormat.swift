@@ -1,9 +1,9 @@
 // The bytes of a datagram on the network. This file owns the format; the others of this folder read and write it.
 //
 //     +---------------- header: in the clear, authenticated ----------------+~~~ sealed ~~~+-----+
-//     | magic | version | flags | key id | domain | time | session | counter | records ...  | tag |
-//     +-------+---------+-------+--------+--------+------+---------+---------+~~~~~~~~~~~~~~+-----+
-//     0       2         3       4        8        12     20        32        40             -16   end
+//     | magic | version | flags | key id | domain | session | counter | time | records ...  | tag |
+//     +-------+---------+-------+--------+--------+---------+---------+------+~~~~~~~~~~~~~~+-----+
+//     0       2         3       4        8        12        24        32     40             -16   end
 //
 // Numbers are little-endian and unsigned.
 //
@@ -13,10 +13,10 @@
 //          3      1  flags     bit 0: for every host of the domain; else for one host. The other bits are 0
 //          4      4  key id    which of the domain's keys sealed it: derived from the key, see Keys.swift
 //          8      4  domain    a hint which domain it is of: derived from the key and the domain's name
-//         12      8  time      when it was sealed: nanoseconds since 1970-01-01 00:00 UTC, as the sender's clock says
-//         20     12  session   random, chosen anew by the sender each time it starts, and for each key
-//         32      8  counter   of the session's datagrams: no two have the same
-//         40      n  records   sealed: AES-256-GCM under a key of the session's own; its nonce is the bytes 28 to 39 of the header
+//         12     12  session   random, chosen anew by the sender each time it starts, and for each key
+//         24      8  counter   of the session's datagrams: no two have the same
+//         32      8  time      when it was sealed: nanoseconds since 1970-01-01 00:00 UTC, as the sender's clock says
+//         40      n  records   sealed: AES-256-GCM under a key of the session's own; its nonce is the bytes 24 to 35 of the header
 //     40 + n     16  tag       of the records, the header, and the name of the host that it is for, which is not sent (empty: for every host)
 //
 // A record, opened:
@@ -63,11 +63,12 @@
         static let flagsOffset = 3
         static let keyOffset = 4
         static let domainOffset = 8
-        static let timeOffset = 12
-        static let sessionOffset = 20
-        static let counterOffset = 32
-        /// The end of the session and the counter: unique under a session's key, for the counter is.
-        static let nonceOffset = 28
+        static let sessionOffset = 12
+        static let counterOffset = 24
+        static let timeOffset = 32
+        /// The counter and the lower half of the time. Unique under a session's key, for the counter is. The time is for a sender that
+        /// goes on from a snapshot of its virtual machine, and counts on from where it was: then it makes the difference.
+        static let nonceOffset = 24
         static let nonceBytes = 12
         static let forEveryHost: UInt8 = 1
     }
@@ -168,10 +169,10 @@
             output.append(isForEveryHost ? DatagramFormat.forEveryHost : 0)
             output.append(littleEndian: key)
             output.append(littleEndian: domain)
-            output.append(littleEndian: time)
             output.append(littleEndian: session.high)
             output.append(littleEndian: session.low)
             output.append(littleEndian: counter)
+            output.append(littleEndian: time)
         }
     }
 

@@ -30,7 +30,7 @@
         return data
     }
 
-    /// Seals datagrams of one domain, in one session. For one thread at a time: a counter is used once.
+    /// Seals datagrams of one domain, in one session. For one thread at a time, and not in a forked child: a counter is used once.
     package struct Sealer: ~Copyable {
         private let key: SymmetricKey
         private var header: DatagramHeader
@@ -63,7 +63,7 @@
                 let headerBytes = unsafe output.finalize(for: head)
                 precondition(headerBytes == DatagramFormat.headerBytes)
                 let records = unsafe UnsafeMutableRawBufferPointer(rebasing: all[DatagramFormat.headerBytes...].prefix(recordBytes))
-                let nonce = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.nonceOffset..<DatagramFormat.headerBytes])
+                let nonce = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.nonceOffset...].prefix(DatagramFormat.nonceBytes))
                 do {
                     let box = try unsafe AES.GCM.seal(
                         UnsafeRawBufferPointer(records), using: key, nonce: AES.GCM.Nonce(data: nonce),
@@ -200,12 +200,16 @@
         private func decrypt(_ datagram: RawSpan, _ header: DatagramHeader, using key: SymmetricKey) -> Data? {
             let destination = header.isForEveryHost ? Destination.everyHost : host
             let data = authenticated(datagram.extracting(first: DatagramFormat.headerBytes), for: destination)
-            // The nonce, the records and the tag lie one behind the other: a box as swift-crypto has it.
-            let boxed = datagram.extracting(droppingFirst: DatagramFormat.nonceOffset)
+            // A box as swift-crypto has it: the nonce, the records, the tag.
+            var box = Data(capacity: datagram.byteCount)
             // Sound: the bytes are copied.
-            return unsafe boxed.withUnsafeBytes { bytes in
-                try? unsafe AES.GCM.open(AES.GCM.SealedBox(combined: bytes), using: key, authenticating: data)
+            for part in [
+                DatagramFormat.nonceOffset..<DatagramFormat.nonceOffset + DatagramFormat.nonceBytes,
+                DatagramFormat.headerBytes..<datagram.byteCount,
+            ] {
+                unsafe datagram.extracting(part).withUnsafeBytes { unsafe box.append(contentsOf: $0) }
             }
+            return try? AES.GCM.open(AES.GCM.SealedBox(combined: box), using: key, authenticating: data)
         }
 
         private mutating func makeRoom(now: UInt64) throws(DatagramRejection) {
