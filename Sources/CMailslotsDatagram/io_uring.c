@@ -390,8 +390,8 @@ static bool uring_probe(char text[MSLOT_DATAGRAM_TEXT_MAX])
     if (error == 0)
         snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: kernel %.64s", name.release);
     else
-        snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: kernel %.64s cannot receive many datagrams by one request (%s); 6.0 can", name.release,
-            strerror(error));
+        snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: kernel %.64s cannot receive many datagrams by one request (%s); 6.0 can",
+            name.release, strerror(error));
     return error == 0;
 }
 

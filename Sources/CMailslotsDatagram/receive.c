@@ -22,7 +22,8 @@ static void read_controls(mslot_datagram_socket *socket, struct msghdr *header, 
     }
 }
 
-void mslot_incoming_add(mslot_datagram_station *station, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer)
+void mslot_incoming_add(
+    mslot_datagram_station *station, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer)
 {
     mslot_incoming_packet *packet = &station->incoming.packets[station->incoming.count++];
     *packet = (mslot_incoming_packet){

@@ -40,7 +40,8 @@ static int set(int descriptor, int level, int option, const void *value, socklen
 
 static int set_int(int descriptor, int level, int option, int value) { return set(descriptor, level, option, &value, sizeof value); }
 
-/// Asks for a buffer, with a privileged call first, which is not limited; what it got. The kernel doubles what it is asked for, and says so.
+/// Asks for a buffer, with a privileged call first, which is not limited; what it got. The kernel doubles what it is asked for, and says
+/// so.
 static uint32_t set_buffer(int descriptor, int privileged_option, int option, uint32_t wanted)
 {
     int value = wanted > INT32_MAX / 2 ? INT32_MAX / 2 : (int)wanted;
@@ -173,12 +174,14 @@ static mslot_datagram_outcome change_group(
     return outcome;
 }
 
-mslot_datagram_outcome mslot_datagram_join(mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index)
+mslot_datagram_outcome mslot_datagram_join(
+    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index)
 {
     return change_group(station, socket, group, interface_index, true);
 }
 
-mslot_datagram_outcome mslot_datagram_leave(mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index)
+mslot_datagram_outcome mslot_datagram_leave(
+    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index)
 {
     return change_group(station, socket, group, interface_index, false);
 }

@@ -92,7 +92,8 @@ mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine)
         if (engine == MSLOT_DATAGRAM_IO_URING)
             snprintf(station->description, sizeof station->description, "%s", ring.text);
         else
-            snprintf(station->description, sizeof station->description, "%.40s; %s%.200s", mmsg.text, ring.is_usable ? "not " : "", ring.text);
+            snprintf(station->description, sizeof station->description, "%.40s; %.200s", mmsg.text,
+                ring.is_usable ? "io_uring: was not asked for" : ring.text);
         opened.station = station;
     } else {
         free(station);

@@ -90,7 +90,8 @@ typedef struct mslot_datagram_engine_calls {
     int (*open)(mslot_datagram_station *station, void **state);
     void (*close)(void *state);
     /// In order; never waits.
-    mslot_transmitted (*transmit)(mslot_datagram_station *station, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count);
+    mslot_transmitted (*transmit)(
+        mslot_datagram_station *station, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count);
     /// Fills `station->incoming` with what is there, through mslot_incoming_add; never waits.
     void (*collect)(mslot_datagram_station *station);
     /// Takes the memory of all packets of `station->incoming` back.
@@ -132,7 +133,8 @@ static inline uint32_t mslot_socket_count(const mslot_datagram_station *station)
 enum { INCOMING_CONTROL_BYTES = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t)) };
 
 /// Takes over a packet that the kernel gave. `header` is as recvmsg leaves it.
-void mslot_incoming_add(mslot_datagram_station *station, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer);
+void mslot_incoming_add(
+    mslot_datagram_station *station, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer);
 
 /// Gives the memory of the packets back, all of which were handed out: what was handed out is in it, so not before the next call.
 void mslot_incoming_recycle(mslot_datagram_station *station);

@@ -203,7 +203,8 @@ static void measure_round_trips(const way *how, double seconds)
         took_ns[count] = (uint32_t)(now_ns() - begun);
     }
     qsort(took_ns, count, sizeof took_ns[0], compare);
-    printf("%-44s %10.1f us round trip p50, %.1f us p99 of %zu\n", how->name, took_ns[count / 2] / 1e3, took_ns[count * 99 / 100] / 1e3, count);
+    printf("%-44s %10.1f us round trip p50, %.1f us p99 of %zu\n", how->name, took_ns[count / 2] / 1e3, took_ns[count * 99 / 100] / 1e3,
+        count);
     mslot_datagram_close(station);
     waitpid(other, NULL, 0);
     munmap(with, sizeof *with);

@@ -17,7 +17,10 @@ static mslot_datagram_station *station_with_socket(mslot_datagram_engine engine,
     return station;
 }
 
-static void start(pthread_t *thread, void *(*body)(void *), void *argument) { expect_equal(pthread_create(thread, NULL, body, argument), 0); }
+static void start(pthread_t *thread, void *(*body)(void *), void *argument)
+{
+    expect_equal(pthread_create(thread, NULL, body, argument), 0);
+}
 static void finish(pthread_t thread) { expect_equal(pthread_join(thread, NULL), 0); }
 
 CONFORMANCE(a_wait_ends_when_the_time_is_up)

@@ -164,8 +164,8 @@ typedef struct mslot_datagram_opened {
 /// NO_ENGINE, NO_RESOURCES, SYSTEM_ERROR.
 mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine);
 
-/// Closes all sockets and frees the station, which must not be used any more. BUSY: another thread sends, receives or waits, and nothing was closed;
-/// wake it, let it end, and close then.
+/// Closes all sockets and frees the station, which must not be used any more. BUSY: another thread sends, receives or waits, and nothing
+/// was closed; wake it, let it end, and close then.
 mslot_datagram_outcome mslot_datagram_close(mslot_datagram_station *station);
 
 /// MMSG or IO_URING.
@@ -216,13 +216,17 @@ typedef struct mslot_datagram_bound {
 } mslot_datagram_bound;
 
 /// Adds a socket to the station; it stays until the station is closed.
-/// BAD_ARGUMENT, TOO_MANY_SOCKETS, PORT_IN_USE, NO_PERMISSION, NOT_OUR_ADDRESS, NO_INTERFACE, NO_SUCH_FAMILY, NO_RESOURCES, SYSTEM_ERROR; BUSY.
+/// BAD_ARGUMENT, TOO_MANY_SOCKETS, PORT_IN_USE, NO_PERMISSION, NOT_OUR_ADDRESS, NO_INTERFACE, NO_SUCH_FAMILY, NO_RESOURCES, SYSTEM_ERROR;
+/// BUSY.
 mslot_datagram_bound mslot_datagram_bind(mslot_datagram_station *station, const mslot_datagram_bind_options *options);
 
 /// Lets a socket receive what is sent to a multicast group and arrives by the interface (0: the kernel chooses by its routes).
-/// BAD_ARGUMENT (no multicast address, another family), NO_INTERFACE, ALREADY_SO, NO_RESOURCES (net.ipv4.igmp_max_memberships), SYSTEM_ERROR; BUSY.
-mslot_datagram_outcome mslot_datagram_join(mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
-mslot_datagram_outcome mslot_datagram_leave(mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
+/// BAD_ARGUMENT (no multicast address, another family), NO_INTERFACE, ALREADY_SO, NO_RESOURCES (net.ipv4.igmp_max_memberships),
+/// SYSTEM_ERROR; BUSY.
+mslot_datagram_outcome mslot_datagram_join(
+    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
+mslot_datagram_outcome mslot_datagram_leave(
+    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
 
 typedef struct mslot_datagram_socket_info {
     /// For options that this header lacks. Do not read, write or close it.
@@ -336,7 +340,8 @@ typedef struct mslot_datagram_counters {
     uint64_t receive_errors;
 } mslot_datagram_counters;
 
-/// BAD_ARGUMENT: there is no such socket, and nothing was written. From any thread; each number is right, all together may be of different moments.
+/// BAD_ARGUMENT: there is no such socket, and nothing was written. From any thread; each number is right, all together may be of different
+/// moments.
 mslot_datagram_outcome mslot_datagram_count(const mslot_datagram_station *station, uint32_t socket, mslot_datagram_counters *counters);
 
 #ifdef __cplusplus

@@ -17,7 +17,8 @@
 //         24      8  counter   of the session's datagrams: no two have the same
 //         32      8  time      when it was sealed: nanoseconds since 1970-01-01 00:00 UTC, as the sender's clock says
 //         40      n  records   sealed: AES-256-GCM under a key of the session's own; its nonce is the bytes 24 to 35 of the header
-//     40 + n     16  tag       of the records, the header, and the name of the host that it is for, which is not sent (empty: for every host)
+//     40 + n     16  tag       of the records, the header, and the name of the host that it is for, which is not sent; empty if it is
+//                              for every host
 //
 // A record, opened:
 //
@@ -37,8 +38,8 @@
 //   5. the tag is right;
 //   6. the records, one at least, fill the sealed part to its last byte, and of each record
 //      the kind is 1 or 2, p is at most 424, and m is 1 to 40 for a message and 0 for an announcement.
-// Anything else is dropped as a whole and counted by its cause, DatagramRejection, and nothing of it is used. There is one way to encode what a
-// datagram says: a valid one that is decoded and encoded again has the same bytes.
+// Anything else is dropped as a whole and counted by its cause, DatagramRejection, and nothing of it is used. There is one way to encode
+// what a datagram says: a valid one that is decoded and encoded again has the same bytes.
 //
 // 40 + 3 * (8 + 40 + 424) + 16 = 1472: three of the longest messages fill a datagram.
 //

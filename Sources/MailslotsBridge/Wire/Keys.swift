@@ -5,9 +5,9 @@
 //     domain hint         none              "mailslots 1 domain " and the domain's name   4, as in the header
 //     session key         the session, 12   "mailslots 1 session " and the domain's name  32, for AES-256-GCM
 //
-// So neither the hint nor the id tells anything to who does not have the key; one key in two domains makes two worlds; and since each session has
-// a key of its own and never uses a counter twice, no nonce is used twice under one key. Two sessions would have to draw the same 96 random bits:
-// with a million sessions under one key the odds are 1 in 10^17.
+// So neither the hint nor the id tells anything to who does not have the key; one key in two domains makes two worlds; and since each
+// session has a key of its own and never uses a counter twice, no nonce is used twice under one key. Two sessions would have to draw the
+// same 96 random bits: with a million sessions under one key the odds are 1 in 10^17.
 #if Bridge
     import Crypto
     import FoundationEssentials
@@ -38,8 +38,8 @@
         }
     }
 
-    /// A domain that a bridge is in: its name, the key that it seals with, and the keys that it accepts. To rotate a key: let every host accept
-    /// the new one, then let every host use it, then let no host accept the old one.
+    /// A domain that a bridge is in: its name, the key that it seals with, and the keys that it accepts. To rotate a key: let every host
+    /// accept the new one, then let every host use it, then let no host accept the old one.
     package struct Domain: Sendable {
         /// Canonical: ASCII letters in lower case.
         package let name: String

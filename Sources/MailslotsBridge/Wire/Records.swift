@@ -40,8 +40,8 @@
 
     /// The records of a datagram's opened part.
     package enum Records {
-        /// Calls `body` with each record's header, name and payload, in order, after all of them were checked: of a datagram that is not valid
-        /// none is given. Returns how many there are, at least 1.
+        /// Calls `body` with each record's header, name and payload, in order, after all of them were checked: of a datagram that is not
+        /// valid none is given. Returns how many there are, at least 1.
         ///
         /// The name has 1 to 40 bytes (0 of an announcement), the payload 0 to 424, and nothing else is known of either. `opened` must be
         /// memory that nobody else writes.

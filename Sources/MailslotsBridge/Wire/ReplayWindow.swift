@@ -3,7 +3,8 @@
     /// Which of a session's counters were seen, so that no datagram counts twice.
     ///
     /// It remembers the counters down to `span` below the highest one. What is older cannot be told from a replay any more, and is refused.
-    /// Marking is separate from asking, for only a datagram whose tag is right may be marked: else anyone could shut out what is still to come.
+    /// Marking is separate from asking, for only a datagram whose tag is right may be marked: else anyone could shut out what is still to
+    /// come.
     ///
     /// The bitmap is a ring of words; one word is always being cleared ahead, so that nothing is ever shifted (the algorithm of RFC 6479).
     package struct ReplayWindow: Sendable {
