@@ -21,6 +21,7 @@ let package = Package(
     name: "Mailslots",
     products: [
         .library(name: "Mailslots", targets: ["Mailslots"]),
+        .library(name: "MailslotsBridge", targets: ["MailslotsBridge"]),
         .library(name: "CMailslots", targets: ["CMailslots"]),
         .library(name: "CMailslotsWin32", targets: ["CMailslotsWin32"]),
         .executable(name: "mailslot", targets: ["MailslotsCommand"]),
@@ -28,11 +29,12 @@ let package = Package(
     traits: [
         .trait(
             name: "Bridge",
-            description: "The floors above the Swift API: the program `mailslot`. Without it no other package is resolved."),
+            description: "The floors above the Swift API: the bridge, the program `mailslot`. Without it no other package is resolved."),
         .default(enabledTraits: ["Bridge"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -43,6 +45,16 @@ let package = Package(
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
         // What the program asks of the kernel and the terminal.
         .target(name: "CMailslotsCommand", dependencies: ["CMailslots"], cSettings: cSettings),
+        // Batched UDP. liburing is used where its development package is installed, and left out where it is not: see io_uring.c.
+        .systemLibrary(name: "CLibURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+        .target(name: "CMailslotsDatagram", dependencies: ["CLibURing"], cSettings: cSettings),
+        .target(
+            name: "MailslotsBridge",
+            dependencies: [
+                "Mailslots", "CMailslotsDatagram",
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
+            ],
+            exclude: ["README.md"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
@@ -56,6 +68,10 @@ let package = Package(
         .executableTarget(
             name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests",
             exclude: ["README.md", "coverage", "not-covered.txt"], cSettings: cSettings),
+        // The datagram engines' own tests, with the harness of the core's.
+        .executableTarget(
+            name: "mailslots-datagram-tests", dependencies: ["CMailslotsDatagram", "CMailslots"], path: "Tests/DatagramTests",
+            exclude: ["README.md", "run"], cSettings: cSettings),
         // A process that tests start: what a message costs beside time.
         .target(name: "CCounting", path: "Tests/CCounting", cSettings: cSettings),
         .executableTarget(
@@ -63,6 +79,13 @@ let package = Package(
         .testTarget(
             name: "MailslotsTests",
             dependencies: ["Mailslots", "CMailslots", "MailslotsCommand", "mailslots-core-tests", "mailslots-probe"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "MailslotsBridgeTests",
+            dependencies: [
+                "MailslotsBridge", "mailslots-datagram-tests",
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
+            ],
             swiftSettings: swiftSettings),
     ],
     cLanguageStandard: .c11

@@ -1,0 +1,95 @@
+// Receiving: the engine brings packets, which are taken apart here.
+
+#include "station.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+
+/// The control messages of a packet.
+static void read_controls(mslot_datagram_socket *socket, struct msghdr *header, mslot_incoming_packet *packet)
+{
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL; control = CMSG_NXTHDR(header, control)) {
+        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
+            int segment_bytes;
+            memcpy(&segment_bytes, CMSG_DATA(control), sizeof segment_bytes);
+            if (segment_bytes > 0) packet->segment_bytes = (uint32_t)segment_bytes;
+        } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
+            uint32_t overflows;
+            memcpy(&overflows, CMSG_DATA(control), sizeof overflows);
+            mslot_datagram_add(&socket->counters.overflows, (uint32_t)(overflows - socket->overflows_seen));
+            socket->overflows_seen = overflows;
+        }
+    }
+}
+
+void mslot_incoming_add(
+    mslot_datagram_station *station, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer)
+{
+    mslot_incoming_packet *packet = &station->incoming.packets[station->incoming.count++];
+    *packet = (mslot_incoming_packet){
+        .bytes = bytes,
+        .byte_count = (uint32_t)byte_count,
+        .segment_bytes = (uint32_t)byte_count,
+        .buffer = buffer,
+        .socket = (uint16_t)socket,
+    };
+    if (header->msg_name != NULL) packet->source = mslot_address_from_socket(header->msg_name);
+    mslot_datagram_socket *from = &station->sockets[socket];
+    read_controls(from, header, packet);
+    mslot_datagram_add(&from->counters.received_packets, 1);
+}
+
+void mslot_incoming_recycle(mslot_datagram_station *station)
+{
+    station->calls->recycle(station);
+    station->incoming.count = 0;
+    station->incoming.next = 0;
+}
+
+void mslot_incoming_error(mslot_datagram_station *station, uint32_t socket)
+{
+    mslot_datagram_add(&station->sockets[socket].counters.receive_errors, 1);
+}
+
+/// The next datagram of a packet.
+static mslot_datagram_view take_datagram(mslot_datagram_station *station)
+{
+    mslot_incoming *incoming = &station->incoming;
+    const mslot_incoming_packet *packet = &incoming->packets[incoming->next];
+    uint32_t left = packet->byte_count - incoming->offset;
+    uint32_t byte_count = left < packet->segment_bytes ? left : packet->segment_bytes;
+    mslot_datagram_view view = {
+        .bytes = packet->bytes + incoming->offset,
+        .byte_count = byte_count < MSLOT_DATAGRAM_BYTES_MAX ? byte_count : MSLOT_DATAGRAM_BYTES_MAX,
+        .socket = packet->socket,
+        .is_truncated = byte_count > MSLOT_DATAGRAM_BYTES_MAX,
+        .source = packet->source,
+    };
+    incoming->offset += byte_count;
+    if (incoming->offset == packet->byte_count) {
+        incoming->next++;
+        incoming->offset = 0;
+    }
+    mslot_datagram_counters *counters = &station->sockets[packet->socket].counters;
+    mslot_datagram_add(&counters->received, 1);
+    mslot_datagram_add(&counters->received_bytes, byte_count);
+    if (view.is_truncated) mslot_datagram_add(&counters->truncated, 1);
+    return view;
+}
+
+mslot_datagram_received mslot_datagram_receive(mslot_datagram_station *station, mslot_datagram_view *views, size_t count)
+{
+    mslot_datagram_received received = {.outcome = MSLOT_DATAGRAM_BUSY, .count = 0};
+    if (!mslot_side_enter(&station->receiving)) return received;
+    int saved_errno = errno;
+    mslot_incoming *incoming = &station->incoming;
+    if (incoming->next == incoming->count && count > 0) {
+        mslot_incoming_recycle(station);
+        station->calls->collect(station);
+    }
+    while (received.count < count && incoming->next < incoming->count) views[received.count++] = take_datagram(station);
+    received.outcome = MSLOT_DATAGRAM_DONE;
+    errno = saved_errno;
+    mslot_side_leave(&station->receiving);
+    return received;
+}

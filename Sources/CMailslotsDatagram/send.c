@@ -1,0 +1,194 @@
+// Sending: datagrams are made into packets, the engine hands them to the kernel, and what it refuses is dealt with here.
+
+#include "station.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <poll.h>
+
+/// A batch on its way.
+typedef struct sending {
+    mslot_datagram_socket *socket;
+    const mslot_datagram *datagrams;
+    size_t count;
+    /// Sent, or dropped and counted.
+    size_t done;
+    /// Before this one there are no runs: the kernel has refused them as one.
+    size_t single_until;
+    /// The errno of that refusal.
+    int suspicion;
+} sending;
+
+static bool is_too_long(const mslot_datagram *datagram)
+{
+    return datagram->byte_count > (datagram->destination.family == 6 ? MSLOT_DATAGRAM_BYTES_MAX_IPV6 : MSLOT_DATAGRAM_BYTES_MAX);
+}
+
+static void drop(sending *batch, mslot_datagram_drop cause)
+{
+    mslot_datagram_add(&batch->socket->counters.dropped[cause], 1);
+    batch->done++;
+}
+
+static mslot_datagram_drop cause_of(int error)
+{
+    switch (error) {
+    case EMSGSIZE: return MSLOT_DATAGRAM_DROP_MTU;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case ENODEV:
+    case ENXIO:
+    case EADDRNOTAVAIL:
+    case ENOPROTOOPT:
+    case EPROTO:
+    case ECONNREFUSED: return MSLOT_DATAGRAM_DROP_UNREACHABLE;
+    case EPERM:
+    case EACCES: return MSLOT_DATAGRAM_DROP_FORBIDDEN;
+    case ENOBUFS:
+    case ENOMEM: return MSLOT_DATAGRAM_DROP_NO_BUFFERS;
+    case EINVAL:
+    case EAFNOSUPPORT:
+    case EDESTADDRREQ: return MSLOT_DATAGRAM_DROP_BAD_ADDRESS;
+    default: return MSLOT_DATAGRAM_DROP_OTHER;
+    }
+}
+
+/// How many datagrams, from the one at `first`, go out as one packet: at least 1.
+static uint32_t run_length(const sending *batch, size_t first, uint32_t pieces_left)
+{
+    const mslot_datagram *head = &batch->datagrams[first];
+    // The kernel divides by the first one's length, so the last may be shorter, and none may be empty.
+    if (batch->socket->segmentation_refusal != 0 || first < batch->single_until || head->byte_count == 0) return 1;
+    uint32_t most = pieces_left < RUN_DATAGRAMS_MAX ? pieces_left : RUN_DATAGRAMS_MAX;
+    size_t bytes = head->byte_count;
+    uint32_t length = 1;
+    while (length < most && first + length < batch->count) {
+        const mslot_datagram *next = head + length;
+        bytes += next->byte_count;
+        if (next->byte_count == 0 || next->byte_count > head->byte_count || bytes > RUN_BYTES_MAX) break;
+        if (!mslot_address_equal(&next->destination, &head->destination)) break;
+        length++;
+        if (next->byte_count < head->byte_count) break;
+    }
+    return length;
+}
+
+static void make_packet(mslot_outgoing *outgoing, uint32_t index, const mslot_datagram *run, uint32_t length, struct iovec *pieces)
+{
+    for (uint32_t i = 0; i < length; i++)
+        pieces[i] = (struct iovec){.iov_base = (void *)(uintptr_t)run[i].bytes, .iov_len = run[i].byte_count};
+    struct msghdr *header = &outgoing->messages[index].msg_hdr;
+    *header = (struct msghdr){
+        .msg_name = &outgoing->destinations[index],
+        .msg_namelen = mslot_address_to_socket(&run->destination, &outgoing->destinations[index]),
+        .msg_iov = pieces,
+        .msg_iovlen = length,
+    };
+    outgoing->datagram_counts[index] = length;
+    if (length == 1) return;
+    header->msg_control = outgoing->controls[index];
+    header->msg_controllen = sizeof outgoing->controls[index];
+    struct cmsghdr *control = CMSG_FIRSTHDR(header);
+    control->cmsg_level = SOL_UDP;
+    control->cmsg_type = UDP_SEGMENT;
+    control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+    uint16_t segment_bytes = (uint16_t)run->byte_count;
+    memcpy(CMSG_DATA(control), &segment_bytes, sizeof segment_bytes);
+}
+
+/// Makes packets of what comes next in the batch, up to a datagram that cannot be sent; how many packets.
+static uint32_t make_packets(mslot_outgoing *outgoing, const sending *batch)
+{
+    uint32_t packets = 0, pieces = 0;
+    for (size_t next = batch->done; next < batch->count && packets < OUTGOING_PACKETS_MAX && pieces < OUTGOING_PIECES_MAX; packets++) {
+        const mslot_datagram *run = &batch->datagrams[next];
+        // Without an address sendmsg would say EDESTADDRREQ, and to another family's EINVAL or worse: AF_INET works on IPv6 sockets.
+        if (is_too_long(run) || run->destination.family != batch->socket->address.family) break;
+        uint32_t length = run_length(batch, next, OUTGOING_PIECES_MAX - pieces);
+        make_packet(outgoing, packets, run, length, outgoing->pieces + pieces);
+        next += length;
+        pieces += length;
+    }
+    return packets;
+}
+
+static void count_sent(sending *batch, uint32_t datagrams)
+{
+    // As one they were refused, one by one not: so it was about being a run, and none is sent any more. EIO, EINVAL - the card cannot
+    // make checksums; EOPNOTSUPP. Other errors come and go, ENOBUFS for one.
+    int suspicion = batch->done < batch->single_until ? batch->suspicion : 0;
+    if (suspicion == EIO || suspicion == EINVAL || suspicion == EOPNOTSUPP)
+        __atomic_store_n(&batch->socket->segmentation_refusal, suspicion, __ATOMIC_RELAXED);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < datagrams; i++) bytes += batch->datagrams[batch->done + i].byte_count;
+    mslot_datagram_counters *counters = &batch->socket->counters;
+    mslot_datagram_add(&counters->sent, datagrams);
+    mslot_datagram_add(&counters->sent_bytes, bytes);
+    mslot_datagram_add(&counters->sent_packets, 1);
+    batch->done += datagrams;
+}
+
+/// The kernel did not take this packet.
+static void refused(sending *batch, uint32_t datagrams, int error)
+{
+    if (datagrams == 1) {
+        drop(batch, cause_of(error));
+        return;
+    }
+    // Perhaps it is one of them, perhaps that they are a run: one by one they show.
+    batch->single_until = batch->done + datagrams;
+    batch->suspicion = error;
+}
+
+/// False when the time is up.
+static bool wait_for_room(const mslot_datagram_socket *socket, int64_t deadline_ns)
+{
+    if (deadline_ns == 0) return false;
+    struct pollfd on = {.fd = socket->descriptor, .events = POLLOUT};
+    int ready;
+    do {
+        struct timespec left = mslot_datagram_left(deadline_ns);
+        ready = ppoll(&on, 1, &left, NULL);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+static mslot_datagram_outcome send_batch(mslot_datagram_station *station, sending *batch, int64_t deadline_ns)
+{
+    mslot_outgoing *outgoing = &station->outgoing;
+    while (batch->done < batch->count) {
+        uint32_t packets = make_packets(outgoing, batch);
+        if (packets == 0) {
+            drop(batch, is_too_long(&batch->datagrams[batch->done]) ? MSLOT_DATAGRAM_DROP_TOO_LONG : MSLOT_DATAGRAM_DROP_BAD_ADDRESS);
+            continue;
+        }
+        mslot_transmitted transmitted = station->calls->transmit(station, batch->socket, outgoing->messages, packets);
+        for (uint32_t i = 0; i < transmitted.count; i++) count_sent(batch, outgoing->datagram_counts[i]);
+        if (transmitted.count == packets) continue;
+        if (transmitted.error == EAGAIN || transmitted.error == EWOULDBLOCK) {
+            mslot_datagram_add(&batch->socket->counters.blocked, 1);
+            if (!wait_for_room(batch->socket, deadline_ns)) return MSLOT_DATAGRAM_BLOCKED;
+        } else {
+            refused(batch, outgoing->datagram_counts[transmitted.count], transmitted.error);
+        }
+    }
+    return MSLOT_DATAGRAM_DONE;
+}
+
+mslot_datagram_sent mslot_datagram_send(
+    mslot_datagram_station *station, uint32_t socket, const mslot_datagram *datagrams, size_t count, int64_t timeout_ns)
+{
+    mslot_datagram_sent sent = {.outcome = MSLOT_DATAGRAM_BAD_ARGUMENT, .count = 0};
+    if (socket >= mslot_socket_count(station)) return sent;
+    sent.outcome = MSLOT_DATAGRAM_BUSY;
+    if (!mslot_side_enter(&station->sending)) return sent;
+    int saved_errno = errno;
+    sending batch = {.socket = &station->sockets[socket], .datagrams = datagrams, .count = count};
+    sent.outcome = send_batch(station, &batch, mslot_datagram_deadline(timeout_ns));
+    sent.count = batch.done;
+    errno = saved_errno;
+    mslot_side_leave(&station->sending);
+    return sent;
+}

@@ -1,0 +1,212 @@
+// A station: opening, closing, waking, and what it says of itself.
+
+#include "station.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+// MARK: time
+
+int64_t mslot_datagram_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t mslot_datagram_deadline(int64_t timeout_ns)
+{
+    if (timeout_ns <= 0) return 0;
+    int64_t deadline;
+    return __builtin_add_overflow(mslot_datagram_now_ns(), timeout_ns, &deadline) ? MSLOT_DATAGRAM_FOREVER : deadline;
+}
+
+struct timespec mslot_datagram_left(int64_t deadline_ns)
+{
+    int64_t left = deadline_ns > 0 ? deadline_ns - mslot_datagram_now_ns() : 0;
+    if (left < 0) left = 0;
+    return (struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+}
+
+// MARK: opening and closing
+
+static const mslot_datagram_engine_calls *calls_of(mslot_datagram_engine engine)
+{
+    return engine == MSLOT_DATAGRAM_IO_URING ? &mslot_datagram_io_uring : &mslot_datagram_mmsg;
+}
+
+mslot_datagram_probed mslot_datagram_probe(mslot_datagram_engine engine)
+{
+    int saved_errno = errno;
+    mslot_datagram_probed probed;
+    memset(&probed, 0, sizeof probed);
+    probed.is_usable = calls_of(engine)->probe(probed.text);
+    errno = saved_errno;
+    return probed;
+}
+
+static mslot_datagram_outcome outcome_of(int error)
+{
+    switch (error) {
+    case 0: return MSLOT_DATAGRAM_DONE;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS: return MSLOT_DATAGRAM_NO_RESOURCES;
+    default: return MSLOT_DATAGRAM_SYSTEM_ERROR;
+    }
+}
+
+static int open_engine(mslot_datagram_station *station)
+{
+    station->wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (station->wake_descriptor < 0) return errno;
+    int error = station->calls->open(station, &station->engine);
+    if (error != 0) close(station->wake_descriptor);
+    return error;
+}
+
+mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine)
+{
+    int saved_errno = errno;
+    mslot_datagram_opened opened = {.station = NULL, .outcome = MSLOT_DATAGRAM_DONE, .system_error = 0};
+    mslot_datagram_probed ring = mslot_datagram_probe(MSLOT_DATAGRAM_IO_URING);
+    if (engine == MSLOT_DATAGRAM_AUTO) engine = ring.is_usable ? MSLOT_DATAGRAM_IO_URING : MSLOT_DATAGRAM_MMSG;
+    if (engine == MSLOT_DATAGRAM_IO_URING && !ring.is_usable) {
+        opened.outcome = MSLOT_DATAGRAM_NO_ENGINE;
+        return opened;
+    }
+    mslot_datagram_station *station = calloc(1, sizeof *station);
+    int error = ENOMEM;
+    if (station != NULL) {
+        station->kind = engine;
+        station->calls = calls_of(engine);
+        error = open_engine(station);
+    }
+    if (error == 0) {
+        mslot_datagram_probed mmsg = mslot_datagram_probe(MSLOT_DATAGRAM_MMSG);
+        if (engine == MSLOT_DATAGRAM_IO_URING)
+            snprintf(station->description, sizeof station->description, "%s", ring.text);
+        else
+            snprintf(station->description, sizeof station->description, "%.40s; %.200s", mmsg.text,
+                ring.is_usable ? "io_uring: was not asked for" : ring.text);
+        opened.station = station;
+    } else {
+        free(station);
+        opened.outcome = outcome_of(error);
+        opened.system_error = error;
+    }
+    errno = saved_errno;
+    return opened;
+}
+
+mslot_datagram_outcome mslot_datagram_close(mslot_datagram_station *station)
+{
+    if (!mslot_side_enter(&station->sending)) return MSLOT_DATAGRAM_BUSY;
+    if (!mslot_side_enter(&station->receiving)) {
+        mslot_side_leave(&station->sending);
+        return MSLOT_DATAGRAM_BUSY;
+    }
+    int saved_errno = errno;
+    station->calls->close(station->engine);
+    for (uint32_t i = 0; i < station->socket_count; i++) close(station->sockets[i].descriptor);
+    close(station->wake_descriptor);
+    free(station);
+    errno = saved_errno;
+    return MSLOT_DATAGRAM_DONE;
+}
+
+// MARK: waiting
+
+mslot_datagram_waited mslot_datagram_wait(mslot_datagram_station *station, int64_t timeout_ns)
+{
+    mslot_datagram_waited waited = {.outcome = MSLOT_DATAGRAM_BUSY, .is_readable = false, .is_woken = false};
+    if (!mslot_side_enter(&station->receiving)) return waited;
+    int saved_errno = errno;
+    if (station->incoming.next < station->incoming.count) {
+        waited.is_readable = true;
+    } else {
+        mslot_incoming_recycle(station);
+        waited = station->calls->wait(station, mslot_datagram_deadline(timeout_ns));
+    }
+    waited.outcome = MSLOT_DATAGRAM_DONE;
+    errno = saved_errno;
+    mslot_side_leave(&station->receiving);
+    return waited;
+}
+
+void mslot_datagram_wake(mslot_datagram_station *station)
+{
+    int saved_errno = errno;
+    uint64_t one = 1;
+    // EAGAIN - the counter is at its maximum: then it is not 0, which is what matters.
+    while (write(station->wake_descriptor, &one, sizeof one) < 0 && errno == EINTR) {}
+    errno = saved_errno;
+}
+
+bool mslot_datagram_take_wake(const mslot_datagram_station *station)
+{
+    uint64_t count;
+    ssize_t result;
+    while ((result = read(station->wake_descriptor, &count, sizeof count)) < 0 && errno == EINTR) {}
+    return result == sizeof count;
+}
+
+// MARK: information
+
+mslot_datagram_engine mslot_datagram_station_engine(const mslot_datagram_station *station) { return station->kind; }
+
+void mslot_datagram_describe(const mslot_datagram_station *station, char text[MSLOT_DATAGRAM_TEXT_MAX])
+{
+    memcpy(text, station->description, MSLOT_DATAGRAM_TEXT_MAX);
+}
+
+mslot_datagram_outcome mslot_datagram_info(const mslot_datagram_station *station, uint32_t socket, mslot_datagram_socket_info *info)
+{
+    if (socket >= mslot_socket_count(station)) return MSLOT_DATAGRAM_BAD_ARGUMENT;
+    const mslot_datagram_socket *it = &station->sockets[socket];
+    *info = (mslot_datagram_socket_info){
+        .descriptor = it->descriptor,
+        .address = it->address,
+        .receive_buffer_bytes = it->receive_buffer_bytes,
+        .send_buffer_bytes = it->send_buffer_bytes,
+        .segmentation_refusal = __atomic_load_n(&it->segmentation_refusal, __ATOMIC_RELAXED), // the sending side may find it out
+        .coalescing_refusal = it->coalescing_refusal,
+    };
+    return MSLOT_DATAGRAM_DONE;
+}
+
+mslot_datagram_outcome mslot_datagram_count(const mslot_datagram_station *station, uint32_t socket, mslot_datagram_counters *counters)
+{
+    if (socket >= mslot_socket_count(station)) return MSLOT_DATAGRAM_BAD_ARGUMENT;
+    _Static_assert(sizeof *counters % sizeof(uint64_t) == 0, "it is counters only, so that it can be copied as such");
+    const uint64_t *from = (const uint64_t *)&station->sockets[socket].counters;
+    uint64_t *to = (uint64_t *)counters;
+    for (size_t i = 0; i < sizeof *counters / sizeof(uint64_t); i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    return MSLOT_DATAGRAM_DONE;
+}
+
+const char *mslot_datagram_outcome_text(mslot_datagram_outcome outcome)
+{
+    switch (outcome) {
+    case MSLOT_DATAGRAM_DONE: return "done";
+    case MSLOT_DATAGRAM_BLOCKED: return "the send buffer is full";
+    case MSLOT_DATAGRAM_BUSY: return "another thread is using the station";
+    case MSLOT_DATAGRAM_BAD_ARGUMENT: return "an argument is out of its range";
+    case MSLOT_DATAGRAM_TOO_MANY_SOCKETS: return "the station has 16 sockets";
+    case MSLOT_DATAGRAM_PORT_IN_USE: return "another socket has this port";
+    case MSLOT_DATAGRAM_NO_PERMISSION: return "this user may not: a port below 1024, a firewall, a sandbox";
+    case MSLOT_DATAGRAM_NOT_OUR_ADDRESS: return "no interface of this machine has the address";
+    case MSLOT_DATAGRAM_NO_INTERFACE: return "there is no such interface, or none by which multicast goes";
+    case MSLOT_DATAGRAM_NO_SUCH_FAMILY: return "the kernel does not speak this version of IP";
+    case MSLOT_DATAGRAM_ALREADY_SO: return "the socket is in the group already, or is not in it";
+    case MSLOT_DATAGRAM_NO_ENGINE: return "the io_uring engine cannot be used";
+    case MSLOT_DATAGRAM_NO_RESOURCES: return "no memory or no descriptors are left";
+    case MSLOT_DATAGRAM_SYSTEM_ERROR: return "a system call failed";
+    }
+    return "not an outcome";
+}

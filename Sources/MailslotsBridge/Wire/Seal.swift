@@ -1,0 +1,225 @@
+// Sealing and opening whole datagrams. AES-256-GCM of swift-crypto: a datagram of 1416 bytes takes 1.9 µs to seal and 1.5 µs to open on an
+// AMD Milan, ChaCha20-Poly1305 3.2 µs and 2.5 µs; one of 48 bytes 1.7 µs either way. So it is datagrams that are sealed, not messages.
+// Deriving a session's key takes 6.5 µs.
+//
+// How they are used, a sender and a receiver:
+//
+//     var sealer = Sealer(domain: domain, session: SessionID(using: &generator))
+//     …append records to the bytes from 40 on, leaving 16 at the end…
+//     let byteCount = sealer.seal(&buffer, recordBytes: n, to: .host("render7"), time: now)
+//
+//     var opener = Opener(host: "render7", domains: [domain], start: now, clockBound: 30_000_000_000)
+//     let count = try opener.open(datagram, now: now) { (origin, record, name, payload) in … }
+#if Bridge
+    import Crypto
+    import FoundationEssentials
+
+    /// Whom a datagram is for. It is sealed in: who takes a datagram for one host to another, or to all, has a wrong tag.
+    package enum Destination: Hashable, Sendable {
+        case everyHost
+        /// The host's name, canonical: ASCII letters in lower case.
+        case host(String)
+    }
+
+    /// What a datagram's tag is made over beside its records: the header, and the name of the host.
+    private func authenticated(_ header: RawSpan, for destination: Destination) -> Data {
+        var data = Data(capacity: 128)
+        // Sound: the bytes are copied.
+        unsafe header.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
+        if case .host(let name) = destination { data.append(contentsOf: name.utf8) }
+        return data
+    }
+
+    /// Seals datagrams of one domain, in one session. For one thread at a time, and not in a forked child: a counter is used once.
+    package struct Sealer: ~Copyable {
+        private let key: SymmetricKey
+        private var header: DatagramHeader
+
+        /// `session` must be random, and never used before. Counters start at 1.
+        package init(domain: Domain, session: SessionID) {
+            key = domain.sessionKey(for: session, of: domain.used)
+            header = DatagramHeader(
+                isForEveryHost: false, key: domain.used.id, domain: domain.hint(for: domain.used), time: 0, session: session, counter: 0)
+        }
+
+        package var session: SessionID { header.session }
+        /// Of the datagram that was sealed last; 0: none was.
+        package var counter: UInt64 { header.counter }
+
+        /// Makes a datagram of the `recordBytes` bytes that lie 40 bytes from the front of `buffer`: puts the header before them, seals
+        /// them in place, and puts the tag after them. Returns how many bytes it has. `buffer` has at least 40 + `recordBytes` + 16, else
+        /// this traps.
+        package mutating func seal(_ buffer: inout MutableRawSpan, recordBytes: Int, to destination: Destination, time: UInt64) -> Int {
+            let byteCount = DatagramFormat.headerBytes + recordBytes + DatagramFormat.tagBytes
+            precondition(recordBytes >= DatagramFormat.recordHeaderBytes, "A datagram has at least one record.")
+            precondition(byteCount <= min(buffer.byteCount, DatagramFormat.bytesMax), "The datagram is too long.")
+            header.counter += 1
+            header.time = time
+            header.isForEveryHost = destination == .everyHost
+            // Sound: the ranges were checked above, and nothing keeps the pointers.
+            unsafe buffer.withUnsafeMutableBytes { all in
+                let head = unsafe UnsafeMutableRawBufferPointer(rebasing: all[..<DatagramFormat.headerBytes])
+                var output = unsafe OutputRawSpan(buffer: head, initializedCount: 0)
+                header.encode(to: &output)
+                let headerBytes = unsafe output.finalize(for: head)
+                precondition(headerBytes == DatagramFormat.headerBytes)
+                let records = unsafe UnsafeMutableRawBufferPointer(rebasing: all[DatagramFormat.headerBytes...].prefix(recordBytes))
+                let nonce = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.nonceOffset...].prefix(DatagramFormat.nonceBytes))
+                do {
+                    let box = try unsafe AES.GCM.seal(
+                        UnsafeRawBufferPointer(records), using: key, nonce: AES.GCM.Nonce(data: nonce),
+                        authenticating: authenticated(RawSpan(_unsafeBytes: head), for: destination))
+                    unsafe all[DatagramFormat.headerBytes...].copyBytes(from: box.ciphertext)
+                    unsafe all[(byteCount - DatagramFormat.tagBytes)...].copyBytes(from: box.tag)
+                } catch {
+                    preconditionFailure("AES-GCM refuses a 32-byte key or a 12-byte nonce: \(error)")
+                }
+            }
+            return byteCount
+        }
+    }
+
+    /// Where an accepted datagram came from.
+    package struct DatagramOrigin: Sendable {
+        package let header: DatagramHeader
+        /// The index of the domain in the list that the opener has.
+        package let domain: Int
+        /// A key that not everyone knows sealed it.
+        package let isAuthenticated: Bool
+    }
+
+    /// Opens datagrams of one's own domains, each once. For one thread at a time.
+    ///
+    /// What it remembers is bounded: `sessionsMax` sessions of about 500 bytes. Only who has a key can make it remember one. A session is
+    /// forgotten when its last datagram has been out of the clock bound for as long again, so that none of its datagrams can come a second
+    /// time.
+    package struct Opener: ~Copyable {
+        package static let sessionsMax = 8192
+
+        private struct Acceptance {
+            let domain: Int
+            let hint: UInt32
+            let key: DomainKey
+        }
+
+        private struct Session {
+            let acceptance: Int
+            let key: SymmetricKey
+            var window = ReplayWindow()
+            /// The latest time that one of its datagrams had.
+            var time: UInt64
+        }
+
+        private let host: Destination
+        private let domains: [Domain]
+        private let acceptances: [Acceptance]
+        private let start: UInt64
+        private let clockBound: UInt64
+        private var sessions: [SessionID: Session] = [:]
+        /// By the cause's raw value.
+        private var rejections = [UInt64](repeating: 0, count: DatagramRejection.allCases.count)
+        package private(set) var accepted: UInt64 = 0
+
+        /// `host`: our name, canonical. `start`: the time now. A datagram that was sealed earlier is refused: those that were accepted
+        /// before a restart could come again, and nothing remembers them. `clockBound`: by how many nanoseconds a sender's clock may
+        /// differ from ours.
+        package init(host: String, domains: [Domain], start: UInt64, clockBound: UInt64) {
+            self.host = .host(host)
+            self.domains = domains
+            self.start = start
+            self.clockBound = clockBound
+            acceptances = domains.indices.flatMap { index in
+                domains[index].accepted.map { Acceptance(domain: index, hint: domains[index].hint(for: $0), key: $0) }
+            }
+        }
+
+        /// How many datagrams were dropped for this cause.
+        package func count(of rejection: DatagramRejection) -> UInt64 { rejections[Int(rejection.rawValue)] }
+
+        package var sessionCount: Int { sessions.count }
+
+        /// Checks a datagram by all rules of the format, and gives each of its records to `body`. Returns how many there were. Else it
+        /// throws the cause, has counted it, and `body` was not called. What has the right tag counts as seen, whatever is in it.
+        @discardableResult
+        package mutating func open(
+            _ datagram: RawSpan, now: UInt64,
+            _ body: (_ origin: DatagramOrigin, _ record: RecordHeader, _ name: RawSpan, _ payload: RawSpan) -> Void
+        ) throws(DatagramRejection) -> Int {
+            do throws(DatagramRejection) {
+                let header = try DatagramHeader(datagram: datagram)
+                try checkTime(of: header, now: now)
+                let (records, origin) = try openRecords(of: datagram, header, now: now)
+                let count = try Records.read(records.bytes) { body(origin, $0, $1, $2) }
+                accepted += 1
+                return count
+            } catch {
+                rejections[Int(error.rawValue)] += 1
+                throw error
+            }
+        }
+
+        private func checkTime(of header: DatagramHeader, now: UInt64) throws(DatagramRejection) {
+            let difference = header.time > now ? header.time - now : now - header.time
+            guard difference <= clockBound else { throw .badTime }
+            guard header.time >= start else { throw .beforeStart }
+        }
+
+        /// Rules 3 to 5, and the window.
+        private mutating func openRecords(
+            of datagram: RawSpan, _ header: DatagramHeader, now: UInt64
+        ) throws(DatagramRejection) -> (Data, DatagramOrigin) {
+            if let session = sessions[header.session] {
+                let acceptance = acceptances[session.acceptance]
+                guard acceptance.key.id == header.key, acceptance.hint == header.domain else { throw .unknownKey }
+                switch session.window.verdict(on: header.counter) {
+                case .new: break
+                case .seen: throw .seen
+                case .tooOld: throw .tooOld
+                }
+                guard let records = decrypt(datagram, header, using: session.key) else { throw .badTag }
+                sessions[header.session]!.window.mark(header.counter)
+                sessions[header.session]!.time = max(session.time, header.time)
+                return (records, origin(of: header, acceptance))
+            }
+            // Two keys may have the same id, by chance: one in four billion.
+            var knowsKey = false
+            for (index, acceptance) in acceptances.enumerated() where acceptance.key.id == header.key && acceptance.hint == header.domain {
+                knowsKey = true
+                let key = domains[acceptance.domain].sessionKey(for: header.session, of: acceptance.key)
+                guard let records = decrypt(datagram, header, using: key) else { continue }
+                try makeRoom(now: now)
+                var session = Session(acceptance: index, key: key, time: header.time)
+                session.window.mark(header.counter)
+                sessions[header.session] = session
+                return (records, origin(of: header, acceptance))
+            }
+            throw knowsKey ? .badTag : .unknownKey
+        }
+
+        private func origin(of header: DatagramHeader, _ acceptance: Acceptance) -> DatagramOrigin {
+            DatagramOrigin(header: header, domain: acceptance.domain, isAuthenticated: !acceptance.key.isPublic)
+        }
+
+        private func decrypt(_ datagram: RawSpan, _ header: DatagramHeader, using key: SymmetricKey) -> Data? {
+            let destination = header.isForEveryHost ? Destination.everyHost : host
+            let data = authenticated(datagram.extracting(first: DatagramFormat.headerBytes), for: destination)
+            // A box as swift-crypto has it: the nonce, the records, the tag.
+            var box = Data(capacity: datagram.byteCount)
+            // Sound: the bytes are copied.
+            for part in [
+                DatagramFormat.nonceOffset..<DatagramFormat.nonceOffset + DatagramFormat.nonceBytes,
+                DatagramFormat.headerBytes..<datagram.byteCount,
+            ] {
+                unsafe datagram.extracting(part).withUnsafeBytes { unsafe box.append(contentsOf: $0) }
+            }
+            return try? AES.GCM.open(AES.GCM.SealedBox(combined: box), using: key, authenticating: data)
+        }
+
+        private mutating func makeRoom(now: UInt64) throws(DatagramRejection) {
+            guard sessions.count >= Opener.sessionsMax else { return }
+            let (oldest, underflows) = now.subtractingReportingOverflow(2 * clockBound)
+            if !underflows { sessions = sessions.filter { $0.value.time >= oldest } }
+            guard sessions.count < Opener.sessionsMax else { throw .tooManySessions }
+        }
+    }
+#endif
