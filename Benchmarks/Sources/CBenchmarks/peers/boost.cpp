@@ -63,8 +63,9 @@ extern "C" const bench_peer bench_boost = {
     "boost-queue",
     "Boost.Interprocess message_queue of 1024, one priority; polling: try_send, try_receive",
 #if defined(BENCH_BOOST)
-    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel,
+    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel, {}, nullptr,
 #else
-    "apt-get install libboost-dev, then swift build --traits Boost", true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+    "apt-get install libboost-dev, then swift build --traits Boost", true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, {},
+    nullptr,
 #endif
 };
