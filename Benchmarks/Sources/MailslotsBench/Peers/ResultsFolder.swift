@@ -56,12 +56,20 @@ struct ResultsFolder {
     /// Draws report.html. False: it cannot be drawn here; why is said on standard error, by who draws.
     func draw() -> Bool {
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../report").standardizedFileURL
-        let python = Process()
-        python.executableURL = URL(filePath: "/usr/bin/env")
-        python.arguments = ["python3", script.path, url.path]
-        python.standardOutput = FileHandle.standardError
-        guard (try? python.run()) != nil else { return false }
-        python.waitUntilExit()
-        return python.terminationStatus == 0
+        // A python3 that comes first in the path may not be the one that Debian's matplotlib is for.
+        let pythons = ["python3", "/usr/bin/python3"]
+        let python = pythons.first { run([$0, "-c", "import matplotlib"], errors: .nullDevice) } ?? pythons[0]
+        return run([python, script.path, url.path], errors: .standardError)
+    }
+
+    private func run(_ command: [String], errors: FileHandle) -> Bool {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = command
+        process.standardOutput = FileHandle.standardError
+        process.standardError = errors
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
     }
 }
