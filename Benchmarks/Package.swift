@@ -18,7 +18,10 @@ let package = Package(
     targets: [
         .target(
             name: "CBenchmarks",
-            dependencies: [.product(name: "CMailslots", package: "Mailslots")],
+            dependencies: [
+                .product(name: "CMailslots", package: "Mailslots"),
+                .product(name: "CMailslotsWin32", package: "Mailslots"),
+            ],
             cSettings: [
                 .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"),
                 .define("BENCH_ZEROMQ", .when(traits: ["ZeroMQ"])),

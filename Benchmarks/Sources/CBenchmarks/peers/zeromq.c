@@ -26,10 +26,11 @@ static bool open_end(bench_channel *channel, bench_end which)
     char address[96];
     snprintf(address, sizeof address, "ipc://@%s", channel->name);
     int messages = BENCH_PEER_CAPACITY;
-    int now = 0;
+    // Long enough for what is still on its way when a writer closes right after it has sent.
+    int linger_ms = 1000;
     zmq_setsockopt(end->socket, ZMQ_SNDHWM, &messages, sizeof messages);
     zmq_setsockopt(end->socket, ZMQ_RCVHWM, &messages, sizeof messages);
-    zmq_setsockopt(end->socket, ZMQ_LINGER, &now, sizeof now);
+    zmq_setsockopt(end->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
     return (which == BENCH_READER ? zmq_bind(end->socket, address) : zmq_connect(end->socket, address)) == 0;
 }
 
