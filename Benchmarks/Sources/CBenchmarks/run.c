@@ -85,6 +85,7 @@ bool bench_run_reset(bench_run *run)
     run->killed_by = 0;
     run->arrived = 0;
     run->acknowledged = 0;
+    run->warm_ticks = 0;
     run->announcers = 0;
     run->announced = 0;
     for (int i = 0; i < 2; i++) {

@@ -88,6 +88,8 @@ typedef struct bench_run {
     // Between the sides.
     uint32_t arrived;
     uint32_t acknowledged;
+    /// From when on messages count, in ticks, where the writer has the clock.
+    uint64_t warm_ticks;
     /// Writers that have announced their last message, and how many messages all those have sent.
     uint32_t announcers;
     uint64_t announced;

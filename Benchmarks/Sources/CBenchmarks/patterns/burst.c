@@ -14,11 +14,12 @@ void bench_peer_burst_first(bench_run *run)
     bench_meet(run);
     bench_work_begins(run, BENCH_WRITER);
     bench_span span = bench_begin(run);
-    uint64_t sent = 0;
+    run->warm_ticks = span.warm; // with the message, which publishes it
+    uint64_t sent = 0, samples = 0;
     for (bool last = false; !last;) {
         bench_wait_until(run, bench_ticks() + asleep);
         uint64_t began = bench_ticks();
-        last = bench_is_over(span, began, sent / run->burst);
+        last = bench_is_over(span, began, began >= span.warm ? samples++ : 0);
         if (last) bench_announce_last(run, sent + run->burst);
         bench_put(bytes, began);
         for (uint32_t i = 0; i < run->burst; i++, sent++) bench_send(run, &channel, bytes);
@@ -40,14 +41,14 @@ void bench_peer_burst_second(bench_run *run)
     unsigned char bytes[BENCH_PEER_BYTES_MAX] = {0};
     bench_meet(run);
     bench_work_begins(run, BENCH_READER);
-    uint64_t warm = bench_begin(run).warm, received = 0;
+    uint64_t received = 0;
     for (bool last = false; !last;) {
         uint64_t asked = bench_ticks();
         bench_receive(run, &channel, bytes);
         uint64_t now = bench_ticks(), began = bench_get(bytes);
         received++;
         last = bench_was_last(run, received, now - asked);
-        if (began >= warm && !last) bench_keep_sample(run, now - began);
+        if (began >= run->warm_ticks && !last) bench_keep_sample(run, now - began);
         __atomic_store_n(&run->acknowledged, (uint32_t)received, __ATOMIC_RELEASE);
     }
     bench_work_ends(run, BENCH_READER);

@@ -19,7 +19,7 @@ struct PeersCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Only these, by the names that --list says. CMailslots is always measured.")
     var only: [String] = []
 
-    @Option(parsing: .upToNextOption, help: "Only patterns whose name begins so, as in: round-trip paced-10000.")
+    @Option(parsing: .upToNextOption, help: "Only these patterns, by the names that --list says, or by how they begin, as in: round-trip paced-10000.")
     var patterns: [String] = []
 
     @Option(help: "The folder for the results. Default: results-DATE-TIME here.")
@@ -58,7 +58,11 @@ struct PeersCommand: ParsableCommand {
     private var selectedPatterns: [PeerPattern] {
         patterns.isEmpty
             ? PeerPattern.all.filter { $0.isQuick || !extent.quick }
-            : PeerPattern.all.filter { pattern in patterns.contains { pattern.id.hasPrefix($0) } }
+            : PeerPattern.all.filter { pattern in
+                patterns.contains { chosen in
+                    pattern.id == chosen || pattern.id.hasPrefix(chosen) && !PeerPattern.all.contains { $0.id == chosen }
+                }
+            }
     }
 
     func run() throws {
