@@ -27,7 +27,10 @@ struct Machine {
         ].compactMap { name, value in value.map { Fact(name: name, value: $0) } }
     }
 
-    private var model: String { Self.field("model name", of: "/proc/cpuinfo") ?? Self.field("CPU implementer", of: "/proc/cpuinfo") ?? "processor unknown" }
+    private var model: String {
+        let names = ["model name", "CPU implementer"].lazy.compactMap { Self.field($0, of: "/proc/cpuinfo") }
+        return names.first ?? "processor unknown"
+    }
     private var kernel: String { Self.text("/proc/sys/kernel/osrelease") ?? "kernel unknown" }
 
     private func governor(_ cpu: UInt32) -> String {

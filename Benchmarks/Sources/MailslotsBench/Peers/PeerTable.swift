@@ -44,7 +44,8 @@ struct PeerTable {
         guard !lines.isEmpty else { return }
         print("\n\(pattern.title)")
         print("  timed: \(pattern.timed)")
-        print(columns("", "p50 ns", "(least to greatest)", "p99 ns", "p99.9 ns", "M/s", pattern.charged == .all ? "CPU ns" : "its CPU", "calls", "CMailslots is"))
+        let cpu = pattern.charged == .all ? "CPU ns" : "its CPU"
+        print(columns("", "p50 ns", "(least to greatest)", "p99 ns", "p99.9 ns", "M/s", cpu, "calls", "CMailslots is"))
         for line in lines { print(text(line)) }
         // Of references it is of no interest where they are not.
         let references = Set(results.contenders.filter { $0.role == .reference }.map(\.name))

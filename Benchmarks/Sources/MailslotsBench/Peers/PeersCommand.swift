@@ -19,7 +19,9 @@ struct PeersCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Only these, by the names that --list says. CMailslots is always measured.")
     var only: [String] = []
 
-    @Option(parsing: .upToNextOption, help: "Only these patterns, by the names that --list says, or by how they begin, as in: round-trip paced-10000.")
+    @Option(
+        parsing: .upToNextOption,
+        help: "Only these patterns, by the names that --list says, or by how they begin, as in: round-trip paced-10000.")
     var patterns: [String] = []
 
     @Option(help: "The folder for the results. Default: results-DATE-TIME here.")

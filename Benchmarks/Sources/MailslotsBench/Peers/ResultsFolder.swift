@@ -55,7 +55,7 @@ struct ResultsFolder {
 
     /// Draws report.html. False: it cannot be drawn here; why is said on standard error, by who draws.
     func draw() -> Bool {
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../report").standardizedFileURL
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../Report").standardizedFileURL
         // A python3 that comes first in the path may not be the one that Debian's matplotlib is for.
         let pythons = ["python3", "/usr/bin/python3"]
         let python = pythons.first { run([$0, "-c", "import matplotlib"], errors: .nullDevice) } ?? pythons[0]
