@@ -96,6 +96,13 @@ final class Run {
         guard body() else { throw BenchmarkFailure.sideFailed(peer.name, line: run.pointee.failed_line) }
     }
 
+    /// Throws unless all messages arrive once, whole and in order.
+    func check(_ peer: Peer, messageBytes: UInt32, polls: Bool) throws {
+        try withChannels(peer, Load(messageBytes: messageBytes), polls: polls) {
+            bench_run_sides(run, bench_peer_check_first, bench_peer_check_second)
+        }
+    }
+
     /// As `samples`, through a peer's channels; and which part of the messages was lost, 0 to 1.
     func samples(_ peer: Peer, _ load: Load, polls: Bool, _ first: Side, _ second: Side) throws -> (samples: Samples, lost: Double) {
         try withChannels(peer, load, polls: polls) { bench_run_sides(run, first, second) }

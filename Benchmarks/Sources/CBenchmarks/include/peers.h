@@ -53,7 +53,7 @@ typedef struct bench_peer {
     const char *name;
     /// How it is set, in a line.
     const char *settings;
-    /// What to do to have it measured; NULL: nothing, it is here. If not, there are no functions.
+    /// What to do to have it measured; NULL: nothing, it is here. If not, there may be no functions.
     const char *missing;
     /// It can poll.
     bool polls;
@@ -69,6 +69,10 @@ typedef struct bench_peer {
     void (*close)(bench_channel *channel, bench_end end);
     /// In the process that made it, when both sides have ended. NULL: nothing is left.
     void (*remove)(bench_channel *channel);
+    /// It has no messages of 0 bytes.
+    bool never_empty;
+    /// Looks for the programs that it starts, before anything else; the answer becomes `missing`. NULL: it starts none.
+    const char *(*look)(void);
 } bench_peer;
 
 /// Our own mailslot.

@@ -2,7 +2,8 @@
 
 #include "peer.h"
 
-#if defined(BENCH_BOOST)
+#if __has_include(<boost/interprocess/ipc/message_queue.hpp>)
+#define HAS_BOOST 1
 
 #include <boost/interprocess/ipc/message_queue.hpp>
 #include <memory>
@@ -62,9 +63,10 @@ void remove_channel(bench_channel *channel) { message_queue::remove(channel->nam
 extern "C" const bench_peer bench_boost = {
     "boost-queue",
     "Boost.Interprocess message_queue of 1024, one priority; polling: try_send, try_receive",
-#if defined(BENCH_BOOST)
-    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel,
+#if defined(HAS_BOOST)
+    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel, false, nullptr,
 #else
-    "apt-get install libboost-dev, then swift build --traits Boost", true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+    BENCH_BUILT_WITHOUT("libboost-dev"), true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+    false, nullptr,
 #endif
 };

@@ -2,7 +2,9 @@
 
 #include "peer.h"
 
-#if defined(BENCH_NNG)
+#if __has_include(<nng/nng.h>)
+#define HAS_NNG 1
+#pragma comment(lib, "nng")
 
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
@@ -62,12 +64,12 @@ const bench_peer bench_nng = {
     .settings = "push0 and pull0, buffers of 1024 where the version has them; threads of its own do the transfer",
     // Who polls would keep the library's own threads off the CPU that all are pinned to.
     .polls = false,
-#if defined(BENCH_NNG)
+#if defined(HAS_NNG)
     .open = open_end,
     .send = send_message,
     .receive = receive_message,
     .close = close_end,
 #else
-    .missing = "apt-get install libnng-dev, then swift build --traits Nng",
+    .missing = BENCH_BUILT_WITHOUT("libnng-dev"),
 #endif
 };
