@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#define BENCH_REQUIRE(run, condition)                          \
-    do {                                                       \
-        if (!(condition)) bench_fail(run, (uint32_t)__LINE__); \
+#define BENCH_REQUIRE(run, condition)                                      \
+    do {                                                                   \
+        if (!(condition)) bench_fail(run, (uint32_t)__LINE__, #condition); \
     } while (0)
 
 static inline void bench_pause(void)

@@ -57,7 +57,9 @@ static bool make(bench_channel *channel)
         BENCH_AERON_PREFIX "/bin/aeronmd", option, "-Daeron.threading.mode=SHARED", "-Daeron.dir.delete.on.start=true",
         "-Daeron.dir.delete.on.shutdown=true", NULL,
     };
-    return bench_server_start(&server, arguments, answers);
+    if (!bench_server_start(&server, arguments, answers)) return false;
+    channel->server = server.process;
+    return true;
 }
 
 static void remove_channel(bench_channel *channel)
@@ -170,6 +172,13 @@ static const char *look(void)
     return bench_server_is_installed(BENCH_AERON_PREFIX "/bin/aeronmd") ? NULL : "Aeron's prefix has no bin/aeronmd";
 }
 
+static const char *version(void)
+{
+    static char text[48];
+    snprintf(text, sizeof text, "%d.%d.%d", aeron_version_major(), aeron_version_minor(), aeron_version_patch());
+    return text;
+}
+
 #endif
 
 const bench_peer bench_aeron = {
@@ -183,6 +192,7 @@ const bench_peer bench_aeron = {
     .receive = receive_message,
     .close = close_end,
     .remove = remove_channel,
+    .version = version,
     .look = look,
 #else
     .missing = "build Aeron's C client, and build again with MAILSLOTS_AERON_PREFIX=its prefix",

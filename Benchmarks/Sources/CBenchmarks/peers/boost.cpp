@@ -6,6 +6,7 @@
 #define HAS_BOOST 1
 
 #include <boost/interprocess/ipc/message_queue.hpp>
+#include <boost/version.hpp>
 #include <memory>
 #include <new>
 
@@ -56,6 +57,8 @@ void close_end(bench_channel *channel, bench_end) { delete queue_of(channel); }
 
 void remove_channel(bench_channel *channel) { message_queue::remove(channel->name); }
 
+const char *version() { return BOOST_LIB_VERSION; }
+
 }
 
 #endif
@@ -64,9 +67,9 @@ extern "C" const bench_peer bench_boost = {
     "boost-queue",
     "Boost.Interprocess message_queue of 1024, one priority; polling: try_send, try_receive",
 #if defined(HAS_BOOST)
-    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel, false, nullptr,
+    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel, {}, version, nullptr,
 #else
     BENCH_BUILT_WITHOUT("libboost-dev"), true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-    false, nullptr,
+    {}, nullptr, nullptr,
 #endif
 };

@@ -49,9 +49,10 @@ static bool answers(void)
 
 static bool make(bench_channel *channel)
 {
-    (void)channel;
     const char *const arguments[] = {"iox-roudi", "-m", "off", "-l", "off", "-k", "1", NULL};
-    return bench_server_start(&server, arguments, answers);
+    if (!bench_server_start(&server, arguments, answers)) return false;
+    channel->server = server.process;
+    return true;
 }
 
 static void remove_channel(bench_channel *channel)
@@ -149,6 +150,8 @@ static void close_end(bench_channel *channel, bench_end which)
 
 static const char *look(void) { return bench_server_is_installed("iox-roudi") ? NULL : "apt-get install iceoryx"; }
 
+static const char *version(void) { return bench_server_version("iox-roudi --version", "version: "); }
+
 #endif
 
 const bench_peer bench_iceoryx = {
@@ -162,6 +165,8 @@ const bench_peer bench_iceoryx = {
     .receive = receive_message,
     .close = close_end,
     .remove = remove_channel,
+    .limits = {.no_reopening = "RouDi has 512 places for publishers, and clears what they left every 100 ms"},
+    .version = version,
     .look = look,
 #else
     .missing = BENCH_BUILT_WITHOUT("iceoryx libiceoryx-binding-c-dev"),

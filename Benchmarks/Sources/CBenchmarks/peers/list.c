@@ -19,18 +19,25 @@
     PEER(bench_iceoryx)        \
     PEER(bench_aeron)          \
     PEER(bench_redis)          \
-    PEER(bench_nats)           \
-    PEER(bench_win32)
+    PEER(bench_nats)
+
+#define REFERENCES(PEER)   \
+    PEER(bench_cache_line) \
+    PEER(bench_futex)      \
+    PEER(bench_bare)
 
 #define DECLARE(peer) extern const bench_peer peer;
 #define ADDRESS(peer) &peer,
 #define ONE(peer) +1
 
 extern const bench_peer bench_mailslot;
+extern const bench_peer bench_win32;
 PEERS(DECLARE)
+REFERENCES(DECLARE)
 
 enum { COUNT = 0 PEERS(ONE) };
 static const bench_peer *const built[COUNT] = {PEERS(ADDRESS)};
+static const bench_peer *const references[] = {REFERENCES(ADDRESS)};
 
 /// As built, and with what was found here.
 static bench_peer peers[COUNT];
@@ -44,6 +51,7 @@ static void look_for_all(void)
 }
 
 const bench_peer *bench_peer_ours(void) { return &bench_mailslot; }
+const bench_peer *bench_peer_win32(void) { return &bench_win32; }
 
 uint32_t bench_peer_count(void) { return COUNT; }
 
@@ -53,3 +61,7 @@ const bench_peer *bench_peer_at(uint32_t number)
     pthread_once(&once, look_for_all);
     return &peers[number];
 }
+
+uint32_t bench_reference_count(void) { return sizeof references / sizeof references[0]; }
+
+const bench_peer *bench_reference_at(uint32_t number) { return references[number]; }

@@ -39,7 +39,6 @@ static bool answers(void) { return bench_port_answers(server.port); }
 
 static bool make(bench_channel *channel)
 {
-    (void)channel;
     char port[8];
     if (server.users == 0) {
         server.port = bench_free_port();
@@ -47,7 +46,9 @@ static bool make(bench_channel *channel)
     }
     snprintf(port, sizeof port, "%u", server.port);
     const char *const arguments[] = {"nats-server", "--addr", "127.0.0.1", "--port", port, NULL};
-    return server.port != 0 && bench_server_start(&server, arguments, answers);
+    if (server.port == 0 || !bench_server_start(&server, arguments, answers)) return false;
+    channel->server = server.process;
+    return true;
 }
 
 static void remove_channel(bench_channel *channel)
@@ -102,6 +103,13 @@ static void close_end(bench_channel *channel, bench_end which)
 
 static const char *look(void) { return bench_server_is_installed("nats-server") ? NULL : "apt-get install nats-server"; }
 
+static const char *version(void)
+{
+    static char text[80];
+    snprintf(text, sizeof text, "%s, its C client %s", bench_server_version("nats-server --version", ": v"), nats_GetVersion());
+    return text;
+}
+
 #endif
 
 const bench_peer bench_nats = {
@@ -109,7 +117,6 @@ const bench_peer bench_nats = {
     .settings = "own server on the loopback address, natsOptions_SetSendAsap; threads of its own do the transfer",
     // Who polls would keep the library's own threads, and the server, off a CPU.
     .polls = false,
-    .loses = true,
 #if defined(HAS_NATS)
     .make = make,
     .open = open_end,
@@ -117,6 +124,7 @@ const bench_peer bench_nats = {
     .receive = receive_message,
     .close = close_end,
     .remove = remove_channel,
+    .version = version,
     .look = look,
 #else
     .missing = BENCH_BUILT_WITHOUT("libnats-dev nats-server"),

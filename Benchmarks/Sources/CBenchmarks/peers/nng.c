@@ -63,6 +63,8 @@ const bench_peer bench_nng = {
     .send = send_message,
     .receive = receive_message,
     .close = close_end,
+    .limits = {.one_writer = "a pair socket has one other end"},
+    .version = nng_version,
 #else
     .missing = BENCH_BUILT_WITHOUT("libnng-dev"),
 #endif

@@ -31,13 +31,14 @@ static bool answers(void)
 
 static bool make(bench_channel *channel)
 {
-    (void)channel;
     if (server.users == 0) snprintf(socket_path, sizeof socket_path, "/dev/shm/bench.%ld.redis", (long)getpid());
     const char *const arguments[] = {
         "redis-server", "--port", "0", "--unixsocket", socket_path, "--unixsocketperm", "700", "--save", "", "--appendonly", "no",
         "--client-output-buffer-limit", "pubsub 0 0 0", "--dir", "/dev/shm", NULL,
     };
-    return bench_server_start(&server, arguments, answers);
+    if (!bench_server_start(&server, arguments, answers)) return false;
+    channel->server = server.process;
+    return true;
 }
 
 static void remove_channel(bench_channel *channel)
@@ -110,6 +111,14 @@ static const char *look(void)
     return bench_server_is_installed("redis-server") ? NULL : "apt-get install redis-server";
 }
 
+static const char *version(void)
+{
+    static char text[80];
+    snprintf(text, sizeof text, "%s, hiredis %d.%d.%d", bench_server_version("redis-server --version", "v="), HIREDIS_MAJOR, HIREDIS_MINOR,
+        HIREDIS_PATCH);
+    return text;
+}
+
 #endif
 
 const bench_peer bench_redis = {
@@ -123,6 +132,7 @@ const bench_peer bench_redis = {
     .receive = receive_message,
     .close = close_end,
     .remove = remove_channel,
+    .version = version,
     .look = look,
 #else
     .missing = BENCH_BUILT_WITHOUT("libhiredis-dev redis-server"),

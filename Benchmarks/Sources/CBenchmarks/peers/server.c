@@ -30,6 +30,21 @@ bool bench_server_is_installed(const char *program)
     return access(program, X_OK) == 0;
 }
 
+const char *bench_server_version(const char *command, const char *before)
+{
+    static char line[256];
+    FILE *out = popen(command, "re");
+    const char *version = NULL;
+    while (out != NULL && version == NULL && fgets(line, sizeof line, out) != NULL) {
+        version = strstr(line, before);
+        if (version == NULL) continue;
+        version += strlen(before);
+        line[(size_t)(version - line) + strcspn(version, " \n")] = 0;
+    }
+    if (out != NULL) pclose(out);
+    return version == NULL ? "?" : version;
+}
+
 static void sleep_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
 
 static pid_t start(const char *const arguments[])

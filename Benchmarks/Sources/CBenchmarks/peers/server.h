@@ -17,6 +17,9 @@ typedef struct bench_server {
 /// A program of this name is in PATH or in /usr/sbin.
 bool bench_server_is_installed(const char *program);
 
+/// What `command` prints behind `before`, up to the next space or the line's end; "?" if it does not.
+const char *bench_server_version(const char *command, const char *before);
+
 /// What `arguments` say, the program first, NULL last, unless it runs. It hears nothing, is not heard, runs on any CPU, and does not
 /// outlive this process. True when `answers` says so; false, and nothing runs, if that takes longer than 10 s or the program ends.
 bool bench_server_start(bench_server *server, const char *const arguments[], bool (*answers)(void));

@@ -1,40 +1,40 @@
-// Ourselves, by the calls of Windows that CMailslotsWin32 has: what a program ported from there pays.
+// The calls of Windows on top of our mailslots, as a program from there uses them.
 
 #include "peer.h"
 
-#include <stdio.h>
 #include <windows.h>
+
+static const char *path(const bench_channel *channel, char *text, size_t capacity)
+{
+    snprintf(text, capacity, "\\\\.\\mailslot\\%s", channel->name);
+    return text;
+}
 
 static bool open_end(bench_channel *channel, bench_end end)
 {
-    char name[96];
-    snprintf(name, sizeof name, "\\\\.\\mailslot\\%s", channel->name);
-    DWORD patience = channel->polls ? 0 : MAILSLOT_WAIT_FOREVER;
-    HANDLE handle = end == BENCH_READER
-        ? CreateMailslotA(name, BENCH_PEER_BYTES_MAX, patience, NULL)
-        : CreateFileA(name, GENERIC_WRITE, FILE_SHARE_READ, NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
-    channel->end = handle;
-    return handle != INVALID_HANDLE_VALUE;
-}
-
-static bench_moved moved(bool done, DWORD count, uint32_t expected, DWORD nothing)
-{
-    if (done) return count == expected ? BENCH_MOVED : BENCH_FAILED;
-    return GetLastError() == nothing ? BENCH_NOTHING : BENCH_FAILED;
+    char text[96];
+    setenv("MAILSLOT_WIN32_CELLS", "1024", 1);
+    path(channel, text, sizeof text);
+    channel->end = end == BENCH_READER
+        ? CreateMailslotA(text, BENCH_PEER_BYTES_MAX, channel->polls ? 0 : MAILSLOT_WAIT_FOREVER, NULL)
+        : CreateFileA(text, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+    return channel->end != INVALID_HANDLE_VALUE;
 }
 
 static bench_moved send_message(bench_channel *channel, const void *bytes)
 {
     DWORD written;
-    bool done = WriteFile(channel->end, bytes, channel->message_bytes, &written, NULL);
-    return moved(done, written, channel->message_bytes, ERROR_NOT_ENOUGH_QUOTA);
+    if (!WriteFile(channel->end, bytes, channel->message_bytes, &written, NULL))
+        return GetLastError() == ERROR_NOT_ENOUGH_QUOTA ? BENCH_NOTHING : BENCH_FAILED;
+    return written == channel->message_bytes ? BENCH_MOVED : BENCH_FAILED;
 }
 
 static bench_moved receive_message(bench_channel *channel, void *bytes)
 {
     DWORD received;
-    bool done = ReadFile(channel->end, bytes, BENCH_PEER_BYTES_MAX, &received, NULL);
-    return moved(done, received, channel->message_bytes, ERROR_SEM_TIMEOUT);
+    if (!ReadFile(channel->end, bytes, BENCH_PEER_BYTES_MAX, &received, NULL))
+        return GetLastError() == ERROR_SEM_TIMEOUT ? BENCH_NOTHING : BENCH_FAILED;
+    return received == channel->message_bytes ? BENCH_MOVED : BENCH_FAILED;
 }
 
 static void close_end(bench_channel *channel, bench_end end)
@@ -43,12 +43,15 @@ static void close_end(bench_channel *channel, bench_end end)
     CloseHandle(channel->end);
 }
 
+static void remove_channel(bench_channel *channel) { bench_peer_ours()->remove(channel); }
+
 const bench_peer bench_win32 = {
-    .name = "win32-calls",
-    .settings = "our CMailslotsWin32: CreateMailslot, ReadFile, WriteFile, 8192 messages; polling: a read time-out of 0",
+    .name = "CMailslotsWin32",
+    .settings = "CreateMailslot, ReadFile, WriteFile; MAILSLOT_WIN32_CELLS=1024; polling: a read time-out of 0",
     .polls = true,
     .open = open_end,
     .send = send_message,
     .receive = receive_message,
     .close = close_end,
+    .remove = remove_channel,
 };

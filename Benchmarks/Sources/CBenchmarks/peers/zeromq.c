@@ -28,10 +28,11 @@ static bool open_end(bench_channel *channel, bench_end which)
     char address[96];
     snprintf(address, sizeof address, "ipc://@%s", channel->name);
     int messages = BENCH_PEER_CAPACITY;
-    int now = 0;
+    // Long enough for what is still on its way when a writer closes right after it has sent.
+    int linger_ms = 1000;
     zmq_setsockopt(end->socket, ZMQ_SNDHWM, &messages, sizeof messages);
     zmq_setsockopt(end->socket, ZMQ_RCVHWM, &messages, sizeof messages);
-    zmq_setsockopt(end->socket, ZMQ_LINGER, &now, sizeof now);
+    zmq_setsockopt(end->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
     return (which == BENCH_READER ? zmq_bind(end->socket, address) : zmq_connect(end->socket, address)) == 0;
 }
 
@@ -54,6 +55,15 @@ static void close_end(bench_channel *channel, bench_end which)
     free(end);
 }
 
+static const char *version(void)
+{
+    static char text[32];
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
+    return text;
+}
+
 #endif
 
 const bench_peer bench_zeromq = {
@@ -66,6 +76,7 @@ const bench_peer bench_zeromq = {
     .send = send_message,
     .receive = receive_message,
     .close = close_end,
+    .version = version,
 #else
     .missing = BENCH_BUILT_WITHOUT("libzmq3-dev"),
 #endif
