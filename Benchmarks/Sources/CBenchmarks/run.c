@@ -3,6 +3,9 @@
 #include "sides.h"
 
 #include <errno.h>
+#if defined(__GLIBC__)
+#include <gnu/libc-version.h>
+#endif
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -79,6 +82,7 @@ bool bench_run_reset(bench_run *run)
     memset(run->cpu_ns, 0, sizeof run->cpu_ns);
     run->failed_line = 0;
     run->failed_condition = NULL;
+    run->killed_by = 0;
     run->arrived = 0;
     run->acknowledged = 0;
     run->announcers = 0;
@@ -230,8 +234,10 @@ static int place_of(const crew *crew, pid_t process)
     return -1;
 }
 
-static void remove_from(crew *crew, int place, int status)
+static void remove_from(bench_run *run, crew *crew, int place, int status)
 {
+    // Of a crew that is not good any more the others are killed by us.
+    if (crew->good && WIFSIGNALED(status)) run->killed_by = WTERMSIG(status);
     crew->processes[place] = -1;
     crew->left--;
     crew->good = crew->good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -245,7 +251,7 @@ bool bench_run_sides(bench_run *run, bench_side first, bench_side second)
         pid_t ended = wait_for_crew(&crew, &status);
         if (ended == 0) break;
         int place = ended < 0 ? -1 : place_of(&crew, ended);
-        if (place >= 0) remove_from(&crew, place, status);
+        if (place >= 0) remove_from(run, &crew, place, status);
     }
     if (!crew.good) bench_mailslot_remove(run);
     return crew.good;
@@ -280,7 +286,7 @@ bool bench_run_counting(bench_run *run, bench_side first, bench_side second)
         int place = place_of(&crew, task);
         if (WIFEXITED(status) || WIFSIGNALED(status)) {
             if (place < 0) continue;
-            remove_from(&crew, place, status);
+            remove_from(run, &crew, place, status);
             crew.good = crew.good && marks[place] == 2;
             continue;
         }
@@ -333,6 +339,17 @@ void bench_peer_remove(bench_run *run)
 // MARK: the machine
 
 const char *bench_compiler(void) { return __VERSION__; }
+
+const char *bench_c_library(void)
+{
+#if defined(__GLIBC__)
+    static char text[64];
+    snprintf(text, sizeof text, "glibc %s", gnu_get_libc_version());
+    return text;
+#else
+    return "not glibc";
+#endif
+}
 
 // MARK: clock
 

@@ -82,6 +82,8 @@ typedef struct bench_run {
     /// 0, or the line of the source on which a side gave up, and the condition that did not hold.
     uint32_t failed_line;
     const char *failed_condition;
+    /// 0, or the signal that ended the first side that was killed.
+    int32_t killed_by;
 
     // Between the sides.
     uint32_t arrived;
@@ -139,6 +141,7 @@ bool bench_may_use_cpu(uint32_t cpu);
 
 /// What this was compiled with.
 const char *bench_compiler(void);
+const char *bench_c_library(void);
 
 // MARK: the floor
 

@@ -100,9 +100,14 @@ const bench_peer *bench_peer_win32(void);
 uint32_t bench_peer_count(void);
 /// Every other peer, `number` below bench_peer_count().
 const bench_peer *bench_peer_at(uint32_t number);
+/// Who stands in for the peer of that name where a writer opens and closes for each message; NULL: it does so itself, or not at all.
+const bench_peer *bench_peer_reopened(const char *name);
 /// What no peer can beat, for scale: `number` below bench_reference_count().
 uint32_t bench_reference_count(void);
 const bench_peer *bench_reference_at(uint32_t number);
+/// Peers that fail on purpose: `number` below bench_broken_count().
+uint32_t bench_broken_count(void);
+const bench_peer *bench_broken_at(uint32_t number);
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,13 @@ typedef struct iceoryx_end {
 
 static bench_server server;
 
+/// Ends that this process has open.
+static unsigned ends;
+
+/// What exit() runs, and _exit(), by which sides end, does not: there the library tells RouDi that it leaves. RouDi would, at its own end,
+/// look for a process with that number, and end it.
+extern void __cxa_finalize(void *library);
+
 /// RouDi listens there for who registers.
 static bool answers(void)
 {
@@ -49,6 +56,8 @@ static bool answers(void)
 
 static bool make(bench_channel *channel)
 {
+    // Else sides would print at their end what this process has not printed yet.
+    fflush(NULL);
     const char *const arguments[] = {"iox-roudi", "-m", "off", "-l", "off", "-k", "1", NULL};
     if (!bench_server_start(&server, arguments, answers)) return false;
     channel->server = server.process;
@@ -105,6 +114,7 @@ static bool open_end(bench_channel *channel, bench_end which)
     cpu_set_t cpus = bench_unpin();
     iox_runtime_init(name);
     bench_pin(cpus);
+    ends++;
     return which == BENCH_READER ? open_subscriber(channel, end) : open_publisher(channel, end);
 }
 
@@ -146,6 +156,7 @@ static void close_end(bench_channel *channel, bench_end which)
     if (which == BENCH_READER) iox_sub_deinit(end->subscriber);
     else iox_pub_deinit(end->publisher);
     free(end);
+    if (--ends == 0) __cxa_finalize(NULL);
 }
 
 static const char *look(void) { return bench_server_is_installed("iox-roudi") ? NULL : "apt-get install iceoryx"; }

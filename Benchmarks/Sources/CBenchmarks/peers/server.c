@@ -52,8 +52,8 @@ static pid_t start(const char *const arguments[])
     pid_t parent = getpid();
     pid_t child = fork();
     if (child != 0) return child;
-    // With the driver, however it ends.
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // With the driver, however it ends; politely, for some then remove their files.
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(1);
     // What Swift's threads block, a server may wait for.
     sigset_t none;
@@ -78,7 +78,6 @@ static bool has_ended(bench_server *server)
 
 static void end(bench_server *server)
 {
-    // Politely at first, for some remove their files then.
     kill(server->process, SIGTERM);
     for (int i = 0; i < 500 && !has_ended(server); i++) sleep_ms(10);
     if (!has_ended(server)) {
