@@ -127,6 +127,13 @@ final class Run {
         var cpuNanoseconds: (writers: Double, reader: Double, servers: Double)
     }
 
+    /// Throws unless all messages arrive once, whole and in order.
+    func check(_ name: String, _ peer: UnsafePointer<bench_peer>, messageBytes: UInt32, polls: Bool) throws {
+        try withChannels(name, peer, Load(messageBytes: messageBytes), polls: polls) {
+            bench_run_sides(run, bench_peer_check_first, bench_peer_check_second)
+        }
+    }
+
     /// `peer` nil: the sides need no channel.
     func measure(
         _ name: String, _ peer: UnsafePointer<bench_peer>?, _ load: Load, polls: Bool, _ first: Side, _ second: Side?

@@ -202,6 +202,10 @@ void bench_peer_in_turn(bench_run *run);
 /// No peer: copies messages in and out as a ring would, one way. The second side only.
 void bench_memcpy_one_way(bench_run *run);
 
+/// Fails unless all messages arrive once, whole and in order; no bytes that are not theirs are written.
+void bench_peer_check_first(bench_run *run);
+void bench_peer_check_second(bench_run *run);
+
 // MARK: memory
 
 typedef struct bench_memory {

@@ -71,7 +71,7 @@ typedef struct bench_peer {
     const char *name;
     /// How it is set, in a line.
     const char *settings;
-    /// What to do to have it measured; NULL: nothing, it is here. If not, there are no functions.
+    /// What to do to have it measured; NULL: nothing, it is here. If not, there may be no functions.
     const char *missing;
     /// It can poll.
     bool polls;
@@ -90,6 +90,8 @@ typedef struct bench_peer {
     bench_limits limits;
     /// The version of the library or server; NULL: it is the kernel's.
     const char *(*version)(void);
+    /// Looks for the programs that it starts, before anything else; the answer becomes `missing`. NULL: it starts none.
+    const char *(*look)(void);
 } bench_peer;
 
 /// Our own C API, and the calls of Windows on top of it. The Swift API is among the Swift files.
