@@ -6,9 +6,11 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -70,20 +72,19 @@ static pid_t start(const char *const arguments[])
     _exit(127);
 }
 
-static bool has_ended(bench_server *server)
+static bool has_ended(const bench_server *server)
 {
-    // Who waits for sides may have waited for it too.
-    return waitpid(server->process, NULL, WNOHANG) != 0;
+    struct pollfd process = {.fd = server->handle, .events = POLLIN};
+    return poll(&process, 1, 0) > 0;
 }
 
 static void end(bench_server *server)
 {
-    kill(server->process, SIGTERM);
+    pidfd_send_signal(server->handle, SIGTERM, NULL, 0);
     for (int i = 0; i < 500 && !has_ended(server); i++) sleep_ms(10);
-    if (!has_ended(server)) {
-        kill(server->process, SIGKILL);
-        waitpid(server->process, NULL, 0);
-    }
+    if (!has_ended(server)) pidfd_send_signal(server->handle, SIGKILL, NULL, 0);
+    waitpid(server->process, NULL, 0);
+    close(server->handle);
     server->process = 0;
 }
 
@@ -93,14 +94,16 @@ bool bench_server_start(bench_server *server, const char *const arguments[], boo
         server->users++;
         return true;
     }
+    if (answers()) return false;
     server->process = start(arguments);
-    if (server->process < 0) return false;
+    server->handle = server->process < 0 ? -1 : pidfd_open(server->process, 0);
+    if (server->handle < 0) return false;
     for (int i = 0; i < 1000; i++) {
         if (answers()) {
             server->users = 1;
             return true;
         }
-        if (has_ended(server)) return false;
+        if (has_ended(server)) break;
         sleep_ms(10);
     }
     end(server);

@@ -9,6 +9,8 @@
 /// Runs from the first start to the last stop, so that nobody else is measured beside it. Static, all zero at first.
 typedef struct bench_server {
     pid_t process;
+    /// Of that process: its number alone may be another's, for who waits for sides waits for it too.
+    int handle;
     uint32_t users;
     /// Of the loopback address, if it listens on one.
     uint16_t port;
@@ -21,7 +23,7 @@ bool bench_server_is_installed(const char *program);
 const char *bench_server_version(const char *command, const char *before);
 
 /// What `arguments` say, the program first, NULL last, unless it runs. It hears nothing, is not heard, runs on any CPU, and does not
-/// outlive this process. True when `answers` says so; false, and nothing runs, if that takes longer than 10 s or the program ends.
+/// outlive this process. True when `answers` says so; false, and nothing runs, if that takes longer than 10 s, the program ends, or somebody else answers.
 bool bench_server_start(bench_server *server, const char *const arguments[], bool (*answers)(void));
 
 /// Once for each start that succeeded: the last one ends it.
