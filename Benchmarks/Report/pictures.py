@@ -16,6 +16,7 @@ OUR_COLOURS = {"CMailslots": "#0072B2", "Mailslots": "#56B4E9", "CMailslotsWin32
 PEER_COLOURS = ["#E69F00", "#009E73", "#D55E00", "#CC79A7", "#8C6D1F", "#6A4C93", "#4D4D4D", "#B59B00"]
 REFERENCE_COLOUR = "#9A9A9A"
 LEGEND = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "fontsize": 8.5, "handlelength": 2.8, "borderaxespad": 0}
+REFERENCE_DASHES = [(0, (6, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 3))]
 DASHES = ["-", (0, (4, 1.5)), (0, (1, 1))]
 
 pyplot.rcParams.update({
@@ -28,11 +29,11 @@ pyplot.rcParams.update({
 def style(results, name):
     """How the line of a contender looks: the same in every picture."""
     role = results.roles[name]
+    number = [row["name"] for row in results.rows if row["role"] == role].index(name)
     if role == "ours":
         return {"color": OUR_COLOURS.get(name, "#0072B2"), "linewidth": 2.6, "zorder": 5}
     if role == "reference":
-        return {"color": REFERENCE_COLOUR, "linewidth": 1.3, "linestyle": (0, (6, 2)), "zorder": 2}
-    number = [row["name"] for row in results.rows if row["role"] == "peer"].index(name)
+        return {"color": REFERENCE_COLOUR, "linewidth": 1.3, "linestyle": REFERENCE_DASHES[number % len(REFERENCE_DASHES)], "zorder": 2}
     dashes = DASHES[number // len(PEER_COLOURS) % len(DASHES)]
     return {"color": PEER_COLOURS[number % len(PEER_COLOURS)], "linewidth": 1.3, "linestyle": dashes, "zorder": 3}
 

@@ -75,6 +75,7 @@ struct PeersCommand: ParsableCommand {
         let folder = ResultsFolder(output ?? "results-" + Self.now.replacing(":", with: "").replacing(" ", with: "-"))
         if folder.hasResults, !append { throw ResultsFolder.Failure.exists(folder.url.path) }
         var results = append && folder.hasResults ? try folder.load() : Results()
+        try folder.prepare()
         Leftovers.remove()
         bench_catch_signals()
         let failure = try measure(into: &results, folder)
@@ -103,14 +104,16 @@ struct PeersCommand: ParsableCommand {
             run: try Run(cpus: cpus), patterns: selectedPatterns, contenders: contenders.filter { $0.missing == nil }, rounds: rounds,
             minutes: minutes ?? (extent.quick ? 1.6 : 13), stallNanoseconds: UInt64(stall) * 1_000_000, session: session,
             firstRound: results.nextRound)
+        func save(_ results: Results) throws {
+            var results = results
+            results.sessions[session].ended = Self.now
+            results.sessions[session].loadAfter = Machine.load
+            try folder.save(results)
+        }
         do {
-            try comparison.run(into: &results) { results in
-                var results = results
-                results.sessions[session].ended = Self.now
-                results.sessions[session].loadAfter = Machine.load
-                try folder.save(results)
-            }
+            try comparison.run(into: &results, save: save)
         } catch let failure as BenchmarkFailure {
+            try save(results)
             return failure
         }
         return nil

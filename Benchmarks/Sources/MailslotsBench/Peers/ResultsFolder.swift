@@ -32,8 +32,10 @@ struct ResultsFolder {
         return results
     }
 
+    /// Before anything is measured: what cannot be kept need not be.
+    func prepare() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+
     func save(_ results: Results) throws {
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         try encoder.encode(results).write(to: json, options: .atomic)
