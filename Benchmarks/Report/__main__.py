@@ -142,8 +142,8 @@ def by_size(results):
 
 def paced(results):
     drawn = latency_sections(results, [p for p, info in results.patterns.items() if info["kind"] == "paced"])
-    return drawn and ("<p>Messages are due at fixed times, so many a second. Each is timed from when it was <i>due</i>: what waited because "
-                      f"the one before was late, has waited.</p>{drawn}")
+    return drawn and ("<p>Messages are due at fixed times, so many a second. Each is timed from when it was <i>due</i>: what waited "
+                      f"because the one before was late, has waited.</p>{drawn}")
 
 
 def cpu_bars(results):
@@ -171,8 +171,8 @@ def losses(results):
             items.append(f'<li><a href="#{pattern}-table">{escaped(info["title"])}</a>: {", ".join(beaten)}</li>')
     if not items:
         return "<p>CMailslots is the fastest in every pattern that was measured.</p>"
-    return ("<p>Here a peer is faster than <b>CMailslots</b>. In parentheses how many times as fast CMailslots is: the median of the ratios "
-            f"round by round.</p><ul>{''.join(items)}</ul>")
+    return ("<p>Here a peer is faster than <b>CMailslots</b>. In parentheses how many times as fast CMailslots is: the median of the "
+            f"ratios round by round.</p><ul>{''.join(items)}</ul>")
 
 
 def facts(results):

@@ -26,6 +26,7 @@ static bench_moved hang(bench_channel *channel, const void *bytes)
 {
     (void)channel, (void)bytes;
     for (;;) pause();
+    return BENCH_FAILED;
 }
 
 static bench_moved receive_nothing(bench_channel *channel, void *bytes)
