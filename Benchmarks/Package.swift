@@ -1,15 +1,20 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// Peers that are libraries are built where their header is found, which each one's C file asks with __has_include, and says there, too,
+// what is to be linked. The linker that understands that is LLVM's.
+
+// iceoryx's headers include each other as if this were a system folder.
+var peerFlags = ["-I/usr/include/iceoryx/v2.0.3"]
+var peerLinkerFlags = ["-use-ld=lld"]
+if let prefix = Context.environment["MAILSLOTS_AERON_PREFIX"] {
+    peerFlags += ["-I\(prefix)/include/aeron", "-DBENCH_AERON_PREFIX=\"\(prefix)\""]
+    peerLinkerFlags += ["-L\(prefix)/lib", "-Xlinker", "-rpath=\(prefix)/lib"]
+}
+
 // A package of its own, so that nobody who uses Mailslots resolves what only the benchmarks need.
 let package = Package(
     name: "MailslotsBenchmarks",
-    // Peers that are libraries. Without its trait a peer is only named, with what to install.
-    traits: [
-        .trait(name: "Boost", description: "Measures Boost.Interprocess; needs libboost-dev."),
-        .trait(name: "ZeroMQ", description: "Measures ZeroMQ; needs libzmq3-dev."),
-        .trait(name: "Nng", description: "Measures nng; needs libnng-dev."),
-    ],
     dependencies: [
         .package(name: "Mailslots", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -18,17 +23,12 @@ let package = Package(
     targets: [
         .target(
             name: "CBenchmarks",
-            dependencies: [.product(name: "CMailslots", package: "Mailslots")],
-            cSettings: [
-                .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"),
-                .define("BENCH_ZEROMQ", .when(traits: ["ZeroMQ"])),
-                .define("BENCH_NNG", .when(traits: ["Nng"])),
+            dependencies: [
+                .product(name: "CMailslots", package: "Mailslots"),
+                .product(name: "CMailslotsWin32", package: "Mailslots"),  // a peer, too
             ],
-            cxxSettings: [.define("BENCH_BOOST", .when(traits: ["Boost"])), .enableWarning("all"), .enableWarning("extra")],
-            linkerSettings: [
-                .linkedLibrary("zmq", .when(traits: ["ZeroMQ"])),
-                .linkedLibrary("nng", .when(traits: ["Nng"])),
-            ]),
+            cSettings: [.define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"), .unsafeFlags(peerFlags)],
+            cxxSettings: [.enableWarning("all"), .enableWarning("extra")]),
         .executableTarget(
             name: "mailslots-bench",
             dependencies: [
@@ -38,7 +38,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
-            path: "Sources/MailslotsBench"),
+            path: "Sources/MailslotsBench",
+            linkerSettings: [.unsafeFlags(peerLinkerFlags)]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17

@@ -34,7 +34,7 @@ static uint32_t marks(const bench_run *run) { return __atomic_load_n(&run->marks
 bool bench_run_stepping(bench_run *run, bench_side side)
 {
     run->instructions = 0;
-    pid_t task = bench_start_side(run, side, run->cpus[0], true);
+    pid_t task = bench_start_side(run, side, 0, false, true);
     if (task < 0) return false;
     int status;
     bool good = waitpid(task, &status, 0) == task && WIFSTOPPED(status) && ptrace(PTRACE_SETOPTIONS, task, NULL, PTRACE_O_EXITKILL) == 0;

@@ -3,6 +3,11 @@
 #include "sides.h"
 
 #include <errno.h>
+#if defined(__GLIBC__)
+#include <gnu/libc-version.h>
+#endif
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +19,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+/// How often two sides look for each other before they sleep: some milliseconds.
+enum { MEETING_POLLS = 100000 };
 
 // MARK: allocations
 //
@@ -72,9 +80,16 @@ bool bench_run_reset(bench_run *run)
     run->marks = 0;
     run->messages_moved = 0;
     run->lost = 0;
+    run->unsent = 0;
+    memset(run->cpu_ns, 0, sizeof run->cpu_ns);
     run->failed_line = 0;
+    run->failed_condition = NULL;
+    run->killed_by = 0;
     run->arrived = 0;
     run->acknowledged = 0;
+    run->warm_ticks = 0;
+    run->announcers = 0;
+    run->announced = 0;
     for (int i = 0; i < 2; i++) {
         snprintf(run->names[i], sizeof run->names[i], "bench.%ld.%u", (long)getpid(), number++);
         // New memory each time, as a new mailslot has.
@@ -96,29 +111,69 @@ void bench_run_free(bench_run *run)
 
 const char *bench_name(const bench_run *run, uint32_t number) { return run->names[number]; }
 
+// MARK: signals
+
+static volatile sig_atomic_t caught_signal;
+
+static void catch_signal(int signal) { caught_signal = signal; }
+
+void bench_catch_signals(void)
+{
+    // Without SA_RESTART, so that it ends the wait for a side.
+    struct sigaction action = {.sa_handler = catch_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+int bench_caught_signal(void) { return caught_signal; }
+
 // MARK: sides
+
+static uint32_t writer_number;
+
+uint32_t bench_writer_number(void) { return writer_number; }
+
+static uint32_t sides_of(const bench_run *run, bench_side second) { return second == NULL ? 1 : run->writers + 1; }
 
 void bench_meet(bench_run *run)
 {
-    // Both sides count the meetings in step, so the number of arrivals says which one is complete.
+    // All sides count the meetings in step, so the number of arrivals says which one is complete.
+    uint32_t sides = run->writers + 1;
     uint32_t arrived = __atomic_add_fetch(&run->arrived, 1, __ATOMIC_ACQ_REL);
-    uint32_t complete = (arrived + 1) / 2 * 2;
-    while ((int32_t)(__atomic_load_n(&run->arrived, __ATOMIC_ACQUIRE) - complete) < 0) bench_pause();
+    uint32_t complete = (arrived + sides - 1) / sides * sides;
+    if (arrived == complete) {
+        syscall(SYS_futex, &run->arrived, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+        return;
+    }
+    // Two begin as one; more have not a CPU each, and would keep it from those that they wait for.
+    for (uint64_t polls = 0; (int32_t)((arrived = __atomic_load_n(&run->arrived, __ATOMIC_ACQUIRE)) - complete) < 0; polls++) {
+        if (sides == 2 && polls < MEETING_POLLS) bench_pause();
+        else syscall(SYS_futex, &run->arrived, FUTEX_WAIT, arrived, NULL, NULL, 0);
+    }
 }
 
-_Noreturn void bench_fail(bench_run *run, uint32_t line)
+_Noreturn void bench_fail(bench_run *run, uint32_t line, const char *condition)
 {
     run->failed_line = line;
+    run->failed_condition = condition;
     _exit(1);
 }
 
 bool bench_may_use_cpu(uint32_t cpu)
 {
     cpu_set_t allowed;
-    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_ISSET(cpu, &allowed);
+    return cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_ISSET(cpu, &allowed);
 }
 
-pid_t bench_start_side(bench_run *run, bench_side side, uint32_t cpu, bool traced)
+/// The second side has its CPU for itself; first sides share all the others.
+static uint32_t cpu_of(const bench_run *run, uint32_t number, bool is_second)
+{
+    if (is_second) return run->cpus[1];
+    number %= run->cpu_count - 1;
+    return run->cpus[number == 0 ? 0 : number + 1];
+}
+
+pid_t bench_start_side(bench_run *run, bench_side side, uint32_t number, bool is_second, bool traced)
 {
     pid_t parent = getpid();
     pid_t child = fork();
@@ -126,11 +181,12 @@ pid_t bench_start_side(bench_run *run, bench_side side, uint32_t cpu, bool trace
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
-    signal(SIGALRM, SIG_DFL);
-    alarm(BENCH_SIDE_SECONDS_MAX);
+    for (int i = 0; i < 3; i++) signal((int[]){SIGALRM, SIGINT, SIGTERM}[i], SIG_DFL);
+    alarm(run->seconds_max);
+    writer_number = number;
     cpu_set_t one;
     CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
+    CPU_SET(cpu_of(run, number, is_second), &one);
     BENCH_REQUIRE(run, sched_setaffinity(0, sizeof one, &one) == 0);
     if (traced) {
         BENCH_REQUIRE(run, ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
@@ -140,30 +196,68 @@ pid_t bench_start_side(bench_run *run, bench_side side, uint32_t cpu, bool trace
     _exit(0);
 }
 
-static bool ended_well(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+/// The processes of one measurement.
+typedef struct crew {
+    pid_t processes[BENCH_WRITERS_MAX + 1];
+    uint32_t count;
+    uint32_t left;
+    bool good;
+} crew;
+
+static crew start_crew(bench_run *run, bench_side first, bench_side second, bool traced)
+{
+    crew crew = {.count = sides_of(run, second), .good = true};
+    for (uint32_t i = 0; i < crew.count; i++) {
+        bool is_second = second != NULL && i == crew.count - 1;
+        crew.processes[i] = bench_start_side(run, is_second ? second : first, i, is_second, traced);
+        if (crew.processes[i] > 0) crew.left++;
+        else crew.good = false;
+    }
+    return crew;
+}
+
+/// Waits for news of any process. 0: there is none to come; -1: ask again.
+static pid_t wait_for_crew(crew *crew, int *status)
+{
+    if (caught_signal != 0) crew->good = false;
+    if (!crew->good)
+        for (uint32_t i = 0; i < crew->count; i++)
+            if (crew->processes[i] > 0) kill(crew->processes[i], SIGKILL);
+    pid_t process = waitpid(-1, status, __WALL);
+    if (process < 0 && errno == EINTR) return -1;
+    if (process < 0) crew->good = false;
+    return process < 0 ? 0 : process;
+}
+
+/// The place of `process` in the crew; -1: a thread of a side.
+static int place_of(const crew *crew, pid_t process)
+{
+    for (uint32_t i = 0; i < crew->count; i++)
+        if (crew->processes[i] == process) return (int)i;
+    return -1;
+}
+
+static void remove_from(bench_run *run, crew *crew, int place, int status)
+{
+    // Of a crew that is not good any more the others are killed by us.
+    if (crew->good && WIFSIGNALED(status)) run->killed_by = WTERMSIG(status);
+    crew->processes[place] = -1;
+    crew->left--;
+    crew->good = crew->good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
 
 bool bench_run_sides(bench_run *run, bench_side first, bench_side second)
 {
-    pid_t sides[2] = {bench_start_side(run, first, run->cpus[0], false), -1};
-    if (second != NULL) sides[1] = bench_start_side(run, second, run->cpus[1], false);
-    bool good = sides[0] > 0 && (second == NULL || sides[1] > 0);
-    for (int left = (sides[0] > 0) + (sides[1] > 0); left > 0;) {
-        if (!good)
-            for (int i = 0; i < 2; i++)
-                if (sides[i] > 0) kill(sides[i], SIGKILL);
+    crew crew = start_crew(run, first, second, false);
+    while (crew.left > 0) {
         int status = 0;
-        pid_t ended = waitpid(-1, &status, 0);
-        if (ended < 0 && errno == EINTR) continue;
-        if (ended < 0) return false;
-        for (int i = 0; i < 2; i++) {
-            if (sides[i] != ended) continue;
-            sides[i] = -1;
-            left--;
-            good = good && ended_well(status);
-        }
+        pid_t ended = wait_for_crew(&crew, &status);
+        if (ended == 0) break;
+        int place = ended < 0 ? -1 : place_of(&crew, ended);
+        if (place >= 0) remove_from(run, &crew, place, status);
     }
-    if (!good) bench_mailslot_remove(run);
-    return good;
+    if (!crew.good) bench_mailslot_remove(run);
+    return crew.good;
 }
 
 // MARK: counting
@@ -181,45 +275,38 @@ void bench_mark(bench_run *run)
     syscall(MARK_CALL, MARK_ARGUMENT);
 }
 
-/// The number of `process` among two sides; threads of theirs are neither.
-static int side_number(const pid_t sides[2], pid_t process) { return process == sides[0] ? 0 : process == sides[1] ? 1 : -1; }
-
 bool bench_run_counting(bench_run *run, bench_side first, bench_side second)
 {
-    pid_t sides[2] = {bench_start_side(run, first, run->cpus[0], true), -1};
-    if (second != NULL) sides[1] = bench_start_side(run, second, run->cpus[1], true);
-    bool good = sides[0] > 0 && (second == NULL || sides[1] > 0);
-    bool set_up[2] = {false, false};
-    unsigned marks[2] = {0, 0};
+    crew crew = start_crew(run, first, second, true);
+    bool set_up[BENCH_WRITERS_MAX + 1] = {false};
+    unsigned marks[BENCH_WRITERS_MAX + 1] = {0};
+    uint32_t marked = 0;
     run->system_calls = 0;
-    for (int left = (sides[0] > 0) + (sides[1] > 0); left > 0;) {
-        if (!good)
-            for (int i = 0; i < 2; i++)
-                if (sides[i] > 0) kill(sides[i], SIGKILL);
+    while (crew.left > 0) {
         int status = 0;
-        pid_t task = waitpid(-1, &status, __WALL);
-        if (task < 0 && errno == EINTR) continue;
-        if (task < 0) return false;
-        int side = side_number(sides, task);
+        pid_t task = wait_for_crew(&crew, &status);
+        if (task == 0) break;
+        if (task < 0) continue;
+        int place = place_of(&crew, task);
         if (WIFEXITED(status) || WIFSIGNALED(status)) {
-            if (side < 0) continue;
-            sides[side] = -1;
-            left--;
-            good = good && ended_well(status) && marks[side] == 2;
+            if (place < 0) continue;
+            remove_from(run, &crew, place, status);
+            crew.good = crew.good && marks[place] == 2;
             continue;
         }
         int forwarded = 0;
-        if (side >= 0 && !set_up[side]) {
-            set_up[side] = true;
+        if (place >= 0 && !set_up[place]) {
+            set_up[place] = true;
             ptrace(PTRACE_SETOPTIONS, task, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE);
         } else if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
             struct __ptrace_syscall_info info;
             memset(&info, 0, sizeof info);
             ptrace(PTRACE_GET_SYSCALL_INFO, task, (void *)sizeof info, &info);
             if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-                bool mark = side >= 0 && info.entry.nr == MARK_CALL && (int)info.entry.args[0] == MARK_ARGUMENT;
-                if (mark) marks[side]++;
-                else if (marks[0] == 1 || marks[1] == 1) run->system_calls++;
+                bool mark = place >= 0 && info.entry.nr == MARK_CALL && (int)info.entry.args[0] == MARK_ARGUMENT;
+                if (mark) marked += marks[place]++ == 0 ? 1 : -1u;
+                // A side's own calls between its marks; its library's threads work for either side.
+                else if (place >= 0 ? marks[place] == 1 : marked > 0) run->system_calls++;
             }
         } else if (WSTOPSIG(status) != SIGSTOP && status >> 16 == 0) {
             // Neither a new thread's first stop nor the clone that made it.
@@ -227,8 +314,8 @@ bool bench_run_counting(bench_run *run, bench_side first, bench_side second)
         }
         ptrace(PTRACE_SYSCALL, task, NULL, (void *)(intptr_t)forwarded);
     }
-    if (!good) bench_mailslot_remove(run);
-    return good;
+    if (!crew.good) bench_mailslot_remove(run);
+    return crew.good;
 }
 
 // MARK: peers
@@ -251,6 +338,21 @@ void bench_peer_remove(bench_run *run)
 {
     for (int i = 0; i < 2; i++)
         if (run->peer->remove != NULL) run->peer->remove(&run->channels[i]);
+}
+
+// MARK: the machine
+
+const char *bench_compiler(void) { return __VERSION__; }
+
+const char *bench_c_library(void)
+{
+#if defined(__GLIBC__)
+    static char text[64];
+    snprintf(text, sizeof text, "glibc %s", gnu_get_libc_version());
+    return text;
+#else
+    return "not glibc";
+#endif
 }
 
 // MARK: clock

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/types.h>
 
-#define BENCH_REQUIRE(run, condition)                          \
-    do {                                                       \
-        if (!(condition)) bench_fail(run, (uint32_t)__LINE__); \
+#define BENCH_REQUIRE(run, condition)                                      \
+    do {                                                                   \
+        if (!(condition)) bench_fail(run, (uint32_t)__LINE__, #condition); \
     } while (0)
 
 static inline void bench_pause(void)
@@ -51,8 +51,8 @@ static inline uint64_t bench_get(const unsigned char *bytes)
 }
 
 // run.c
-/// Starts `side` in a process of its own, pinned. If `traced`, it stops by SIGSTOP before it begins. Less than 0: it cannot.
-pid_t bench_start_side(bench_run *run, bench_side side, uint32_t cpu, bool traced);
+/// Starts `side`, a second one or the first one of some number, in a process of its own, pinned. If `traced`, it stops by SIGSTOP before it begins. Less than 0: it cannot.
+pid_t bench_start_side(bench_run *run, bench_side side, uint32_t number, bool is_second, bool traced);
 
 // mailslot.c
 mslot_reader *bench_mailslot_create(bench_run *run, const char *name);

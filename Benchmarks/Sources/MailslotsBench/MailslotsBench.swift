@@ -6,36 +6,36 @@ struct MailslotsBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mailslots-bench",
         abstract: "Measures mailslots between two pinned processes, against references and peers in the same run.",
-        subcommands: [Bounds.self, Guard.self, Peers.self],
+        subcommands: [Bounds.self, Guard.self, PeersCommand.self, CheckCommand.self, ReportCommand.self],
         defaultSubcommand: Bounds.self)
 }
 
 /// How much to measure, and where.
 struct Extent: ParsableArguments {
-    @Flag(help: "Fewer and shorter rounds. Bounds: some 20 seconds in all; peers: less than 2 minutes.")
+    @Flag(help: "Fewer and shorter rounds. Bounds: some 20 seconds in all; peers: less than 2 minutes, and fewer patterns.")
     var quick = false
 
-    @Option(help: "Pairs a comparison. Default: 31, peers 9; with --quick 9, peers 3.")
+    @Option(help: "Pairs a comparison, or with peers rounds of all. Default: 31, peers 5; with --quick 9, peers 2.")
     var rounds: Int?
 
-    @Option(help: "The two CPUs, as in 0,1.")
+    @Option(help: "The CPUs, as in 0,1: the first side's, and the second's. More are for further writers of peers.")
     var cpus = "0,1"
 
     func validate() throws {
-        let (first, second) = try cpuPair
-        guard bench_may_use_cpu(first), bench_may_use_cpu(second) else {
-            throw ValidationError("This process may not run on CPUs \(first) and \(second). Two are needed, one for each process.")
+        for cpu in try cpuNumbers where !bench_may_use_cpu(cpu) {
+            throw ValidationError("This process may not run on CPU \(cpu). Two are needed, one for each process.")
         }
         guard rounds ?? 1 >= 1 else { throw ValidationError("--rounds wants at least 1.") }
     }
 
-    var cpuPair: (UInt32, UInt32) {
+    var cpuNumbers: [UInt32] {
         get throws {
-            let numbers = cpus.split(separator: ",").compactMap { UInt32($0) }
-            guard numbers.count == 2, numbers[0] != numbers[1] else {
-                throw ValidationError("--cpus wants two different numbers, as in 0,1.")
+            let texts = cpus.split(separator: ",", omittingEmptySubsequences: false)
+            let numbers = texts.compactMap { UInt32($0) }
+            guard numbers.count == texts.count, 2...Int(BENCH_CPUS_MAX) ~= numbers.count, Set(numbers).count == numbers.count else {
+                throw ValidationError("--cpus wants two or more different numbers, as in 0,1.")
             }
-            return (numbers[0], numbers[1])
+            return numbers
         }
     }
 }

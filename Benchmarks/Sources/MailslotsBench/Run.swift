@@ -1,4 +1,6 @@
 import CBenchmarks
+import FoundationEssentials
+import Glibc
 import Histogram
 
 /// One side of a measurement: a function that runs in a pinned process of its own.
@@ -9,17 +11,23 @@ typealias Samples = Histogram<UInt64>
 
 enum BenchmarkFailure: Error, CustomStringConvertible {
     case noMemory
-    case sideFailed(String, line: UInt32)
+    /// At a line of its C file.
+    case gaveUp(String, line: UInt32, condition: String)
+    case killed(String, signal: Int32)
+    case tookTooLong(String, seconds: UInt32)
     case notMade(String)
-    case tooSlow(String)
+    case noSamples(String)
+    case interrupted(Int32)
 
     var description: String {
         switch self {
         case .noMemory: "There is no memory for a measurement: 64 MB are needed."
-        case .sideFailed(let what, let line) where line != 0: "\(what): a side gave up, at line \(line) of its C file."
+        case .gaveUp(let what, let line, let condition): "\(what): a side gave up, at line \(line) of its file\(condition)."
+        case .killed(let what, let signal): "\(what): a side was killed by signal \(signal)."
+        case .tookTooLong(let what, let seconds): "\(what): a side was not done after \(seconds) s."
         case .notMade(let what): "\(what): the system refuses to make a channel."
-        case .tooSlow(let what): "\(what): too few messages came through in the time that a measurement takes."
-        case .sideFailed(let what, _): "\(what): a side ended, or took longer than \(BENCH_SIDE_SECONDS_MAX) s."
+        case .noSamples(let what): "\(what): too few messages came through in the time that a measurement takes."
+        case .interrupted(let signal): "Interrupted by signal \(signal)."
         }
     }
 }
@@ -29,10 +37,13 @@ final class Run {
     private let run: UnsafeMutablePointer<bench_run>
     private let nanosecondsPerTick: Double
 
-    init(cpus: (UInt32, UInt32)) throws {
+    init(cpus: [UInt32]) throws {
         guard let run = bench_run_make() else { throw BenchmarkFailure.noMemory }
         self.run = run
-        run.pointee.cpus = cpus
+        withUnsafeMutableBytes(of: &run.pointee.cpus) { places in
+            cpus.withUnsafeBytes { places.copyMemory(from: $0) }
+        }
+        run.pointee.cpu_count = UInt32(cpus.count)
         nanosecondsPerTick = 1e9 / bench_ticks_per_second()
     }
 
@@ -45,6 +56,12 @@ final class Run {
         var asleepNanoseconds: UInt64 = 0
         var lanesTaken: UInt32 = 0
         var durationNanoseconds: UInt64 = 0
+        var writers: UInt32 = 1
+        var secondsMax: UInt32 = UInt32(BENCH_SIDE_SECONDS_MAX)
+        var burst: UInt32 = 0
+        var workNanoseconds: UInt64 = 0
+        var messagesASecond: Double = 0
+        var stallNanoseconds: UInt64 = 0
     }
 
     private func prepare(_ load: Load) throws {
@@ -55,13 +72,25 @@ final class Run {
         run.pointee.asleep_ns = load.asleepNanoseconds
         run.pointee.lanes_taken = load.lanesTaken
         run.pointee.duration_ns = load.durationNanoseconds
+        run.pointee.writers = load.writers
+        run.pointee.seconds_max = load.secondsMax
+        run.pointee.burst = load.burst
+        run.pointee.work_ns = load.workNanoseconds
+        run.pointee.rate = load.messagesASecond
+        run.pointee.stall_ns = load.stallNanoseconds
     }
 
     private func runSides(_ what: String, _ load: Load, _ first: Side, _ second: Side?) throws {
         try prepare(load)
-        guard bench_run_sides(run, first, second) else {
-            throw BenchmarkFailure.sideFailed(what, line: run.pointee.failed_line)
-        }
+        guard bench_run_sides(run, first, second) else { throw sideFailure(what) }
+    }
+
+    private func sideFailure(_ what: String) -> BenchmarkFailure {
+        if bench_caught_signal() != 0 { return .interrupted(bench_caught_signal()) }
+        if run.pointee.killed_by == SIGALRM { return .tookTooLong(what, seconds: run.pointee.seconds_max) }
+        if run.pointee.killed_by != 0 { return .killed(what, signal: run.pointee.killed_by) }
+        let condition = run.pointee.failed_condition.map { ", for want of `\(String(cString: $0))`" } ?? ""
+        return .gaveUp(what, line: run.pointee.failed_line, condition: condition)
     }
 
     private func takeSamples() -> Samples {
@@ -81,9 +110,7 @@ final class Run {
     /// System calls and allocations between the two marks of a side.
     func count(_ what: String, _ load: Load, _ side: Side) throws -> (systemCalls: UInt64, allocations: UInt64) {
         try prepare(load)
-        guard bench_run_counting(run, side, nil) else {
-            throw BenchmarkFailure.sideFailed(what, line: run.pointee.failed_line)
-        }
+        guard bench_run_counting(run, side, nil) else { throw sideFailure(what) }
         return (run.pointee.system_calls, run.pointee.allocations)
     }
 
@@ -98,24 +125,56 @@ final class Run {
 
     // MARK: peers
 
-    private func withChannels(_ peer: Peer, _ load: Load, polls: Bool, _ body: () -> Bool) throws {
-        try prepare(load)
-        guard bench_peer_make(run, peer.pointer, polls) else { throw BenchmarkFailure.notMade(peer.name) }
-        defer { bench_peer_remove(run) }
-        guard body() else { throw BenchmarkFailure.sideFailed(peer.name, line: run.pointee.failed_line) }
+    /// What a measurement through a peer's channels brought.
+    struct Moved {
+        var samples: Samples
+        var messages: Double
+        /// 0 to 1, of what was sent, and of what was due.
+        var lost: Double
+        var unsent: Double
+        /// CPU time of the writers, the reader, and servers.
+        var cpuNanoseconds: (writers: Double, reader: Double, servers: Double)
     }
 
-    /// As `samples`, through a peer's channels; and which part of the messages was lost, 0 to 1.
-    func samples(_ peer: Peer, _ load: Load, polls: Bool, _ first: Side, _ second: Side) throws -> (samples: Samples, lost: Double) {
-        try withChannels(peer, load, polls: polls) { bench_run_sides(run, first, second) }
-        guard run.pointee.sample_count > 0 else { throw BenchmarkFailure.tooSlow(peer.name) }
-        return (takeSamples(), Double(run.pointee.lost) / Double(run.pointee.lost + run.pointee.messages_moved))
+    /// Throws unless all messages arrive once, whole and in order.
+    func check(_ name: String, _ peer: UnsafePointer<bench_peer>, messageBytes: UInt32, polls: Bool) throws {
+        try withChannels(name, peer, Load(messageBytes: messageBytes), polls: polls) {
+            bench_run_sides(run, bench_peer_check_first, bench_peer_check_second)
+        }
+    }
+
+    /// `peer` nil: the sides need no channel.
+    func measure(
+        _ name: String, _ peer: UnsafePointer<bench_peer>?, _ load: Load, polls: Bool, _ first: Side, _ second: Side?
+    ) throws -> Moved {
+        try withChannels(name, peer, load, polls: polls) { bench_run_sides(run, first, second) }
+        guard run.pointee.sample_count > 0 else { throw BenchmarkFailure.noSamples(name) }
+        let (moved, lost, unsent) = (Double(run.pointee.messages_moved), Double(run.pointee.lost), Double(run.pointee.unsent))
+        let cpu = run.pointee.cpu_ns
+        return Moved(
+            samples: takeSamples(), messages: moved, lost: lost / (lost + moved), unsent: unsent / (unsent + lost + moved),
+            cpuNanoseconds: (Double(cpu.0), Double(cpu.1), Double(cpu.2)))
     }
 
     /// System calls a message, of both sides and the peer's own threads. `second` nil: one side sends and receives in turn.
-    func callsPerMessage(_ peer: Peer, _ load: Load, polls: Bool, _ first: Side, _ second: Side?) throws -> Double {
-        try withChannels(peer, load, polls: polls) { bench_run_counting(run, first, second) }
-        guard run.pointee.messages_moved > 0 else { throw BenchmarkFailure.tooSlow(peer.name) }
+    func callsPerMessage(
+        _ name: String, _ peer: UnsafePointer<bench_peer>, _ load: Load, polls: Bool, _ first: Side, _ second: Side?
+    ) throws -> Double {
+        try withChannels(name, peer, load, polls: polls) { bench_run_counting(run, first, second) }
+        guard run.pointee.messages_moved > 0 else { throw BenchmarkFailure.noSamples(name) }
         return Double(run.pointee.system_calls) / Double(run.pointee.messages_moved)
+    }
+
+    private func withChannels(
+        _ name: String, _ peer: UnsafePointer<bench_peer>?, _ load: Load, polls: Bool, _ body: () -> Bool
+    ) throws {
+        try prepare(load)
+        guard let peer else {
+            guard body() else { throw sideFailure(name) }
+            return
+        }
+        guard bench_peer_make(run, peer, polls) else { throw BenchmarkFailure.notMade(name) }
+        defer { bench_peer_remove(run) }
+        guard body() else { throw sideFailure(name) }
     }
 }

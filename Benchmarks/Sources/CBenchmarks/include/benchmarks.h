@@ -23,6 +23,9 @@ enum {
     BENCH_SIDE_SECONDS_MAX = 30,
     /// How many messages a reader takes before it gives their slots back; the same for every ring.
     BENCH_BATCH = 64,
+    /// Processes that write to one channel.
+    BENCH_WRITERS_MAX = 32,
+    BENCH_CPUS_MAX = 64,
     /// Messages that are timed together one way.
     BENCH_CHUNK = 8192,
     /// Messages that fit, for every ring.
@@ -37,7 +40,13 @@ enum {
 typedef struct bench_run {
     // What to do.
     uint32_t message_bytes;
-    uint32_t cpus[2];
+    /// The first side's, the second side's; more are for further writers.
+    uint32_t cpus[BENCH_CPUS_MAX];
+    uint32_t cpu_count;
+    /// How many processes the first side is; 1 unless said otherwise. More share the CPUs that the second side does not have.
+    uint32_t writers;
+    /// After so long a side is killed by its own alarm.
+    uint32_t seconds_max;
     uint64_t warm_up;
     uint64_t messages;
     /// Nanoseconds that the parked reader is left asleep.
@@ -46,6 +55,14 @@ typedef struct bench_run {
     uint32_t lanes_taken;
     /// For peers: how long to measure, after a fifth of that to warm up; longer if that gives too few samples.
     uint64_t duration_ns;
+    /// Messages that are sent at once, before the writer pauses for asleep_ns.
+    uint32_t burst;
+    /// What the reader does for each message.
+    uint64_t work_ns;
+    /// Messages a second that are due, whatever has become of those before.
+    double rate;
+    /// The reader stops once for so long. To see that the wait is in the figures.
+    uint64_t stall_ns;
     const bench_peer *peer;
 
     // What came out.
@@ -57,16 +74,27 @@ typedef struct bench_run {
     uint64_t system_calls;
     uint64_t allocations;
     uint64_t instructions;
-    /// For peers: messages received, those of the warm-up too, and lost.
+    /// For peers: messages received, those of the warm-up too; lost; and not sent, though they were due.
     uint64_t messages_moved;
     uint64_t lost;
-    /// 0, or the line of the source on which a side gave up.
+    uint64_t unsent;
+    /// CPU time of all first sides, of the second, and of the channels' servers, user's and system's.
+    uint64_t cpu_ns[3];
+    /// 0, or the line of the source on which a side gave up, and the condition that did not hold.
     uint32_t failed_line;
+    const char *failed_condition;
+    /// 0, or the signal that ended the first side that was killed.
+    int32_t killed_by;
 
     // Between the sides.
     uint32_t marks;
     uint32_t arrived;
     uint32_t acknowledged;
+    /// From when on messages count, in ticks, where the writer has the clock.
+    uint64_t warm_ticks;
+    /// Writers that have announced their last message, and how many messages all those have sent.
+    uint32_t announcers;
+    uint64_t announced;
     void *bare[2];
     bench_channel channels[2];
     char names[2][64];
@@ -80,7 +108,7 @@ bench_run *bench_run_make(void);
 bool bench_run_reset(bench_run *run);
 void bench_run_free(bench_run *run);
 
-/// Runs each side in a process of its own, pinned to its CPU; `second` may be NULL. True if both ended well.
+/// Runs each side in a process of its own, pinned to its CPU; `second` may be NULL. True if all ended well.
 bool bench_run_sides(bench_run *run, bench_side first, bench_side second);
 /// As above, with the system calls of the sides and all their threads counted, from the first side's first call of bench_mark to the
 /// last one's second.
@@ -96,10 +124,17 @@ void bench_peer_remove(bench_run *run);
 /// The name of the first or second mailslot of this measurement.
 const char *bench_name(const bench_run *run, uint32_t number);
 
-/// For sides. Waits for the other one.
+/// From now on SIGINT and SIGTERM end the measurement that is going on, as failed, and not this process.
+void bench_catch_signals(void);
+/// The signal that came; 0: none.
+int bench_caught_signal(void);
+
+/// For sides. Waits for all others.
 void bench_meet(bench_run *run);
-/// Ends this side, and with it the run, as failed.
-_Noreturn void bench_fail(bench_run *run, uint32_t line);
+/// Which of several first sides this is, from 0.
+uint32_t bench_writer_number(void);
+/// Ends this side, and with it the run, as failed. `condition` is a constant.
+_Noreturn void bench_fail(bench_run *run, uint32_t line, const char *condition);
 /// The first call starts counting system calls and allocations, the second ends it.
 void bench_mark(bench_run *run);
 
@@ -110,6 +145,10 @@ double bench_ticks_per_second(void);
 
 /// Whether this process may run on `cpu`.
 bool bench_may_use_cpu(uint32_t cpu);
+
+/// What this was compiled with.
+const char *bench_compiler(void);
+const char *bench_c_library(void);
 
 // MARK: the floor
 
@@ -160,15 +199,28 @@ void bench_step_peek_batch(bench_run *run);
 void bench_step_bare_write(bench_run *run);
 void bench_step_bare_read(bench_run *run);
 
-// MARK: a peer, between bench_peer_make and bench_peer_remove; each pattern as above
+// MARK: a peer, between bench_peer_make and bench_peer_remove; each pattern has a file in patterns/
 
 void bench_peer_round_trip_first(bench_run *run);
 void bench_peer_round_trip_second(bench_run *run);
 void bench_peer_one_way_first(bench_run *run);
 void bench_peer_one_way_second(bench_run *run);
-void bench_peer_wake_first(bench_run *run);
-void bench_peer_wake_second(bench_run *run);
+void bench_peer_burst_first(bench_run *run);
+void bench_peer_burst_second(bench_run *run);
+void bench_peer_slow_reader_first(bench_run *run);
+void bench_peer_slow_reader_second(bench_run *run);
+void bench_peer_paced_first(bench_run *run);
+void bench_peer_paced_second(bench_run *run);
+void bench_peer_open_first(bench_run *run);
+void bench_peer_open_second(bench_run *run);
+/// One side that sends and receives in turn, for counting.
 void bench_peer_in_turn(bench_run *run);
+/// No peer: copies messages in and out as a ring would, one way. The second side only.
+void bench_memcpy_one_way(bench_run *run);
+
+/// Fails unless all messages arrive once, whole and in order; no bytes that are not theirs are written.
+void bench_peer_check_first(bench_run *run);
+void bench_peer_check_second(bench_run *run);
 
 // MARK: memory
 

@@ -47,13 +47,31 @@ typedef struct bench_channel {
     int descriptors[2];
     void *memory;
     void *end;
+    /// A process that serves the channel beside the two sides, for its CPU time belongs to the message; 0: there is none.
+    int32_t server;
 } bench_channel;
+
+/// What a peer cannot do, each as a reason for the table; NULL: it can. Where it cannot, it is left out of the pattern and named.
+typedef struct bench_limits {
+    /// To have several processes write to one channel.
+    const char *one_writer;
+    /// To move messages of no bytes.
+    const char *no_empty_messages;
+    /// To be opened, used and closed for each single message, though it has `open`.
+    const char *no_reopening;
+    /// To sleep: it polls even where it should not.
+    const char *no_sleeping;
+    /// To hold several messages at a time: there and back is all that can be asked of it.
+    const char *no_queueing;
+    /// The longest message; 0: BENCH_PEER_BYTES_MAX.
+    uint32_t bytes_max;
+} bench_limits;
 
 typedef struct bench_peer {
     const char *name;
     /// How it is set, in a line.
     const char *settings;
-    /// What to do to have it measured; NULL: nothing, it is here. If not, there are no functions.
+    /// What to do to have it measured; NULL: nothing, it is here. If not, there may be no functions.
     const char *missing;
     /// It can poll.
     bool polls;
@@ -69,13 +87,27 @@ typedef struct bench_peer {
     void (*close)(bench_channel *channel, bench_end end);
     /// In the process that made it, when both sides have ended. NULL: nothing is left.
     void (*remove)(bench_channel *channel);
+    bench_limits limits;
+    /// The version of the library or server; NULL: it is the kernel's.
+    const char *(*version)(void);
+    /// Looks for the programs that it starts, before anything else; the answer becomes `missing`. NULL: it starts none.
+    const char *(*look)(void);
 } bench_peer;
 
-/// Our own mailslot.
+/// Our own C API, and the calls of Windows on top of it. The Swift API is among the Swift files.
 const bench_peer *bench_peer_ours(void);
+const bench_peer *bench_peer_win32(void);
 uint32_t bench_peer_count(void);
 /// Every other peer, `number` below bench_peer_count().
 const bench_peer *bench_peer_at(uint32_t number);
+/// Who stands in for the peer of that name where a writer opens and closes for each message; NULL: it does so itself, or not at all.
+const bench_peer *bench_peer_reopened(const char *name);
+/// What no peer can beat, for scale: `number` below bench_reference_count().
+uint32_t bench_reference_count(void);
+const bench_peer *bench_reference_at(uint32_t number);
+/// Peers that fail on purpose: `number` below bench_broken_count().
+uint32_t bench_broken_count(void);
+const bench_peer *bench_broken_at(uint32_t number);
 
 #ifdef __cplusplus
 }

@@ -2,9 +2,11 @@
 
 #include "peer.h"
 
-#if defined(BENCH_BOOST)
+#if __has_include(<boost/interprocess/ipc/message_queue.hpp>)
+#define HAS_BOOST 1
 
 #include <boost/interprocess/ipc/message_queue.hpp>
+#include <boost/version.hpp>
 #include <memory>
 #include <new>
 
@@ -55,6 +57,8 @@ void close_end(bench_channel *channel, bench_end) { delete queue_of(channel); }
 
 void remove_channel(bench_channel *channel) { message_queue::remove(channel->name); }
 
+const char *version() { return BOOST_LIB_VERSION; }
+
 }
 
 #endif
@@ -62,9 +66,10 @@ void remove_channel(bench_channel *channel) { message_queue::remove(channel->nam
 extern "C" const bench_peer bench_boost = {
     "boost-queue",
     "Boost.Interprocess message_queue of 1024, one priority; polling: try_send, try_receive",
-#if defined(BENCH_BOOST)
-    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel,
+#if defined(HAS_BOOST)
+    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel, {}, version, nullptr,
 #else
-    "apt-get install libboost-dev, then swift build --traits Boost", true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+    BENCH_BUILT_WITHOUT("libboost-dev"), true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+    {}, nullptr, nullptr,
 #endif
 };

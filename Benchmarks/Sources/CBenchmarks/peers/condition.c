@@ -60,10 +60,10 @@ static bench_moved receive_message(bench_channel *channel, void *bytes)
         if (!owned(ring, pthread_cond_wait(&ring->message_came, &ring->mutex))) return BENCH_FAILED;
     memcpy(bytes, ring->slots[ring->head % BENCH_PEER_CAPACITY].bytes, channel->message_bytes);
     __atomic_store_n(&ring->head, ring->head + 1, __ATOMIC_RELAXED);
-    // A writer that waits for room is woken when half is free, not for each slot.
+    // Writers that wait for room are woken when half is free, not for each slot; all of them, for one alone may have had its last to say.
     bool wakes = ring->head % (BENCH_PEER_CAPACITY / 2) == 0;
     pthread_mutex_unlock(&ring->mutex);
-    return !wakes || pthread_cond_signal(&ring->room_came) == 0 ? BENCH_MOVED : BENCH_FAILED;
+    return !wakes || pthread_cond_broadcast(&ring->room_came) == 0 ? BENCH_MOVED : BENCH_FAILED;
 }
 
 const bench_peer bench_condition = {

@@ -106,4 +106,5 @@ const bench_peer bench_eventfd = {
     .send = send_message,
     .receive = receive_message,
     .remove = remove_channel,
+    .limits = {.one_writer = "its ring is for one writer"},
 };

@@ -2,6 +2,8 @@
 
 #include "peers.h"
 
+#include <pthread.h>
+
 #define PEERS(PEER)            \
     PEER(bench_pipe)           \
     PEER(bench_unix_datagram)  \
@@ -13,18 +15,53 @@
     PEER(bench_condition)      \
     PEER(bench_boost)          \
     PEER(bench_zeromq)         \
-    PEER(bench_nng)
+    PEER(bench_nng)            \
+    PEER(bench_iceoryx)        \
+    PEER(bench_aeron)          \
+    PEER(bench_redis)          \
+    PEER(bench_nats)
+
+#define REFERENCES(PEER)   \
+    PEER(bench_cache_line) \
+    PEER(bench_futex)      \
+    PEER(bench_bare)
 
 #define DECLARE(peer) extern const bench_peer peer;
 #define ADDRESS(peer) &peer,
+#define ONE(peer) +1
 
 extern const bench_peer bench_mailslot;
+extern const bench_peer bench_win32;
 PEERS(DECLARE)
+REFERENCES(DECLARE)
 
-static const bench_peer *const peers[] = {PEERS(ADDRESS)};
+enum { COUNT = 0 PEERS(ONE) };
+static const bench_peer *const built[COUNT] = {PEERS(ADDRESS)};
+static const bench_peer *const references[] = {REFERENCES(ADDRESS)};
+
+/// As built, and with what was found here.
+static bench_peer peers[COUNT];
+
+static void look_for_all(void)
+{
+    for (int i = 0; i < COUNT; i++) {
+        peers[i] = *built[i];
+        if (peers[i].missing == NULL && peers[i].look != NULL) peers[i].missing = peers[i].look();
+    }
+}
 
 const bench_peer *bench_peer_ours(void) { return &bench_mailslot; }
+const bench_peer *bench_peer_win32(void) { return &bench_win32; }
 
-uint32_t bench_peer_count(void) { return sizeof peers / sizeof peers[0]; }
+uint32_t bench_peer_count(void) { return COUNT; }
 
-const bench_peer *bench_peer_at(uint32_t number) { return peers[number]; }
+const bench_peer *bench_peer_at(uint32_t number)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, look_for_all);
+    return &peers[number];
+}
+
+uint32_t bench_reference_count(void) { return sizeof references / sizeof references[0]; }
+
+const bench_peer *bench_reference_at(uint32_t number) { return references[number]; }

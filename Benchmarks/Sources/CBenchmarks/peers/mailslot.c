@@ -43,7 +43,7 @@ static void close_end(bench_channel *channel, bench_end end)
 static void remove_channel(bench_channel *channel) { mslot_remove(channel->name); }
 
 const bench_peer bench_mailslot = {
-    .name = "mailslot",
+    .name = "CMailslots",
     .settings = "1024 slots; blocking: polls for up to 20 us, then sleeps",
     .polls = true,
     .open = open_end,

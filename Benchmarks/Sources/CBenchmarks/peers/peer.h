@@ -6,7 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <string.h>
 #include <unistd.h>
+
+/// For a peer that was built without its library: the header is looked for when its file is compiled, and nobody notices later that it came.
+#define BENCH_BUILT_WITHOUT(package) "apt-get install " package ", then build again after: touch " __FILE__
 
 /// What a system call that moves one message says.
 static inline bench_moved bench_moved_bytes(ssize_t moved, uint32_t message_bytes)
@@ -20,6 +25,19 @@ static inline bool bench_set_polling(const bench_channel *channel, int descripto
 {
     return !channel->polls || fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0;
 }
+
+/// Threads that a library starts from here until bench_pin may run on every CPU, and not only on the one that its side is pinned to:
+/// the side would have to give it up for each message. Returns what bench_pin wants.
+static inline cpu_set_t bench_unpin(void)
+{
+    cpu_set_t before, every;
+    CPU_ZERO(&before);
+    sched_getaffinity(0, sizeof before, &before);
+    memset(&every, 0xFF, sizeof every);
+    sched_setaffinity(0, sizeof every, &every);
+    return before;
+}
+static inline void bench_pin(cpu_set_t cpus) { sched_setaffinity(0, sizeof cpus, &cpus); }
 
 static inline void bench_close_descriptors(bench_channel *channel)
 {

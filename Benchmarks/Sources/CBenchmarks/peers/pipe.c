@@ -29,4 +29,5 @@ const bench_peer bench_pipe = {
     .send = send_message,
     .receive = receive_message,
     .remove = bench_close_descriptors,
+    .limits = {.no_empty_messages = "a pipe does not keep empty messages"},
 };

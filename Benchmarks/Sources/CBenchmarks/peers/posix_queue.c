@@ -13,7 +13,8 @@ static bool make(bench_channel *channel)
     // Both may be refused, and then the queue is shorter.
     struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
     setrlimit(RLIMIT_MSGQUEUE, &limit);
-    struct mq_attr attributes = {.mq_maxmsg = BENCH_PEER_CAPACITY, .mq_msgsize = (long)channel->message_bytes};
+    long bytes = channel->message_bytes > 0 ? (long)channel->message_bytes : 1;
+    struct mq_attr attributes = {.mq_maxmsg = BENCH_PEER_CAPACITY, .mq_msgsize = bytes};
     int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | (channel->polls ? O_NONBLOCK : 0);
     do {
         channel->descriptors[0] = mq_open(path, flags, 0600, &attributes);
@@ -31,7 +32,7 @@ static bench_moved send_message(bench_channel *channel, const void *bytes)
 
 static bench_moved receive_message(bench_channel *channel, void *bytes)
 {
-    return bench_moved_bytes(mq_receive(channel->descriptors[0], bytes, channel->message_bytes, NULL), channel->message_bytes);
+    return bench_moved_bytes(mq_receive(channel->descriptors[0], bytes, BENCH_PEER_BYTES_MAX, NULL), channel->message_bytes);
 }
 
 const bench_peer bench_posix_queue = {

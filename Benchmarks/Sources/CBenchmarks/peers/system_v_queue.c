@@ -19,7 +19,8 @@ static bool make(bench_channel *channel)
     // More than kernel.msgmnb is for root; others keep that.
     struct msqid_ds state;
     if (msgctl(queue, IPC_STAT, &state) == 0) {
-        state.msg_qbytes = BENCH_PEER_CAPACITY * channel->message_bytes;
+        // As many messages as it has bytes are allowed, so that empty ones do not fill the memory.
+        state.msg_qbytes = BENCH_PEER_CAPACITY * (channel->message_bytes > 0 ? channel->message_bytes : 1);
         msgctl(queue, IPC_SET, &state);
     }
     return true;

@@ -2,7 +2,9 @@
 
 #include "peer.h"
 
-#if defined(BENCH_ZEROMQ)
+#if __has_include(<zmq.h>)
+#define HAS_ZEROMQ 1
+#pragma comment(lib, "zmq")
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +28,11 @@ static bool open_end(bench_channel *channel, bench_end which)
     char address[96];
     snprintf(address, sizeof address, "ipc://@%s", channel->name);
     int messages = BENCH_PEER_CAPACITY;
-    int now = 0;
+    // Long enough for what is still on its way when a writer closes right after it has sent.
+    int linger_ms = 1000;
     zmq_setsockopt(end->socket, ZMQ_SNDHWM, &messages, sizeof messages);
     zmq_setsockopt(end->socket, ZMQ_RCVHWM, &messages, sizeof messages);
-    zmq_setsockopt(end->socket, ZMQ_LINGER, &now, sizeof now);
+    zmq_setsockopt(end->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
     return (which == BENCH_READER ? zmq_bind(end->socket, address) : zmq_connect(end->socket, address)) == 0;
 }
 
@@ -52,6 +55,15 @@ static void close_end(bench_channel *channel, bench_end which)
     free(end);
 }
 
+static const char *version(void)
+{
+    static char text[32];
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
+    return text;
+}
+
 #endif
 
 const bench_peer bench_zeromq = {
@@ -59,12 +71,13 @@ const bench_peer bench_zeromq = {
     .settings = "PUSH and PULL, high-water marks of 1024; a thread of its own in each process does the transfer",
     // Who polls would keep the library's own thread off the CPU that both are pinned to.
     .polls = false,
-#if defined(BENCH_ZEROMQ)
+#if defined(HAS_ZEROMQ)
     .open = open_end,
     .send = send_message,
     .receive = receive_message,
     .close = close_end,
+    .version = version,
 #else
-    .missing = "apt-get install libzmq3-dev, then swift build --traits ZeroMQ",
+    .missing = BENCH_BUILT_WITHOUT("libzmq3-dev"),
 #endif
 };

@@ -3,11 +3,13 @@ import Mailslots
 
 // Our sides once more, through the Swift API: line by line what mailslot.c does.
 
+private func fail(_ run: UnsafeMutablePointer<bench_run>, line: UInt32 = #line) -> Never { bench_fail(run, line, nil) }
+
 private func create(_ run: UnsafeMutablePointer<bench_run>, _ number: UInt32) -> MailslotReader {
     do {
         return try Mailslot.create(String(cString: bench_name(run, number)), capacity: Int(BENCH_CAPACITY), writers: Int(BENCH_LANES))
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
 }
 
@@ -15,7 +17,7 @@ private func open(_ run: UnsafeMutablePointer<bench_run>, _ number: UInt32) -> M
     do {
         return try Mailslot.open(String(cString: bench_name(run, number)))
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
 }
 
@@ -61,13 +63,13 @@ func swiftRoundTripFirst(_ shared: UnsafeMutablePointer<bench_run>?) {
         var before = bench_ticks()
         for i in 0..<end(run) {
             scratch.number = i
-            guard try there.tryWrite(RawSpan(_unsafeBytes: scratch.constant)) == .written else { bench_fail(run, #line) }
+            guard try there.tryWrite(RawSpan(_unsafeBytes: scratch.constant)) == .written else { fail(run) }
             let took: Void? = try back.withMessage(timeout: .forever) { bytes, _ in scratch.take(bytes) }
-            guard took != nil, scratch.number == i else { bench_fail(run, #line) }
+            guard took != nil, scratch.number == i else { fail(run) }
             before = bench_sample(run, i, before)
         }
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
     bench_samples_done(run)
     bench_meet(run)
@@ -83,10 +85,10 @@ func swiftRoundTripSecond(_ shared: UnsafeMutablePointer<bench_run>?) {
     do {
         for _ in 0..<end(run) {
             let took: Void? = try there.withMessage(timeout: .forever) { bytes, _ in scratch.take(bytes) }
-            guard took != nil, try back.tryWrite(RawSpan(_unsafeBytes: scratch.constant)) == .written else { bench_fail(run, #line) }
+            guard took != nil, try back.tryWrite(RawSpan(_unsafeBytes: scratch.constant)) == .written else { fail(run) }
         }
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
     bench_meet(run)
 }
@@ -105,7 +107,7 @@ func swiftOneWayFirst(_ shared: UnsafeMutablePointer<bench_run>?) {
             try writer.write(RawSpan(_unsafeBytes: scratch.constant))
         }
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
     bench_meet(run)
 }
@@ -124,14 +126,14 @@ func swiftOneWaySecond(_ shared: UnsafeMutablePointer<bench_run>?) {
             var expected = total
             let count = try reader.withMessages(atMost: Int(BENCH_BATCH), timeout: .forever) { bytes, _ in
                 scratch.take(bytes)
-                guard scratch.number == expected else { bench_fail(run, #line) }
+                guard scratch.number == expected else { fail(run) }
                 expected += 1
             }
             total += UInt64(count)
             bench_sample_chunk(run, total, count, &before)
         }
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
     bench_meet(run)
 }
@@ -149,10 +151,10 @@ func swiftCount(_ shared: UnsafeMutablePointer<bench_run>?) {
             scratch.number = i
             try writer.write(RawSpan(_unsafeBytes: scratch.constant))
             let took: Void? = try reader.withMessage(timeout: .forever) { bytes, _ in scratch.take(bytes) }
-            guard took != nil, scratch.number == i else { bench_fail(run, #line) }
+            guard took != nil, scratch.number == i else { fail(run) }
         }
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
     bench_mark(run)
 }

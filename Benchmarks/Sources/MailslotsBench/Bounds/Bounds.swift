@@ -28,9 +28,9 @@ struct Bounds: ParsableCommand {
     var selected: [Benchmark] = []
 
     func run() throws {
-        let pair = try extent.cpuPair
-        print(Machine.describe(cpus: pair))
-        var session = Session(run: try Run(cpus: pair), rounds: extent.rounds ?? (extent.quick ? 9 : 31), quick: extent.quick)
+        let cpus = try extent.cpuNumbers
+        print(Machine().summary(cpus: cpus))
+        var session = Session(run: try Run(cpus: cpus), rounds: extent.rounds ?? (extent.quick ? 9 : 31), quick: extent.quick)
         for benchmark in selected.isEmpty ? Benchmark.allCases : selected {
             print("")
             switch benchmark {

@@ -1,0 +1,45 @@
+// One word to sleep on and a message beside it: who sleeps in the kernel cannot be woken faster.
+
+#include "../sides.h"
+#include "shared_memory.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+typedef struct bed {
+    alignas(64) uint32_t sent;
+    bench_slot slot;
+} bed;
+
+static bool make(bench_channel *channel) { return bench_map_shared(channel, sizeof(bed)); }
+
+static void remove_channel(bench_channel *channel) { bench_unmap_shared(channel, sizeof(bed)); }
+
+static bench_moved send_message(bench_channel *channel, const void *bytes)
+{
+    bed *bed = channel->memory;
+    memcpy(bed->slot.bytes, bytes, channel->message_bytes);
+    __atomic_add_fetch(&bed->sent, 1, __ATOMIC_RELEASE);
+    return syscall(SYS_futex, &bed->sent, FUTEX_WAKE, 1, NULL, NULL, 0) >= 0 ? BENCH_MOVED : BENCH_FAILED;
+}
+
+static bench_moved receive_message(bench_channel *channel, void *bytes)
+{
+    bed *bed = channel->memory;
+    uint32_t received = (uint32_t)(uintptr_t)channel->end;
+    while (__atomic_load_n(&bed->sent, __ATOMIC_ACQUIRE) == received) syscall(SYS_futex, &bed->sent, FUTEX_WAIT, received, NULL, NULL, 0);
+    channel->end = (void *)(uintptr_t)(received + 1);
+    memcpy(bytes, bed->slot.bytes, channel->message_bytes);
+    return BENCH_MOVED;
+}
+
+const bench_peer bench_futex = {
+    .name = "futex",
+    .settings = "one word and one message, FUTEX_WAIT without a time-out, FUTEX_WAKE for each; always sleeps",
+    .polls = false,
+    .make = make,
+    .send = send_message,
+    .receive = receive_message,
+    .remove = remove_channel,
+    .limits = {.no_queueing = "it holds one message"},
+};
