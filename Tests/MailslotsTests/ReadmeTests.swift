@@ -81,8 +81,9 @@ import Testing
         let commands = lines.filter { $0.hasPrefix("$ ") }.map { $0.dropFirst(2) }.joined(separator: "\n")
         let expected = lines.filter { !$0.hasPrefix("$ ") }.joined(separator: "\n")
 
+        // A watchdog: what a snippet leaves running would be waited for.
         let result = try run(
-            URL(filePath: "/bin/sh"), ["-c", "set -e\n\(commands)\nwait"], environment: client.environment, folder: client.programs)
+            "timeout", ["-k", "5", "120", "sh", "-c", "set -e\n\(commands)\nwait"], environment: client.environment, folder: client.programs)
 
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text == expected + "\n")
