@@ -83,7 +83,8 @@ import Testing
 
         // A watchdog: what a snippet leaves running would be waited for.
         let result = try run(
-            "timeout", ["-k", "5", "120", "sh", "-c", "set -e\n\(commands)\nwait"], environment: client.environment, folder: client.programs)
+            "timeout", ["-k", "5", "120", "sh", "-c", "set -e\n\(commands)\nwait"], environment: client.environment, folder: client.programs
+        )
 
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text == expected + "\n")
