@@ -106,7 +106,7 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         // A comment behind a print says what it prints.
         let promised = Self.articleSnippets.filter { $0.kind == "body" }
-            .flatMap { $0.text.matches(of: /print\(.*\)  \/\/ "?([^":]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) } }
+            .flatMap { $0.text.matches(of: /print\(.*\)  \/\/ "?([^":\n]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) } }
         #expect(promised.count >= 5)
         let printed = result.text.split(separator: "\n").map(String.init)
         for line in promised { #expect(printed.contains { $0.hasSuffix(line) }, "\(line)") }
