@@ -34,7 +34,7 @@
         func run() throws {
             try reportingErrors {
                 let bench = Measurements(sizes: size, roundTrips: roundTrips, duration: seconds.timeout.duration ?? .seconds(1))
-                print(json ? jsonText(try bench.results(), pretty: true) : try bench.text())
+                try emit(json ? jsonText(try bench.results(), pretty: true) : try bench.text())
             }
         }
     }

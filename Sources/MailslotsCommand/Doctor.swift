@@ -20,13 +20,10 @@
         func run() throws {
             let findings = Examination(cleans: clean).findings()
             if json {
-                for finding in findings { print(jsonText(finding)) }
+                try emit(findings.map { jsonText($0) })
             } else {
                 let lines = tableLines(findings.map { [$0.status.rawValue, $0.check, $0.says] })
-                for (line, finding) in zip(lines, findings) {
-                    print(line)
-                    if let cure = finding.cure { print("         \(cure)") }
-                }
+                try emit(zip(lines, findings).flatMap { line, finding in [line] + (finding.cure.map { ["         \($0)"] } ?? []) })
             }
             if findings.contains(where: { $0.status == .failure }) { throw ExitStatus.failure }
         }

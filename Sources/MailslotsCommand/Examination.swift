@@ -139,26 +139,33 @@
             ]
         }
 
-        /// Kills a writer between publishing and waking, while the reader sleeps: the kernel has to wake it.
+        /// Kills a writer between publishing and waking, while the reader sleeps: the kernel has to wake it. Two of three times decide: on a
+        /// busy machine the writer may be held up before it is killed.
         private func hook() -> Finding {
             let check = "death of a writer"
-            let cure = "Linux 5.5 or newer, no emulator. Without it nothing is lost; a wake may be a second late."
             do {
-                let name = "doctor/\(getpid())"
-                var reader = try Mailslot.create(name, capacity: 8, writers: 2)
-                let victim = try Part.start("die", name, "\(getpid())")
-                let message = try reader.read(timeout: .seconds(15))
-                victim.wait()
-                if message == nil {
-                    return .failure(check, "the process that was to be killed wrote nothing", cure: "Run mailslot doctor again.")
+                var woken = 0
+                var late = 0
+                while woken < 2 && late < 2 {
+                    if try isWokenByDeath() { woken += 1 } else { late += 1 }
                 }
-                if reader.info.lateWakes > 0 {
-                    return .warning(check, "the kernel did not wake the reader of a killed writer's message", cure: cure)
-                }
-                return .ok(check, "killed between publishing and waking; the kernel woke the reader")
+                if late < woken { return .ok(check, "killed between publishing and waking; the kernel woke the reader") }
+                return .warning(
+                    check, "the kernel did not wake the reader of a killed writer's message",
+                    cure: "Linux 5.5 or newer, no emulator. Without it nothing is lost; a wake may be a second late.")
             } catch {
-                return .failure(check, "a mailslot could not be tried: \(error)", cure: "See the findings above.")
+                return .failure(check, "a mailslot could not be tried: \(error)", cure: "See the findings above, and try again.")
             }
+        }
+
+        private func isWokenByDeath() throws -> Bool {
+            let name = "doctor/\(getpid())"
+            var reader = try Mailslot.create(name, capacity: 8, writers: 2)
+            let victim = try Part.start("die", name, "\(getpid())")
+            let message = try reader.read(timeout: .seconds(15))
+            victim.wait()
+            if message == nil { throw DemoError("the process that was to be killed wrote nothing") }
+            return reader.info.lateWakes == 0
         }
 
         // MARK: the system

@@ -27,11 +27,11 @@
                 do { try reportingErrors { infos.append(try Mailslot.info(name)) } } catch { failure = failure ?? error }
             }
             if prometheus {
-                print(prometheusText(infos), terminator: "")
+                try emit(prometheusText(infos))
             } else if json {
-                for info in infos { print(jsonText(InfoFields(info), pretty: names.count == 1)) }
-            } else {
-                print(infos.map(Self.text).joined(separator: "\n\n"))
+                try emit(infos.map { jsonText(InfoFields($0), pretty: names.count == 1) })
+            } else if !infos.isEmpty {
+                try emit(infos.map(Self.text).joined(separator: "\n\n"))
             }
             if let failure { throw failure }
         }

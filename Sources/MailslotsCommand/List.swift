@@ -34,15 +34,15 @@
                     look = try Look(after: look)
                 }
                 if prometheus {
-                    print(prometheusText(look.infos), terminator: "")
+                    try emit(prometheusText(look.infos))
                 } else if json {
-                    for info in look.infos { print(jsonText(InfoFields(info, look.rates(of: info)))) }
+                    try emit(look.infos.map { jsonText(InfoFields($0, look.rates(of: $0))) })
                 } else if look.infos.isEmpty {
                     complain("there are no mailslots")
                 } else {
                     let columns = rates == nil ? Column.allCases.filter { !$0.isRate } : Column.allCases
                     let rows = look.infos.map { info in columns.map { $0.text(info, look.rates(of: info)) } }
-                    print(table(columns.map(\.title), rows, rightAligned: columns.map(\.isNumber)))
+                    try emit(table(columns.map(\.title), rows, rightAligned: columns.map(\.isNumber)))
                 }
             }
         }

@@ -1,12 +1,12 @@
 #if Bridge
     import Mailslots
 
-    /// The text format of Prometheus, version 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats
-    func prometheusText(_ infos: [MailslotInfo]) -> String {
-        metrics.map { metric in
-            let samples = infos.map { "\(metric.name){mailslot=\"\(escapedLabel($0.name))\"} \(metric.value($0))\n" }.joined()
-            return "# HELP \(metric.name) \(metric.help)\n# TYPE \(metric.name) \(metric.kind.rawValue)\n\(samples)"
-        }.joined()
+    /// The text format of Prometheus, version 0.0.4, as lines: https://prometheus.io/docs/instrumenting/exposition_formats
+    func prometheusText(_ infos: [MailslotInfo]) -> [String] {
+        metrics.flatMap { metric in
+            ["# HELP \(metric.name) \(metric.help)", "# TYPE \(metric.name) \(metric.kind.rawValue)"]
+                + infos.map { "\(metric.name){mailslot=\"\(escapedLabel($0.name))\"} \(metric.value($0))" }
+        }
     }
 
     /// "Label value can be any sequence of UTF-8 characters, but the backslash, double-quote, and line feed have to be escaped."

@@ -54,4 +54,18 @@
             used = 0
         }
     }
+
+    /// Prints a line or several. Whoever does not read them is not told; anything else that prevents writing is an error.
+    func emit(_ lines: [String]) throws {
+        var output = StandardOutput()
+        for line in lines {
+            output.append(line)
+            output.append(UInt8(ascii: "\n"))
+        }
+        output.flush()
+        guard let failure = output.failure, failure != EPIPE else { return }
+        complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
+        throw ExitStatus.failure
+    }
+    func emit(_ line: String) throws { try emit([line]) }
 #endif

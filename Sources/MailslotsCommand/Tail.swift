@@ -49,6 +49,8 @@
                 var output = MessageOutput(format: raw ? .raw : json ? .json : .lines)
                 defer { output.flush() }
                 try show(&watched, &output)
+                output.flush()
+                _ = try output.isWanted()
             }
         }
 

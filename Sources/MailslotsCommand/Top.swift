@@ -28,9 +28,7 @@
                 guard Terminal.isThere else {
                     Thread.sleep(forTimeInterval: pause / .seconds(1))
                     let look = try Look(after: first)
-                    print(
-                        tableLines(rows(look, sort, backwards: false), rightAligned: Column.allCases.map(\.isNumber)).joined(
-                            separator: "\n"))
+                    try emit(tableLines(rows(look, sort, backwards: false), rightAligned: Column.allCases.map(\.isNumber)))
                     return
                 }
                 if let end = try show(first, pause) { throw end }

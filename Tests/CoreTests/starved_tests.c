@@ -196,6 +196,15 @@ static mslot_failure inspect(void)
     if (inspected.failure.outcome == MSLOT_DONE) expect_outcome(inspected.info.outcome, MSLOT_DONE);
     return inspected.failure;
 }
+static mslot_failure observe(void)
+{
+    mslot_observing observing = mslot_observe("orders", 1);
+    expect((observing.observer != NULL) == (observing.failure.outcome == MSLOT_DONE));
+    if (observing.observer == NULL) return observing.failure;
+    unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    expect_outcome(mslot_observe_next(observing.observer, bytes, sizeof bytes).outcome, MSLOT_DONE);
+    return outcome_only(mslot_observer_close(observing.observer));
+}
 static void count_name(const char *name, void *context)
 {
     (void)name;
@@ -391,6 +400,7 @@ TEST(a_removal_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_t
 TEST(a_look_from_outside_that_fails_at_any_system_call_leaves_nothing)
 {
     fail_every_call(&(operation){prepare_full, inspect, MSLOT_DONE, false});
+    fail_every_call(&(operation){prepare_full, observe, MSLOT_DONE, false});
     fail_every_call(&(operation){prepare_full, list, MSLOT_DONE, false});
 }
 TEST(a_wait_that_fails_at_any_system_call_ends_when_its_time_is_up)

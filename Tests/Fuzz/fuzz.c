@@ -221,6 +221,27 @@ static void look_from_outside(const mslot_ring *ring)
     mslot_ring_count_indices(ring, seen);
     mslot_next_length next = mslot_ring_next_length(ring);
     if (next.outcome == MSLOT_DONE) check(next.length <= ring->length_max);
+
+    static unsigned char bytes[FUZZ_LONG_BYTES_MAX];
+    uint64_t capacity = ring->cell_count % 2 == 0 ? sizeof bytes : 100; // what does not fit is not copied
+    uint64_t head = mslot_load_acquire(&ring->control->head);
+    for (uint64_t position = head - ring->cell_count; position != head + ring->cell_count + 2; position++) {
+        mslot_copied copied = mslot_ring_copy(ring, position, bytes, capacity);
+        if (copied.outcome == MSLOT_DONE) check(copied.length <= ring->length_max && copied.length <= capacity);
+    }
+}
+
+static void observe(void)
+{
+    static unsigned char bytes[FUZZ_LONG_BYTES_MAX];
+    mslot_observer *observer = mslot_observe("orders", 3).observer;
+    if (observer == NULL) return;
+    for (int i = 0; i < 2 * FUZZ_CELLS_MAX; i++) {
+        mslot_observed observed = mslot_observe_next(observer, bytes, sizeof bytes);
+        if (observed.outcome == MSLOT_DONE) check(observed.byte_count <= sizeof bytes);
+        else break;
+    }
+    mslot_observer_close(observer);
 }
 
 static void play(scene *s)
@@ -326,7 +347,10 @@ static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigne
     }
     unsigned names = 0;
     if (flags & INPUT_LIST) mslot_list(count_name, &names);
-    if (flags & INPUT_INSPECT) mslot_inspect("orders");
+    if (flags & INPUT_INSPECT) {
+        mslot_inspect("orders");
+        observe();
+    }
     mslot_create_options options = mslot_create_options_default();
     options.adopt = flags & INPUT_ADOPT;
     options.capacity = segment_cells(shape); // not the default, for it would cost all the time

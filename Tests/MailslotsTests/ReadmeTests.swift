@@ -81,8 +81,10 @@ import Testing
         let commands = lines.filter { $0.hasPrefix("$ ") }.map { $0.dropFirst(2) }.joined(separator: "\n")
         let expected = lines.filter { !$0.hasPrefix("$ ") }.joined(separator: "\n")
 
+        // A watchdog: what a snippet leaves running would be waited for.
         let result = try run(
-            URL(filePath: "/bin/sh"), ["-c", "set -e\n\(commands)\nwait"], environment: client.environment, folder: client.programs)
+            "timeout", ["-k", "5", "120", "sh", "-c", "set -e\n\(commands)\nwait"], environment: client.environment, folder: client.programs
+        )
 
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text == expected + "\n")
@@ -104,7 +106,7 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         // A comment behind a print says what it prints.
         let promised = Self.articleSnippets.filter { $0.kind == "body" }
-            .flatMap { $0.text.matches(of: /print\(.*\)  \/\/ "?([^":]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) } }
+            .flatMap { $0.text.matches(of: /print\(.*\)  \/\/ "?([^":\n]+)/).map { String($0.1).trimmingCharacters(in: .whitespaces) } }
         #expect(promised.count >= 5)
         let printed = result.text.split(separator: "\n").map(String.init)
         for line in promised { #expect(printed.contains { $0.hasSuffix(line) }, "\(line)") }
