@@ -305,7 +305,7 @@ static mslot_datagram_waited uring_wait(mslot_datagram_station *station, int64_t
         struct __kernel_timespec timeout = {.tv_sec = left.tv_sec, .tv_nsec = left.tv_nsec};
         struct io_uring_cqe *completion;
         int result = io_uring_submit_and_wait_timeout(&engine->receive_ring, &completion, 1, &timeout, NULL);
-        // liburing also says ETIME when a signal came.
+        // By the clock, whatever ended the wait.
         is_time_up = deadline_ns <= mslot_datagram_now_ns();
         // EAGAIN, EBUSY - the kernel has no memory at this moment.
         if (result < 0 && result != -ETIME && result != -EINTR) nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);

@@ -162,6 +162,15 @@ CONFORMANCE(a_destination_that_is_refused_does_not_stop_the_others)
     close_station(station);
 }
 
+CONFORMANCE(an_ipv4_destination_is_none_of_an_ipv6_socket)
+{
+    mslot_datagram_station *station = open_station(engine);
+    mslot_datagram_bind_options options = on_loopback(6);
+    mslot_datagram_bound to = must_bind(station, &options);
+    expect_drop(station, to, address_of("127.0.0.1", 4240), MSLOT_DATAGRAM_DROP_BAD_ADDRESS);
+    close_station(station);
+}
+
 CONFORMANCE(a_port_where_nobody_listens_stops_nobody)
 {
     mslot_datagram_bound to;
