@@ -2,8 +2,8 @@
  * iceoryx (classic) by its C binding: a publisher and a subscriber in shared memory that its daemon, RouDi, hands out.
  *
  * The publisher waits when the subscriber's queue, at most 256 messages, is full: the default is to discard. Blocking, the subscriber
- * waits in a wait set; a publisher that waits always polls. Without RouDi's watch over processes (-m off), as its manual says for
- * measurements: a process that is stopped for 1.5 s would be taken for dead.
+ * waits in a wait set; a publisher that waits always polls. Without RouDi's watch over processes (-m off),
+ * by which a process that is stopped for 1.5 s is taken for dead.
  */
 
 #include "peer.h"

@@ -1,7 +1,8 @@
 /*
  * NATS: publish and subscribe through a server of our own on a loopback port, by its C client.
  *
- * natsOptions_SetSendAsap: "for latency", a message is written at once and not when a thread next flushes a buffer. A slow
+ * natsOptions_SetSendAsap: a message is written at once, and not when a thread next flushes the buffer, a millisecond later.
+ * "Reducing latency, but also throughput": here not, one way 1.4 to 1.8 million a second came through, and buffered 0.6 to 1.4. A slow
  * subscriber's messages are kept, by the client without a limit and by the server up to its 64 MiB.
  */
 

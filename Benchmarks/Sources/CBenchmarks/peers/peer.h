@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/// For a peer that was built without its library: the header is looked for when its file is compiled, and nobody notices later that it came.
+/// For a peer that was built without its library: its header is looked for when the file is compiled, and nobody notices if it comes later.
 #define BENCH_BUILT_WITHOUT(package) "apt-get install " package ", then build again after: touch " __FILE__
 
 /// What a system call that moves one message says.
@@ -26,8 +26,8 @@ static inline bool bench_set_polling(const bench_channel *channel, int descripto
     return !channel->polls || fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0;
 }
 
-/// Threads that a library starts from here until bench_pin may run on every CPU, and not only on the one that its side is pinned to:
-/// the side would have to give it up for each message. Returns what bench_pin wants.
+/// Threads that a library starts from here until bench_pin may run on every CPU. Pinned to that of their side, they and a side that polls
+/// would have to take turns. Returns what bench_pin wants.
 static inline cpu_set_t bench_unpin(void)
 {
     cpu_set_t before, every;

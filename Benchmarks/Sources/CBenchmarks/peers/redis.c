@@ -1,7 +1,7 @@
 /*
  * Redis: PUBLISH and SUBSCRIBE through a server of our own, by its C client, hiredis.
  *
- * A Unix socket, as redis.io/docs/.../benchmarks recommends on one machine; nothing persists; a slow subscriber is not thrown out. The
+ * A Unix socket, as Redis' own page on benchmarks recommends on one machine; nothing persists; a slow subscriber is not thrown out. The
  * publisher has turned replies off (CLIENT REPLY OFF, "for fire and forget commands"), else every message would wait for one or need
  * a second buffer of them.
  */

@@ -23,7 +23,8 @@ bool bench_server_is_installed(const char *program);
 const char *bench_server_version(const char *command, const char *before);
 
 /// What `arguments` say, the program first, NULL last, unless it runs. It hears nothing, is not heard, runs on any CPU, and does not
-/// outlive this process. True when `answers` says so; false, and nothing runs, if that takes longer than 10 s, the program ends, or somebody else answers.
+/// outlive this process. True when `answers` says so; false, and nothing runs, if that takes longer than 10 s, the program ends, or
+/// somebody else answers.
 bool bench_server_start(bench_server *server, const char *const arguments[], bool (*answers)(void));
 
 /// Once for each start that succeeded: the last one ends it.

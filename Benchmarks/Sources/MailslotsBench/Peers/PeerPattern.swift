@@ -42,9 +42,6 @@ struct PeerPattern {
     }
 
     var charged: Charged { [.paced, .burst, .open].contains(kind) || asleepNanoseconds > 0 ? .reader : .all }
-    /// How many messages a second is of the median sample where each process has a CPU, which holds when something else takes one of
-    /// them for a while; and of the mean where they share one, or where sends are fast until there is no room.
-    var rateIsOfMedian: Bool { kind == .oneWay && writers == 1 }
     /// Messages that a sample is the time of: what it is divided by.
     var messagesASample: Double { kind == .oneWay ? Double(BENCH_PEER_CHUNK) : 1 }
     /// It is about contenders that sleep where there is nothing to do.
@@ -93,21 +90,21 @@ struct PeerPattern {
     }
 
     private static var oneWays: [PeerPattern] {
-        let timed = "in the reader, each \(BENCH_PEER_CHUNK) messages, divided by that number; messages a second: of the"
+        let timed = "in the reader, each \(BENCH_PEER_CHUNK) messages, divided by that number"
         return [
             PeerPattern(
-                id: "one-way-spinning", title: "One way, 32 B, one writer, spinning", timed: timed + " median; no call sleeps",
+                id: "one-way-spinning", title: "One way, 32 B, one writer, spinning", timed: timed + "; no call sleeps",
                 kind: .oneWay, polls: true)
         ]
             + sizes.map { bytes in
                 PeerPattern(
-                    id: "one-way-\(bytes)", title: "One way, \(bytes) B, one writer", timed: timed + " median", kind: .oneWay, bytes: bytes,
+                    id: "one-way-\(bytes)", title: "One way, \(bytes) B, one writer", timed: timed, kind: .oneWay, bytes: bytes,
                     isQuick: bytes == 32 || bytes == 424)
             }
             + [2, 4, 8, 32].map { writers in
                 PeerPattern(
                     id: "writers-\(writers)", title: "One way, 32 B, \(writers) writers",
-                    timed: timed + " mean; the writers share the CPUs that the reader does not have", kind: .oneWay, writers: writers,
+                    timed: timed + "; the writers share the CPUs that the reader does not have", kind: .oneWay, writers: writers,
                     isQuick: writers == 8)
             }
     }

@@ -126,12 +126,11 @@ extension Results.Measurement {
         var coarse = Samples(highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .two)
         for value in samples.recordedValues() { coarse.record(value.value, count: value.count) }
         let mean = samples.mean / pattern.messagesASample
-        let rate = 1e9 / (pattern.rateIsOfMedian ? percentile(50) : mean)
         let cpu = moved.cpuNanoseconds
         self.init(
             pattern: pattern.id, contender: contender.name, round: round, session: session, samples: Int(samples.totalCount),
             p50: percentile(50), p90: percentile(90), p99: percentile(99), p999: percentile(99.9), max: time(samples.max),
-            mean: mean, messagesASecond: pattern.figure == .rate ? rate : nil, lost: moved.lost, unsent: moved.unsent,
+            mean: mean, messagesASecond: pattern.figure == .rate ? 1e9 / mean : nil, lost: moved.lost, unsent: moved.unsent,
             cpu: contender.pointer == nil ? nil : [cpu.writers, cpu.reader, cpu.servers].map { $0 / moved.messages },
             points: coarse.recordedValues().map { [time($0.value), Double($0.count)] })
     }
