@@ -202,6 +202,17 @@ TEST(an_observer_needs_no_permission_to_write_and_none_to_be_there)
     must_close(reader);
 }
 
+TEST(an_observer_of_a_destroyed_ring_says_so)
+{
+    mslot_reader *reader = must_create("orders", 4, 1);
+    mslot_observer *observer = must_observe(0);
+    memset(reader->ring.ring.cells, 0xff, 4 * sizeof(uint64_t));
+    expect_outcome(see(observer).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_observe("orders", 0).failure.outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+    must_close(reader);
+}
+
 /// Two writers and a reader as fast as they can be, and an observer that must see nothing torn, twice or out of order.
 static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
 {
