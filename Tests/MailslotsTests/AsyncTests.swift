@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 @testable import Mailslots
@@ -423,7 +422,7 @@ final class HandClock: Clock {
         var sleepers: [(id: Int, until: Instant, continuation: CheckedContinuation<Void, any Error>)] = []
         var nextID = 0
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var now: Instant { state.withLock { $0.now } }
     var minimumResolution: Duration { .zero }

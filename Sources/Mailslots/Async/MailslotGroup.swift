@@ -200,7 +200,7 @@ private final class ReadyQueue: Sendable {
         var isEmpty: Bool { first == indices.count }
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var isEmpty: Bool { state.withLock { $0.isEmpty } }
 
