@@ -6,7 +6,7 @@
     #endif
     public import Mailslots
 
-    /// Reads a `Codable` type, one JSON value a message. A fixed layout is faster: ``/Mailslots/MailslotValueReader``.
+    /// Reads a `Codable` type, one JSON value a message. A fixed layout is faster: `MailslotValueReader`.
     public struct MailslotCodableReader<Value: Decodable>: ~Copyable, Sendable {
         private var reader: MailslotReader
 
@@ -32,7 +32,7 @@
 
         /// Writes a value, suspending the task until there is room.
         ///
-        /// - Throws: `EncodingError`; or as the writer's own call: ``/Mailslots/MailslotError/Code/tooLong`` if its JSON is longer than the mailslot
+        /// - Throws: `EncodingError`; or as the writer's own call: `MailslotError.Code.tooLong` if its JSON is longer than the mailslot
         ///   takes, which is 424 bytes unless its reader said otherwise.
         public mutating func write(_ value: Value) async throws { try await writer.write([UInt8](try JSONEncoder().encode(value))) }
 

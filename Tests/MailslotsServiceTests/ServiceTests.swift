@@ -172,6 +172,7 @@
             sampler.sample()
             #expect(try metrics.expectCounter("mailslot_written", dimensions).totalValue == 4)
             #expect(log.entries.contains { "\($0.message)" == "No sample" })
+            #expect(reader.info.messageCount == 1)
         }
 
         @Test func `a sampler takes samples in a group, and a last one on graceful shutdown`() async throws {
