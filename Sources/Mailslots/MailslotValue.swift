@@ -58,7 +58,7 @@ public struct MailslotValueReader<Value: MailslotValue>: ~Copyable, Sendable {
         if let error { throw error }
     }
 
-    /// The next value; `nil` when the time is up. Blocks as ``MailslotReader/read(timeout:)``.
+    /// The next value; `nil` when the time is up. Blocks as ``MailslotReader/read(timeout:)-4mks0``.
     ///
     /// - Throws: A ``MailslotError``, or a ``MailslotValueError`` if the next message has another size; the message is gone.
     public mutating func read(timeout: MailslotTimeout = .ofMailslot) throws -> Value? {

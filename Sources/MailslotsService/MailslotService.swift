@@ -73,9 +73,18 @@
             let interrupter = reader.interrupter
             let moved = ReaderBox(reader)
             let isDraining = DrainFlag()
+            try await withGracefulShutdownHandler {
+                try await serveUntilEnd(moved, isDraining)
+            } onGracefulShutdown: {
+                isDraining.set()
+                interrupter.interrupt()
+            }
+        }
+
+        private func serveUntilEnd(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
             try await withThrowingTaskGroup(of: Ended.self) { group in
                 group.addTask {
-                    try await serve(moved, isDraining)
+                    try await serve(box, isDraining)
                     return .serving
                 }
                 group.addTask {
@@ -84,22 +93,18 @@
                 }
                 group.addTask {
                     try await gracefulShutdown()
-                    isDraining.set()
-                    interrupter.interrupt()
                     try await Task.sleep(for: drainTimeout)
                     return .draining
                 }
                 defer { group.cancelAll() }
                 var isLate = false
                 do {
-                    while let ended = try await group.next() {
-                        if ended == .serving { return }
+                    while let ended = try await group.next(), ended != .serving {
                         isLate = ended == .draining
                         if isLate { group.cancelAll() }
                     }
                 } catch {
-                    if isLate, error is CancellationError { return }
-                    throw error
+                    guard isLate, error is CancellationError else { throw error }
                 }
             }
         }

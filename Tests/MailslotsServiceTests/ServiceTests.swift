@@ -46,14 +46,8 @@
                 for index in 0..<20 { try await writer.write("left \(index)") }
                 trigger.triggerGracefulShutdown()
                 while gate.withLock({ $0 == nil }) { await Task.yield() }
-                // The service is told while its handler is at work. What is written from now on may be too late, or not.
-                while !log.entries.contains(where: { "\($0.message)" == "Handling what is left" }) {
-                    gate.withLock { held in
-                        held?.resume()
-                        held = nil
-                    }
-                    await Task.yield()
-                }
+                // The service has been told while its handler is at work.
+                gate.withLock { $0?.resume() }
                 try await running
             }
             #expect(received.all == (0..<50).map { "\($0)" } + ["hold"] + (0..<20).map { "left \($0)" })
