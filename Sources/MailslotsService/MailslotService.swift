@@ -146,7 +146,7 @@
             } catch let error as MailslotError {
                 switch error.code {
                 case .interrupted: return nil
-                case .damaged where reader.info.read > read: // it was skipped
+                case .damaged where reader.info.read > read:  // it was skipped
                     logger.warning("A message is damaged", metadata: ["error": "\(error)"])
                     return nil
                 default:

@@ -37,7 +37,7 @@ final class TaskWait: Sendable {
     /// For the call that may begin the wait.
     @unsafe
     func begin() -> UnsafeMutablePointer<mslot_wait> {
-        state.store(Self.begun, ordering: .relaxed) // the C core's lock is between this and the end
+        state.store(Self.begun, ordering: .relaxed)  // the C core's lock is between this and the end
         return unsafe wait
     }
 
