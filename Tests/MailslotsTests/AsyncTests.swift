@@ -477,9 +477,10 @@ struct Belongings {
         let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
         let file = (try? Mailslot.path(AsyncTests.cycleNames)) ?? "?"
         segments = maps.split(separator: "\n").filter { $0.contains(file) }.map(String.init)
-        waiters = Self.names("/proc/self/task").filter {
-            (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "mailslots\n"
-        }.count
+        waiters =
+            Self.names("/proc/self/task").filter {
+                (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "mailslots\n"
+            }.count
     }
 
     private static func names(_ folder: String) -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] }
