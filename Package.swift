@@ -21,7 +21,7 @@ let package = Package(
     name: "Mailslots",
     products: [
         .library(name: "Mailslots", targets: ["Mailslots"]),
-        .library(name: "MailslotsBridge", targets: ["MailslotsBridge"]),
+        .library(name: "MailslotsService", targets: ["MailslotsService"]),
         .library(name: "CMailslots", targets: ["CMailslots"]),
         .library(name: "CMailslotsWin32", targets: ["CMailslotsWin32"]),
         .executable(name: "mailslot", targets: ["MailslotsCommand"]),
@@ -29,13 +29,16 @@ let package = Package(
     traits: [
         .trait(
             name: "Bridge",
-            description: "The floors above the Swift API: the bridge, the program `mailslot`. Without it no other package is resolved."),
+            description: "The floors above the Swift API: services, the program `mailslot`. Without it no other package is resolved."),
         .default(enabledTraits: ["Bridge"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.7.0"),
     ],
     targets: [
         .target(name: "CMailslots", exclude: ["install.sh", "libmailslots.map"], cSettings: cSettings),
@@ -55,6 +58,15 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
             ],
             exclude: ["README.md"], swiftSettings: swiftSettings),
+        .target(
+            name: "MailslotsService",
+            dependencies: [
+                "Mailslots",
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
+            ],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
@@ -85,6 +97,15 @@ let package = Package(
             dependencies: [
                 "MailslotsBridge", "mailslots-datagram-tests",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
+            ],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "MailslotsServiceTests",
+            dependencies: [
+                "MailslotsService",
+                .product(name: "InMemoryLogging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),
     ],

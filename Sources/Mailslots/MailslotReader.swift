@@ -47,7 +47,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// The bytes are shared memory: a writer that breaks the rules may change them while `body` looks. Copy what you decide on.
     ///
     /// - Returns: What `body` returns; `nil` when the time is up.
-    /// - Throws: What `body` throws, or a ``MailslotError`` as ``read(timeout:)``.
+    /// - Throws: What `body` throws, or a ``MailslotError`` as ``read(timeout:)-4mks0``.
     ///
     /// The corresponding C functions are `mslot_peek` and `mslot_release`.
     @inlinable
@@ -83,7 +83,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     ///   - body: Called with each message.
     ///   - beforeRelease: Called once after the last message, while all are still lent.
     /// - Returns: How many messages there were; 0 when the time is up.
-    /// - Throws: A ``MailslotError`` as ``read(timeout:)``; if damage is met after the first message, the next call throws it.
+    /// - Throws: A ``MailslotError`` as ``read(timeout:)-4mks0``; if damage is met after the first message, the next call throws it.
     @inlinable
     public mutating func withMessages(
         atMost limit: Int, timeout: MailslotTimeout = .ofMailslot,

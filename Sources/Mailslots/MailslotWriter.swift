@@ -9,7 +9,7 @@ public enum MailslotWriteOutcome: Sendable, Hashable {
     case full
 }
 
-/// A writing end of a mailslot: ``Mailslot/open(_:waitingUpTo:trusting:onReaderDeath:prefaulting:)``.
+/// A writing end of a mailslot: ``Mailslot/open(_:waitingUpTo:trusting:onReaderDeath:prefaulting:)-htay``.
 ///
 /// Each writer has a lane of its own, so writers never wait for one another; a mailslot has 256 lanes unless its creator said otherwise.
 /// A writer is owned by one place at a time, which the compiler checks (every write is `mutating`); it may move to another thread.
@@ -109,7 +109,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     ///   - timeout: How long to wait for room.
     ///   - body: Fills the slot.
     /// - Returns: `.full` if there was no room in time.
-    /// - Throws: What `body` throws, or a ``MailslotError`` as ``write(_:)-(RawSpan)``.
+    /// - Throws: What `body` throws, or a ``MailslotError`` as `write(_:)`.
     ///
     /// The corresponding C functions are `mslot_loan`, `mslot_publish` and `mslot_abandon`.
     @inlinable
@@ -153,7 +153,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
 
     /// Writes messages in order, waiting for room, and wakes a sleeping reader once for all.
     ///
-    /// - Throws: A ``MailslotError`` as ``write(_:)-(RawSpan)``; the messages before the one that failed are written.
+    /// - Throws: A ``MailslotError`` as `write(_:)`; the messages before the one that failed are written.
     @inlinable
     public mutating func write(contentsOf messages: some Sequence<[UInt8]>) throws(MailslotError) {
         // A loop is a batch: a writer remembers whom it has woken, so the messages after the first wake nobody.

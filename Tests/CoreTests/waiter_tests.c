@@ -46,6 +46,9 @@ static void expect_ended_at_once(counted *c, uint64_t endings)
     expect(now_ns() - begun < AT_ONCE_NS);
 }
 
+/// The waiting thread is asleep by now, more likely than not; what is tested holds either way.
+static void let_it_sleep(void) { usleep(2000); }
+
 static unsigned threads(void)
 {
     unsigned count = 0;
@@ -177,6 +180,15 @@ TEST(a_cancelled_wait_ends_at_once_and_its_message_stays)
     expect_ended_at_once(&c, 1);
     expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
 
+    for (int round = 0; round < 3; round++) {
+        prepare(&c, MSLOT_FOREVER);
+        must_wait(reader, &c);
+        let_it_sleep();
+        mslot_wait_cancel(&c.wait);
+        expect_ended_at_once(&c, 1);
+        expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+    }
+
     prepare(&c, MSLOT_FOREVER);
     must_wait(reader, &c);
     must_write(writer, 0, 7);
@@ -213,7 +225,7 @@ TEST(after_a_cancelled_wait_a_thread_that_sleeps_on_the_same_cell_gets_the_wake)
         pthread_t thread;
         expect(pthread_create(&thread, NULL, read_one, reader) == 0);
         wait_until(mslot_writer_info(writer).reader_parks > parks);
-        usleep(1000); // more likely asleep than not; either is right
+        let_it_sleep();
         expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DONE);
         void *at_once;
         pthread_join(thread, &at_once);
@@ -262,6 +274,7 @@ TEST(an_interrupt_ends_a_wait_from_a_signal_handler_too)
             continue;
         }
         must_wait(reader, &c);
+        let_it_sleep();
         if (round == 1) {
             mslot_interrupt(reader);
         } else {
@@ -275,6 +288,7 @@ TEST(an_interrupt_ends_a_wait_from_a_signal_handler_too)
     must_write(writer, 0, 0);
     prepare(&c, MSLOT_FOREVER);
     expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_FULL);
+    let_it_sleep();
     mslot_interrupt_writer(writer);
     expect_ended_at_once(&c, 1);
     expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_INTERRUPTED);

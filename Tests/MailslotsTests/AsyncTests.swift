@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 @testable import Mailslots
@@ -423,7 +422,7 @@ final class HandClock: Clock {
         var sleepers: [(id: Int, until: Instant, continuation: CheckedContinuation<Void, any Error>)] = []
         var nextID = 0
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var now: Instant { state.withLock { $0.now } }
     var minimumResolution: Duration { .zero }
@@ -478,9 +477,10 @@ struct Belongings {
         let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
         let file = (try? Mailslot.path(AsyncTests.cycleNames)) ?? "?"
         segments = maps.split(separator: "\n").filter { $0.contains(file) }.map(String.init)
-        waiters = Self.names("/proc/self/task").filter {
-            (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "mailslots\n"
-        }.count
+        waiters =
+            Self.names("/proc/self/task").filter {
+                (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "mailslots\n"
+            }.count
     }
 
     private static func names(_ folder: String) -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] }

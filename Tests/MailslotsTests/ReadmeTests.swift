@@ -7,6 +7,7 @@ import Testing
 /// What a snippet is, is said by a comment before it, `<!-- test: KIND -->`:
 /// - `program NAME`: Swift, a whole program of this name.
 /// - `body NAME`: Swift statements. All bodies are run one after another by one program.
+/// - `task NAME`: Swift statements of a task. They run after the bodies.
 /// - `manifest`: a part of the client's `Package.swift`, in which our address is replaced by the path of this checkout.
 /// - `c`: a C program, compiled with the sources of `CMailslots`.
 /// - `console`: commands behind `$`, run in a shell, and what they print in all.
@@ -193,12 +194,19 @@ private func manifest() throws -> String {
 
 /// One program that runs all bodies. Those that open a mailslot find it: its reader comes first.
 private func bodies() -> String {
-    let functions = ReadmeTests.snippets("body").map { "func \($0.name)() throws {\n\($0.text)\n}" }.joined(separator: "\n")
+    let functions = ["body": "throws", "task": "async throws"].flatMap { kind, effects in
+        ReadmeTests.snippets(kind).map { "func \($0.name)() \(effects) {\n\($0.text)\n}" }
+    }.joined(separator: "\n")
     return """
         import Mailslots
         \(functions)
         @main struct Bodies {
-            static func main() throws {
+            static func main() async throws {
+                try bodies()
+                try await tasks()
+            }
+
+            static func bodies() throws {
                 do {
                     var reader = try Mailslot.create("prices")
                     try loan()
@@ -207,6 +215,7 @@ private func bodies() -> String {
                     guard try reader.read(timeout: .now)?.text == "never waits" else { fatalError("the outcomes") }
                 }
                 try batch()
+                try values()
                 try adopt()
             }
         }

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 @testable import Mailslots
@@ -137,14 +136,14 @@ import Testing
         try await writer.write("0")
         #expect(try writer.tryWrite("no room") == .full)
         let first = Task { try await writer.write("1") }
-        while writer.info != nil { await Task.yield() } // it is its turn
+        while writer.info != nil { await Task.yield() }  // it is its turn
         var queued: [Task<Void, any Error>] = []
         for index in 2...40 {
             queued.append(Task { try await writer.write("\(index)") })
             while writer.queueLength < index - 1 { await Task.yield() }
         }
         #expect(try await writer.write("late", timeout: .milliseconds(5)) == .full)
-        for (index, task) in queued.enumerated() where index % 2 == 0 { task.cancel() } // the even ones
+        for (index, task) in queued.enumerated() where index % 2 == 0 { task.cancel() }  // the even ones
         for (index, task) in queued.enumerated() where index % 2 == 0 {
             await #expect(throws: CancellationError.self) { try await task.value }
         }

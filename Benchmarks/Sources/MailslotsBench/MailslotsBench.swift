@@ -6,7 +6,7 @@ struct MailslotsBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mailslots-bench",
         abstract: "Measures mailslots between two pinned processes, against references and peers in the same run.",
-        subcommands: [Bounds.self, Guard.self, PeersCommand.self, CheckCommand.self, ReportCommand.self],
+        subcommands: [Bounds.self, Guard.self, PeersCommand.self, CheckCommand.self, ReportCommand.self, Async.self, AsyncEcho.self],
         defaultSubcommand: Bounds.self)
 }
 

@@ -88,7 +88,7 @@ public struct MailslotGroup: ~Copyable, Sendable {
     /// The next in turn that has a message. Those that have none leave the queue until they do.
     private mutating func readNow() throws(MailslotError) -> Delivery? {
         while let index = ready.popFirst() {
-            guard let awaited = unsafe members[index] else { continue } // given back meanwhile
+            guard let awaited = unsafe members[index] else { continue }  // given back meanwhile
             do {
                 if let message = try awaited.read() {
                     ready.append(index)
@@ -200,7 +200,7 @@ private final class ReadyQueue: Sendable {
         var isEmpty: Bool { first == indices.count }
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var isEmpty: Bool { state.withLock { $0.isEmpty } }
 

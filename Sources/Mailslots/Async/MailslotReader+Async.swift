@@ -35,7 +35,7 @@ extension MailslotReader {
 
     /// Calls `body` with the next message in place, as the call that blocks does, suspending the task until there is one.
     ///
-    /// - Throws: What `body` throws, or as ``read(timeout:)-(MailslotTimeout)``.
+    /// - Throws: What `body` throws, or as ``read(timeout:)-9y9k2``.
     public mutating func withMessage<Result: ~Copyable>(
         timeout: MailslotTimeout = .ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
     ) async throws -> Result? {

@@ -20,13 +20,13 @@ public final class MailslotSharedWriter: Sendable {
         var queue = TurnQueue()
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
     /// The mailslot's name, as it was given.
     public let name: String
 
     public init(_ writer: consuming MailslotWriter) {
         name = writer.name
-        state = Mutex(State(writer: writer))
+        state = Locked(State(writer: writer))
     }
 
     /// Writes one message, suspending the task until it is its turn and there is room.

@@ -51,7 +51,7 @@ extension MailslotWriter {
 
     /// Writes messages in order, suspending the task while there is no room.
     ///
-    /// - Throws: As ``write(_:)-(RawSpan)``; the messages before the one that failed are written.
+    /// - Throws: As `write(_:)`; the messages before the one that failed are written.
     public mutating func write(contentsOf messages: some Sequence<[UInt8]>) async throws {
         for message in messages { try await write(message) }
     }

@@ -7,16 +7,13 @@ internal import Synchronization
 /// the C core to end it, which costs the same however many tasks wait; the task goes on when nobody sleeps on its mailslot any more.
 @safe
 final class TaskWait: Sendable {
-    @safe
-    private enum State {
-        case begun
-        case suspended(UnsafeContinuation<Void, Never>)
-        case over
-    }
+    /// What is in `state`, beside the bits of a continuation.
+    private static let begun: UInt = 0
+    private static let over: UInt = 1
 
     // Sound: what the calls of the C core share in it they lock; it is freed with this object, which its task holds until it is over.
     nonisolated(unsafe) private let wait: UnsafeMutablePointer<mslot_wait>
-    private let state = Mutex(State.over)
+    private let state = Atomic(over)
     private let expired = Atomic(false)
 
     /// - Parameter wasFull: A write without a time-out found no room.
@@ -40,7 +37,7 @@ final class TaskWait: Sendable {
     /// For the call that may begin the wait.
     @unsafe
     func begin() -> UnsafeMutablePointer<mslot_wait> {
-        state.withLock { $0 = .begun }
+        state.store(Self.begun, ordering: .relaxed)  // the C core's lock is between this and the end
         return unsafe wait
     }
 
@@ -48,12 +45,10 @@ final class TaskWait: Sendable {
     func ending() async {
         await withTaskCancellationHandler {
             await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                let isOver = state.withLock { state in
-                    if case .over = state { return true }
-                    state = unsafe .suspended(continuation)
-                    return false
-                }
-                if isOver { unsafe continuation.resume() }
+                // Sound: a continuation is one pointer, and comes back once.
+                let bits = unsafe unsafeBitCast(continuation, to: UInt.self)
+                let (suspended, _) = state.compareExchange(expected: Self.begun, desired: bits, ordering: .acquiringAndReleasing)
+                if !suspended { unsafe continuation.resume() }
             }
         } onCancel: {
             unsafe mslot_wait_cancel(wait)
@@ -62,11 +57,9 @@ final class TaskWait: Sendable {
 
     /// On a thread of the C core.
     private func end() {
-        let before = state.withLock { state in
-            defer { state = .over }
-            return state
-        }
-        if case .suspended(let continuation) = before { unsafe continuation.resume() }
+        let before = state.exchange(Self.over, ordering: .acquiringAndReleasing)
+        guard before != Self.begun else { return }
+        unsafe unsafeBitCast(before, to: UnsafeContinuation<Void, Never>.self).resume()
     }
 
     /// Ends it, from any thread, because the time is up.
