@@ -171,11 +171,11 @@ import Testing
         let before = Belongings()
         try await Self.makeAwaitAndCancel(2000)
         let after = Belongings()
-        #expect(after.descriptors <= before.descriptors)
         #expect(after.mailslots.isEmpty)
-        // Other tests run beside this one.
         #expect(after.segments.isEmpty)
-        #expect(after.waiters <= max(before.waiters, 4))
+        // Other tests run beside this one, and have some too. A leak would be of 2000, or of a thread for every 127.
+        #expect(after.descriptors < before.descriptors + 500)
+        #expect(after.waiters < before.waiters + 8)
     }
 
     static let cycleNames = "cycles/\(UUID().uuidString)"
