@@ -18,20 +18,19 @@
     ///
     /// | metric | kind | what |
     /// |---|---|---|
-    /// | `mailslot_depth` | meter | messages that wait |
-    /// | `mailslot_capacity` | meter | messages that fit |
-    /// | `mailslot_writers` | meter | writers that have it open |
-    /// | `mailslot_reader` | meter | 1: it has a reader; 0: its reader was killed |
-    /// | `mailslot_segment_bytes` | meter | bytes of shared memory |
-    /// | `mailslot_written` | counter | messages published |
-    /// | `mailslot_read` | counter | messages that readers released |
+    /// | `mailslot_messages_waiting`, `mailslot_messages_high_water`, `mailslot_messages_capacity` | meter | how full it is, was at most, can be |
+    /// | `mailslot_writers`, `mailslot_writers_capacity` | meter | writers that have it open, and may |
+    /// | `mailslot_reader_present` | meter | 1: it has a reader; 0: its reader was killed |
+    /// | `mailslot_sound` | meter | 0: its ring is destroyed |
+    /// | `mailslot_segment_bytes`, `mailslot_created_seconds` | meter | bytes of shared memory; since when, in seconds since 1970 |
+    /// | `mailslot_messages_written`, `mailslot_messages_read` | counter | messages published, and released by readers |
     /// | `mailslot_full` | counter | writes that met a full mailslot |
-    /// | `mailslot_writer_waits` | counter | times that writers slept for room |
-    /// | `mailslot_writer_wakes` | counter | times that the reader woke writers |
-    /// | `mailslot_reader_sleeps` | counter | times that the reader slept |
-    /// | `mailslot_reader_wakes` | counter | times that writers woke the reader |
-    /// | `mailslot_damaged` | counter | things found damaged and refused |
+    /// | `mailslot_writer_waits`, `mailslot_writer_wakes` | counter | times that writers slept for room, and that the reader woke them |
+    /// | `mailslot_reader_sleeps`, `mailslot_reader_wakes` | counter | times that the reader slept, and that writers woke it |
+    /// | `mailslot_late_wakes` | counter | see ``MailslotInfo/lateWakes`` |
+    /// | `mailslot_retries`, `mailslot_recoveries` | counter | see ``MailslotInfo/retries``, ``MailslotInfo/recoveries`` |
     /// | `mailslot_adoptions` | counter | times that a reader adopted it |
+    /// | `mailslot_damaged` | counter | things found damaged and refused |
     /// | `mailslot_handled` | counter | of a ``MailslotService``: messages handled |
     /// | `mailslot_handler_failures` | counter | of a ``MailslotService``: of these, those that its handler failed at |
     public struct MailslotSampler: Service {
@@ -85,28 +84,8 @@
 
     /// Where one mailslot's metrics go.
     private final class Instruments: Sendable {
-        private static var meterValues: [(label: String, value: @Sendable (MailslotInfo) -> Int)] {
-            [
-                ("mailslot_depth", { $0.messageCount }),
-                ("mailslot_capacity", { $0.capacity }),
-                ("mailslot_writers", { $0.writerCount }),
-                ("mailslot_reader", { $0.hasReader ? 1 : 0 }),
-                ("mailslot_segment_bytes", { $0.segmentSize }),
-            ]
-        }
-        private static var counterValues: [(label: String, value: @Sendable (MailslotInfo) -> UInt64)] {
-            [
-                ("mailslot_written", { $0.written }),
-                ("mailslot_read", { $0.read }),
-                ("mailslot_full", { $0.fulls }),
-                ("mailslot_writer_waits", { $0.writerWaits }),
-                ("mailslot_writer_wakes", { $0.writerWakes }),
-                ("mailslot_reader_sleeps", { $0.readerSleeps }),
-                ("mailslot_reader_wakes", { $0.readerWakes }),
-                ("mailslot_damaged", { $0.damaged }),
-                ("mailslot_adoptions", { $0.adoptions }),
-            ]
-        }
+        private static let gauges = MailslotMetric.all.filter { $0.kind == .gauge }
+        private static let counts = MailslotMetric.all.filter { $0.kind == .counter }
 
         private let meters: [Meter]
         private let counters: [Counter]
@@ -116,24 +95,24 @@
 
         init(_ name: String, _ factory: any MetricsFactory) {
             let dimensions = [("mailslot", name)]
-            meters = Self.meterValues.map { Meter(label: $0.label, dimensions: dimensions, factory: factory) }
-            counters = Self.counterValues.map { Counter(label: $0.label, dimensions: dimensions, factory: factory) }
+            meters = Self.gauges.map { Meter(label: $0.name, dimensions: dimensions, factory: factory) }
+            counters = Self.counts.map { Counter(label: $0.name, dimensions: dimensions, factory: factory) }
             handledCounter = Counter(label: "mailslot_handled", dimensions: dimensions, factory: factory)
             failureCounter = Counter(label: "mailslot_handler_failures", dimensions: dimensions, factory: factory)
         }
 
         func record(_ info: MailslotInfo) {
-            for (meter, (_, value)) in zip(meters, Self.meterValues) { meter.set(value(info)) }
+            for (meter, metric) in zip(meters, Self.gauges) { meter.set(Int64(clamping: metric.value(info))) }
             let before = last.withLock { last in
                 defer { last = info }
                 return last
             }
             guard let before else { return }
             let isAnother = before.createdNanoseconds != info.createdNanoseconds
-            for (counter, (_, value)) in zip(counters, Self.counterValues) {
-                let base = isAnother ? 0 : value(before)
+            for (counter, metric) in zip(counters, Self.counts) {
+                let base = isAnother ? 0 : metric.value(before)
                 // Words in shared memory: what goes backwards or jumps absurdly was written over.
-                guard value(info) > base, let increment = Int64(exactly: value(info) - base) else { continue }
+                guard metric.value(info) > base, let increment = Int64(exactly: metric.value(info) - base) else { continue }
                 counter.increment(by: increment)
             }
         }

@@ -144,18 +144,18 @@
             var writer = try Mailslot.open(name)
             try await writer.write("before the first sample")
             sampler.sample()
-            #expect(try metrics.expectMeter("mailslot_depth", dimensions).lastValue == 1)
-            #expect(try metrics.expectMeter("mailslot_capacity", dimensions).lastValue == 4)
+            #expect(try metrics.expectMeter("mailslot_messages_waiting", dimensions).lastValue == 1)
+            #expect(try metrics.expectMeter("mailslot_messages_capacity", dimensions).lastValue == 4)
             #expect(try metrics.expectMeter("mailslot_writers", dimensions).lastValue == 1)
-            #expect(try metrics.expectMeter("mailslot_reader", dimensions).lastValue == 1)
-            #expect(try metrics.expectCounter("mailslot_written", dimensions).totalValue == 0)
+            #expect(try metrics.expectMeter("mailslot_reader_present", dimensions).lastValue == 1)
+            #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 0)
 
             while try writer.tryWrite("more") == .written {}
             _ = try await reader.read()
             sampler.sample()
-            #expect(try metrics.expectMeter("mailslot_depth", dimensions).lastValue == 3)
-            #expect(try metrics.expectCounter("mailslot_written", dimensions).totalValue == 3)
-            #expect(try metrics.expectCounter("mailslot_read", dimensions).totalValue == 1)
+            #expect(try metrics.expectMeter("mailslot_messages_waiting", dimensions).lastValue == 3)
+            #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 3)
+            #expect(try metrics.expectCounter("mailslot_messages_read", dimensions).totalValue == 1)
             #expect(try metrics.expectCounter("mailslot_full", dimensions).totalValue == 1)
 
             // Another mailslot of the name counts from its beginning.
@@ -164,7 +164,7 @@
             var another = try Mailslot.open(name)
             try await another.write("new")
             sampler.sample()
-            #expect(try metrics.expectCounter("mailslot_written", dimensions).totalValue == 4)
+            #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 4)
             #expect(log.entries.contains { "\($0.message)" == "No sample" })
             #expect(reader.info.messageCount == 1)
         }
@@ -177,7 +177,7 @@
             var writer = try Mailslot.open(name)
             let sampler = MailslotSampler([name], every: .milliseconds(1), logger: logger, metricsFactory: metrics)
             let rare = MailslotSampler([name], every: .seconds(3600), logger: logger, metricsFactory: metrics)
-            let depth = { try metrics.expectMeter("mailslot_depth", [("mailslot", name)]).values.count }
+            let depth = { try metrics.expectMeter("mailslot_messages_waiting", [("mailslot", name)]).values.count }
             try await testGracefulShutdown { trigger in
                 async let running: Void = sampler.run()
                 while try depth() < 5 { await Task.yield() }
