@@ -37,7 +37,7 @@ struct mslot_guarded {
 
 enum { CHUNK_BYTES = 16 * 1024, CHUNK_ENTRIES = CHUNK_BYTES / sizeof(mslot_guarded) };
 
-/// Never freed: a handler may be looking.
+/// Never freed: a handler may be looking. Its entries are free again in a forked child, which has none of its parent's mappings.
 typedef struct chunk {
     mslot_guarded *entries;
     struct chunk *next;
@@ -51,22 +51,15 @@ static bool add_chunk(void)
 {
     chunk *added = malloc(sizeof *added);
     if (added == NULL) return false;
-    void *entries = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (entries == MAP_FAILED) {
+    added->entries = mslot_wiped_allocate(CHUNK_BYTES);
+    if (added->entries == NULL) {
         free(added);
         return false;
     }
-    madvise(entries, CHUNK_BYTES, MADV_WIPEONFORK); // refused before Linux 4.14: the atfork handler wipes
-    added->entries = entries;
     added->next = first_chunk();
     // Release: pairs with first_chunk.
     while (!__atomic_compare_exchange_n(&chunks, &added->next, added, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {}
     return true;
-}
-
-void mslot_guard_forget_all(void)
-{
-    for (chunk *c = first_chunk(); c != NULL; c = c->next) memset(c->entries, 0, CHUNK_BYTES);
 }
 
 static mslot_guarded *claim(void)

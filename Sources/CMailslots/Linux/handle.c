@@ -1,6 +1,6 @@
 // The memory of handles, and what a fork does to it.
 //
-// A handle begins with its state, and 0 is "gone". Handles lie in chunks that a forked child finds zeroed: by the kernel
+// A handle begins with its state, and 0 is "gone". Handles lie in memory that a forked child finds zeroed: by the kernel
 // (MADV_WIPEONFORK, which a raw clone honours too) and once more by a pthread_atfork handler, because some kernels and
 // emulators accept the advice and do not wipe. So the child's first load from its parent's handle says that it is not the child's.
 
@@ -13,10 +13,12 @@
 
 enum { CHUNK_BYTES = 64 * 1024, CHUNK_HANDLES = CHUNK_BYTES / MSLOT_HANDLE_BYTES };
 
-typedef struct chunk {
-    unsigned char *handles;
-    struct chunk *next;
-} chunk;
+/// Memory that is wiped on fork.
+typedef struct wiped {
+    void *bytes;
+    size_t byte_count;
+    struct wiped *next;
+} wiped;
 
 typedef union free_handle {
     struct {
@@ -28,8 +30,10 @@ typedef union free_handle {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t fork_handlers_once = PTHREAD_ONCE_INIT;
-static chunk *chunks;
+static wiped *all_wiped;
 static free_handle *free_handles;
+
+static wiped *first_wiped(void) { return __atomic_load_n(&all_wiped, __ATOMIC_ACQUIRE); }
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }
@@ -37,9 +41,8 @@ static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }
 static void after_fork_in_child(void)
 {
     // The parent's handles stay, wiped, for as long as this process lives: it may still ask them.
-    for (chunk *c = chunks; c != NULL; c = c->next) memset(c->handles, 0, CHUNK_BYTES);
+    for (wiped *w = first_wiped(); w != NULL; w = w->next) memset(w->bytes, 0, w->byte_count);
     free_handles = NULL;
-    mslot_guard_forget_all();
     mslot_waiters_forget_all();
     pthread_mutex_unlock(&lock);
 }
@@ -54,21 +57,28 @@ void mslot_forks_hold(void)
 
 void mslot_forks_release(void) { pthread_mutex_unlock(&lock); }
 
-static bool add_chunk(void)
+void *mslot_wiped_allocate(size_t byte_count)
 {
-    chunk *added = malloc(sizeof *added);
-    if (added == NULL) return false;
-    void *handles = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (handles == MAP_FAILED) {
+    wiped *added = malloc(sizeof *added);
+    if (added == NULL) return NULL;
+    void *bytes = mmap(NULL, byte_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) {
         free(added);
-        return false;
+        return NULL;
     }
-    madvise(handles, CHUNK_BYTES, MADV_WIPEONFORK); // refused before Linux 4.14: the atfork handler wipes
-    added->handles = handles;
-    added->next = chunks;
-    chunks = added;
+    madvise(bytes, byte_count, MADV_WIPEONFORK); // refused before Linux 4.14: the atfork handler wipes
+    *added = (wiped){bytes, byte_count, first_wiped()};
+    // Release: pairs with first_wiped.
+    while (!__atomic_compare_exchange_n(&all_wiped, &added->next, added, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {}
+    return bytes;
+}
+
+static bool add_handles(void)
+{
+    unsigned char *handles = mslot_wiped_allocate(CHUNK_BYTES);
+    if (handles == NULL) return false;
     for (size_t i = CHUNK_HANDLES; i-- > 0;) {
-        free_handle *handle = (free_handle *)(void *)(added->handles + i * MSLOT_HANDLE_BYTES);
+        free_handle *handle = (free_handle *)(void *)(handles + i * MSLOT_HANDLE_BYTES);
         handle->free.next = free_handles;
         free_handles = handle;
     }
@@ -77,7 +87,7 @@ static bool add_chunk(void)
 
 void *mslot_handle_allocate(void)
 {
-    if (free_handles == NULL && !add_chunk()) return NULL;
+    if (free_handles == NULL && !add_handles()) return NULL;
     free_handle *handle = free_handles;
     free_handles = handle->free.next;
     memset(handle, 0, sizeof *handle);

@@ -109,7 +109,9 @@ MSLOT_STATIC_ASSERT(sizeof(mslot_writer) <= MSLOT_HANDLE_BYTES, "a handle fits i
 /// While held, no other thread forks. So no child keeps a descriptor, and with it a lock, that we are about to close.
 void mslot_forks_hold(void);
 void mslot_forks_release(void);
-/// Zeroed memory that is zero again in a forked child. NULL with errno. Both: forks are held.
+/// Zeroed memory that is zero again in a forked child, and is never freed. NULL with errno.
+void *mslot_wiped_allocate(size_t byte_count);
+/// A record of such memory for a handle. NULL with errno. Both: forks are held.
 void *mslot_handle_allocate(void);
 void mslot_handle_free(void *handle);
 
@@ -118,8 +120,6 @@ void mslot_handle_free(void *handle);
 /// Tells the guard of a mapping, and that it is about to end. Adding fails with errno.
 bool mslot_guard_add(mslot_mapping *mapping, const mslot_header *header);
 void mslot_guard_remove(mslot_mapping *mapping);
-/// In a forked child, which has none of its parent's mappings.
-void mslot_guard_forget_all(void);
 
 // MARK: sleep.c
 
