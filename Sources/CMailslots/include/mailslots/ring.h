@@ -319,9 +319,11 @@ typedef struct mslot_ring_reader {
     uint64_t head;
     /// The next position to look at; head <= next <= head + N. What lies between is lent.
     uint64_t next;
-    /// The slot in which the message after `next` will probably come: the spare that was in the cell before it.
+    /// For whom a poll finds nothing: the slot in which the message at `next` will probably come is the spare that was in the cell before
+    /// it, which the polls of that one saw.
     uint32_t predicted;
     uint32_t seen_spare;
+    uint64_t seen_position;
 } mslot_ring_reader;
 
 /// What is at a position.
@@ -445,9 +447,10 @@ static inline bool mslot_ring_poll(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
     uint64_t cell = mslot_load_relaxed(mslot_ring_cell(ring, reader->next)); // relaxed: mslot_ring_look acquires
-    if ((uint32_t)cell == 0) {
+    if ((uint32_t)cell == 0) return true;
+    if (reader->seen_position != reader->next) {
         reader->predicted = reader->seen_spare;
-        return true;
+        reader->seen_position = reader->next;
     }
     reader->seen_spare = mslot_cell_index(cell);
     __builtin_prefetch(ring->slots + (size_t)reader->predicted * MSLOT_SLOT_BYTES);
