@@ -105,11 +105,11 @@ mslot_copied mslot_ring_copy(const mslot_ring *ring, uint64_t position, void *bu
     // Who writes to the slot has before found the cell EMPTY of the next lap, and published there; who writes over a long message has
     // found the head beyond it. If neither is so now, what was copied is what was published here.
     uint64_t after = mslot_load_acquire(cell);
-    is_read = (int64_t)(mslot_load_acquire(&ring->control->head) - position) > 0;
+    bool was_read = (int64_t)(mslot_load_acquire(&ring->control->head) - position) > 0;
     // Released between the two looks, or FULL of another lap: below the head nothing is FULL of its own.
-    if (is_read) after = mslot_load_acquire(cell);
-    bool intact = has_message_of(after, lap) && mslot_cell_index(after) == index && !(is_read && mslot_cell_is_full_of(after, lap));
-    if (!intact || (is_read && is_long)) return (mslot_copied){.outcome = MSLOT_BUSY};
+    if (was_read) after = mslot_load_acquire(cell);
+    bool intact = has_message_of(after, lap) && mslot_cell_index(after) == index && !(was_read && mslot_cell_is_full_of(after, lap));
+    if (!intact || (was_read && is_long)) return (mslot_copied){.outcome = MSLOT_BUSY};
     return copied;
 }
 
