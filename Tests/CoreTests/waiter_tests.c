@@ -49,12 +49,20 @@ static void expect_ended_at_once(counted *c, uint64_t endings)
 /// The waiting thread is asleep by now, more likely than not; what is tested holds either way.
 static void let_it_sleep(void) { usleep(2000); }
 
+/// How many threads of the library there are. A sanitizer has some of its own.
 static unsigned threads(void)
 {
     unsigned count = 0;
     DIR *tasks = opendir("/proc/self/task");
     if (tasks == NULL) skip("no /proc: %s", strerror(errno));
-    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) count += entry->d_name[0] != '.';
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        char path[300], name[16] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "re");
+        if (file == NULL) continue;
+        if (fgets(name, sizeof name, file) != NULL) count += strcmp(name, "mailslots\n") == 0;
+        fclose(file);
+    }
     closedir(tasks);
     return count;
 }
@@ -104,10 +112,7 @@ TEST(a_wait_ends_when_its_time_is_up_and_one_without_time_is_not_begun)
     expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_TIMED_OUT);
     int64_t begun = now_ns();
     prepare(&c, 30 * MILLISECOND);
-    while (mslot_wait_for_message(reader, &c.wait) == MSLOT_EMPTY) {
-        uint64_t endings = shared_get(&c.endings);
-        wait_until(shared_get(&c.endings) > endings || !mslot_wait_leave(reader));
-    }
+    for (uint64_t waits = 1; mslot_wait_for_message(reader, &c.wait) == MSLOT_EMPTY; waits++) wait_until(shared_get(&c.endings) == waits);
     expect(now_ns() - begun >= 30 * MILLISECOND);
     // The mailslot's own.
     expect_outcome(mslot_set_timeout(reader, MILLISECOND), MSLOT_DONE);
