@@ -33,10 +33,12 @@ extension Double: MailslotValue {}
 
 /// A message that is not a value of the reader's type.
 public struct MailslotValueError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// Bytes of the type, and of the message.
+    /// Bytes of the type.
     public let expectedSize: Int
+    /// Bytes of the message.
     public let size: Int
 
+    /// Both sizes, with cause and what became of the message.
     public var description: String {
         "A message has \(size) bytes, and the type to read has \(expectedSize). Its writer uses another type; the message was skipped."
     }

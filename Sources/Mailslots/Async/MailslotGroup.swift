@@ -26,7 +26,9 @@ public struct MailslotGroup: ~Copyable, Sendable {
 
     /// A message, and whose it is.
     public struct Delivery: Sendable {
+        /// The mailslot that it came from.
         public let member: Member
+        /// The message, taken out of the mailslot.
         public let message: MailslotMessage
     }
 
@@ -35,6 +37,7 @@ public struct MailslotGroup: ~Copyable, Sendable {
     nonisolated(unsafe) private var members: [Int: Awaited] = [:]
     private var nextIndex = 0
 
+    /// A group of no mailslots.
     public init() {}
 
     /// How many mailslots it has.

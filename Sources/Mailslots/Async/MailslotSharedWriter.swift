@@ -24,6 +24,7 @@ public final class MailslotSharedWriter: Sendable {
     /// The mailslot's name, as it was given.
     public let name: String
 
+    /// Shares `writer`, and owns it from now on.
     public init(_ writer: consuming MailslotWriter) {
         name = writer.name
         state = Locked(State(writer: writer))
