@@ -117,9 +117,7 @@ final class Run {
     /// Instructions between the two marks of a side, a message.
     func instructionsPerMessage(_ what: String, _ load: Load, _ side: Side) throws -> Double {
         try prepare(load)
-        guard bench_run_stepping(run, side) else {
-            throw BenchmarkFailure.sideFailed(what, line: run.pointee.failed_line)
-        }
+        guard bench_run_stepping(run, side) else { throw sideFailure(what) }
         return Double(run.pointee.instructions) / Double(load.messages)
     }
 

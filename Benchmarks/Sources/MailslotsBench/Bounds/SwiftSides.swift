@@ -173,11 +173,11 @@ private func withUsedEnds(
     do {
         for _ in 0..<run.pointee.warm_up {
             try writer.write(RawSpan(_unsafeBytes: scratch.constant))
-            guard try reader.read(timeout: .now) != nil else { bench_fail(run, #line) }
+            guard try reader.read(timeout: .now) != nil else { fail(run) }
         }
         try body(run, &reader, &writer, scratch)
     } catch {
-        bench_fail(run, #line)
+        fail(run)
     }
 }
 
@@ -199,7 +199,7 @@ func swiftStepRead(_ shared: UnsafeMutablePointer<bench_run>?) {
         try fill(run, &writer, scratch)
         bench_mark(run)
         for _ in 0..<run.pointee.messages {
-            guard try reader.read(timeout: .now) != nil else { bench_fail(run, #line) }
+            guard try reader.read(timeout: .now) != nil else { fail(run) }
         }
         bench_mark(run)
     }
@@ -211,7 +211,7 @@ func swiftStepWithMessage(_ shared: UnsafeMutablePointer<bench_run>?) {
         bench_mark(run)
         for _ in 0..<run.pointee.messages {
             guard try reader.withMessage(timeout: .now, { bytes, _ in bytes.byteCount }) == Int(run.pointee.message_bytes) else {
-                bench_fail(run, #line)
+                fail(run)
             }
         }
         bench_mark(run)
