@@ -94,7 +94,7 @@ private struct Ratios {
         return missed
     }
 
-    /// Far from what they are on a quiet machine: what a change that spoils the ring's way through the caches exceeds.
+    /// Much wider than what a quiet machine shows: only a change that spoils the ring's way through the caches misses them.
     private var contests: [Contest] {
         let run = run
         let roundTrip = Run.Load(messageBytes: 32, warmUp: 5_000, messages: 30_000)
