@@ -213,10 +213,12 @@ TEST(an_observer_of_a_destroyed_ring_says_so)
     must_close(reader);
 }
 
-/// Two writers and a reader as fast as they can be, and an observer that must see nothing torn, twice or out of order.
+/// Two writers and a reader as fast as they can be, and an observer that must see nothing torn, twice or out of order. It looks for a
+/// bounded time: through one cell every message is a hand-over between processes, which a busy machine makes a few hundred times a second.
 static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
 {
     enum { WRITERS = 2, SEEN = 30000 };
+    static const int64_t looking_ns = 8LL * SECOND;
     uint64_t *enough = shared_words(2), *ended = enough + 1;
     mslot_create_options options = small_options(capacity, WRITERS);
     options.message_bytes_max = (uint32_t)byte_count_max;
@@ -241,7 +243,8 @@ static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
         mslot_observer *observer = must_observe(0);
         unsigned char bytes[4096];
         uint64_t next_position = 0, next[WRITERS] = {0};
-        for (uint64_t seen = 0; seen < SEEN;) {
+        int64_t end = now_ns() + looking_ns;
+        for (uint64_t seen = 0; seen < SEEN && (seen == 0 || now_ns() < end);) {
             mslot_observed observed = mslot_observe_next(observer, bytes, sizeof bytes);
             if (observed.outcome == MSLOT_EMPTY) {
                 sched_yield();
