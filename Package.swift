@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .library(name: "Mailslots", targets: ["Mailslots"]),
         .library(name: "MailslotsService", targets: ["MailslotsService"]),
+        .library(name: "MailslotsBridge", targets: ["MailslotsBridge"]),
         .library(name: "CMailslots", targets: ["CMailslots"]),
         .library(name: "CMailslotsWin32", targets: ["CMailslotsWin32"]),
         .executable(name: "mailslot", targets: ["MailslotsCommand"]),
@@ -34,6 +35,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -55,7 +57,11 @@ let package = Package(
             name: "MailslotsBridge",
             dependencies: [
                 "Mailslots", "CMailslotsDatagram",
+                .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Bridge"])),
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             exclude: ["README.md"], swiftSettings: swiftSettings),
         .target(
