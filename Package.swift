@@ -53,10 +53,13 @@ let package = Package(
         // Batched UDP. liburing is used where its development package is installed, and left out where it is not: see io_uring.c.
         .systemLibrary(name: "CLibURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .target(name: "CMailslotsDatagram", dependencies: ["CLibURing"], cSettings: cSettings),
+        // Datagrams through NATS servers. libnats is used where its development package is installed, and left out where it is not.
+        .systemLibrary(name: "CLibNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        .target(name: "CMailslotsNATS", dependencies: ["CLibNATS"], cSettings: cSettings),
         .target(
             name: "MailslotsBridge",
             dependencies: [
-                "Mailslots", "CMailslotsDatagram",
+                "Mailslots", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Bridge"])),
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),

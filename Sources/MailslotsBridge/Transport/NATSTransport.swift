@@ -1,0 +1,413 @@
+#if Bridge
+    internal import CMailslotsNATS
+    internal import Logging
+    internal import Synchronization
+
+    #if canImport(Glibc)
+        internal import Glibc
+    #else
+        internal import Musl
+    #endif
+
+    /// Carries datagrams through NATS servers: each is one NATS message, whose subject is the way to its destination.
+    ///
+    /// There is no multicast to set up, and no address to know: a host's way is its subject, known once the host has announced itself. A lost
+    /// connection is made again by itself; meanwhile what is sent is kept, up to a bound.
+    @safe
+    package final class NATSTransport: Transport {
+        /// Sound: the C functions are for the threads that the protocol `Transport` says.
+        nonisolated(unsafe) private let station: OpaquePointer
+        private let client: String
+        private let host: String
+        private let settings: BridgeConfiguration.NATS
+        private let subjects: NATSSubjects
+        private let logger: Logger
+        private let shared: Mutex<Shared>
+        private let unreachable = Atomic<UInt64>(0)
+        private let outgoing = Outgoing()
+        private let incoming = Incoming()
+
+        /// What both sides use.
+        private struct Shared {
+            /// By their index in the configuration.
+            var domains: [Subscribed] = []
+            /// To every host of each domain, and to each host that is known.
+            var ways: [Route: Subject] = [:]
+        }
+
+        /// A domain that we are in.
+        private struct Subscribed {
+            let name: String
+            let numbers: [UInt32]
+        }
+
+        /// Connects, or begins to try. Throws if the configuration is wrong, if this was built without the NATS client, or if a server
+        /// refuses us; not if none can be reached, for it may come later.
+        package init(_ configuration: BridgeConfiguration, logger: Logger) throws(BridgeError) {
+            guard let settings = configuration.nats else { preconditionFailure("The configuration says nothing of NATS.") }
+            self.settings = settings
+            self.logger = logger
+            host = configuration.host
+            subjects = try NATSSubjects(prefix: settings.subjectPrefix)
+            let probed = unsafe mslot_nats_probe()
+            client = unsafe text(probed.text)
+            guard unsafe probed.is_usable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
+            let opened = try unsafe settings.open(name: "mailslots bridge \(configuration.host)")
+            unsafe station = opened.station
+            shared = Mutex(Shared())
+            do throws(BridgeError) {
+                try enter(configuration.domains.map(\.name))
+            } catch {
+                close()
+                throw error
+            }
+            // So that whatever is sent from now on reaches us.
+            if unsafe opened.is_connected { unsafe _ = mslot_nats_flush(station, 2_000_000_000) }
+            logEvents()
+        }
+
+        package func close() {
+            let outcome = unsafe mslot_nats_close(station)
+            precondition(outcome == MSLOT_NATS_DONE, "The transport is closed while it is used.")
+        }
+
+        package var summary: String {
+            let info = unsafe mslot_nats_describe(station)
+            let state = unsafe (info.is_connected ? "connected to " : "not connected: ") + text(info.text)
+            let listening = shared.withLock { $0.domains.map { subjects.subject(of: .host(host), inDomain: $0.name) } }
+            return "NATS by \(client), \(state); subjects \(listening.joined(separator: ", "))"
+        }
+
+        // MARK: domains
+
+        /// Makes the domains those of these names, in this order. What is known of hosts of a domain that stays is kept.
+        private func enter(_ names: [String]) throws(BridgeError) {
+            let before = shared.withLock { $0 }
+            var domains: [Subscribed] = []
+            for name in names {
+                if let same = before.domains.first(where: { $0.name == name }) {
+                    domains.append(same)
+                    continue
+                }
+                do throws(BridgeError) {
+                    domains.append(Subscribed(name: name, numbers: try subscribe(name)))
+                } catch {
+                    leave(domains, except: before.domains)
+                    throw error
+                }
+            }
+            var ways: [Route: Subject] = [:]
+            for (index, domain) in domains.enumerated() {
+                ways[Route(domain: index, destination: .everyHost)] = way(to: .everyHost, inDomain: domain.name)
+                guard let earlier = before.domains.firstIndex(where: { $0.name == domain.name }) else { continue }
+                for (route, way) in before.ways where route.domain == earlier {
+                    ways[Route(domain: index, destination: route.destination)] = way
+                }
+            }
+            shared.withLock { $0 = Shared(domains: domains, ways: ways) }
+            leave(before.domains, except: domains)
+        }
+
+        private func subscribe(_ domain: String) throws(BridgeError) -> [UInt32] {
+            var numbers: [UInt32] = []
+            for destination in [Destination.host(host), .everyHost] {
+                let subject = subjects.subject(of: destination, inDomain: domain)
+                let subscribed = unsafe mslot_nats_subscribe(station, subject)
+                guard subscribed.outcome == MSLOT_NATS_DONE else {
+                    for number in numbers { unsafe _ = mslot_nats_unsubscribe(station, number) }
+                    let reason = unsafe String(cString: mslot_nats_outcome_text(subscribed.outcome))
+                    throw BridgeError(.network, "NATS: cannot subscribe to \(subject): \(reason).")
+                }
+                numbers.append(subscribed.subscription)
+            }
+            return numbers
+        }
+
+        private func leave(_ domains: [Subscribed], except stays: [Subscribed]) {
+            for domain in domains where !stays.contains(where: { $0.numbers == domain.numbers }) {
+                for number in domain.numbers { unsafe _ = mslot_nats_unsubscribe(station, number) }
+            }
+        }
+
+        private func way(to destination: Destination, inDomain domain: String) -> Subject {
+            Subject(subjects.subject(of: destination, inDomain: domain))
+        }
+
+        package func learn(_ host: String, inDomain domain: Int, from source: TransportSource) {
+            shared.withLock { shared in
+                guard shared.domains.indices.contains(domain) else { return }
+                let route = Route(domain: domain, destination: .host(host))
+                if shared.ways[route] == nil { shared.ways[route] = way(to: route.destination, inDomain: shared.domains[domain].name) }
+            }
+        }
+
+        package func forget(_ host: String, inDomain domain: Int) {
+            shared.withLock { $0.ways[Route(domain: domain, destination: .host(host))] = nil }
+        }
+
+        package func describe(_ source: TransportSource) -> String {
+            let (domains, host) = (shared.withLock { $0.domains }, host)
+            guard let domain = domains.first(where: { $0.numbers.contains(source.number) }) else { return "NATS" }
+            let destination = source.number == domain.numbers[0] ? Destination.host(host) : .everyHost
+            return "NATS " + subjects.subject(of: destination, inDomain: domain.name)
+        }
+
+        package func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) {
+            guard configuration.nats == settings, configuration.host == host else {
+                throw BridgeError(
+                    .badConfiguration,
+                    "The host's name, the NATS servers and how we get in cannot be changed while the bridge runs. Start it again.")
+            }
+            try enter(configuration.domains.map(\.name))
+        }
+
+        // MARK: sending
+
+        package func byteCountMax(to destination: Route) -> Int? {
+            shared.withLock { $0.ways[destination] == nil ? nil : DatagramFormat.bytesMax }
+        }
+
+        package func send(_ batch: borrowing DatagramBatch) {
+            outgoing.removeAll()
+            shared.withLock { shared in
+                var (route, way): (Route?, Subject?)
+                for (index, entry) in batch.entries.enumerated() {
+                    if entry.route != route { (route, way) = (entry.route, shared.ways[entry.route]) }
+                    guard let way else {
+                        unreachable.add(1, ordering: .relaxed)
+                        continue
+                    }
+                    // Sound: the bytes stay where they are as long as the batch is borrowed, and `outgoing` keeps the subject.
+                    unsafe batch.withBytes(of: index) { unsafe outgoing.append($0, to: way) }
+                }
+            }
+            unsafe _ = mslot_nats_send(station, outgoing.datagrams, outgoing.count, Self.roomTimeout)
+        }
+
+        private static let roomTimeout: Int64 = 10_000_000
+
+        /// Of the sending side: a batch as the C function takes it.
+        @safe
+        private final class Outgoing: @unchecked Sendable {
+            // Sound: one thread at a time sends.
+            unsafe let datagrams = UnsafeMutablePointer<mslot_nats_datagram>.allocate(capacity: DatagramBatch.countMax)
+            private(set) var count = 0
+            private var kept: [Subject] = []
+
+            deinit { unsafe datagrams.deallocate() }
+
+            func removeAll() {
+                count = 0
+                kept.removeAll(keepingCapacity: true)
+            }
+
+            func append(_ bytes: UnsafeRawBufferPointer, to subject: Subject) {
+                if kept.last !== subject { kept.append(subject) }
+                let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                unsafe (datagrams + count).initialize(
+                    to: mslot_nats_datagram(subject: subject.text, bytes: start, byte_count: UInt32(bytes.count)))
+                count += 1
+            }
+        }
+
+        /// A subject as a C string.
+        @safe
+        private final class Subject: Sendable {
+            /// Sound: nobody writes it.
+            nonisolated(unsafe) let text: UnsafePointer<CChar>
+
+            init(_ subject: String) { unsafe text = UnsafePointer(copied(subject)) }
+            deinit { unsafe free(UnsafeMutablePointer(mutating: text)) }
+        }
+
+        // MARK: receiving
+
+        package func receive(_ body: (_ datagram: RawSpan, _ source: TransportSource) -> Void) -> Int {
+            logEvents()
+            let received = unsafe mslot_nats_receive(station, incoming.views, Incoming.countMax)
+            for index in 0..<received.count {
+                let view = unsafe incoming.views[index]
+                // Sound: the view's bytes are there until the next receive.
+                let datagram = unsafe RawSpan(_unsafeStart: view.bytes, byteCount: Int(view.byte_count))
+                unsafe body(datagram, TransportSource(view.subscription))
+            }
+            return received.count
+        }
+
+        package func wait(upTo nanoseconds: Int64) {
+            unsafe _ = mslot_nats_wait(station, nanoseconds)
+            logEvents()
+        }
+
+        package func wake() { unsafe mslot_nats_wake(station) }
+
+        /// Of the receiving side.
+        @safe
+        private final class Incoming: @unchecked Sendable {
+            static let countMax = 256
+            // Sound: one thread at a time receives.
+            unsafe let views = UnsafeMutablePointer<mslot_nats_view>.allocate(capacity: countMax)
+
+            deinit { unsafe views.deallocate() }
+        }
+
+        // MARK: what happened
+
+        private func logEvents() {
+            while true {
+                let event = unsafe mslot_nats_next_event(station)
+                let what = unsafe text(event.text)
+                switch unsafe event.kind {
+                case MSLOT_NATS_NO_EVENT: return
+                case MSLOT_NATS_CONNECTED: logger.info("NATS: connected to \(what).")
+                case MSLOT_NATS_LOST: logger.warning("NATS: the connection is lost (\(what)). It is tried again until a server answers.")
+                case MSLOT_NATS_UNREACHABLE:
+                    logger.warning(
+                        """
+                        NATS: no server answers (\(what)): \(settings.addresses). It is tried again until one does; up to \
+                        \(settings.backlogBytes) bytes are kept meanwhile.
+                        """)
+                case MSLOT_NATS_ERROR: logger.error("NATS: \(what).")
+                }
+            }
+        }
+
+        package var counters: [TransportCounter] {
+            let counted = unsafe mslot_nats_count(station)
+            let dropped = counted.dropped
+            return [
+                TransportCounter("datagrams.sent", counted.sent),
+                TransportCounter("bytes.sent", counted.sent_bytes),
+                TransportCounter("datagrams.received", counted.received),
+                TransportCounter("bytes.received", counted.received_bytes),
+                TransportCounter("drops.send.unreachable", unreachable.load(ordering: .relaxed)),
+                TransportCounter("drops.send.tooLong", dropped.0),
+                TransportCounter("drops.send.noRoom", dropped.1),
+                TransportCounter("drops.send.backlogFull", dropped.2),
+                TransportCounter("drops.send.connectionLost", dropped.3),
+                TransportCounter("drops.send.client", dropped.4),
+                TransportCounter("drops.receive.tooLong", dropped.5),
+                TransportCounter("drops.receive.full", dropped.6),
+                TransportCounter("nats.connects", counted.connects),
+                TransportCounter("nats.disconnects", counted.disconnects),
+                TransportCounter("nats.connects.failed", counted.failed_connects),
+                TransportCounter("nats.errors", counted.errors),
+                TransportCounter("nats.slow", counted.slow),
+                TransportCounter("nats.blocked", counted.blocked),
+                TransportCounter("nats.backlogged", counted.backlogged),
+            ]
+        }
+    }
+
+    // MARK: options
+
+    extension BridgeConfiguration.NATS {
+        /// For people: without what is secret in them.
+        fileprivate var addresses: String {
+            servers.map { server in
+                guard let at = server.lastIndex(of: "@"), let scheme = server.range(of: "://") else { return server }
+                return server[..<scheme.upperBound] + server[server.index(after: at)...]
+            }.joined(separator: ", ")
+        }
+
+        private func check() throws(BridgeError) {
+            guard !servers.isEmpty else {
+                throw BridgeError(.badConfiguration, "There is no NATS server to connect to. Name one, as nats://10.0.0.5:4222.")
+            }
+            guard servers.count <= MSLOT_NATS_SERVERS_MAX.rawValue else {
+                throw BridgeError(.badConfiguration, "There are more than \(MSLOT_NATS_SERVERS_MAX.rawValue) NATS servers. Name some of them.")
+            }
+            for server in servers where !(server.hasPrefix("nats://") || server.hasPrefix("tls://")) || server.contains(where: \.isWhitespace) {
+                throw BridgeError(
+                    .badConfiguration, "\"\(server)\" is no NATS server's address. It has to be like nats://10.0.0.5:4222 or tls://name:4222.")
+            }
+            if let tls, (tls.certificateFile == nil) != (tls.keyFile == nil) {
+                throw BridgeError(.badConfiguration, "A NATS client's certificate needs its key, and a key its certificate. Name both files.")
+            }
+        }
+
+        fileprivate func open(name: String) throws(BridgeError) -> mslot_nats_opened {
+            try check()
+            // Copies, for as long as the call takes.
+            var texts: [UnsafeMutablePointer<CChar>] = []
+            defer { for text in unsafe texts { unsafe free(text) } }
+            func copy(_ text: String?) -> UnsafePointer<CChar>? {
+                guard let text else { return nil }
+                unsafe texts.append(copied(text))
+                return unsafe UnsafePointer(texts.last)
+            }
+            var options = unsafe mslot_nats_options_default()
+            unsafe options.name = unsafe copy(name)
+            switch credentials {
+            case .password(let user, let password): unsafe (options.user, options.password) = unsafe (copy(user), copy(password))
+            case .token(let token): unsafe options.token = unsafe copy(token)
+            case .file(let file): unsafe options.credentials_file = unsafe copy(file)
+            case .nkey(let key, let file): unsafe (options.nkey, options.nkey_seed_file) = unsafe (copy(key), copy(file))
+            case nil: break
+            }
+            if let tls {
+                unsafe options.uses_tls = true
+                unsafe options.authorities_file = unsafe copy(tls.authoritiesFile)
+                unsafe options.certificate_file = unsafe copy(tls.certificateFile)
+                unsafe options.key_file = unsafe copy(tls.keyFile)
+                unsafe options.server_name = unsafe copy(tls.serverName)
+            }
+            unsafe options.backlog_bytes = UInt32(clamping: backlogBytes)
+            unsafe options.incoming_bytes = UInt32(clamping: receiveBufferBytes)
+            unsafe options.connect_timeout_ns = max(connectTimeout.nanoseconds, 1_000_000)
+            unsafe options.retry_max_ns = max(reconnectWaitMax.nanoseconds, options.retry_min_ns)
+            let addresses = unsafe servers.map { unsafe copy($0) }
+            let opened = unsafe addresses.withUnsafeBufferPointer { addresses in
+                unsafe options.servers = addresses.baseAddress
+                unsafe options.server_count = addresses.count
+                return unsafe mslot_nats_open(&options)
+            }
+            try explain(unsafe opened.outcome, unsafe text(opened.text))
+            return unsafe opened
+        }
+
+        private func explain(_ outcome: mslot_nats_outcome, _ reason: String) throws(BridgeError) {
+            switch outcome {
+            case MSLOT_NATS_DONE: return
+            case MSLOT_NATS_REFUSED:
+                throw BridgeError(
+                    .network,
+                    """
+                    The NATS server refuses this bridge (\(reason)): \(addresses). Give it the user and password, the token, the credentials \
+                    file or the nkey that the server's configuration has.
+                    """)
+            case MSLOT_NATS_NO_TLS:
+                throw BridgeError(
+                    .network,
+                    """
+                    TLS with the NATS server was not agreed on (\(reason)): \(addresses). Its certificate must be for the name in its address \
+                    and signed by an authority of the file that is configured, and both sides must want TLS.
+                    """)
+            case MSLOT_NATS_BAD_OPTIONS, MSLOT_NATS_BAD_ARGUMENT:
+                throw BridgeError(.badConfiguration, "NATS: \(reason). Correct what is configured of NATS.")
+            default: throw BridgeError(.system, "NATS cannot be used: \(reason).")
+            }
+        }
+    }
+
+    /// To be freed.
+    private func copied(_ text: String) -> UnsafeMutablePointer<CChar> {
+        guard let copy = unsafe strdup(text) else { fatalError("There is no memory for a text of \(text.utf8.count) bytes.") }
+        return unsafe copy
+    }
+
+    /// Of an array of characters that ends with a zero.
+    private func text<Characters: BitwiseCopyable>(_ characters: Characters) -> String {
+        // Sound: the bytes are characters, and are copied.
+        unsafe withUnsafeBytes(of: characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
+    extension Duration {
+        /// Saturates.
+        fileprivate var nanoseconds: Int64 {
+            let (seconds, attoseconds) = components
+            let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+            return overflows ? (seconds < 0 ? .min : .max) : product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+        }
+    }
+#endif
