@@ -56,6 +56,17 @@ bool mslot_nats_client_probe(char text[MSLOT_NATS_TEXT_MAX])
     return true;
 }
 
+/// A status, and what the library says beside, without the place in its source: "(conn.c:2088): ".
+static void explain(natsStatus status, const char *more, char text[MSLOT_NATS_TEXT_MAX])
+{
+    const char *name = natsStatus_GetText(status);
+    if (more != NULL && more[0] == '(' && strstr(more, "): ") != NULL) more = strstr(more, "): ") + 3;
+    if (more == NULL || more[0] == 0 || strcmp(more, name) == 0)
+        snprintf(text, MSLOT_NATS_TEXT_MAX, "%s", name);
+    else
+        snprintf(text, MSLOT_NATS_TEXT_MAX, "%s: %.400s", name, more);
+}
+
 // MARK: what the library calls
 
 // Of these three the library holds its connection's lock: they only note.
@@ -105,7 +116,7 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
     const char *more = NULL;
     char text[MSLOT_NATS_TEXT_MAX];
     natsConnection_GetLastError(connection, &more);
-    snprintf(text, sizeof text, "%s%s%.400s", natsStatus_GetText(status), more == NULL ? "" : ": ", more == NULL ? "" : more);
+    explain(status, more, text);
     client->calls->error(client->station, text);
 }
 
@@ -116,9 +127,7 @@ static void on_closed(natsConnection *connection, void *closure)
     natsStatus status = natsConnection_GetLastError(connection, &why);
     pthread_mutex_lock(&client->mutex);
     client->is_closed = true;
-    // What the library says when its peer has closed the connection, too.
-    if (status == NATS_OK || why == NULL || why[0] == 0) why = "the server ended the connection";
-    snprintf(client->last_error, sizeof client->last_error, "%s", why);
+    explain(status, why, client->last_error);
     // Under the mutex: who waits for us may free everything as soon as it has it.
     client->calls->lost(client->station);
     pthread_cond_broadcast(&client->changed);
@@ -126,12 +135,6 @@ static void on_closed(natsConnection *connection, void *closure)
 }
 
 // MARK: options
-
-typedef struct setting {
-    const char *what;
-    natsStatus status;
-    const char *why;
-} setting;
 
 static bool is_readable(const char *file) { return file == NULL || access(file, R_OK) == 0; }
 
@@ -163,6 +166,8 @@ static natsStatus set_behaviour(natsOptions *to, const mslot_nats_options *from,
 {
     natsStatus status = natsOptions_SetAllowReconnect(to, false);
     if (status == NATS_OK) status = natsOptions_SetNoEcho(to, true);
+    // Where nobody listens to a subject, the server would tell who is named for replies.
+    if (status == NATS_OK) status = natsOptions_DisableNoResponders(to, true);
     // No flusher: what is to be written is told at once, by want_write.
     if (status == NATS_OK) status = natsOptions_SetSendAsap(to, true);
     if (status == NATS_OK) status = natsOptions_SetIOBufSize(to, READ_BYTES);
@@ -205,8 +210,7 @@ static mslot_nats_outcome set_all(mslot_nats_client *client, const mslot_nats_op
     if (status == NATS_OK && client->uses_tls) status = set_tls(client->options, options);
     if (status == NATS_OK) status = natsOptions_SetServers(client->options, (const char **)client->servers, (int)client->server_count);
     if (status == NATS_OK) return MSLOT_NATS_DONE;
-    const char *why = nats_GetLastError(NULL);
-    snprintf(text, MSLOT_NATS_TEXT_MAX, "%s%s%.400s", natsStatus_GetText(status), why == NULL ? "" : ": ", why == NULL ? "" : why);
+    explain(status, nats_GetLastError(NULL), text);
     return status == NATS_NO_MEMORY ? MSLOT_NATS_NO_RESOURCES : MSLOT_NATS_BAD_OPTIONS;
 }
 
@@ -290,8 +294,7 @@ mslot_nats_outcome mslot_nats_client_connect(mslot_nats_client *client, char tex
     if (status == NATS_OK) {
         if (natsConnection_GetConnectedUrl(client->connection, text, MSLOT_NATS_TEXT_MAX) != NATS_OK) text[0] = 0;
     } else {
-        const char *why = nats_GetLastError(NULL);
-        snprintf(text, MSLOT_NATS_TEXT_MAX, "%s%s%.400s", natsStatus_GetText(status), why == NULL ? "" : ": ", why == NULL ? "" : why);
+        explain(status, nats_GetLastError(NULL), text);
         client->connection = NULL;
         client->is_closed = true;
     }
@@ -352,9 +355,14 @@ void mslot_nats_client_unsubscribe(mslot_nats_client *client, uint32_t index)
     client->subscriptions[index] = NULL;
 }
 
-mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const char *subject, const void *bytes, uint32_t byte_count)
+mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const mslot_nats_datagram *datagram)
 {
-    switch (natsConnection_Publish(client->connection, subject, bytes, (int)byte_count)) {
+    const char *reply = datagram->reply;
+    int byte_count = (int)datagram->byte_count;
+    natsStatus status = reply == NULL
+        ? natsConnection_Publish(client->connection, datagram->subject, datagram->bytes, byte_count)
+        : natsConnection_PublishRequest(client->connection, datagram->subject, reply, datagram->bytes, byte_count);
+    switch (status) {
     case NATS_OK: return MSLOT_NATS_PUBLISHED;
     case NATS_MAX_PAYLOAD: return MSLOT_NATS_PUBLISHED_TOO_LONG;
     case NATS_CONNECTION_CLOSED:
@@ -363,12 +371,18 @@ mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const 
     }
 }
 
-void mslot_nats_client_take(mslot_nats_client *client, uint32_t index,
-    void (*body)(void *station, uint32_t index, const void *bytes, uint32_t byte_count))
+void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *station, const mslot_nats_view *view))
 {
     natsMsg *message;
     while (client->subscriptions[index] != NULL && natsSubscription_NextMsg(&message, client->subscriptions[index], 0) == NATS_OK) {
-        body(client->station, index, natsMsg_GetData(message), (uint32_t)natsMsg_GetDataLength(message));
+        const char *reply = natsMsg_GetReply(message);
+        mslot_nats_view view = {
+            .bytes = (const unsigned char *)natsMsg_GetData(message),
+            .byte_count = (uint32_t)natsMsg_GetDataLength(message),
+            .subscription = index,
+            .reply = reply == NULL ? "" : reply,
+        };
+        body(client->station, &view);
         natsMsg_Destroy(message);
     }
 }

@@ -49,11 +49,10 @@ void mslot_nats_client_write(mslot_nats_client *client);
 /// `index` is below MSLOT_NATS_SUBSCRIPTIONS_MAX.
 bool mslot_nats_client_subscribe(mslot_nats_client *client, uint32_t index, const char *subject);
 void mslot_nats_client_unsubscribe(mslot_nats_client *client, uint32_t index);
-mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const char *subject, const void *bytes, uint32_t byte_count);
+mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const mslot_nats_datagram *datagram);
 
 /// Calls `body` with each message that was read for this subscription.
-void mslot_nats_client_take(mslot_nats_client *client, uint32_t index,
-    void (*body)(void *station, uint32_t index, const void *bytes, uint32_t byte_count));
+void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *station, const mslot_nats_view *view));
 
 /// Waits until the server has answered, while other threads go on reading and writing. For one thread; not while it is disconnected.
 bool mslot_nats_client_flush(mslot_nats_client *client, int64_t milliseconds);

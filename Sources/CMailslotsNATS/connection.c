@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -64,8 +65,18 @@ mslot_nats_outcome mslot_nats_connect(mslot_nats_station *station, char text[MSL
     station->is_connected = true;
     mslot_nats_add(&station->counters.connects, 1);
     pthread_mutex_unlock(&station->client_mutex);
+    station->told[0] = 0;
     mslot_nats_tell(station, MSLOT_NATS_CONNECTED, text);
     return MSLOT_NATS_DONE;
+}
+
+void mslot_nats_tell_unreachable(mslot_nats_station *station, const char *why)
+{
+    int64_t now = mslot_nats_now_ns();
+    if (strcmp(why, station->told) == 0 && now - station->told_at_ns < TELL_AGAIN_NS) return;
+    snprintf(station->told, sizeof station->told, "%s", why);
+    station->told_at_ns = now;
+    mslot_nats_tell(station, MSLOT_NATS_UNREACHABLE, why);
 }
 
 static void disconnect(mslot_nats_station *station)
@@ -125,16 +136,10 @@ static void wait_before_retry(mslot_nats_station *station, int64_t time_ns)
 /// False: it is to end.
 static bool connect_sooner_or_later(mslot_nats_station *station)
 {
-    char told[MSLOT_NATS_TEXT_MAX] = "";
-    int64_t told_at = 0;
     for (int64_t wait_ns = station->retry_min_ns; !is_ending(station);) {
         char text[MSLOT_NATS_TEXT_MAX];
         if (mslot_nats_connect(station, text) == MSLOT_NATS_DONE) return true;
-        if (strcmp(text, told) != 0 || mslot_nats_now_ns() - told_at > TELL_AGAIN_NS) {
-            mslot_nats_tell(station, MSLOT_NATS_UNREACHABLE, text);
-            memcpy(told, text, sizeof told);
-            told_at = mslot_nats_now_ns();
-        }
+        mslot_nats_tell_unreachable(station, text);
         wait_before_retry(station, wait_ns);
         wait_ns = wait_ns < station->retry_max_ns / 2 ? wait_ns * 2 : station->retry_max_ns;
     }

@@ -53,14 +53,13 @@ bool mslot_nats_client_subscribe(mslot_nats_client *client, uint32_t index, cons
 
 void mslot_nats_client_unsubscribe(mslot_nats_client *client, uint32_t index) { (void)client, (void)index; }
 
-mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const char *subject, const void *bytes, uint32_t byte_count)
+mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const mslot_nats_datagram *datagram)
 {
-    (void)client, (void)subject, (void)bytes, (void)byte_count;
+    (void)client, (void)datagram;
     return MSLOT_NATS_PUBLISHED_NOT;
 }
 
-void mslot_nats_client_take(mslot_nats_client *client, uint32_t index,
-    void (*body)(void *station, uint32_t index, const void *bytes, uint32_t byte_count))
+void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *station, const mslot_nats_view *view))
 {
     (void)client, (void)index, (void)body;
 }

@@ -4,15 +4,17 @@
 
 #include <errno.h>
 
-void mslot_nats_arrive(void *of, uint32_t subscription, const void *bytes, uint32_t byte_count)
+void mslot_nats_arrive(void *of, const mslot_nats_view *view)
 {
     mslot_nats_station *station = of;
-    if (byte_count > MSLOT_NATS_BYTES_MAX) {
+    if (view->byte_count > MSLOT_NATS_BYTES_MAX) {
         mslot_nats_add(&station->counters.dropped[MSLOT_NATS_DROP_INCOMING_TOO_LONG], 1);
         return;
     }
     pthread_mutex_lock(&station->mutex);
-    bool fits = mslot_nats_records_append(&station->incoming[station->filled], subscription, "", bytes, byte_count);
+    mslot_nats_record record = {
+        .number = view->subscription, .byte_count = view->byte_count, .text = view->reply, .bytes = view->bytes};
+    bool fits = mslot_nats_records_append(&station->incoming[station->filled], &record);
     if (!fits) {
         mslot_nats_add(&station->counters.dropped[MSLOT_NATS_DROP_INCOMING_FULL], 1);
         mslot_nats_add(&station->counters.slow, !station->is_full);
@@ -58,7 +60,8 @@ mslot_nats_received mslot_nats_receive(mslot_nats_station *station, mslot_nats_v
     mslot_nats_record record;
     uint64_t byte_count = 0;
     while (received.count < count && mslot_nats_records_take(records, &record)) {
-        views[received.count++] = (mslot_nats_view){.bytes = record.bytes, .byte_count = record.byte_count, .subscription = record.number};
+        views[received.count++] = (mslot_nats_view){
+            .bytes = record.bytes, .byte_count = record.byte_count, .subscription = record.number, .reply = record.text};
         byte_count += record.byte_count;
     }
     mslot_nats_add(&station->counters.received, received.count);

@@ -25,15 +25,15 @@ void mslot_nats_records_close(mslot_nats_records *records)
     records->bytes = NULL;
 }
 
-bool mslot_nats_records_append(mslot_nats_records *records, uint32_t number, const char *text, const void *bytes, uint32_t byte_count)
+bool mslot_nats_records_append(mslot_nats_records *records, const mslot_nats_record *record)
 {
-    header head = {.number = number, .byte_count = byte_count, .text_bytes = (uint32_t)strlen(text) + 1};
-    size_t needed = sizeof head + round_up((size_t)head.text_bytes + byte_count);
+    header head = {.number = record->number, .byte_count = record->byte_count, .text_bytes = (uint32_t)strlen(record->text) + 1};
+    size_t needed = sizeof head + round_up((size_t)head.text_bytes + head.byte_count);
     if (needed > records->capacity - records->end) return false;
     unsigned char *to = records->bytes + records->end;
     memcpy(to, &head, sizeof head);
-    memcpy(to + sizeof head, text, head.text_bytes);
-    if (byte_count > 0) memcpy(to + sizeof head + head.text_bytes, bytes, byte_count);
+    memcpy(to + sizeof head, record->text, head.text_bytes);
+    if (head.byte_count > 0) memcpy(to + sizeof head + head.text_bytes, record->bytes, head.byte_count);
     records->end += needed;
     return true;
 }

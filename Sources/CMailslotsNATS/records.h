@@ -15,7 +15,7 @@ typedef struct mslot_nats_records {
     size_t next;
 } mslot_nats_records;
 
-/// A record in that memory. Its text, if it has one, ends with a zero byte.
+/// A record. Its text ends with a zero byte.
 typedef struct mslot_nats_record {
     uint32_t number;
     uint32_t byte_count;
@@ -26,8 +26,8 @@ typedef struct mslot_nats_record {
 bool mslot_nats_records_open(mslot_nats_records *records, size_t capacity);
 void mslot_nats_records_close(mslot_nats_records *records);
 
-/// False, and nothing was changed: there is no room.
-bool mslot_nats_records_append(mslot_nats_records *records, uint32_t number, const char *text, const void *bytes, uint32_t byte_count);
+/// Copies it. False, and nothing was changed: there is no room.
+bool mslot_nats_records_append(mslot_nats_records *records, const mslot_nats_record *record);
 
 /// The oldest that was not taken, which stays where it is until the records are cleared; false: there is none.
 bool mslot_nats_records_take(mslot_nats_records *records, mslot_nats_record *record);

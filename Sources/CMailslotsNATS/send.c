@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 
 static void drop(mslot_nats_station *station, mslot_nats_drop cause, uint64_t count)
 {
@@ -23,12 +24,12 @@ void mslot_nats_write_out(mslot_nats_station *station)
 }
 
 /// False: the connection is lost.
-static bool publish(mslot_nats_station *station, const char *subject, const unsigned char *bytes, uint32_t byte_count)
+static bool publish(mslot_nats_station *station, const mslot_nats_datagram *datagram)
 {
-    switch (mslot_nats_client_publish(station->client, subject, bytes, byte_count)) {
+    switch (mslot_nats_client_publish(station->client, datagram)) {
     case MSLOT_NATS_PUBLISHED:
         mslot_nats_add(&station->counters.sent, 1);
-        mslot_nats_add(&station->counters.sent_bytes, byte_count);
+        mslot_nats_add(&station->counters.sent_bytes, datagram->byte_count);
         station->unwritten++;
         return true;
     case MSLOT_NATS_PUBLISHED_TOO_LONG: drop(station, MSLOT_NATS_DROP_TOO_LONG, 1); return true;
@@ -42,7 +43,11 @@ static bool publish(mslot_nats_station *station, const char *subject, const unsi
 
 static void keep(mslot_nats_station *station, const mslot_nats_datagram *datagram)
 {
-    if (mslot_nats_records_append(&station->backlog, 0, datagram->subject, datagram->bytes, datagram->byte_count))
+    char subjects[2 * (MSLOT_NATS_SUBJECT_MAX + 1)];
+    snprintf(subjects, sizeof subjects, "%s%s", datagram->subject, datagram->reply == NULL ? "" : datagram->reply);
+    mslot_nats_record record = {
+        .number = (uint32_t)strlen(datagram->subject), .byte_count = datagram->byte_count, .text = subjects, .bytes = datagram->bytes};
+    if (mslot_nats_records_append(&station->backlog, &record))
         mslot_nats_add(&station->counters.backlogged, 1);
     else
         drop(station, MSLOT_NATS_DROP_BACKLOG_FULL, 1);
@@ -51,8 +56,14 @@ static void keep(mslot_nats_station *station, const mslot_nats_datagram *datagra
 void mslot_nats_send_backlog(mslot_nats_station *station)
 {
     mslot_nats_record record;
-    while (mslot_nats_records_take(&station->backlog, &record))
-        if (!publish(station, record.text, record.bytes, record.byte_count)) drop(station, MSLOT_NATS_DROP_CONNECTION_LOST, 1);
+    while (mslot_nats_records_take(&station->backlog, &record)) {
+        char subject[MSLOT_NATS_SUBJECT_MAX + 1];
+        snprintf(subject, sizeof subject, "%.*s", (int)record.number, record.text);
+        const char *reply = record.text + record.number;
+        mslot_nats_datagram datagram = {
+            .subject = subject, .reply = reply[0] == 0 ? NULL : reply, .bytes = record.bytes, .byte_count = record.byte_count};
+        if (!publish(station, &datagram)) drop(station, MSLOT_NATS_DROP_CONNECTION_LOST, 1);
+    }
     mslot_nats_records_clear(&station->backlog);
 }
 
@@ -102,26 +113,31 @@ static void send_batch(mslot_nats_station *station, const mslot_nats_datagram *d
         const mslot_nats_datagram *datagram = &datagrams[i];
         if (datagram->byte_count > MSLOT_NATS_BYTES_MAX)
             drop(station, MSLOT_NATS_DROP_TOO_LONG, 1);
-        else if (!station->is_connected || !publish(station, datagram->subject, datagram->bytes, datagram->byte_count))
+        else if (!station->is_connected || !publish(station, datagram))
             keep(station, datagram);
     }
     mslot_nats_write_out(station);
 }
 
+static bool is_subject(const char *subject)
+{
+    return subject != NULL && subject[0] != 0 && strnlen(subject, MSLOT_NATS_SUBJECT_MAX + 1) <= MSLOT_NATS_SUBJECT_MAX;
+}
+
 static bool are_good(const mslot_nats_datagram *datagrams, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const char *subject = datagrams[i].subject;
-        if (subject == NULL || subject[0] == 0 || strnlen(subject, MSLOT_NATS_SUBJECT_MAX + 1) > MSLOT_NATS_SUBJECT_MAX) return false;
-        if (datagrams[i].bytes == NULL && datagrams[i].byte_count > 0) return false;
+        const mslot_nats_datagram *datagram = &datagrams[i];
+        if (!is_subject(datagram->subject) || (datagram->reply != NULL && !is_subject(datagram->reply))) return false;
+        if (datagram->bytes == NULL && datagram->byte_count > 0) return false;
     }
-    return datagrams != NULL || count == 0;
+    return true;
 }
 
 mslot_nats_outcome mslot_nats_send(
     mslot_nats_station *station, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns)
 {
-    if (!are_good(datagrams, count)) return MSLOT_NATS_BAD_ARGUMENT;
+    if ((datagrams == NULL && count > 0) || !are_good(datagrams, count)) return MSLOT_NATS_BAD_ARGUMENT;
     if (!mslot_nats_side_enter(&station->sending)) return MSLOT_NATS_BUSY;
     int saved_errno = errno;
     int64_t deadline = mslot_nats_deadline(timeout_ns);

@@ -47,7 +47,7 @@ static void open_locks(mslot_nats_station *station)
     pthread_condattr_destroy(&attributes);
 }
 
-static void free_station(mslot_nats_station *station)
+void mslot_nats_free(mslot_nats_station *station)
 {
     if (station->client != NULL) mslot_nats_client_close(station->client);
     for (uint32_t i = 0; i < MSLOT_NATS_SUBSCRIPTIONS_MAX; i++) free(station->subjects[i]);
@@ -70,7 +70,7 @@ static mslot_nats_outcome start(mslot_nats_station *station, const mslot_nats_op
     if (outcome != MSLOT_NATS_DONE) return outcome;
     outcome = mslot_nats_connect(station, text);
     if (outcome == MSLOT_NATS_DISCONNECTED) {
-        mslot_nats_tell(station, MSLOT_NATS_UNREACHABLE, text);
+        mslot_nats_tell_unreachable(station, text);
         outcome = MSLOT_NATS_DONE;
     }
     if (outcome == MSLOT_NATS_DONE && pthread_create(&station->thread, NULL, mslot_nats_run, station) != 0) {
@@ -98,7 +98,7 @@ mslot_nats_opened mslot_nats_open(const mslot_nats_options *options)
         if (opened.outcome == MSLOT_NATS_DONE)
             opened.station = station;
         else
-            free_station(station);
+            mslot_nats_free(station);
     }
     if (opened.text[0] == 0) snprintf(opened.text, sizeof opened.text, "%s", mslot_nats_outcome_text(opened.outcome));
     errno = saved_errno;
@@ -113,7 +113,7 @@ mslot_nats_outcome mslot_nats_close(mslot_nats_station *station)
 {
     if (!mslot_nats_side_enter(&station->receiving)) return MSLOT_NATS_BUSY;
     // The client's sockets forget what the kernel has not sent yet, when they are closed.
-    if (mslot_nats_flush(station, LAST_FLUSH_NS) == MSLOT_NATS_BUSY) {
+    if (mslot_nats_flush(station, LAST_FLUSH_NS) == MSLOT_NATS_BUSY || !mslot_nats_side_enter(&station->sending)) {
         mslot_nats_side_leave(&station->receiving);
         return MSLOT_NATS_BUSY;
     }
@@ -121,8 +121,8 @@ mslot_nats_outcome mslot_nats_close(mslot_nats_station *station)
     __atomic_store_n(&station->is_ending, true, __ATOMIC_RELEASE);
     mslot_nats_look(station);
     pthread_join(station->thread, NULL);
-    free_station(station);
     errno = saved_errno;
+    // Both sides stay taken.
     return MSLOT_NATS_DONE;
 }
 

@@ -28,12 +28,15 @@ struct mslot_nats_station {
     /// An eventfd: the thread is to look at what follows.
     int look_descriptor;
     bool is_ending;
+    /// The reason that was told last why there is no connection; empty: there was one since. Of the thread, once it runs.
+    char told[MSLOT_NATS_TEXT_MAX];
+    int64_t told_at_ns;
 
     pthread_mutex_t client_mutex;
     // Under the client's mutex:
     bool is_connected;
     char *subjects[MSLOT_NATS_SUBSCRIPTIONS_MAX];
-    /// Sent while there was no connection: the number is 0, the text the subject.
+    /// Sent while there was no connection: the number is how long the subject is, the text the subject and the one for replies.
     mslot_nats_records backlog;
     /// Given to the client since it last had written all.
     uint64_t unwritten;
@@ -80,6 +83,8 @@ static inline void mslot_nats_add(uint64_t *counter, uint64_t amount)
 extern const mslot_nats_client_calls mslot_nats_calls;
 /// One attempt.
 mslot_nats_outcome mslot_nats_connect(mslot_nats_station *station, char text[MSLOT_NATS_TEXT_MAX]);
+/// Unless it was told just now.
+void mslot_nats_tell_unreachable(mslot_nats_station *station, const char *why);
 /// The thread.
 void *mslot_nats_run(void *station);
 /// Makes the thread look.
@@ -93,7 +98,7 @@ void mslot_nats_write_out(mslot_nats_station *station);
 
 // receive.c
 
-void mslot_nats_arrive(void *station, uint32_t subscription, const void *bytes, uint32_t byte_count);
+void mslot_nats_arrive(void *station, const mslot_nats_view *view);
 /// After one or more of these.
 void mslot_nats_announce(mslot_nats_station *station);
 void mslot_nats_tell(mslot_nats_station *station, mslot_nats_event_kind kind, const char *text);

@@ -171,9 +171,13 @@ typedef struct mslot_nats_opened {
 /// later; one that refuses us is. BAD_ARGUMENT, NO_CLIENT, BAD_OPTIONS, REFUSED, NO_TLS, NO_RESOURCES.
 mslot_nats_opened mslot_nats_open(const mslot_nats_options *options);
 
-/// Sends what was given to send, for at most half a second, and frees the station, which must not be used any more.
-/// BUSY: another thread sends, receives or waits, and nothing was closed; wake it, let it end, and close then.
+/// Sends what was given to send, for at most half a second, and ends the connection and the station's thread. Afterwards it can still be
+/// woken and asked what it counted. BUSY: another thread sends, receives or waits, and nothing was closed; wake it, let it end, and
+/// close then.
 mslot_nats_outcome mslot_nats_close(mslot_nats_station *station);
+
+/// Frees a station that was closed, which must not be used any more.
+void mslot_nats_free(mslot_nats_station *station);
 
 typedef struct mslot_nats_info {
     bool is_connected;
@@ -201,6 +205,8 @@ mslot_nats_outcome mslot_nats_unsubscribe(mslot_nats_station *station, uint32_t 
 typedef struct mslot_nats_datagram {
     /// Without wildcards. Must stay until the call returns.
     const char *subject;
+    /// The subject by which the sender can be reached, for the receiver to see. NULL: it is not said.
+    const char *reply;
     const unsigned char *bytes;
     uint32_t byte_count;
 } mslot_nats_datagram;
@@ -220,6 +226,8 @@ typedef struct mslot_nats_view {
     const unsigned char *bytes;
     uint32_t byte_count;
     uint32_t subscription;
+    /// Whatever the sender said: any text, "" if nothing.
+    const char *reply;
 } mslot_nats_view;
 
 typedef struct mslot_nats_received {

@@ -42,6 +42,13 @@
             }
         }
 
+        /// Whether this is a host's subject, whichever host's.
+        package func isHost(_ subject: String, inDomain domain: String) -> Bool {
+            let start = "\(prefix).\(Self.escaped(domain))."
+            let token = subject.utf8.dropFirst(start.utf8.count)
+            return subject.hasPrefix(start) && 1...189 ~= token.count && token.allSatisfy { Self.isPlain($0) || $0 == UInt8(ascii: "%") }
+        }
+
         private static func isPlain(_ byte: UInt8) -> Bool {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"): true

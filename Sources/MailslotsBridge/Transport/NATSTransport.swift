@@ -1,6 +1,7 @@
 #if Bridge
     internal import CMailslotsNATS
-    internal import Logging
+    internal import Mailslots
+    package import Logging
     internal import Synchronization
 
     #if canImport(Glibc)
@@ -11,8 +12,8 @@
 
     /// Carries datagrams through NATS servers: each is one NATS message, whose subject is the way to its destination.
     ///
-    /// There is no multicast to set up, and no address to know: a host's way is its subject, known once the host has announced itself. A lost
-    /// connection is made again by itself; meanwhile what is sent is kept, up to a bound.
+    /// There is no multicast to set up, and no address to know: each says by which subject it can be reached, and is known once it has
+    /// announced itself. A lost connection is made again by itself; meanwhile what is sent is kept, up to a bound.
     @safe
     package final class NATSTransport: Transport {
         /// Sound: the C functions are for the threads that the protocol `Transport` says.
@@ -22,7 +23,8 @@
         private let settings: BridgeConfiguration.NATS
         private let subjects: NATSSubjects
         private let logger: Logger
-        private let shared: Mutex<Shared>
+        private let shared = Locked(Shared())
+        private let isClosed = Locked(false)
         private let unreachable = Atomic<UInt64>(0)
         private let outgoing = Outgoing()
         private let incoming = Incoming()
@@ -38,6 +40,8 @@
         /// A domain that we are in.
         private struct Subscribed {
             let name: String
+            /// By which others reach us.
+            let own: Subject
             let numbers: [UInt32]
         }
 
@@ -54,21 +58,25 @@
             guard unsafe probed.is_usable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
             let opened = try unsafe settings.open(name: "mailslots bridge \(configuration.host)")
             unsafe station = opened.station
-            shared = Mutex(Shared())
-            do throws(BridgeError) {
-                try enter(configuration.domains.map(\.name))
-            } catch {
-                close()
-                throw error
-            }
+            try enter(configuration.domains.map(\.name))
             // So that whatever is sent from now on reaches us.
             if unsafe opened.is_connected { unsafe _ = mslot_nats_flush(station, 2_000_000_000) }
             logEvents()
         }
 
+        deinit {
+            close()
+            unsafe mslot_nats_free(station)
+        }
+
         package func close() {
+            let wasClosed = isClosed.withLock { isClosed in
+                defer { isClosed = true }
+                return isClosed
+            }
+            if wasClosed { return }
             let outcome = unsafe mslot_nats_close(station)
-            precondition(outcome == MSLOT_NATS_DONE, "The transport is closed while it is used.")
+            precondition(outcome == .MSLOT_NATS_DONE, "The transport is closed while it is used.")
         }
 
         package var summary: String {
@@ -90,7 +98,7 @@
                     continue
                 }
                 do throws(BridgeError) {
-                    domains.append(Subscribed(name: name, numbers: try subscribe(name)))
+                    domains.append(try subscribe(name))
                 } catch {
                     leave(domains, except: before.domains)
                     throw error
@@ -108,19 +116,19 @@
             leave(before.domains, except: domains)
         }
 
-        private func subscribe(_ domain: String) throws(BridgeError) -> [UInt32] {
+        private func subscribe(_ domain: String) throws(BridgeError) -> Subscribed {
             var numbers: [UInt32] = []
             for destination in [Destination.host(host), .everyHost] {
                 let subject = subjects.subject(of: destination, inDomain: domain)
                 let subscribed = unsafe mslot_nats_subscribe(station, subject)
-                guard subscribed.outcome == MSLOT_NATS_DONE else {
+                guard subscribed.outcome == .MSLOT_NATS_DONE else {
                     for number in numbers { unsafe _ = mslot_nats_unsubscribe(station, number) }
                     let reason = unsafe String(cString: mslot_nats_outcome_text(subscribed.outcome))
                     throw BridgeError(.network, "NATS: cannot subscribe to \(subject): \(reason).")
                 }
                 numbers.append(subscribed.subscription)
             }
-            return numbers
+            return Subscribed(name: domain, own: way(to: .host(host), inDomain: domain), numbers: numbers)
         }
 
         private func leave(_ domains: [Subscribed], except stays: [Subscribed]) {
@@ -136,8 +144,12 @@
         package func learn(_ host: String, inDomain domain: Int, from source: TransportSource) {
             shared.withLock { shared in
                 guard shared.domains.indices.contains(domain) else { return }
+                let reply = reply(of: source)
+                // Whoever carries a datagram can change what is beside it: then it goes to another host of the domain at worst.
+                let isOurs = subjects.isHost(reply, inDomain: shared.domains[domain].name)
+                let subject = isOurs ? reply : subjects.subject(of: .host(host), inDomain: shared.domains[domain].name)
                 let route = Route(domain: domain, destination: .host(host))
-                if shared.ways[route] == nil { shared.ways[route] = way(to: route.destination, inDomain: shared.domains[domain].name) }
+                if shared.ways[route]?.string != subject { shared.ways[route] = Subject(subject) }
             }
         }
 
@@ -146,10 +158,15 @@
         }
 
         package func describe(_ source: TransportSource) -> String {
-            let (domains, host) = (shared.withLock { $0.domains }, host)
-            guard let domain = domains.first(where: { $0.numbers.contains(source.number) }) else { return "NATS" }
-            let destination = source.number == domain.numbers[0] ? Destination.host(host) : .everyHost
-            return "NATS " + subjects.subject(of: destination, inDomain: domain.name)
+            let printable = reply(of: source).unicodeScalars.prefix(200).filter { !$0.properties.isWhitespace && $0.value >= 32 }
+            return "NATS " + String(String.UnicodeScalarView(printable))
+        }
+
+        /// What its sender says; empty if nothing.
+        private func reply(of source: TransportSource) -> String {
+            let index = Int(source.number)
+            guard index < incoming.count else { return "" }
+            return unsafe String(cString: incoming.views[index].reply)
         }
 
         package func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) {
@@ -177,8 +194,9 @@
                         unreachable.add(1, ordering: .relaxed)
                         continue
                     }
-                    // Sound: the bytes stay where they are as long as the batch is borrowed, and `outgoing` keeps the subject.
-                    unsafe batch.withBytes(of: index) { unsafe outgoing.append($0, to: way) }
+                    let own = shared.domains[entry.route.domain].own
+                    // Sound: the bytes stay where they are as long as the batch is borrowed, and `outgoing` keeps the subjects.
+                    unsafe batch.withBytes(of: index) { unsafe outgoing.append($0, to: way, from: own) }
                 }
             }
             unsafe _ = mslot_nats_send(station, outgoing.datagrams, outgoing.count, Self.roomTimeout)
@@ -190,7 +208,7 @@
         @safe
         private final class Outgoing: @unchecked Sendable {
             // Sound: one thread at a time sends.
-            unsafe let datagrams = UnsafeMutablePointer<mslot_nats_datagram>.allocate(capacity: DatagramBatch.countMax)
+            let datagrams = UnsafeMutablePointer<mslot_nats_datagram>.allocate(capacity: DatagramBatch.countMax)
             private(set) var count = 0
             private var kept: [Subject] = []
 
@@ -201,11 +219,11 @@
                 kept.removeAll(keepingCapacity: true)
             }
 
-            func append(_ bytes: UnsafeRawBufferPointer, to subject: Subject) {
-                if kept.last !== subject { kept.append(subject) }
+            func append(_ bytes: UnsafeRawBufferPointer, to subject: Subject, from own: Subject) {
+                if kept.last !== subject { kept += [own, subject] }
                 let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
                 unsafe (datagrams + count).initialize(
-                    to: mslot_nats_datagram(subject: subject.text, bytes: start, byte_count: UInt32(bytes.count)))
+                    to: mslot_nats_datagram(subject: subject.text, reply: own.text, bytes: start, byte_count: UInt32(bytes.count)))
                 count += 1
             }
         }
@@ -213,10 +231,14 @@
         /// A subject as a C string.
         @safe
         private final class Subject: Sendable {
+            let string: String
             /// Sound: nobody writes it.
             nonisolated(unsafe) let text: UnsafePointer<CChar>
 
-            init(_ subject: String) { unsafe text = UnsafePointer(copied(subject)) }
+            init(_ subject: String) {
+                string = subject
+                unsafe text = UnsafePointer(copied(subject))
+            }
             deinit { unsafe free(UnsafeMutablePointer(mutating: text)) }
         }
 
@@ -224,14 +246,14 @@
 
         package func receive(_ body: (_ datagram: RawSpan, _ source: TransportSource) -> Void) -> Int {
             logEvents()
-            let received = unsafe mslot_nats_receive(station, incoming.views, Incoming.countMax)
-            for index in 0..<received.count {
+            incoming.count = unsafe mslot_nats_receive(station, incoming.views, Incoming.countMax).count
+            for index in 0..<incoming.count {
                 let view = unsafe incoming.views[index]
                 // Sound: the view's bytes are there until the next receive.
                 let datagram = unsafe RawSpan(_unsafeStart: view.bytes, byteCount: Int(view.byte_count))
-                unsafe body(datagram, TransportSource(view.subscription))
+                body(datagram, TransportSource(UInt32(index)))
             }
-            return received.count
+            return incoming.count
         }
 
         package func wait(upTo nanoseconds: Int64) {
@@ -246,7 +268,9 @@
         private final class Incoming: @unchecked Sendable {
             static let countMax = 256
             // Sound: one thread at a time receives.
-            unsafe let views = UnsafeMutablePointer<mslot_nats_view>.allocate(capacity: countMax)
+            let views = UnsafeMutablePointer<mslot_nats_view>.allocate(capacity: countMax)
+            /// How many of them are what was received last. Sources count them.
+            var count = 0
 
             deinit { unsafe views.deallocate() }
         }
@@ -258,16 +282,16 @@
                 let event = unsafe mslot_nats_next_event(station)
                 let what = unsafe text(event.text)
                 switch unsafe event.kind {
-                case MSLOT_NATS_NO_EVENT: return
-                case MSLOT_NATS_CONNECTED: logger.info("NATS: connected to \(what).")
-                case MSLOT_NATS_LOST: logger.warning("NATS: the connection is lost (\(what)). It is tried again until a server answers.")
-                case MSLOT_NATS_UNREACHABLE:
+                case .MSLOT_NATS_NO_EVENT: return
+                case .MSLOT_NATS_CONNECTED: logger.info("NATS: connected to \(what).")
+                case .MSLOT_NATS_LOST: logger.warning("NATS: the connection is lost (\(what)). It is tried again until a server answers.")
+                case .MSLOT_NATS_UNREACHABLE:
                     logger.warning(
                         """
                         NATS: no server answers (\(what)): \(settings.addresses). It is tried again until one does; up to \
                         \(settings.backlogBytes) bytes are kept meanwhile.
                         """)
-                case MSLOT_NATS_ERROR: logger.error("NATS: \(what).")
+                case .MSLOT_NATS_ERROR: logger.error("NATS: \(what).")
                 }
             }
         }
@@ -314,8 +338,8 @@
             guard !servers.isEmpty else {
                 throw BridgeError(.badConfiguration, "There is no NATS server to connect to. Name one, as nats://10.0.0.5:4222.")
             }
-            guard servers.count <= MSLOT_NATS_SERVERS_MAX.rawValue else {
-                throw BridgeError(.badConfiguration, "There are more than \(MSLOT_NATS_SERVERS_MAX.rawValue) NATS servers. Name some of them.")
+            guard servers.count <= MSLOT_NATS_SERVERS_MAX else {
+                throw BridgeError(.badConfiguration, "There are more than \(MSLOT_NATS_SERVERS_MAX) NATS servers. Name some of them.")
             }
             for server in servers where !(server.hasPrefix("nats://") || server.hasPrefix("tls://")) || server.contains(where: \.isWhitespace) {
                 throw BridgeError(
@@ -368,22 +392,22 @@
 
         private func explain(_ outcome: mslot_nats_outcome, _ reason: String) throws(BridgeError) {
             switch outcome {
-            case MSLOT_NATS_DONE: return
-            case MSLOT_NATS_REFUSED:
+            case .MSLOT_NATS_DONE: return
+            case .MSLOT_NATS_REFUSED:
                 throw BridgeError(
                     .network,
                     """
                     The NATS server refuses this bridge (\(reason)): \(addresses). Give it the user and password, the token, the credentials \
                     file or the nkey that the server's configuration has.
                     """)
-            case MSLOT_NATS_NO_TLS:
+            case .MSLOT_NATS_NO_TLS:
                 throw BridgeError(
                     .network,
                     """
                     TLS with the NATS server was not agreed on (\(reason)): \(addresses). Its certificate must be for the name in its address \
                     and signed by an authority of the file that is configured, and both sides must want TLS.
                     """)
-            case MSLOT_NATS_BAD_OPTIONS, MSLOT_NATS_BAD_ARGUMENT:
+            case .MSLOT_NATS_BAD_OPTIONS, .MSLOT_NATS_BAD_ARGUMENT:
                 throw BridgeError(.badConfiguration, "NATS: \(reason). Correct what is configured of NATS.")
             default: throw BridgeError(.system, "NATS cannot be used: \(reason).")
             }
