@@ -53,9 +53,9 @@
             self.logger = logger
             host = configuration.host
             subjects = try NATSSubjects(prefix: settings.subjectPrefix)
-            let probed = unsafe mslot_nats_probe()
-            client = unsafe text(probed.text)
-            guard unsafe probed.is_usable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
+            let probed = mslot_nats_probe()
+            client = textOf(probed.text)
+            guard probed.is_usable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
             let opened = try unsafe settings.open(name: "mailslots bridge \(configuration.host)")
             unsafe station = opened.station
             try enter(configuration.domains.map(\.name))
@@ -81,7 +81,7 @@
 
         package var summary: String {
             let info = unsafe mslot_nats_describe(station)
-            let state = unsafe (info.is_connected ? "connected to " : "not connected: ") + text(info.text)
+            let state = (info.is_connected ? "connected to " : "not connected: ") + textOf(info.text)
             let listening = shared.withLock { $0.domains.map { subjects.subject(of: .host(host), inDomain: $0.name) } }
             return "NATS by \(client), \(state); subjects \(listening.joined(separator: ", "))"
         }
@@ -280,8 +280,8 @@
         private func logEvents() {
             while true {
                 let event = unsafe mslot_nats_next_event(station)
-                let what = unsafe text(event.text)
-                switch unsafe event.kind {
+                let what = textOf(event.text)
+                switch event.kind {
                 case .MSLOT_NATS_NO_EVENT: return
                 case .MSLOT_NATS_CONNECTED: logger.info("NATS: connected to \(what).")
                 case .MSLOT_NATS_LOST: logger.warning("NATS: the connection is lost (\(what)). It is tried again until a server answers.")
@@ -320,118 +320,6 @@
                 TransportCounter("nats.blocked", counted.blocked),
                 TransportCounter("nats.backlogged", counted.backlogged),
             ]
-        }
-    }
-
-    // MARK: options
-
-    extension BridgeConfiguration.NATS {
-        /// For people: without what is secret in them.
-        fileprivate var addresses: String {
-            servers.map { server in
-                guard let at = server.lastIndex(of: "@"), let scheme = server.range(of: "://") else { return server }
-                return server[..<scheme.upperBound] + server[server.index(after: at)...]
-            }.joined(separator: ", ")
-        }
-
-        private func check() throws(BridgeError) {
-            guard !servers.isEmpty else {
-                throw BridgeError(.badConfiguration, "There is no NATS server to connect to. Name one, as nats://10.0.0.5:4222.")
-            }
-            guard servers.count <= MSLOT_NATS_SERVERS_MAX else {
-                throw BridgeError(.badConfiguration, "There are more than \(MSLOT_NATS_SERVERS_MAX) NATS servers. Name some of them.")
-            }
-            for server in servers where !(server.hasPrefix("nats://") || server.hasPrefix("tls://")) || server.contains(where: \.isWhitespace) {
-                throw BridgeError(
-                    .badConfiguration, "\"\(server)\" is no NATS server's address. It has to be like nats://10.0.0.5:4222 or tls://name:4222.")
-            }
-            if let tls, (tls.certificateFile == nil) != (tls.keyFile == nil) {
-                throw BridgeError(.badConfiguration, "A NATS client's certificate needs its key, and a key its certificate. Name both files.")
-            }
-        }
-
-        fileprivate func open(name: String) throws(BridgeError) -> mslot_nats_opened {
-            try check()
-            // Copies, for as long as the call takes.
-            var texts: [UnsafeMutablePointer<CChar>] = []
-            defer { for text in unsafe texts { unsafe free(text) } }
-            func copy(_ text: String?) -> UnsafePointer<CChar>? {
-                guard let text else { return nil }
-                unsafe texts.append(copied(text))
-                return unsafe UnsafePointer(texts.last)
-            }
-            var options = unsafe mslot_nats_options_default()
-            unsafe options.name = unsafe copy(name)
-            switch credentials {
-            case .password(let user, let password): unsafe (options.user, options.password) = unsafe (copy(user), copy(password))
-            case .token(let token): unsafe options.token = unsafe copy(token)
-            case .file(let file): unsafe options.credentials_file = unsafe copy(file)
-            case .nkey(let key, let file): unsafe (options.nkey, options.nkey_seed_file) = unsafe (copy(key), copy(file))
-            case nil: break
-            }
-            if let tls {
-                unsafe options.uses_tls = true
-                unsafe options.authorities_file = unsafe copy(tls.authoritiesFile)
-                unsafe options.certificate_file = unsafe copy(tls.certificateFile)
-                unsafe options.key_file = unsafe copy(tls.keyFile)
-                unsafe options.server_name = unsafe copy(tls.serverName)
-            }
-            unsafe options.backlog_bytes = UInt32(clamping: backlogBytes)
-            unsafe options.incoming_bytes = UInt32(clamping: receiveBufferBytes)
-            unsafe options.connect_timeout_ns = max(connectTimeout.nanoseconds, 1_000_000)
-            unsafe options.retry_max_ns = max(reconnectWaitMax.nanoseconds, options.retry_min_ns)
-            let addresses = unsafe servers.map { unsafe copy($0) }
-            let opened = unsafe addresses.withUnsafeBufferPointer { addresses in
-                unsafe options.servers = addresses.baseAddress
-                unsafe options.server_count = addresses.count
-                return unsafe mslot_nats_open(&options)
-            }
-            try explain(unsafe opened.outcome, unsafe text(opened.text))
-            return unsafe opened
-        }
-
-        private func explain(_ outcome: mslot_nats_outcome, _ reason: String) throws(BridgeError) {
-            switch outcome {
-            case .MSLOT_NATS_DONE: return
-            case .MSLOT_NATS_REFUSED:
-                throw BridgeError(
-                    .network,
-                    """
-                    The NATS server refuses this bridge (\(reason)): \(addresses). Give it the user and password, the token, the credentials \
-                    file or the nkey that the server's configuration has.
-                    """)
-            case .MSLOT_NATS_NO_TLS:
-                throw BridgeError(
-                    .network,
-                    """
-                    TLS with the NATS server was not agreed on (\(reason)): \(addresses). Its certificate must be for the name in its address \
-                    and signed by an authority of the file that is configured, and both sides must want TLS.
-                    """)
-            case .MSLOT_NATS_BAD_OPTIONS, .MSLOT_NATS_BAD_ARGUMENT:
-                throw BridgeError(.badConfiguration, "NATS: \(reason). Correct what is configured of NATS.")
-            default: throw BridgeError(.system, "NATS cannot be used: \(reason).")
-            }
-        }
-    }
-
-    /// To be freed.
-    private func copied(_ text: String) -> UnsafeMutablePointer<CChar> {
-        guard let copy = unsafe strdup(text) else { fatalError("There is no memory for a text of \(text.utf8.count) bytes.") }
-        return unsafe copy
-    }
-
-    /// Of an array of characters that ends with a zero.
-    private func text<Characters: BitwiseCopyable>(_ characters: Characters) -> String {
-        // Sound: the bytes are characters, and are copied.
-        unsafe withUnsafeBytes(of: characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }
-
-    extension Duration {
-        /// Saturates.
-        fileprivate var nanoseconds: Int64 {
-            let (seconds, attoseconds) = components
-            let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-            return overflows ? (seconds < 0 ? .min : .max) : product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
         }
     }
 #endif
