@@ -294,7 +294,9 @@ mslot_nats_outcome mslot_nats_client_connect(mslot_nats_client *client, char tex
     if (status == NATS_OK) {
         if (natsConnection_GetConnectedUrl(client->connection, text, MSLOT_NATS_TEXT_MAX) != NATS_OK) text[0] = 0;
     } else {
-        explain(status, nats_GetLastError(NULL), text);
+        // With TLS 1.3 a server that is not content with our certificate says so after the client thinks that all is well.
+        bool ended_early = client->uses_tls && status == NATS_PROTOCOL_ERROR;
+        explain(status, ended_early ? "the server ended the connection; it may want a certificate of ours" : nats_GetLastError(NULL), text);
         client->connection = NULL;
         client->is_closed = true;
     }
@@ -304,12 +306,13 @@ mslot_nats_outcome mslot_nats_client_connect(mslot_nats_client *client, char tex
 void mslot_nats_client_disconnect(mslot_nats_client *client, char text[MSLOT_NATS_TEXT_MAX])
 {
     learn_servers(client);
-    for (uint32_t i = 0; i < MSLOT_NATS_SUBSCRIPTIONS_MAX; i++) mslot_nats_client_unsubscribe(client, i);
     natsConnection_Close(client->connection);
     pthread_mutex_lock(&client->mutex);
     while (!client->is_closed) pthread_cond_wait(&client->changed, &client->mutex);
     memcpy(text, client->last_error, MSLOT_NATS_TEXT_MAX);
     pthread_mutex_unlock(&client->mutex);
+    // Not before: what that has to tell the server, closing would wait for, half a second.
+    for (uint32_t i = 0; i < MSLOT_NATS_SUBSCRIPTIONS_MAX; i++) mslot_nats_client_unsubscribe(client, i);
     natsConnection_Destroy(client->connection);
     client->connection = NULL;
     __atomic_store_n(&client->descriptor, -1, __ATOMIC_RELEASE);

@@ -81,7 +81,8 @@
 
             init(_ transport: any Transport) { self.transport = transport }
 
-            func last(of sender: UInt32) -> UInt64 { arrivals.withLock { $0[sender]?.last.max() ?? 0 } }
+            /// What has arrived of both destinations.
+            func last(of sender: UInt32) -> UInt64 { arrivals.withLock { $0[sender]?.last.min() ?? 0 } }
             func count(of sender: UInt32) -> Int { arrivals.withLock { $0[sender]?.count ?? 0 } }
             var mistakes: [String] { wrong.withLock { $0 } }
 
