@@ -184,7 +184,7 @@
             (#""delivery": {"messagesPerSecondOfMailslot": 0}"#, "delivery.messagesPerSecondOfMailslot: it is 0", "Choose 1 to"),
             (#""delivery": {"trustsAnyone": "maybe"}"#, "delivery.trustsAnyone: what", "is not true or false. Write one"),
             (#""announceEverySeconds": 0"#, "announceEverySeconds: it is 0.0 seconds", "Choose 0.01 to 3600."),
-            (#""clockBoundSeconds": 100000"#, "clockBoundSeconds: it is 100000.0 seconds", "Choose 0.1 to 86400."),
+            (#""clockBoundSeconds": 86401"#, "clockBoundSeconds: it is 86401.0 seconds", "Choose 0.1 to 86400."),
             (#""drainTimeoutSeconds": 1e30"#, "drainTimeoutSeconds: it is 1e+30", "up to a billion"),
             (#""host": "a/b""#, "host: \"a/b\" cannot be a name", "Choose 1 to 63 bytes"),
             (#""host": """#, "host: a name is empty", "Choose 1 to 63 bytes"),
