@@ -63,7 +63,7 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            exclude: ["README.md"], swiftSettings: swiftSettings),
+            exclude: ["README.md", "bridge.json", "systemd"], swiftSettings: swiftSettings),
         .target(
             name: "MailslotsService",
             dependencies: [
