@@ -12,7 +12,8 @@
         public init?(_ bytes: [UInt8]) {
             guard bytes.count == DomainKey.byteCount else { return nil }
             self.bytes = bytes
-            domainKey = DomainKey(bytes.span.bytes)
+            // Sound: bytes have no padding.
+            domainKey = DomainKey(unsafe bytes.span.bytes)
         }
 
         public static func == (a: BridgeKey, b: BridgeKey) -> Bool { a.bytes == b.bytes }
