@@ -12,8 +12,7 @@
         public init?(_ bytes: [UInt8]) {
             guard bytes.count == DomainKey.byteCount else { return nil }
             self.bytes = bytes
-            // Sound: bytes have no padding.
-            domainKey = DomainKey(unsafe bytes.span.bytes)
+            domainKey = unsafe DomainKey(bytes.span.bytes)
         }
 
         public static func == (a: BridgeKey, b: BridgeKey) -> Bool { a.bytes == b.bytes }
