@@ -63,7 +63,7 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            exclude: ["README.md"], swiftSettings: swiftSettings),
+            exclude: ["README.md", "bridge.json", "systemd"], swiftSettings: swiftSettings),
         .target(
             name: "MailslotsService",
             dependencies: [
@@ -76,9 +76,12 @@ let package = Package(
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "Mailslots", "CMailslotsCommand",
+                "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),
 
