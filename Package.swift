@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "MailslotsBridge",
             dependencies: [
-                "Mailslots", "CMailslotsDatagram",
+                "Mailslots", "CMailslots", "CMailslotsDatagram",
                 .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Bridge"])),
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
@@ -104,8 +104,10 @@ let package = Package(
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
-                "MailslotsBridge", "mailslots-datagram-tests",
+                "Mailslots", "CMailslots", "MailslotsBridge", "mailslots-datagram-tests",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),
         .testTarget(
