@@ -33,7 +33,8 @@
         let body: @Sendable (TransportNetwork) throws -> Void
 
         init(
-            _ name: String, hosts: Int = 2, domains: Int = 1, introduced: Bool = true, _ body: @escaping @Sendable (TransportNetwork) throws -> Void
+            _ name: String, hosts: Int = 2, domains: Int = 1, introduced: Bool = true,
+            _ body: @escaping @Sendable (TransportNetwork) throws -> Void
         ) {
             self.name = name
             self.hosts = hosts
@@ -76,7 +77,8 @@
                 }
             },
 
-            TransportClaim("no way is known to a host that was not heard, and what is for it is dropped and counted", introduced: false) { network in
+            TransportClaim("no way is known to a host that was not heard, and what is for it is dropped and counted", introduced: false) {
+                network in
                 let route = Route(domain: 0, destination: .host(network.hosts[1]))
                 #expect(network[0].byteCountMax(to: route) == nil)
                 #expect(network[0].byteCountMax(to: Route(domain: 99, destination: .everyHost)) == nil)
@@ -265,7 +267,10 @@
                             for number in stride(from: 0, to: count, by: 50) {
                                 network.send(
                                     (number..<number + 50).map {
-                                        (TestDatagram(sender: host, number: UInt64($0), byteCount: 64 + $0 % 500), .host(network.hosts[1 - host]))
+                                        (
+                                            TestDatagram(sender: host, number: UInt64($0), byteCount: 64 + $0 % 500),
+                                            .host(network.hosts[1 - host])
+                                        )
                                     })
                             }
                         })

@@ -36,7 +36,9 @@
 
         /// `nil` unless every byte is as it was sent.
         init?(_ bytes: [UInt8]) {
-            guard bytes.count >= 64, let kind = Kind(rawValue: bytes[0]), Int(bytes[2]) | Int(bytes[3]) << 8 == bytes.count else { return nil }
+            guard bytes.count >= 64, let kind = Kind(rawValue: bytes[0]), Int(bytes[2]) | Int(bytes[3]) << 8 == bytes.count else {
+                return nil
+            }
             let number = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[8 + $1]) << (8 * $1) }
             self.init(kind: kind, sender: Int(bytes[1]), number: number, byteCount: bytes.count)
             guard self.bytes == bytes else { return nil }
@@ -107,7 +109,9 @@
             func missing() -> String? {
                 for (here, transport) in transports.enumerated() {
                     for (there, host) in hosts.enumerated() where here != there {
-                        if transport.byteCountMax(to: Route(domain: domain, destination: .host(host))) == nil { return "\(here) misses \(there)" }
+                        if transport.byteCountMax(to: Route(domain: domain, destination: .host(host))) == nil {
+                            return "\(here) misses \(there)"
+                        }
                     }
                 }
                 return nil

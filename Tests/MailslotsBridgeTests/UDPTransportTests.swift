@@ -23,7 +23,9 @@
                 }
                 let transports = try configurations.map { try UDPTransport($0) }
                 for here in configurations.indices {
-                    let peers = transports.indices.filter { $0 != here }.map { BridgeConfiguration.Peer(address: transports[$0].addresses[0]) }
+                    let peers = transports.indices.filter { $0 != here }.map {
+                        BridgeConfiguration.Peer(address: transports[$0].addresses[0])
+                    }
                     for domain in configurations[here].domains.indices { configurations[here].domains[domain].peers = peers }
                     try transports[here].reconfigure(configurations[here])
                 }
@@ -71,7 +73,8 @@
             if family == 6, UDPAddress("::1", port: 0)!.interface == 0 { return "this machine has no IPv6" }
             guard engine == .ioURing else { return nil }
             let probed = mslot_datagram_probe(.MSLOT_DATAGRAM_IO_URING)
-            return probed.is_usable ? nil : unsafe withUnsafeBytes(of: probed.text) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            return probed.is_usable
+                ? nil : unsafe withUnsafeBytes(of: probed.text) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         }
 
         static func noMulticast(_ family: Int) -> String? {

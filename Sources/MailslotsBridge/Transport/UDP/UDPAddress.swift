@@ -112,7 +112,9 @@
         var next = unsafe first
         while let entry = unsafe next {
             // Sound: the list is getaddrinfo's, and an address is of the family that it says.
-            if let address = unsafe numericAddress(entry.pointee), let numeric = UDPAddress(address, port: port) { addresses.append(numeric) }
+            if let address = unsafe numericAddress(entry.pointee), let numeric = UDPAddress(address, port: port) {
+                addresses.append(numeric)
+            }
             unsafe next = entry.pointee.ai_next
         }
         return addresses

@@ -64,14 +64,16 @@
                 throw BridgeError(
                     .network, "The peer \(peer.address) has no address of a host. Give a numeric address, as 192.0.2.7, or a host name.")
             }
-            if hosts.contains(where: { $0.address == address || $0.isWildcard && $0.address.port == address.port && address.interface != 0 }) {
+            if hosts.contains(where: { $0.address == address || $0.isWildcard && $0.address.port == address.port && address.interface != 0 }
+            ) {
                 return nil
             }
             let way = address.way
             guard let socket = hosts.best(for: address, way) else {
                 throw BridgeError(
                     .network,
-                    "The peer \(peer.address) is IPv\(address.family), and this bridge has no such address: configure one, or the peer's other.")
+                    "The peer \(peer.address) is IPv\(address.family), and this bridge has no such address: configure one, or the peer's other."
+                )
             }
             if way.system_error != 0 { warnings.append("the peer \(address) cannot be reached now: \(cause(way.system_error))") }
             return UDPWay(socket: socket.number, address: address, byteCountMax: try byteCountMax(of: address, way))
@@ -96,7 +98,8 @@
             for text in domain.groups {
                 guard let group = UDPAddress(text, defaultPort: groupPort), group.isMulticast else {
                     throw BridgeError(
-                        .network, "\(text) is no multicast group. Take one of 239.0.0.0/8, or of ff02::/16 for one network, as 239.255.77.83.")
+                        .network,
+                        "\(text) is no multicast group. Take one of 239.0.0.0/8, or of ff02::/16 for one network, as 239.255.77.83.")
                 }
                 if found[text] == nil { found[text] = try find(group) }
                 all.ways += found[text]!.ways
@@ -106,7 +109,8 @@
                 throw BridgeError(
                     .network,
                     "Multicast does not work, and the domain \(domain.name) has no peers: \(all.failures.joined(separator: "; ")). "
-                        + "Configure an interface for multicast, add a route, as in `ip route add 224.0.0.0/4 dev eth0`, or configure peers.")
+                        + "Configure an interface for multicast, add a route, as in `ip route add 224.0.0.0/4 dev eth0`, or configure peers."
+                )
             }
             for failure in all.failures where !warnings.contains(failure) { warnings.append(failure) }
             return all.ways
@@ -193,7 +197,8 @@
         /// The socket by which to send there: bound to the address that the kernel would choose, or else the first of the family.
         func best(for address: UDPAddress, _ way: mslot_way) -> UDPStation.Socket? {
             let family = filter { $0.address.family == address.family }
-            return family.count < 2 ? family.first : family.first { $0.address == UDPAddress(way.source).with(port: $0.address.port) } ?? family[0]
+            return family.count < 2
+                ? family.first : family.first { $0.address == UDPAddress(way.source).with(port: $0.address.port) } ?? family[0]
         }
     }
 

@@ -59,7 +59,8 @@
             switch bound.outcome {
             case .MSLOT_DATAGRAM_DONE:
                 return Socket(number: bound.socket, address: UDPAddress(bound.address), isWildcard: address.isWildcard)
-            case .MSLOT_DATAGRAM_NO_SUCH_FAMILY where address.isWildcard, .MSLOT_DATAGRAM_NOT_OUR_ADDRESS where address.isWildcard: return nil
+            case .MSLOT_DATAGRAM_NO_SUCH_FAMILY where address.isWildcard, .MSLOT_DATAGRAM_NOT_OUR_ADDRESS where address.isWildcard:
+                return nil
             default: throw cannotBind(address, bound)
             }
         }
@@ -100,7 +101,8 @@
             case .MSLOT_DATAGRAM_NO_SUCH_FAMILY:
                 problem = "the kernel does not speak IPv\(address.family). Leave the address out"
             case .MSLOT_DATAGRAM_TOO_MANY_SOCKETS:
-                problem = "there are too many addresses, groups and interfaces: together they may need \(MSLOT_DATAGRAM_SOCKETS_MAX) sockets"
+                problem =
+                    "there are too many addresses, groups and interfaces: together they may need \(MSLOT_DATAGRAM_SOCKETS_MAX) sockets"
             default:
                 problem = cause(bound.outcome, bound.system_error)
             }

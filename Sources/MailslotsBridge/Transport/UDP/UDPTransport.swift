@@ -67,7 +67,8 @@
             for text in network.addresses {
                 guard let address = UDPAddress(text, port: network.port), !address.isMulticast else {
                     throw BridgeError(
-                        .network, "\(text) is no address that can be bound. Give a numeric one without a port, as 192.0.2.7 or 2001:db8::7.")
+                        .network, "\(text) is no address that can be bound. Give a numeric one without a port, as 192.0.2.7 or 2001:db8::7."
+                    )
                 }
                 addresses.append(address)
             }
@@ -119,7 +120,8 @@
                     throw BridgeError(
                         .network,
                         "The group \(membership.group.host) cannot be joined by \(interfaceName(membership.interface)): \(cause(outcome, 0)). "
-                            + (outcome == .MSLOT_DATAGRAM_NO_RESOURCES ? "Raise net.ipv4.igmp_max_memberships." : "Choose another interface."))
+                            + (outcome == .MSLOT_DATAGRAM_NO_RESOURCES
+                                ? "Raise net.ipv4.igmp_max_memberships." : "Choose another interface."))
                 }
             }
         }

@@ -36,6 +36,8 @@
             var ways: [UDPWay]
             /// Announcements since the last one by the main family.
             var mainSilence: Int
+
+            var isOnlyOther: Bool { mainSilence >= UDPWays.mainSilenceMax }
         }
 
         struct Domain: Sendable {
@@ -44,6 +46,7 @@
             let peers: [Peer]
             private let peerHosts: [String: [UDPWay]]
             private var hosts: [String: Host] = [:]
+            private var needingOther = 0
             fileprivate private(set) var everyHost: [UDPWay] = []
 
             init(name: String, groups: [UDPWay], peers: [Peer]) {
@@ -59,22 +62,32 @@
 
             /// As a host is now heard: from there.
             fileprivate mutating func learn(_ name: String, _ way: UDPWay) {
-                var host = hosts[name] ?? Host(ways: [], mainSilence: UDPWays.mainSilenceMax)
-                let before = host
+                let before = hosts[name]
+                var host = before ?? Host(ways: [], mainSilence: UDPWays.mainSilenceMax)
                 let isMain = mainFamily == nil || way.address.family == mainFamily
                 host.mainSilence = isMain ? 0 : min(host.mainSilence + 1, UDPWays.mainSilenceMax)
-                if isMain || isOnlyOther(host) { host.ways = [way] }
+                if isMain || host.isOnlyOther { host.ways = [way] }
                 hosts[name] = host
-                if host.ways != before.ways || isOnlyOther(host) != isOnlyOther(before) { findEveryHost() }
+                change(name, from: before, to: host)
             }
 
             fileprivate mutating func forget(_ name: String) {
-                if hosts.removeValue(forKey: name) != nil { findEveryHost() }
+                guard let before = hosts.removeValue(forKey: name) else { return }
+                change(name, from: before, to: nil)
+            }
+
+            private mutating func change(_ name: String, from before: Host?, to host: Host?) {
+                let neededOther = needingOther > 0
+                if let before, needsOther(name, before) { needingOther -= 1 }
+                if let host, needsOther(name, host) { needingOther += 1 }
+                guard before?.ways != host?.ways || neededOther != (needingOther > 0) else { return }
+                if groups.isEmpty || neededOther != (needingOther > 0) || peerHosts[name] != nil { findEveryHost() }
             }
 
             /// The hosts that another configuration's domain of this name knew.
             fileprivate mutating func adopt(_ former: Domain) {
                 hosts = former.hosts
+                needingOther = hosts.count { needsOther($0, $1) }
                 findEveryHost()
             }
 
@@ -85,15 +98,13 @@
                 }
             }
 
-            private func isOnlyOther(_ host: Host) -> Bool { host.mainSilence >= UDPWays.mainSilenceMax }
-
-            private func isPeer(_ name: String, _ host: Host) -> Bool {
-                peerHosts[name] != nil || peers.contains { peer in host.ways.contains(where: peer.way.leadsTo) }
+            /// Whether what is for every host must go by the other family's groups for this one: not if it gets it as a peer.
+            private func needsOther(_ name: String, _ host: Host) -> Bool {
+                host.isOnlyOther && peerHosts[name] == nil && !peers.contains { peer in host.ways.contains(where: peer.way.leadsTo) }
             }
 
             private mutating func findEveryHost() {
-                let needsOther = hosts.contains { name, host in isOnlyOther(host) && !isPeer(name, host) }
-                everyHost = groups.filter { $0.address.family == mainFamily || needsOther }
+                everyHost = groups.filter { $0.address.family == mainFamily || needingOther > 0 }
                 for peer in peers {
                     let ways = peer.host.flatMap { hosts[$0]?.ways } ?? [peer.way]
                     for way in ways where !everyHost.contains(where: way.leadsTo) { everyHost.append(way) }
