@@ -212,7 +212,7 @@
                     return error.code == .badConfiguration ? error.description : "\(error.code): \(error)"
                 }
             }
-            #expect(message { $0.servers = [] }.contains("no NATS server"))
+            #expect(message { $0.servers = [] }.contains("nats.servers: there is none"))
             #expect(message { $0.servers = ["127.0.0.1:4222"] }.contains("127.0.0.1:4222\" is no NATS server's address"))
             #expect(message { $0.subjectPrefix = "a b" }.contains("\"a b\" is no prefix"))
             #expect(message { $0.credentials = .file("/no/such.creds") }.contains("/no/such.creds cannot be read"))
@@ -222,7 +222,7 @@
                 message {
                     $0.tls = .init()
                     $0.tls!.keyFile = "/etc/hostname"
-                }.contains("needs its key"))
+                }.contains("a certificate and its key go together"))
         }
 
         @Test func `the servers cannot be changed while it runs`() throws {

@@ -17,6 +17,7 @@
 //             "port": 4240, "addresses": [], "interfaces": [], "multicastHops": 1, "engine": "automatic",
 //             "receiveBufferBytes": 4194304, "sendBufferBytes": 1048576, "datagramBytesMax": 1472
 //         },
+//         "nats": {"servers": []},                   in place of UDP: see NATSSettings.swift
 //         "outboxes": {"capacity": 1024, "writers": 64, "permissions": "0600", "countMax": 4096, "allowed": ["*"]},
 //         "delivery": {
 //             "allowedMailslots": ["*"], "allowedHosts": ["*"], "trustsAnyone": false,
@@ -56,6 +57,7 @@
             domains = []
             for name in try settings.strings("domains") ?? [] { domains.append(try Domain(name, settings, folder: folder)) }
             try network.read(settings)
+            nats = try NATS(settings, folder: folder)
             try outboxes.read(settings)
             try delivery.read(settings)
             if let seconds = try settings.seconds("announceEverySeconds") { announceEvery = seconds }
@@ -180,6 +182,7 @@
         package var interfaces: [String] = []
         package var engine: String?
         package var permissions: String?
+        package var nats = NATSFlags()
 
         package init() {}
 
@@ -205,6 +208,9 @@
             set(["network", "interfaces"], interfaces)
             set(["network", "engine"], engine)
             set(["outboxes", "permissions"], permissions)
+            for (path, texts, isList) in nats.settings {
+                if isList { set(["nats"] + path, texts) } else { set(["nats"] + path, texts.first) }
+            }
             return values.isEmpty ? nil : SettingsSource(flags: values)
         }
 

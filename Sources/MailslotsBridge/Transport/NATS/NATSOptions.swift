@@ -9,32 +9,16 @@
 
     extension BridgeConfiguration.NATS {
         /// For people: without what is secret in them.
-        var addresses: String {
+        package var addresses: String {
             servers.map { server in
                 guard let at = server.lastIndex(of: "@"), let slash = server.firstIndex(of: "/") else { return server }
                 return server[...slash] + "/" + server[server.index(after: at)...]
             }.joined(separator: ", ")
         }
 
-        private func check() throws(BridgeError) {
-            guard !servers.isEmpty else {
-                throw BridgeError(.badConfiguration, "There is no NATS server to connect to. Name one, as nats://10.0.0.5:4222.")
-            }
-            guard servers.count <= MSLOT_NATS_SERVERS_MAX else {
-                throw BridgeError(.badConfiguration, "There are more than \(MSLOT_NATS_SERVERS_MAX) NATS servers. Name some of them.")
-            }
-            for server in servers where !(server.hasPrefix("nats://") || server.hasPrefix("tls://")) || server.contains(where: \.isWhitespace) {
-                throw BridgeError(
-                    .badConfiguration, "\"\(server)\" is no NATS server's address. It has to be like nats://10.0.0.5:4222 or tls://name:4222.")
-            }
-            if let tls, (tls.certificateFile == nil) != (tls.keyFile == nil) {
-                throw BridgeError(.badConfiguration, "A NATS client's certificate needs its key, and a key its certificate. Name both files.")
-            }
-        }
-
         /// Opens a station, or throws why there can be none.
         func open(name: String) throws(BridgeError) -> mslot_nats_opened {
-            try check()
+            try validate()
             // Copies, for as long as the call takes.
             var texts: [UnsafeMutablePointer<CChar>] = unsafe []
             defer { for unsafe text in unsafe texts { unsafe free(text) } }
@@ -107,14 +91,5 @@
     func textOf<Characters: BitwiseCopyable>(_ characters: Characters) -> String {
         // Sound: the bytes are characters, and are copied.
         unsafe withUnsafeBytes(of: characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }
-
-    extension Duration {
-        /// Saturates.
-        fileprivate var nanoseconds: Int64 {
-            let (seconds, attoseconds) = components
-            let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-            return overflows ? (seconds < 0 ? .min : .max) : product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
-        }
     }
 #endif

@@ -25,12 +25,9 @@
         package init(prefix: String) throws(BridgeError) {
             let tokens = prefix.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
             guard prefix.utf8.count <= 100, tokens.allSatisfy({ !$0.isEmpty && $0.allSatisfy(Self.isPlain) }) else {
-                throw BridgeError(
-                    .badConfiguration,
-                    """
-                    "\(prefix)" is no prefix of NATS subjects. It has to be like "mailslot" or "acme.mailslot": lower-case letters, digits, \
-                    - and _, with dots between them, 100 bytes at most.
-                    """)
+                throw .wrong(
+                    "nats.subjectPrefix", "\"\(prefix)\" is no prefix of NATS subjects",
+                    "Write it like mailslot or acme.mailslot: lower-case letters, digits, - and _, with dots between them, 100 bytes at most.")
             }
             self.prefix = prefix
         }
