@@ -45,12 +45,55 @@ static const char *name_problem_text(uint32_t problem)
     case MSLOT_NAME_NOT_UTF8: return "it is not valid UTF-8";
     case MSLOT_NAME_NOT_A_MAILSLOT_PATH: return "a full name has the form \\\\.\\mailslot\\name";
     case MSLOT_NAME_REMOTE: return "it names another machine or a domain, and only \\\\.\\mailslot\\name is on this one";
+    case MSLOT_NAME_BAD_HOST:
+        return "its host or domain has more than 63 bytes, or holds one of : * ? < > \" | @ or a control character";
     }
     return "unknown reason";
 }
 
+/// Of a call that is about the table of hosts, and no name.
+static int describe_hosts(const mslot_failure *failure, char *text, size_t capacity)
+{
+    switch (failure->outcome) {
+    case MSLOT_BAD_ARGUMENT:
+        return snprintf(text, capacity,
+            "That is no host's record: its number is from 1 to 32767, host and domain have 1 to 63 bytes in canonical form, and the mode of the "
+            "table is 0600 to 0666. A message of this machine came from no host.");
+    case MSLOT_NOT_FOUND:
+        return snprintf(text, capacity,
+            "The host is not known, or there is no table of hosts (%s): no bridge has run here. Start one (mailslot bridge), and see that both "
+            "use the same MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
+    case MSLOT_UNTRUSTED:
+        return snprintf(text, capacity,
+            "The table of hosts (%s) belongs to user %u, who is neither you nor root, and may write there what it likes. If that is the "
+            "bridge's user, trust that user.", MSLOT_HOSTS_FILE, (unsigned)failure->holder_uid);
+    case MSLOT_NO_PERMISSION:
+        return snprintf(text, capacity,
+            "The table of hosts (%s): permission denied: %s. The bridge's configuration says who may read it.", MSLOT_HOSTS_FILE,
+            strerror(failure->system_error));
+    case MSLOT_NOT_A_MAILSLOT:
+        return snprintf(text, capacity, "%s is not a table of hosts: another program made it, or it was cut short or overwritten. Delete it, "
+            "and start the bridge again.", MSLOT_HOSTS_FILE);
+    case MSLOT_OTHER_LAYOUT:
+        return snprintf(text, capacity, "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.",
+            MSLOT_HOSTS_FILE, (unsigned)failure->detail);
+    case MSLOT_NO_SPACE:
+        return snprintf(text, capacity, "No space for the table of hosts (%s): the file system of the mailslots is full. Make room, or set "
+            "MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
+    default:
+        return snprintf(text, capacity, "The table of hosts (%s): %s: %s.", MSLOT_HOSTS_FILE, mslot_outcome_text(failure->outcome),
+            strerror(failure->system_error));
+    }
+}
+
 size_t mslot_describe(const mslot_failure *failure, const char *name_text, char *text, size_t capacity)
 {
+    if (capacity != 0) text[0] = 0;
+    int length = 0;
+    if (name_text == NULL && failure->outcome != MSLOT_BAD_NAME) {
+        length = describe_hosts(failure, text, capacity);
+        return length < 0 ? 0 : (size_t)length;
+    }
     const char *name = name_text != NULL ? name_text : "";
     mslot_name parsed;
     mslot_failure ignored;
@@ -58,8 +101,6 @@ size_t mslot_describe(const mslot_failure *failure, const char *name_text, char 
     const char *path = allocated != NULL ? allocated : "the mailslot's file";
     // glibc and musl: safe in every thread.
     const char *system = failure->system_error != 0 ? strerror(failure->system_error) : "unknown error";
-    int length = 0;
-    if (capacity != 0) text[0] = 0;
 
     switch (failure->outcome) {
     case MSLOT_BAD_NAME:

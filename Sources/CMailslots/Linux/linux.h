@@ -34,7 +34,11 @@ typedef struct mslot_name {
     size_t bytes;
 } mslot_name;
 
+/// Of a name on this machine; any other is NAME_REMOTE.
 mslot_name mslot_name_parse(const char *text);
+
+/// Whether this may be a host's or a domain's name, folded as in a remote name.
+bool mslot_host_is_canonical(const char *text, size_t byte_count);
 
 enum { MSLOT_FILE_NAME_MAX = 256 };
 #define MSLOT_FILE_PREFIX "mailslot."
@@ -67,6 +71,9 @@ typedef struct mslot_file {
     uint32_t mode;
     mslot_header header;
 } mslot_file;
+
+/// Whether the caller trusts files of this user; `trust_user` as in mslot_open_options.
+bool mslot_is_trusted(uint32_t owner, uint32_t trust_user);
 
 /// Opens the file of `name` and checks it. On failure nothing is open. `flags`: O_RDWR or O_RDONLY.
 mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);

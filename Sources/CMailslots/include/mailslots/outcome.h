@@ -83,7 +83,9 @@ typedef enum MSLOT_CLOSED_ENUM mslot_name_problem {
     /// It begins with `\\` and is not of the form `\\.\mailslot\name`.
     MSLOT_NAME_NOT_A_MAILSLOT_PATH = 5,
     /// It names another machine or a domain: `\\host\mailslot\name`, `\\*\mailslot\name`.
-    MSLOT_NAME_REMOTE = 6
+    MSLOT_NAME_REMOTE = 6,
+    /// The host or domain has more than 63 bytes, or one of `: * ? < > " | @`, or a control character.
+    MSLOT_NAME_BAD_HOST = 7
 } mslot_name_problem;
 
 /// Why a mailslot could not be created, opened, inspected or removed. `mslot_describe` puts it into words.
