@@ -75,7 +75,7 @@
             for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
                 do {
                     let configuration = try options.configuration()
-                    try bridge.reload(configuration)
+                    try await bridge.reload(configuration)
                     logger.info("The configuration was read again.")
                     configuration.log(to: logger)
                 } catch {

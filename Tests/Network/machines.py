@@ -70,6 +70,9 @@ class Program:
 
     def ask(self, command="report"):
         self.tell(command)
+        return self.answer()
+
+    def answer(self):
         return json.loads(self.line())
 
     def signal(self, number):

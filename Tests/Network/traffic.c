@@ -4,7 +4,8 @@
 //                                              "pause", "resume". Its end ends it
 //     traffic read-many CAPACITY COUNT         as above: mailslots many/0, many/1, ...
 //     traffic write WRITER BYTES INTERVAL NAME...   writes to all names in turn, a message each INTERVAL microseconds, until standard input
-//                                              ends. "report"; "count N": ends by itself after N messages to each name
+//                                              ends. "report"; "count N": no more than N messages to each name, then it reports.
+//                                              To the first name it is WRITER, to the next WRITER + 1000: one may lead where the other does
 //     traffic write-many WRITER HOST COUNT     one message for each of many/0 ... of that host
 //
 // A report is one line of JSON. Nothing is lost silently: what arrives is compared with what can have been sent, byte by byte.
@@ -319,7 +320,7 @@ static int write_them(uint32_t writer, uint32_t byte_count, int64_t interval_us)
             if (strncmp(line, "count ", 6) == 0) end = strtoull(line + 6, NULL, 10);
             if (next > now_us()) continue;
         }
-        for (uint32_t i = 0; i < writing.count; i++) write_one(i, writer, sequence, byte_count);
+        for (uint32_t i = 0; i < writing.count; i++) write_one(i, writer + 1000 * i, sequence, byte_count);
         sequence++;
         next += interval_us;
     }

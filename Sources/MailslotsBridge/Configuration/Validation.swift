@@ -16,6 +16,20 @@
             try Check.range(drainTimeout, .zero...(.seconds(3600)), "drainTimeoutSeconds", "0 to 3600")
         }
 
+        /// Checked, and with its names as they are compared: in lower case.
+        func validated() throws(BridgeError) -> BridgeConfiguration {
+            try validate()
+            var result = self
+            result.host = Check.folded(host)
+            for domain in domains.indices {
+                result.domains[domain].name = Check.folded(domains[domain].name)
+                for peer in domains[domain].peers.indices {
+                    result.domains[domain].peers[peer].host = domains[domain].peers[peer].host.map(Check.folded)
+                }
+            }
+            return result
+        }
+
         private func checkDomains() throws(BridgeError) {
             if domains.isEmpty {
                 throw .wrong(
@@ -141,8 +155,8 @@
             if name.isEmpty { throw .wrong(setting, "a name is empty", cure) }
             if name == "." { throw .wrong(setting, "\".\" means this machine", cure) }
             if name.utf8.count > 63 { throw .wrong(setting, "\"\(name)\" has \(name.utf8.count) bytes", cure) }
-            let isBad = { (byte: UInt8) in byte < 0x20 || byte == 0x7f || "\\/:*?<>\"|@,".utf8.contains(byte) }
-            if name.utf8.contains(where: isBad) { throw .wrong(setting, "\"\(name)\" cannot be a name", cure) }
+            // A comma separates names in an environment variable.
+            if HostName.canonical(name) == nil || name.contains(",") { throw .wrong(setting, "\"\(name)\" cannot be a name", cure) }
         }
 
         /// ASCII letters in lower case, as names are compared.

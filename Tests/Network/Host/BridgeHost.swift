@@ -70,7 +70,16 @@
             }
         }
 
-        static func main() async throws {
+        static func main() async {
+            do {
+                try await serve()
+            } catch {
+                complain("\(error)")
+                exit(1)
+            }
+        }
+
+        private static func serve() async throws {
             let settings = try JSONDecoder().decode(Settings.self, from: Data(CommandLine.arguments[1].utf8))
             var logger = Logger(label: settings.host) { StreamLogHandler.standardError(label: $0) }
             logger.logLevel = .info
@@ -100,10 +109,15 @@
             try await group.run()
         }
 
+        private static func complain(_ text: String) {
+            let line = Data("\(text)\n".utf8)
+            _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        }
+
         static func say(_ value: some Encodable) {
             let line = try! JSONEncoder().encode(value) + Data("\n".utf8)
-            line.withUnsafeBytes { bytes in _ = unsafe fwrite(bytes.baseAddress, 1, bytes.count, stdout) }
-            unsafe fflush(stdout)
+            // A line is less than a pipe takes at once.
+            _ = unsafe line.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
         }
     }
 
