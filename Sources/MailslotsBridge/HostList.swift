@@ -1,9 +1,10 @@
 #if Bridge
+    internal import CMailslots
     internal import Mailslots
 
     /// The hosts that this bridge has heard of, shared by its two sides.
     ///
-    /// A host has an index, 1 to 32766, which goes with the messages that it sends; it keeps the index for good.
+    /// A host has an index, 1 to 32767, which goes with the messages that it sends; it keeps the index for good.
     package final class HostList: Sendable {
         package struct Name: Hashable, Sendable {
             /// The domain's name.
@@ -39,14 +40,21 @@
             }
         }
 
-        package static let countMax = 32766
-        /// Of a message whose host has not announced itself yet.
-        package static let unknownIndex: UInt16 = 32767
+        package static let countMax = UInt16(MSLOT_HOSTS_MAX)
 
         private struct State {
             var hosts: [Name: Host] = [:]
-            var names: [Name] = []
+            var names: [UInt16: Name] = [:]
+            var lastIndex: UInt16 = 0
             var changes = Changes()
+
+            mutating func takeIndex() -> UInt16? {
+                while lastIndex < countMax {
+                    lastIndex += 1
+                    if names[lastIndex] == nil { return lastIndex }
+                }
+                return nil
+            }
         }
 
         /// Compare two to see what happened between them.
@@ -61,13 +69,24 @@
 
         package init() {}
 
+        /// Those of an earlier bridge, none of which was heard of yet. Before anything else.
+        func restore(_ hosts: [(index: UInt16, name: Name)]) {
+            state.withLock { state in
+                for (index, name) in hosts where index <= Self.countMax && state.hosts[name] == nil {
+                    state.hosts[name] = Host(
+                        index: index, session: SessionID(high: 0, low: 0), lastHeard: .min / 2, isPresent: false, isAuthenticated: false)
+                    state.names[index] = name
+                }
+            }
+        }
+
         package func heard(_ name: Name, session: SessionID, isAuthenticated: Bool, now: Int64) -> Heard {
             state.withLock { state in
                 guard var host = state.hosts[name] else {
-                    guard state.names.count < Self.countMax else { return .tooMany }
-                    state.names.append(name)
+                    guard let index = state.takeIndex() else { return .tooMany }
+                    state.names[index] = name
                     let host = Host(
-                        index: UInt16(state.names.count), session: session, lastHeard: now, isPresent: true, isAuthenticated: isAuthenticated)
+                        index: index, session: session, lastHeard: now, isPresent: true, isAuthenticated: isAuthenticated)
                     state.hosts[name] = host
                     state.changes.comingsAndGoings += 1
                     state.changes.newcomers += 1
@@ -119,7 +138,7 @@
         package var changes: Changes { state.withLock { $0.changes } }
 
         package func name(of index: UInt16) -> Name? {
-            state.withLock { 1...$0.names.count ~= Int(index) ? $0.names[Int(index) - 1] : nil }
+            state.withLock { $0.names[index] }
         }
     }
 #endif

@@ -25,6 +25,11 @@ static size_t utf8_length(const unsigned char *text)
     return length;
 }
 
+static bool is_control(const unsigned char *text)
+{
+    return *text < 0x20 || *text == 0x7f || (*text == 0xc2 && text[1] < 0xa0); // C0, DEL, C1
+}
+
 /// Bytes of the character at `text` that a name may hold; 0 with the problem.
 static size_t character_length(const unsigned char *text, mslot_name_problem *problem)
 {
@@ -33,8 +38,7 @@ static size_t character_length(const unsigned char *text, mslot_name_problem *pr
         *problem = MSLOT_NAME_NOT_UTF8;
         return 0;
     }
-    bool control = *text < 0x20 || *text == 0x7f || (*text == 0xc2 && text[1] < 0xa0); // C0, DEL, C1
-    if (control || strchr(":*?<>\"|", *text) != NULL) {
+    if (is_control(text) || strchr(":*?<>\"|", *text) != NULL) {
         *problem = MSLOT_NAME_FORBIDDEN_CHARACTER;
         return 0;
     }
@@ -104,7 +108,16 @@ mslot_name mslot_name_parse(const char *text)
     return name;
 }
 
-// MARK: hosts and domains
+void mslot_text_cut(char *text)
+{
+    unsigned char *next = (unsigned char *)text;
+    for (size_t length; *next != 0; next += length) {
+        length = utf8_length(next);
+        if (length == 0 || is_control(next)) *next = length = 0;
+    }
+}
+
+// MARK: other machines
 
 /// Folds a host's or a domain's name into `host`, with a zero byte behind it.
 static mslot_name_problem parse_host(const char *text, size_t byte_count, char host[MSLOT_HOST_BYTES_MAX + 1])
@@ -128,6 +141,24 @@ bool mslot_host_is_canonical(const char *text, size_t byte_count)
 {
     char host[MSLOT_HOST_BYTES_MAX + 1];
     return parse_host(text, byte_count, host) == MSLOT_NAME_FINE && memcmp(host, text, byte_count) == 0;
+}
+
+mslot_remote_name mslot_remote_name_parse(const char *text)
+{
+    mslot_remote_name name;
+    memset(&name, 0, sizeof name);
+    name_parts parts = split(text);
+    if (parts.host_bytes == 1 && *parts.host == '*') name.destination[0] = '@';
+    else name.problem = parse_host(parts.host, parts.host_bytes, name.destination);
+    name.destination_bytes = parts.host_bytes;
+    if (name.problem != MSLOT_NAME_FINE) return name;
+    mslot_name path = parse_path(parts.path);
+    name.problem = path.problem;
+    if (path.problem == MSLOT_NAME_FINE && path.bytes > MSLOT_REMOTE_NAME_BYTES_MAX) name.problem = MSLOT_NAME_TOO_LONG_FOR_REMOTE;
+    if (name.problem != MSLOT_NAME_FINE) return name;
+    memcpy(name.path, path.text, path.bytes);
+    name.path_bytes = path.bytes;
+    return name;
 }
 
 /// FNV-1a, 128 bits: spreads names over files. No security rests on it: open compares the whole name.

@@ -14,7 +14,8 @@
  *     mslot_write(opened.writer, "hello", 5, MSLOT_FOREVER);
  *
  * NAMES. "orders", "app/orders", "app\orders" and the Windows form "\\.\mailslot\app\orders" are local names; case of ASCII
- * letters does not matter. 1 to 255 characters of UTF-8; none of  : * ? < > " |  and no control characters. A mailslot is a file
+ * letters does not matter. 1 to 255 characters of UTF-8; none of  : * ? < > " |  and no control characters. "\\host\mailslot\x",
+ * "\\domain\mailslot\x" and "\\*\mailslot\x" are on other machines; see below. A mailslot is a file
  * in the POSIX shared-memory directory, /dev/shm, or in the directory that the environment variable MAILSLOT_DIRECTORY names:
  * "mailslot." and the name, with what is not a letter, digit, `.`, `_` or `-` as %xx.
  *
@@ -48,6 +49,13 @@
  *   Late wakes. A message is in the ring at once, but a SLEEPING reader may hear of it up to one second late, if its writer was
  *   stopped between publishing and waking (tens of nanoseconds) and nobody else writes, if two such accidents meet, or if a
  *   writer was killed there and the kernel offers no robust list (before 5.5, some sandboxes, qemu-user). Nothing is lost.
+ *
+ *   Other machines. mslot_open of "\\host\mailslot\x", and nothing else, takes such a name; a bridge has to run on both machines (mailslot
+ *   bridge). "\\domain\mailslot\x" is the mailslot x of every host of that domain that has one, "\\*\mailslot\x" of this one's first domain. A host or
+ *   domain has 1 to 63 bytes, without @, a name there at most 40, a message at most 424. DONE says that the bridge has the message and
+ *   not that it arrived: it arrives once, or not at all. mslot_writer_info, FULL and NO_READER are about the way to the bridge: a
+ *   bridge that ends closes it (CLOSED); one that was killed leaves what it had not sent to the next one.
+ *     Fix: what matters is acknowledged by the reader's program. wait_through_restarts for writers that outlive bridges.
  *
  *   Signals never end a call. mslot_interrupt does, and may be called from a signal handler.
  */
@@ -157,7 +165,8 @@ mslot_outcome mslot_close(mslot_reader *reader);
 
 /// Start from mslot_open_options_default().
 typedef struct mslot_open_options {
-    /// How long to wait for a reader to appear, in nanoseconds. 0: not at all; MSLOT_FOREVER.
+    /// How long to wait for a reader to appear, in nanoseconds. 0: not at all; MSLOT_FOREVER. For a name of another machine: for a bridge
+    /// here, and for it to hear of that host.
     int64_t wait_ns;
     /// Also trust mailslots that this user owns; MSLOT_TRUST_ANYONE: any. Always trusted: the caller's own user and root.
     uint32_t trust_user;
@@ -165,6 +174,8 @@ typedef struct mslot_open_options {
     bool wait_through_restarts;
     /// Map every page at once: the first writes are faster, opening is slower.
     bool populate;
+    /// How long the bridge may take to answer, for a name of another machine, in nanoseconds. 0: 10 s. At least as long as `wait_ns`.
+    int64_t answer_ns;
 } mslot_open_options;
 
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;
@@ -186,6 +197,10 @@ typedef struct mslot_opened {
 
 /// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
 /// Failures: BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
+///
+/// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the bridge is
+/// asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;
+/// NO_SUCH_HOST, NOT_ALLOWED, NO_SPACE, BAD_NAME: the bridge refuses, and `words` in the failure says why; TIMED_OUT: it does not answer.
 mslot_opened mslot_open(const char *name, const mslot_open_options *options);
 
 /// A message for mslot_write_batch.
