@@ -31,7 +31,7 @@ struct BridgeCommand: ParsableCommand {
     @Flag(help: "Say which contenders and patterns there are, and measure nothing.")
     var list = false
 
-    private static let everybody = Contender.bridges + Contender.bridgePeers
+    private static var everybody: [Contender] { Contender.bridges + Contender.bridgePeers }
 
     func validate() throws {
         for name in only where !Self.everybody.contains(where: { $0.name == name }) {

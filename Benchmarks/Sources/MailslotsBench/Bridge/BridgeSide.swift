@@ -34,7 +34,8 @@ struct BridgeSide: ParsableCommand {
 
     func run() throws {
         setenv("MAILSLOT_DIRECTORY", directory, 1)
-        freopen(directory + "/log", "w", stderr)
+        let log = open(directory + "/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        if log >= 0 { dup2(log, STDERR_FILENO) }
         // A Swift thread of the driver may have blocked what ends this.
         var none = sigset_t()
         sigemptyset(&none)

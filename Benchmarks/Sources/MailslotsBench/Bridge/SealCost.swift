@@ -59,8 +59,10 @@ struct SealCost: Codable {
             let left = output.freeCapacity - least
             // No rest that is too short for a record.
             let payload = left <= DatagramFormat.payloadBytesMax ? left : min(DatagramFormat.payloadBytesMax, left - least)
-            precondition(output.append(messageFor: name.span.bytes, payload: [UInt8](repeating: 7, count: payload).span.bytes, sender: 1))
+            let fits = output.append(messageFor: name.span.bytes, payload: [UInt8](repeating: 7, count: payload).span.bytes, sender: 1)
+            precondition(fits)
         }
-        precondition(output.finalize(for: records) == recordBytes)
+        let filled = output.finalize(for: records)
+        precondition(filled == recordBytes)
     }
 }
