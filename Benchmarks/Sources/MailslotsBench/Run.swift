@@ -151,7 +151,7 @@ final class Run {
         let cpu = run.pointee.cpu_ns
         return Moved(
             samples: takeSamples(), messages: moved, lost: lost / (lost + moved), unsent: unsent / (unsent + lost + moved),
-            cpuNanoseconds: [cpu.0, cpu.1, cpu.2, cpu.3].map(Double.init))
+            cpuNanoseconds: [cpu.0, cpu.1, cpu.2, cpu.3].map { Double($0) })
     }
 
     /// System calls a message, of both sides and the peer's own threads. `second` nil: one side sends and receives in turn.
