@@ -31,6 +31,9 @@ const char *mslot_outcome_text(mslot_outcome outcome)
     case MSLOT_MISMATCH: return "the mailslot to adopt has other properties";
     case MSLOT_NO_SPACE: return "no space is left for the mailslot";
     case MSLOT_SYSTEM_ERROR: return "a system call failed";
+    case MSLOT_NO_BRIDGE: return "no bridge is running";
+    case MSLOT_NO_SUCH_HOST: return "there is no such host or domain";
+    case MSLOT_NOT_ALLOWED: return "the bridge does not allow it";
     }
     return "unknown outcome";
 }
@@ -44,22 +47,118 @@ static const char *name_problem_text(uint32_t problem)
     case MSLOT_NAME_FORBIDDEN_CHARACTER: return "it holds one of : * ? < > \" | or a control character";
     case MSLOT_NAME_NOT_UTF8: return "it is not valid UTF-8";
     case MSLOT_NAME_NOT_A_MAILSLOT_PATH: return "a full name has the form \\\\.\\mailslot\\name";
-    case MSLOT_NAME_REMOTE: return "it names another machine or a domain, and only \\\\.\\mailslot\\name is on this one";
+    case MSLOT_NAME_REMOTE: return "it is of another machine or a domain, and such a mailslot can only be opened to write";
+    case MSLOT_NAME_BAD_HOST:
+        return "its host or domain has more than 63 bytes, or holds one of : * ? < > \" | @ or a control character";
+    case MSLOT_NAME_TOO_LONG_FOR_REMOTE: return "a mailslot's name has at most 40 bytes when it is of another machine";
     }
     return "unknown reason";
 }
 
+/// Of a call that is about the table of hosts, and no name.
+static int describe_hosts(const mslot_failure *failure, char *text, size_t capacity)
+{
+    switch (failure->outcome) {
+    case MSLOT_BAD_ARGUMENT:
+        return snprintf(text, capacity,
+            "That is no host's record: its number is from 1 to 32767, host and domain have 1 to 63 bytes in canonical form, and the mode of the "
+            "table is 0600 to 0666. A message of this machine came from no host.");
+    case MSLOT_NOT_FOUND:
+        return snprintf(text, capacity,
+            "The host is not known, or there is no table of hosts (%s): no bridge has run here. Start one (mailslot bridge), and see that both "
+            "use the same MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
+    case MSLOT_UNTRUSTED:
+        return snprintf(text, capacity,
+            "The table of hosts (%s) belongs to user %u, who is neither you nor root, and may write there what it likes. If that is the "
+            "bridge's user, trust that user.", MSLOT_HOSTS_FILE, (unsigned)failure->holder_uid);
+    case MSLOT_NO_PERMISSION:
+        return snprintf(text, capacity,
+            "The table of hosts (%s): permission denied: %s. The bridge's configuration says who may read it.", MSLOT_HOSTS_FILE,
+            strerror(failure->system_error));
+    case MSLOT_NOT_A_MAILSLOT:
+        return snprintf(text, capacity, "%s is not a table of hosts: another program made it, or it was cut short or overwritten. Delete it, "
+            "and start the bridge again.", MSLOT_HOSTS_FILE);
+    case MSLOT_OTHER_LAYOUT:
+        return snprintf(text, capacity, "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.",
+            MSLOT_HOSTS_FILE, (unsigned)failure->detail);
+    case MSLOT_NO_SPACE:
+        return snprintf(text, capacity, "No space for the table of hosts (%s): the file system of the mailslots is full. Make room, or set "
+            "MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
+    default:
+        return snprintf(text, capacity, "The table of hosts (%s): %s: %s.", MSLOT_HOSTS_FILE, mslot_outcome_text(failure->outcome),
+            strerror(failure->system_error));
+    }
+}
+
+/// Of opening or writing to a name of another machine: what is said differently there. -1: nothing is.
+static int describe_remote(const mslot_failure *failure, const char *name, char *text, size_t capacity)
+{
+    const char *colon = failure->words[0] != 0 ? ": " : "";
+    switch (failure->outcome) {
+    case MSLOT_BAD_NAME:
+        if (failure->words[0] == 0) return -1;
+        return snprintf(text, capacity, "\"%s\": the bridge refuses this name: %s", name, failure->words);
+    case MSLOT_NO_BRIDGE:
+        return snprintf(text, capacity,
+            "\"%s\" is on other machines, and no bridge is running on this one%s%s. Start one (mailslot bridge); see that it uses the same "
+            "MAILSLOT_DIRECTORY and runs as your user, as root, or as a user whom you trust.", name, colon, failure->words);
+    case MSLOT_NO_SUCH_HOST:
+        return snprintf(text, capacity,
+            "\"%s\": the bridge knows no host and no domain of this name%s%s. See who is there (mailslot hosts), and whether a bridge runs there.",
+            name, colon, failure->words);
+    case MSLOT_NOT_ALLOWED:
+        return snprintf(text, capacity, "\"%s\": the bridge does not allow to write there%s%s. Its configuration says what it allows.", name,
+            colon, failure->words);
+    case MSLOT_NO_SPACE:
+        return snprintf(text, capacity,
+            "\"%s\": the bridge can make no outbox%s%s. Close writers to other hosts, or raise the bridge's limits.", name, colon, failure->words);
+    case MSLOT_TIMED_OUT:
+        if (failure->holder_pid == 0) return -1;
+        return snprintf(text, capacity, "\"%s\": the bridge, process %d, does not answer. It is stopped or overloaded: see what it does, or restart it.",
+            name, (int)failure->holder_pid);
+    case MSLOT_TOO_MANY_WRITERS:
+        return snprintf(text, capacity,
+            "\"%s\": every lane of every outbox to there is taken by an open writer. Close writers, or share one between parts of a program.", name);
+    case MSLOT_NO_PERMISSION:
+        return snprintf(text, capacity,
+            "\"%s\": the bridge's mailslots are not open to you. The bridge's configuration says who may send: its permissions.", name);
+    case MSLOT_UNTRUSTED:
+        return snprintf(text, capacity,
+            "\"%s\": the bridge belongs to user %u, who is neither you nor root, and could read and change what you write. If that is right, open "
+            "it with trust in that user.", name, (unsigned)failure->holder_uid);
+    case MSLOT_NO_READER:
+        return snprintf(text, capacity,
+            "\"%s\": the bridge ended without closing. Start it again (mailslot bridge): it goes on with what was not sent yet.", name);
+    case MSLOT_CLOSED:
+        return snprintf(text, capacity, "\"%s\": the bridge has ended, or serves this name no longer. Open it again.", name);
+    case MSLOT_TOO_LONG:
+        return snprintf(text, capacity, "\"%s\": the message is too long. A message to another machine has at most 424 bytes; split it.", name);
+    default: return -1;
+    }
+}
+
 size_t mslot_describe(const mslot_failure *failure, const char *name_text, char *text, size_t capacity)
 {
+    if (capacity != 0) text[0] = 0;
+    int length = 0;
+    if (name_text == NULL && failure->outcome != MSLOT_BAD_NAME) {
+        length = describe_hosts(failure, text, capacity);
+        return length < 0 ? 0 : (size_t)length;
+    }
     const char *name = name_text != NULL ? name_text : "";
     mslot_name parsed;
     mslot_failure ignored;
     char *allocated = mslot_file_path(name, &parsed, &ignored);
     const char *path = allocated != NULL ? allocated : "the mailslot's file";
+    if (parsed.problem == MSLOT_NAME_REMOTE) {
+        length = describe_remote(failure, name, text, capacity);
+        if (length >= 0) {
+            free(allocated);
+            return (size_t)length;
+        }
+    }
     // glibc and musl: safe in every thread.
     const char *system = failure->system_error != 0 ? strerror(failure->system_error) : "unknown error";
-    int length = 0;
-    if (capacity != 0) text[0] = 0;
 
     switch (failure->outcome) {
     case MSLOT_BAD_NAME:
@@ -144,6 +243,9 @@ size_t mslot_describe(const mslot_failure *failure, const char *name_text, char 
             "Mailslot \"%s\": the handle is in the middle of another call, by another thread or by what a signal handler interrupted, or "
             "messages are lent. Use one handle a thread; publish, abandon or release what is lent.", name);
         break;
+    case MSLOT_NO_BRIDGE:
+    case MSLOT_NO_SUCH_HOST:
+    case MSLOT_NOT_ALLOWED:
     case MSLOT_DONE:
     case MSLOT_FULL:
     case MSLOT_EMPTY:

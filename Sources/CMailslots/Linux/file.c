@@ -86,7 +86,7 @@ mslot_failure mslot_failure_errno(int error)
     return failure;
 }
 
-static bool is_trusted(uint32_t owner, uint32_t trust_user)
+bool mslot_is_trusted(uint32_t owner, uint32_t trust_user)
 {
     return owner == geteuid() || owner == 0 || owner == trust_user || trust_user == MSLOT_TRUST_ANYONE;
 }
@@ -100,7 +100,7 @@ static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32
     file->inode = status.st_ino;
     file->owner = status.st_uid;
     file->mode = status.st_mode & 07777;
-    if (!is_trusted(status.st_uid, trust_user)) {
+    if (!mslot_is_trusted(status.st_uid, trust_user)) {
         mslot_failure failure = mslot_failure_of(MSLOT_UNTRUSTED);
         failure.holder_uid = status.st_uid;
         return failure;

@@ -34,7 +34,30 @@ typedef struct mslot_name {
     size_t bytes;
 } mslot_name;
 
+/// Of a name on this machine; any other is NAME_REMOTE.
 mslot_name mslot_name_parse(const char *text);
+
+enum { MSLOT_REMOTE_NAME_BYTES_MAX = 40 };
+
+/// `\\host\mailslot\path`, `\\domain\mailslot\path` or `\\*\mailslot\path`.
+typedef struct mslot_remote_name {
+    mslot_name_problem problem;
+    /// The host or the domain, in canonical form, or "@" for `*`.
+    char destination[MSLOT_HOST_BYTES_MAX + 1];
+    size_t destination_bytes;
+    /// The mailslot's name there, in canonical form.
+    char path[MSLOT_REMOTE_NAME_BYTES_MAX + 1];
+    size_t path_bytes;
+} mslot_remote_name;
+
+/// Of a name that is NAME_REMOTE to mslot_name_parse.
+mslot_remote_name mslot_remote_name_parse(const char *text);
+
+/// Cuts a text off where it is not UTF-8, or has a control character.
+void mslot_text_cut(char *text);
+
+/// Whether this may be a host's or a domain's name, folded as in a remote name.
+bool mslot_host_is_canonical(const char *text, size_t byte_count);
 
 enum { MSLOT_FILE_NAME_MAX = 256 };
 #define MSLOT_FILE_PREFIX "mailslot."
@@ -67,6 +90,9 @@ typedef struct mslot_file {
     uint32_t mode;
     mslot_header header;
 } mslot_file;
+
+/// Whether the caller trusts files of this user; `trust_user` as in mslot_open_options.
+bool mslot_is_trusted(uint32_t owner, uint32_t trust_user);
 
 /// Opens the file of `name` and checks it. On failure nothing is open. `flags`: O_RDWR or O_RDONLY.
 mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);
@@ -133,6 +159,10 @@ enum {
     MSLOT_SLEEP_NS_MAX = 1000000000
 };
 
+/// Waits before it looks again for what nobody will wake it for: 100 µs the first time, with `*step_ns` 0, then each time twice as long up
+/// to `step_ns_max`. False, at once: the deadline is over.
+bool mslot_look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns);
+
 /// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason.
 /// The caller looks again. True: the time was up. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
 typedef struct mslot_sleep_on {
@@ -156,6 +186,16 @@ mslot_spin mslot_spin_start(void);
 void mslot_spin_hit(mslot_spin *spin);
 /// After a sleep: learns from how long it was.
 void mslot_spin_learn(mslot_spin *spin, int64_t slept_ns);
+
+// MARK: observe.c
+
+/// As mslot_observe, for one who believes what it sees: `trust_user` as in mslot_open_options. Also UNTRUSTED.
+mslot_observing mslot_observe_trusted(const char *name, uint32_t back, uint32_t trust_user);
+
+// MARK: remote.c
+
+/// As mslot_open, of a name that is NAME_REMOTE to mslot_name_parse.
+mslot_opened mslot_open_remote(const char *name, const mslot_open_options *options);
 
 // MARK: waiter.c
 

@@ -25,64 +25,66 @@ static size_t utf8_length(const unsigned char *text)
     return length;
 }
 
-/// The part of a full Windows name behind `\\.\mailslot\`; the text itself if it is a short name; NULL with the problem.
-static const char *local_part(const char *text, mslot_name_problem *problem)
+static bool is_control(const unsigned char *text)
 {
-    if (!is_separator((unsigned char)text[0])) return text;
-    if (!is_separator((unsigned char)text[1])) { // "/orders": the first part is empty
-        *problem = MSLOT_NAME_EMPTY;
-        return NULL;
+    return *text < 0x20 || *text == 0x7f || (*text == 0xc2 && text[1] < 0xa0); // C0, DEL, C1
+}
+
+/// Bytes of the character at `text` that a name may hold; 0 with the problem.
+static size_t character_length(const unsigned char *text, mslot_name_problem *problem)
+{
+    size_t length = utf8_length(text);
+    if (length == 0) {
+        *problem = MSLOT_NAME_NOT_UTF8;
+        return 0;
     }
+    if (is_control(text) || strchr(":*?<>\"|", *text) != NULL) {
+        *problem = MSLOT_NAME_FORBIDDEN_CHARACTER;
+        return 0;
+    }
+    return length;
+}
+
+/// A name's text in its parts: `\\host\mailslot\path`, or a short name, which is all path.
+typedef struct name_parts {
+    mslot_name_problem problem;
+    const char *host; // NULL: a short name
+    size_t host_bytes;
+    const char *path;
+} name_parts;
+
+static name_parts no_parts(mslot_name_problem problem) { return (name_parts){.problem = problem}; }
+
+static name_parts split(const char *text)
+{
+    if (text == NULL || text[0] == 0) return no_parts(MSLOT_NAME_EMPTY);
+    if (!is_separator((unsigned char)text[0])) return (name_parts){.path = text};
+    if (!is_separator((unsigned char)text[1])) return no_parts(MSLOT_NAME_EMPTY); // "/orders": the first part is empty
     const char *host = text + 2;
     const char *end = host;
     while (*end != 0 && !is_separator((unsigned char)*end)) end++;
     static const char word[] = "mailslot";
     const char *rest = *end != 0 ? end + 1 : end;
-    for (const char *w = word; *w != 0; w++, rest++) {
-        if (fold((unsigned char)*rest) == *w) continue;
-        *problem = MSLOT_NAME_NOT_A_MAILSLOT_PATH;
-        return NULL;
-    }
-    if (*rest == 0) {
-        *problem = MSLOT_NAME_EMPTY;
-        return NULL;
-    }
-    if (end == host || !is_separator((unsigned char)*rest)) {
-        *problem = MSLOT_NAME_NOT_A_MAILSLOT_PATH;
-        return NULL;
-    }
-    if (end - host != 1 || *host != '.') {
-        *problem = MSLOT_NAME_REMOTE;
-        return NULL;
-    }
-    return rest + 1;
+    for (const char *w = word; *w != 0; w++, rest++)
+        if (fold((unsigned char)*rest) != *w) return no_parts(MSLOT_NAME_NOT_A_MAILSLOT_PATH);
+    if (*rest == 0) return no_parts(MSLOT_NAME_EMPTY);
+    if (end == host || !is_separator((unsigned char)*rest)) return no_parts(MSLOT_NAME_NOT_A_MAILSLOT_PATH);
+    return (name_parts){.host = host, .host_bytes = (size_t)(end - host), .path = rest + 1};
 }
 
-mslot_name mslot_name_parse(const char *text)
+static bool is_this_machine(const name_parts *parts) { return parts->host == NULL || (parts->host_bytes == 1 && *parts->host == '.'); }
+
+static mslot_name parse_path(const char *path)
 {
     mslot_name name;
     memset(&name, 0, sizeof name);
-    if (text == NULL || text[0] == 0) {
-        name.problem = MSLOT_NAME_EMPTY;
-        return name;
-    }
-    const unsigned char *next = (const unsigned char *)local_part(text, &name.problem);
-    if (next == NULL) return name;
-
+    const unsigned char *next = (const unsigned char *)path;
     bool part_is_empty = true;
     for (size_t characters = 0; *next != 0; characters++) {
-        size_t length = utf8_length(next);
-        if (length == 0) {
-            name.problem = MSLOT_NAME_NOT_UTF8;
-            return name;
-        }
+        size_t length = character_length(next, &name.problem);
+        if (length == 0) return name;
         if (characters == NAME_CHARACTERS_MAX) {
             name.problem = MSLOT_NAME_TOO_LONG;
-            return name;
-        }
-        bool control = *next < 0x20 || *next == 0x7f || (*next == 0xc2 && next[1] < 0xa0); // C0, DEL, C1
-        if (control || strchr(":*?<>\"|", *next) != NULL) {
-            name.problem = MSLOT_NAME_FORBIDDEN_CHARACTER;
             return name;
         }
         bool separator = is_separator(*next);
@@ -92,6 +94,70 @@ mslot_name mslot_name_parse(const char *text)
         next += length;
     }
     if (part_is_empty) name.problem = MSLOT_NAME_EMPTY;
+    return name;
+}
+
+mslot_name mslot_name_parse(const char *text)
+{
+    name_parts parts = split(text);
+    if (parts.problem == MSLOT_NAME_FINE && !is_this_machine(&parts)) parts.problem = MSLOT_NAME_REMOTE;
+    if (parts.problem == MSLOT_NAME_FINE) return parse_path(parts.path);
+    mslot_name name;
+    memset(&name, 0, sizeof name);
+    name.problem = parts.problem;
+    return name;
+}
+
+void mslot_text_cut(char *text)
+{
+    unsigned char *next = (unsigned char *)text;
+    for (size_t length; *next != 0; next += length) {
+        length = utf8_length(next);
+        if (length == 0 || is_control(next)) *next = length = 0;
+    }
+}
+
+// MARK: other machines
+
+/// Folds a host's or a domain's name into `host`, with a zero byte behind it.
+static mslot_name_problem parse_host(const char *text, size_t byte_count, char host[MSLOT_HOST_BYTES_MAX + 1])
+{
+    if (byte_count == 0 || byte_count > MSLOT_HOST_BYTES_MAX) return MSLOT_NAME_BAD_HOST;
+    memcpy(host, text, byte_count);
+    host[byte_count] = 0;
+    for (size_t i = 0; i < byte_count;) {
+        unsigned char *next = (unsigned char *)host + i;
+        mslot_name_problem problem;
+        size_t length = character_length(next, &problem);
+        if (length == 0) return problem == MSLOT_NAME_NOT_UTF8 ? problem : MSLOT_NAME_BAD_HOST;
+        if (is_separator(*next) || *next == '@') return MSLOT_NAME_BAD_HOST;
+        *next = fold(*next);
+        i += length;
+    }
+    return MSLOT_NAME_FINE;
+}
+
+bool mslot_host_is_canonical(const char *text, size_t byte_count)
+{
+    char host[MSLOT_HOST_BYTES_MAX + 1];
+    return parse_host(text, byte_count, host) == MSLOT_NAME_FINE && memcmp(host, text, byte_count) == 0;
+}
+
+mslot_remote_name mslot_remote_name_parse(const char *text)
+{
+    mslot_remote_name name;
+    memset(&name, 0, sizeof name);
+    name_parts parts = split(text);
+    if (parts.host_bytes == 1 && *parts.host == '*') name.destination[0] = '@';
+    else name.problem = parse_host(parts.host, parts.host_bytes, name.destination);
+    name.destination_bytes = parts.host_bytes;
+    if (name.problem != MSLOT_NAME_FINE) return name;
+    mslot_name path = parse_path(parts.path);
+    name.problem = path.problem;
+    if (path.problem == MSLOT_NAME_FINE && path.bytes > MSLOT_REMOTE_NAME_BYTES_MAX) name.problem = MSLOT_NAME_TOO_LONG_FOR_REMOTE;
+    if (name.problem != MSLOT_NAME_FINE) return name;
+    memcpy(name.path, path.text, path.bytes);
+    name.path_bytes = path.bytes;
     return name;
 }
 

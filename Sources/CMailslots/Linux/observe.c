@@ -25,10 +25,11 @@ enum {
     LOOKS_MAX = 64
 };
 
-static mslot_failure open_observer(const char *path, const mslot_name *name, uint32_t back, mslot_observer **opened)
+static mslot_failure open_observer(
+    const char *path, const mslot_name *name, uint32_t back, uint32_t trust_user, mslot_observer **opened)
 {
     mslot_file file;
-    mslot_failure failure = mslot_file_open(&file, path, name, O_RDONLY, MSLOT_TRUST_ANYONE);
+    mslot_failure failure = mslot_file_open(&file, path, name, O_RDONLY, trust_user);
     if (failure.outcome != MSLOT_DONE) return failure;
     mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ, false);
     mslot_observer *observer = mapping.base != NULL ? mslot_handle_allocate() : NULL;
@@ -55,14 +56,16 @@ static mslot_failure open_observer(const char *path, const mslot_name *name, uin
     return failure;
 }
 
-mslot_observing mslot_observe(const char *name_text, uint32_t back)
+mslot_observing mslot_observe(const char *name_text, uint32_t back) { return mslot_observe_trusted(name_text, back, MSLOT_TRUST_ANYONE); }
+
+mslot_observing mslot_observe_trusted(const char *name_text, uint32_t back, uint32_t trust_user)
 {
     mslot_observing observing = {.observer = NULL};
     mslot_name name;
     char *path = mslot_file_path(name_text, &name, &observing.failure);
     if (path == NULL) return observing;
     mslot_forks_hold();
-    observing.failure = open_observer(path, &name, back, &observing.observer);
+    observing.failure = open_observer(path, &name, back, trust_user, &observing.observer);
     mslot_forks_release();
     free(path);
     return observing;

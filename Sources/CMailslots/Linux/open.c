@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 enum {
-    /// Waiting for a reader to appear looks this often: from the first to the second, doubling. Chosen.
-    APPEAR_STEP_NS_MIN = 100000,
+    /// Waiting for a reader to appear looks this often, when it has waited for some time. Chosen.
     APPEAR_STEP_NS_MAX = 10000000
 };
 
@@ -212,23 +211,23 @@ mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
     mslot_opened opened = {.writer = NULL};
     mslot_name name;
     char *path = mslot_file_path(name_text, &name, &opened.failure);
-    if (path == NULL) return opened;
+    if (path == NULL) {
+        bool is_remote = opened.failure.outcome == MSLOT_BAD_NAME && opened.failure.detail == MSLOT_NAME_REMOTE;
+        return is_remote ? mslot_open_remote(name_text, &options) : opened;
+    }
 
     int64_t deadline = options.wait_ns > 0 ? mslot_deadline(options.wait_ns) : 0;
-    int64_t step = APPEAR_STEP_NS_MIN;
+    int64_t step = 0;
     for (;;) {
         mslot_forks_hold();
         opened.failure = open_file(path, &name, &options, &opened.writer);
         mslot_forks_release();
         bool may_appear = opened.failure.outcome == MSLOT_NOT_FOUND || opened.failure.outcome == MSLOT_NO_READER;
         if (!may_appear || options.wait_ns <= 0) break;
-        int64_t left = deadline == MSLOT_FOREVER ? step : deadline - mslot_now_ns();
-        if (left <= 0) {
+        if (!mslot_look_later(&step, APPEAR_STEP_NS_MAX, deadline)) {
             opened.failure = mslot_failure_of(MSLOT_TIMED_OUT);
             break;
         }
-        nanosleep(&(struct timespec){.tv_nsec = left < step ? left : step}, NULL);
-        if (step < APPEAR_STEP_NS_MAX) step *= 2;
     }
     free(path);
     return opened;

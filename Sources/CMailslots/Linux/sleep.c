@@ -28,6 +28,8 @@ enum {
     SHORT_SLEEP_NS = 50000,
     /// Polling that never helps is tried again after so many short sleeps. Chosen: 20 µs in 1024 sleeps are no cost.
     RESTS_MAX = 1024,
+    /// Who waits for what nobody will wake it for looks again after this time. Chosen.
+    FIRST_LOOK_NS = 100000,
     /// Without futex_waitv a sleeper on several words looks at them this often.
     BLIND_SLEEP_NS = 1000000
 };
@@ -52,6 +54,17 @@ int64_t mslot_deadline(int64_t timeout_ns)
 }
 
 static struct timespec timespec_of(int64_t ns) { return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}; }
+
+bool mslot_look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns)
+{
+    int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot_now_ns();
+    if (left <= 0) return false;
+    *step_ns = *step_ns == 0 ? FIRST_LOOK_NS : *step_ns * 2;
+    if (*step_ns > step_ns_max) *step_ns = step_ns_max;
+    struct timespec pause = timespec_of(left < *step_ns ? left : *step_ns);
+    nanosleep(&pause, NULL);
+    return true;
+}
 
 // MARK: sleep and wake
 

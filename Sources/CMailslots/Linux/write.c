@@ -271,6 +271,25 @@ mslot_outcome mslot_write_or_wait(mslot_writer *writer, const void *bytes, size_
     return outcome;
 }
 
+// MARK: from other machines
+
+mslot_outcome mslot_write_from(
+    mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin)
+{
+    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    mslot_outcome outcome = MSLOT_TOO_LONG;
+    if (byte_count <= writer->slot_bytes_max) {
+        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
+        mslot_writer_head(writer, slot, byte_count);
+        slot->sender = sender;
+        slot->origin = origin;
+        if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+        outcome = mslot_writer_publish_waiting(writer, timeout_ns);
+    }
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return outcome;
+}
+
 // MARK: batches
 
 mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns)

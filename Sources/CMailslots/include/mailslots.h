@@ -14,7 +14,8 @@
  *     mslot_write(opened.writer, "hello", 5, MSLOT_FOREVER);
  *
  * NAMES. "orders", "app/orders", "app\orders" and the Windows form "\\.\mailslot\app\orders" are local names; case of ASCII
- * letters does not matter. 1 to 255 characters of UTF-8; none of  : * ? < > " |  and no control characters. A mailslot is a file
+ * letters does not matter. 1 to 255 characters of UTF-8; none of  : * ? < > " |  and no control characters. "\\host\mailslot\x",
+ * "\\domain\mailslot\x" and "\\*\mailslot\x" are on other machines; see below. A mailslot is a file
  * in the POSIX shared-memory directory, /dev/shm, or in the directory that the environment variable MAILSLOT_DIRECTORY names:
  * "mailslot." and the name, with what is not a letter, digit, `.`, `_` or `-` as %xx.
  *
@@ -48,6 +49,13 @@
  *   Late wakes. A message is in the ring at once, but a SLEEPING reader may hear of it up to one second late, if its writer was
  *   stopped between publishing and waking (tens of nanoseconds) and nobody else writes, if two such accidents meet, or if a
  *   writer was killed there and the kernel offers no robust list (before 5.5, some sandboxes, qemu-user). Nothing is lost.
+ *
+ *   Other machines. mslot_open of "\\host\mailslot\x", and nothing else, takes such a name; a bridge has to run on both machines (mailslot
+ *   bridge). "\\domain\mailslot\x" is the mailslot x of every host of that domain that has one, "\\*\mailslot\x" of this one's first domain. A host or
+ *   domain has 1 to 63 bytes, without @, a name there at most 40, a message at most 424. DONE says that the bridge has the message and
+ *   not that it arrived: it arrives once, or not at all. mslot_writer_info, FULL and NO_READER are about the way to the bridge: a
+ *   bridge that ends closes it (CLOSED); one that was killed leaves what it had not sent to the next one.
+ *     Fix: what matters is acknowledged by the reader's program. wait_through_restarts for writers that outlive bridges.
  *
  *   Signals never end a call. mslot_interrupt does, and may be called from a signal handler.
  */
@@ -157,7 +165,8 @@ mslot_outcome mslot_close(mslot_reader *reader);
 
 /// Start from mslot_open_options_default().
 typedef struct mslot_open_options {
-    /// How long to wait for a reader to appear, in nanoseconds. 0: not at all; MSLOT_FOREVER.
+    /// How long to wait for a reader to appear, in nanoseconds. 0: not at all; MSLOT_FOREVER. For a name of another machine: for a bridge
+    /// here, and for it to hear of that host.
     int64_t wait_ns;
     /// Also trust mailslots that this user owns; MSLOT_TRUST_ANYONE: any. Always trusted: the caller's own user and root.
     uint32_t trust_user;
@@ -165,6 +174,8 @@ typedef struct mslot_open_options {
     bool wait_through_restarts;
     /// Map every page at once: the first writes are faster, opening is slower.
     bool populate;
+    /// How long the bridge may take to answer, for a name of another machine, in nanoseconds. 0: 10 s. At least as long as `wait_ns`.
+    int64_t answer_ns;
 } mslot_open_options;
 
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;
@@ -186,6 +197,10 @@ typedef struct mslot_opened {
 
 /// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
 /// Failures: BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
+///
+/// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the bridge is
+/// asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;
+/// NO_SUCH_HOST, NOT_ALLOWED, NO_SPACE, BAD_NAME: the bridge refuses, and `words` in the failure says why; TIMED_OUT: it does not answer.
 mslot_opened mslot_open(const char *name, const mslot_open_options *options);
 
 /// A message for mslot_write_batch.
@@ -388,6 +403,82 @@ mslot_observed mslot_observe_next(mslot_observer *observer, void *buffer, size_t
 /// The pointer is invalid afterwards. DONE, FORKED.
 mslot_outcome mslot_observer_close(mslot_observer *observer);
 
+// MARK: where messages come from
+
+enum {
+    /// Of an `origin`: the number of the host that the message came from, 1 to MSLOT_HOSTS_MAX; 0 with the other bit: it is not known.
+    MSLOT_ORIGIN_HOST = 0x7fff,
+    /// Of an `origin`: the bridge that received the message knows by a key that it came from its domain.
+    MSLOT_ORIGIN_AUTHENTICATED = 0x8000,
+
+    MSLOT_HOSTS_MAX = 32767,
+    /// A host's or a domain's name, in bytes.
+    MSLOT_HOST_BYTES_MAX = 63,
+    MSLOT_HOST_ADDRESS_BYTES_MAX = 95
+};
+
+/// The bridge's table of hosts, a file in the directory of the mailslots. Linux/hosts.c has its format.
+#define MSLOT_HOSTS_FILE "mailslot-hosts"
+
+/// Another machine, as this one's bridge knows it.
+typedef struct mslot_host {
+    /// Its number in an `origin`, 1 to MSLOT_HOSTS_MAX. It means this host for as long as the table is there.
+    uint16_t number;
+    /// It is there, as far as the bridge knows; false: it said goodbye, or was silent for long.
+    bool is_present;
+    /// Its bridge has the domain's key. From mslot_origin_host: the sender of the message had it.
+    bool is_authenticated;
+    /// In canonical form, with a zero byte behind; `host` and `domain` have 1 to 63 bytes, `address` may be empty.
+    char host[MSLOT_HOST_BYTES_MAX + 1];
+    char domain[MSLOT_HOST_BYTES_MAX + 1];
+    /// Printable ASCII.
+    char address[MSLOT_HOST_ADDRESS_BYTES_MAX + 1];
+    /// When it was last heard of, in nanoseconds since 1970.
+    uint64_t heard_ns;
+} mslot_host;
+
+typedef struct mslot_host_found {
+    mslot_failure failure;
+    mslot_host host;
+} mslot_host_found;
+
+/// Which host a message's `origin` means. Opens and closes a file: some microseconds. `trust_user` as in mslot_open_options.
+/// BAD_ARGUMENT: this machine, or a host that is not known. NOT_FOUND: the table has no such host, or there is no table. NO_PERMISSION;
+/// UNTRUSTED; NOT_A_MAILSLOT, OTHER_LAYOUT: of the table; SYSTEM_ERROR. mslot_describe with no name puts it into words.
+/// Thread-safe; in a forked child, too. Not async-signal-safe, for it may use the heap.
+mslot_host_found mslot_origin_host(uint16_t origin, uint32_t trust_user);
+
+/// Calls `each` with every host of the table, in the order of their numbers. NOT_FOUND: there is no table, for no bridge ever ran here.
+/// The other failures and rules are those of mslot_origin_host.
+mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *context), void *context, uint32_t trust_user);
+
+// MARK: for bridges
+
+/// As mslot_write, for a message from another machine, which says who wrote it: of at most 424 bytes, also where longer ones are allowed.
+mslot_outcome mslot_write_from(
+    mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin);
+
+/// The table of hosts, to be written. For one thread at a time; one process at a time, which is the reader of "bridge/requests".
+/// A forked child must not use it.
+typedef struct mslot_hosts mslot_hosts;
+
+typedef struct mslot_hosts_opened {
+    /// NULL unless failure.outcome is DONE.
+    mslot_hosts *hosts;
+    mslot_failure failure;
+} mslot_hosts_opened;
+
+/// Opens the table that is there, or a new one if there is none, or none of the caller's that can be used. `mode`: the permission bits of
+/// the file, as in mslot_create_options; 0: 0644. Failures: BAD_ARGUMENT, NOT_FOUND (the directory), NO_PERMISSION, NO_SPACE, SYSTEM_ERROR.
+mslot_hosts_opened mslot_hosts_open(uint32_t mode);
+
+/// Sets the record of `host->number`. Killed at any moment, it leaves the record as it was or as it was to be.
+/// BAD_ARGUMENT: a number or a text that cannot be; NO_SPACE; SYSTEM_ERROR.
+mslot_failure mslot_hosts_set(mslot_hosts *hosts, const mslot_host *host);
+
+/// The table stays. The pointer is invalid afterwards.
+void mslot_hosts_close(mslot_hosts *hosts);
+
 // MARK: the guard
 
 /// Makes a mailslot whose file another process cuts short DAMAGED, where touching it would kill this process by SIGBUS. Opt-in, for
@@ -411,7 +502,7 @@ mslot_failure mslot_guard_install(void);
 mslot_failure mslot_path(const char *name, char *path, size_t capacity);
 
 /// Puts a failure into words: what is wrong, why, and the cure. Writes at most `capacity` bytes with the closing zero, and
-/// returns how many bytes the whole text has. `name` is what the failed call was given.
+/// returns how many bytes the whole text has. `name` is what the failed call was given; NULL: it was about the table of hosts.
 size_t mslot_describe(const mslot_failure *failure, const char *name, char *text, size_t capacity);
 
 /// The outcome in a few words, for a message. Never NULL.

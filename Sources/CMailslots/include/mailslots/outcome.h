@@ -66,7 +66,14 @@ typedef enum MSLOT_CLOSED_ENUM mslot_outcome {
     /// The shared-memory file system is full.
     MSLOT_NO_SPACE MSLOT_SWIFT_NAME(noSpace) = 21,
     /// Another system call failed: `system_error`.
-    MSLOT_SYSTEM_ERROR MSLOT_SWIFT_NAME(systemError) = 22
+    MSLOT_SYSTEM_ERROR MSLOT_SWIFT_NAME(systemError) = 22,
+
+    /// The name is of another machine, and no bridge runs on this one; or it is ending.
+    MSLOT_NO_BRIDGE MSLOT_SWIFT_NAME(noBridge) = 23,
+    /// The bridge knows no host and no domain of this name.
+    MSLOT_NO_SUCH_HOST MSLOT_SWIFT_NAME(noSuchHost) = 24,
+    /// The bridge's configuration does not allow to write there.
+    MSLOT_NOT_ALLOWED MSLOT_SWIFT_NAME(notAllowed) = 25
 } mslot_outcome;
 
 /// Why a name was refused.
@@ -82,21 +89,33 @@ typedef enum MSLOT_CLOSED_ENUM mslot_name_problem {
     MSLOT_NAME_NOT_UTF8 = 4,
     /// It begins with `\\` and is not of the form `\\.\mailslot\name`.
     MSLOT_NAME_NOT_A_MAILSLOT_PATH = 5,
-    /// It names another machine or a domain: `\\host\mailslot\name`, `\\*\mailslot\name`.
-    MSLOT_NAME_REMOTE = 6
+    /// It names another machine or a domain, `\\host\mailslot\name` or `\\*\mailslot\name`: only mslot_open takes such a name.
+    MSLOT_NAME_REMOTE = 6,
+    /// The host or domain has more than 63 bytes, or one of `: * ? < > " | @`, or a control character.
+    MSLOT_NAME_BAD_HOST = 7,
+    /// The name of a mailslot on another machine has more than 40 bytes.
+    MSLOT_NAME_TOO_LONG_FOR_REMOTE = 8
 } mslot_name_problem;
+
+enum {
+    /// The longest text with which a bridge refuses something, in bytes.
+    MSLOT_WORDS_BYTES_MAX = 400
+};
 
 /// Why a mailslot could not be created, opened, inspected or removed. `mslot_describe` puts it into words.
 typedef struct mslot_failure {
     mslot_outcome outcome;
     /// The errno of the system call that failed, or 0.
     int32_t system_error;
-    /// With ALREADY_EXISTS: the reader's process, as that process sees its own id (another pid namespace may see another).
+    /// With ALREADY_EXISTS: the reader's process, as that process sees its own id (another pid namespace may see another). With TIMED_OUT
+    /// for a name of another machine: the bridge's.
     int32_t holder_pid;
     /// With ALREADY_EXISTS and UNTRUSTED: the user.
     uint32_t holder_uid;
     /// With BAD_NAME a mslot_name_problem, with OTHER_LAYOUT the version found.
     uint32_t detail;
+    /// What the bridge said when it refused a name of another machine: UTF-8 without control characters, with a zero byte behind. Else empty.
+    char words[MSLOT_WORDS_BYTES_MAX + 4];
 } mslot_failure;
 
 #ifdef __cplusplus
