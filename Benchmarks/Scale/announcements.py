@@ -1,13 +1,13 @@
 """A domain whose hosts announce themselves, event by event.
 
-Every host announces itself to the group when it starts, and from then on every period. What it does when it hears an announcement of a host
+Every host announces itself to every host when it starts, and from then on every period. What it does when it hears an announcement of a host
 that it does not know is the RULE:
 
-    at once, to all   it announces itself to the group
+    at once, to all   it announces itself to every host
     at once, to one   it sends its announcement to that host alone
-    delayed           it waits a random time, up to 1 ms for each host that it knows and half a period at most, and then answers all that it
-                      came to know meanwhile: up to four each alone; more by announcing itself to the group, which is its next regular
-                      announcement, too. When its regular one comes first, nothing is left to answer
+    each delayed      it plans to announce itself to every host after a random time, up to 1 ms for each host that it knows and a period at
+                      most; if it had planned to sooner, that stays. For the next host that it does not know, again
+    one delayed       the same, but while such an answer is planned no other is: one answers all. What a bridge does: AnnouncementSchedule
 
 An answer is an announcement, so who hears it first from that host answers it in turn. Nothing is lost on the network; what arrives at one
 host goes through its receive buffer, and is handled one after the other.
@@ -16,11 +16,9 @@ host goes through its receive buffer, and is handled one after the other.
 import bisect
 import collections
 import heapq
-import itertools
 import random
 
-AT_ONCE_TO_ALL, AT_ONCE_TO_ONE, DELAYED = RULES = ("at once, to all", "at once, to one", "delayed")
-ALONE_MAX = 4
+AT_ONCE_TO_ALL, AT_ONCE_TO_ONE, EACH_DELAYED, ONE_DELAYED = RULES = ("at once, to all", "at once, to one", "each delayed", "one delayed")
 DELAY_A_HOST_S = 0.001
 # Regular announcements come a tenth of the period early or late, so that hosts that started together do not stay together.
 JITTER = 0.1
@@ -34,8 +32,8 @@ def simulate(hosts, newcomers, rule, costs, seed):
     that starts first."""
     generator = random.Random(f"{seed} {hosts} {newcomers} {rule}")
     starts = sorted(generator.random() for _ in range(newcomers))
-    if rule == DELAYED:
-        domain = Delayed(hosts, starts, costs, generator)
+    if rule in (EACH_DELAYED, ONE_DELAYED):
+        domain = Delayed(hosts, starts, rule == ONE_DELAYED, costs, generator)
         domain.run()
         return outcome(domain.sent, domain.arrivals, domain.known_after_s, costs)
     return outcome(*answered_at_once(hosts, starts, rule), costs)
@@ -60,90 +58,69 @@ def answered_at_once(hosts, starts, rule):
 
 
 class Delayed:
-    def __init__(self, hosts, starts, costs, generator):
-        self.period, self.random, self.starts = costs.announce_every_s, generator, starts
+    def __init__(self, hosts, starts, one, costs, generator):
+        self.period, self.random, self.starts, self.one = costs.announce_every_s, generator, starts, one
         self.established = hosts - len(starts)
         self.observed = self.established
         self.sent, self.arrivals, self.known_after_s = 0, [], 0.0
-        # Sets of hosts are the bits of a number: a host that is there, who knows a host, who has four newcomers to answer or fewer.
+        # Sets of hosts are the bits of a number: those that are there, that know a host, that have planned an answer.
         self.there = (1 << self.established) - 1
         self.known_by = [self.there if host < self.established else 0 for host in range(hosts)]
-        self.few = (1 << hosts) - 1
-        self.newcomers = [[] for _ in range(hosts)]
+        self.answering = 0
         self.pairs_unknown = hosts * (hosts - 1) - self.established * (self.established - 1)
-        # When each host announced itself to the group last, all in order: how many has one heard since it started?
+        # When each host announced itself last, all in order: how many has one heard since it started?
         self.last, self.lasts, self.since = {}, [], [-1] * hosts
-        self.announcements = 0
-        # (time, number that makes it unique, what, host); a regular announcement is void if another has come since.
-        self.events, self.numbers, self.regular = [], itertools.count(), [0.0] * hosts
+        # (time, host, what): what a host does next. An announcement is void if an earlier one took its place.
+        self.events, self.next = [], [0.0] * hosts
 
     def run(self):
         for host in range(self.established):
-            self.plan_regular(host, self.random.random() * self.period)
+            self.plan(host, self.random.random() * self.period)
         for number, start in enumerate(self.starts):
-            self.push(start, self.start, self.established + number)
+            heapq.heappush(self.events, (start, self.established + number, self.start))
         # Until all know all, and nobody has anybody to answer.
-        while self.pairs_unknown > 0 or any(self.newcomers):
-            now, _, action, host = heapq.heappop(self.events)
+        while self.pairs_unknown > 0 or self.answering:
+            now, host, action = heapq.heappop(self.events)
             action(host, now)
 
-    def push(self, time, action, host):
-        heapq.heappush(self.events, (time, next(self.numbers), action, host))
-
-    def plan_regular(self, host, time):
-        self.regular[host] = time
-        self.push(time, self.announce_regularly, host)
+    def plan(self, host, time):
+        self.next[host] = time
+        heapq.heappush(self.events, (time, host, self.announce_as_planned))
 
     def start(self, host, now):
         self.there |= 1 << host
         self.known_by[host] |= 1 << host
-        self.since[host] = self.announcements
+        self.since[host] = self.sent
         self.announce(host, now)
 
-    def announce_regularly(self, host, now):
-        if self.regular[host] == now:
+    def announce_as_planned(self, host, now):
+        if self.next[host] == now:
             self.announce(host, now)
 
     def announce(self, host, now):
-        """To the group."""
         self.sent += 1
-        self.newcomers[host].clear()
-        self.few |= 1 << host
-        self.announcements += 1
+        self.answering &= ~(1 << host)
         if host in self.last:
             del self.lasts[bisect.bisect_left(self.lasts, self.last[host])]
-        self.last[host] = self.announcements
-        self.lasts.append(self.announcements)
-        self.plan_regular(host, now + self.period * self.random.uniform(1 - JITTER, 1 + JITTER))
-        self.hear(host, self.there & ~(1 << host), now)
-
-    def hear(self, host, hearers, now):
-        if hearers >> self.observed & 1:
+        self.last[host] = self.sent
+        self.lasts.append(self.sent)
+        self.plan(host, now + self.period * self.random.uniform(1 - JITTER, 1 + JITTER))
+        others = self.there & ~(1 << host)
+        if others >> self.observed & 1:
             self.arrivals.append((now + NETWORK_S, 1))
-        new = hearers & ~self.known_by[host]
+        new = others & ~self.known_by[host]
         if not new:
             return
         self.known_by[host] |= new
         self.pairs_unknown -= new.bit_count()
         self.known_after_s = now
-        for hearer in bits(new & self.few):
-            if not self.newcomers[hearer]:
-                known = self.established if hearer < self.established else 0
-                known += len(self.lasts) - bisect.bisect_right(self.lasts, self.since[hearer])
-                delay = min(known * DELAY_A_HOST_S, self.period / 2)
-                self.push(now + NETWORK_S + self.random.uniform(0, delay), self.answer, hearer)
-            self.newcomers[hearer].append(host)
-            if len(self.newcomers[hearer]) > ALONE_MAX:
-                self.few &= ~(1 << hearer)
-
-    def answer(self, host, now):
-        if len(self.newcomers[host]) > ALONE_MAX:
-            self.announce(host, now)
-            return
-        newcomers, self.newcomers[host] = self.newcomers[host], []
-        for newcomer in newcomers:
-            self.sent += 1
-            self.hear(host, 1 << newcomer, now)
+        for hearer in bits(new & ~self.answering if self.one else new):
+            known = self.established if hearer < self.established else 0
+            known += len(self.lasts) - bisect.bisect_right(self.lasts, self.since[hearer])
+            answer = now + NETWORK_S + self.random.uniform(0, min(known * DELAY_A_HOST_S, self.period))
+            if answer < self.next[hearer]:
+                self.plan(hearer, answer)
+        self.answering |= new
 
 
 def bits(number):
