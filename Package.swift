@@ -56,14 +56,14 @@ let package = Package(
         .target(
             name: "MailslotsBridge",
             dependencies: [
-                "Mailslots", "CMailslotsDatagram",
+                "Mailslots", "CMailslots", "CMailslotsDatagram",
                 .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Bridge"])),
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            exclude: ["README.md"], swiftSettings: swiftSettings),
+            exclude: ["README.md", "bridge.json", "systemd"], swiftSettings: swiftSettings),
         .target(
             name: "MailslotsService",
             dependencies: [
@@ -76,9 +76,12 @@ let package = Package(
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "Mailslots", "CMailslotsCommand",
+                "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),
 
@@ -101,8 +104,10 @@ let package = Package(
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
-                "MailslotsBridge", "mailslots-datagram-tests",
+                "Mailslots", "CMailslots", "MailslotsBridge", "mailslots-datagram-tests",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),
         .testTarget(

@@ -24,8 +24,8 @@ Where the sources have the Windows calls, libmailslots-win32 likewise, with its 
 
 With a PREFIX of your own no root is needed. If anything fails, nothing is changed.
 
-  --with-program    also PREFIX/bin/mailslot, its manual page, and completions for bash, zsh and fish; needs Swift, and takes a minute
-                    or more
+  --with-program    also PREFIX/bin/mailslot, its manual page, completions for bash, zsh and fish, and of its bridge units for systemd
+                    and PREFIX/share/mailslots/bridge.json, an example; needs Swift, and takes a minute or more
   --help            print this and end
 
 Environment: CC (cc, gcc or clang), CFLAGS (-O2), LDFLAGS, AR (ar or llvm-ar). DESTDIR is put before PREFIX where files are copied
@@ -212,6 +212,14 @@ if $with_program; then
         mkdir -p "$(dirname "$file")"
         "$stage/bin/mailslot" --generate-completion-script "${completion%%:*}" > "$file" || fail "completions could not be made. Nothing was installed."
     done
+    # Where systemd looks by itself: for both if PREFIX is /usr/local or /usr, for users' units also if it is ~/.local.
+    for unit in system:lib/systemd/system user:share/systemd/user; do
+        mkdir -p "$stage/${unit#*:}"
+        sed "s#/usr/local/bin/mailslot#$(echo "$prefix" | sed 's/&/\\&/g')/bin/mailslot#" \
+            "$sources/MailslotsBridge/systemd/${unit%%:*}/mailslots-bridge.service" > "$stage/${unit#*:}/mailslots-bridge.service"
+    done
+    mkdir -p "$stage/share/mailslots"
+    cp "$sources/MailslotsBridge/bridge.json" "$stage/share/mailslots/bridge.json"
 fi
 
 # MARK: into place

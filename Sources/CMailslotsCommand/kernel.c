@@ -22,9 +22,6 @@
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
 #endif
-#ifndef SYS_io_uring_setup
-#define SYS_io_uring_setup 425
-#endif
 
 int command_try_futex_waitv(void)
 {
@@ -39,17 +36,6 @@ int command_try_robust_list(void)
     size_t length = 0;
     if (syscall(SYS_get_robust_list, 0, &head, &length) != 0) return errno;
     return head != NULL ? 0 : ENOENT;
-}
-
-int command_try_io_uring(void)
-{
-    // The parameters, 120 bytes; EFAULT and EINVAL come from a kernel that has it.
-    unsigned char parameters[256];
-    memset(parameters, 0, sizeof parameters);
-    long descriptor = syscall(SYS_io_uring_setup, 1, parameters);
-    if (descriptor < 0) return errno;
-    close((int)descriptor);
-    return 0;
 }
 
 /// A new file in the directory, without a name, or with one that is removed at once.

@@ -75,7 +75,32 @@ static uint32_t run_length(const sending *batch, size_t first, uint32_t pieces_l
     return length;
 }
 
-static void make_packet(mslot_outgoing *outgoing, uint32_t index, const mslot_datagram *run, uint32_t length, struct iovec *pieces)
+/// Appends a control message to those of a packet, for which there is room.
+static void add_control(struct msghdr *header, int level, int type, const void *value, size_t byte_count)
+{
+    struct cmsghdr *control = (void *)((unsigned char *)header->msg_control + header->msg_controllen);
+    control->cmsg_level = level;
+    control->cmsg_type = type;
+    control->cmsg_len = CMSG_LEN(byte_count);
+    memcpy(CMSG_DATA(control), value, byte_count);
+    header->msg_controllen += CMSG_SPACE(byte_count);
+}
+
+/// A group's packets go by its interface, and come from where the socket is bound.
+static void add_interface(struct msghdr *header, const mslot_datagram_socket *socket, const mslot_address *group)
+{
+    if (group->family == 4) {
+        struct in_pktinfo info = {.ipi_ifindex = (int)group->interface_index};
+        memcpy(&info.ipi_spec_dst, socket->address.bytes, sizeof info.ipi_spec_dst);
+        add_control(header, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    } else {
+        struct in6_pktinfo info = {.ipi6_ifindex = group->interface_index};
+        add_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+}
+
+static void make_packet(mslot_outgoing *outgoing, uint32_t index, const sending *batch, const mslot_datagram *run, uint32_t length,
+    struct iovec *pieces)
 {
     for (uint32_t i = 0; i < length; i++)
         pieces[i] = (struct iovec){.iov_base = (void *)(uintptr_t)run[i].bytes, .iov_len = run[i].byte_count};
@@ -85,17 +110,15 @@ static void make_packet(mslot_outgoing *outgoing, uint32_t index, const mslot_da
         .msg_namelen = mslot_address_to_socket(&run->destination, &outgoing->destinations[index]),
         .msg_iov = pieces,
         .msg_iovlen = length,
+        .msg_control = outgoing->controls[index],
     };
     outgoing->datagram_counts[index] = length;
-    if (length == 1) return;
-    header->msg_control = outgoing->controls[index];
-    header->msg_controllen = sizeof outgoing->controls[index];
-    struct cmsghdr *control = CMSG_FIRSTHDR(header);
-    control->cmsg_level = SOL_UDP;
-    control->cmsg_type = UDP_SEGMENT;
-    control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-    uint16_t segment_bytes = (uint16_t)run->byte_count;
-    memcpy(CMSG_DATA(control), &segment_bytes, sizeof segment_bytes);
+    if (length > 1) {
+        uint16_t segment_bytes = (uint16_t)run->byte_count;
+        add_control(header, SOL_UDP, UDP_SEGMENT, &segment_bytes, sizeof segment_bytes);
+    }
+    if (run->destination.interface_index != 0 && mslot_address_is_multicast(&run->destination))
+        add_interface(header, batch->socket, &run->destination);
 }
 
 /// Makes packets of what comes next in the batch, up to a datagram that cannot be sent; how many packets.
@@ -107,7 +130,7 @@ static uint32_t make_packets(mslot_outgoing *outgoing, const sending *batch)
         // Without an address sendmsg would say EDESTADDRREQ, and to another family's EINVAL or worse: AF_INET works on IPv6 sockets.
         if (is_too_long(run) || run->destination.family != batch->socket->address.family) break;
         uint32_t length = run_length(batch, next, OUTGOING_PIECES_MAX - pieces);
-        make_packet(outgoing, packets, run, length, outgoing->pieces + pieces);
+        make_packet(outgoing, packets, batch, run, length, outgoing->pieces + pieces);
         next += length;
         pieces += length;
     }

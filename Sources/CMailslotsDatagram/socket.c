@@ -51,13 +51,18 @@ static uint32_t set_buffer(int descriptor, int privileged_option, int option, ui
     return getsockopt(descriptor, SOL_SOCKET, option, &got, &byte_count) == 0 ? (uint32_t)got / 2 : 0;
 }
 
+static int set_loop(int descriptor, uint16_t family, bool loops)
+{
+    return family == 4 ? set_int(descriptor, IPPROTO_IP, IP_MULTICAST_LOOP, loops)
+                       : set_int(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, loops);
+}
+
 static int set_up_ipv4(int descriptor, const mslot_datagram_bind_options *options)
 {
     // Without it a socket also gets what is sent to groups that others of this machine have joined.
     int error = set_int(descriptor, IPPROTO_IP, IP_MULTICAST_ALL, 0);
     if (error == 0) error = set_int(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO); // never a fragment
     if (error == 0) error = set_int(descriptor, IPPROTO_IP, IP_MULTICAST_TTL, options->multicast_hops);
-    if (error == 0) error = set_int(descriptor, IPPROTO_IP, IP_MULTICAST_LOOP, options->multicast_loops);
     if (error == 0 && options->multicast_interface != 0) {
         struct ip_mreqn interface = {.imr_ifindex = (int)options->multicast_interface};
         error = set(descriptor, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface);
@@ -73,7 +78,6 @@ static int set_up_ipv6(int descriptor, const mslot_datagram_bind_options *option
     if (error == 0) error = set_int(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
     if (error == 0) error = set_int(descriptor, IPPROTO_IPV6, IPV6_DONTFRAG, 1);
     if (error == 0) error = set_int(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, options->multicast_hops);
-    if (error == 0) error = set_int(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, options->multicast_loops);
     if (error == 0 && options->multicast_interface != 0)
         error = set_int(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)options->multicast_interface);
     return error;
@@ -84,6 +88,7 @@ static int set_up(mslot_datagram_socket *socket, const mslot_datagram_bind_optio
 {
     int descriptor = socket->descriptor;
     int error = options->address.family == 4 ? set_up_ipv4(descriptor, options) : set_up_ipv6(descriptor, options);
+    if (error == 0) error = set_loop(descriptor, options->address.family, options->multicast_loops);
     if (error == 0 && options->shares_port) error = set_int(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
     if (error == 0) error = set_int(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1);
     if (error != 0) return error;
@@ -184,4 +189,16 @@ mslot_datagram_outcome mslot_datagram_leave(
     mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index)
 {
     return change_group(station, socket, group, interface_index, false);
+}
+
+mslot_datagram_outcome mslot_datagram_loop_multicast(mslot_datagram_station *station, uint32_t socket, bool loops)
+{
+    if (!mslot_side_enter(&station->receiving)) return MSLOT_DATAGRAM_BUSY;
+    int saved_errno = errno;
+    mslot_datagram_outcome outcome = MSLOT_DATAGRAM_BAD_ARGUMENT;
+    if (socket < station->socket_count)
+        outcome = outcome_of(set_loop(station->sockets[socket].descriptor, station->sockets[socket].address.family, loops));
+    errno = saved_errno;
+    mslot_side_leave(&station->receiving);
+    return outcome;
 }

@@ -29,7 +29,6 @@ typedef union mslot_socket_address {
 /// All zero if the family is neither: then the length is 0.
 socklen_t mslot_address_to_socket(const mslot_address *address, mslot_socket_address *to);
 mslot_address mslot_address_from_socket(const mslot_socket_address *from);
-bool mslot_address_is_multicast(const mslot_address *address);
 
 typedef struct mslot_datagram_socket {
     int descriptor;
@@ -68,11 +67,15 @@ typedef struct mslot_incoming {
     uint32_t offset;
 } mslot_incoming;
 
+/// Room for the two control messages that a packet may go with: how long its segments are, by which interface.
+enum { OUTGOING_CONTROL_BYTES = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo)) };
+_Static_assert(sizeof(struct in_pktinfo) <= sizeof(struct in6_pktinfo), "IPv4's has room too");
+
 /// Packets to send, as the kernel takes them.
 typedef struct mslot_outgoing {
     struct mmsghdr messages[OUTGOING_PACKETS_MAX];
     mslot_socket_address destinations[OUTGOING_PACKETS_MAX];
-    _Alignas(struct cmsghdr) unsigned char controls[OUTGOING_PACKETS_MAX][CMSG_SPACE(sizeof(uint16_t))];
+    _Alignas(struct cmsghdr) unsigned char controls[OUTGOING_PACKETS_MAX][OUTGOING_CONTROL_BYTES];
     uint32_t datagram_counts[OUTGOING_PACKETS_MAX];
     struct iovec pieces[OUTGOING_PIECES_MAX];
 } mslot_outgoing;

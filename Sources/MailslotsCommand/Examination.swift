@@ -2,6 +2,7 @@
     import CMailslotsCommand
     import Foundation
     import Mailslots
+    import MailslotsBridge
 
     /// What `doctor` looks at.
     struct Examination {
@@ -15,7 +16,7 @@
             }
             let place = place(directory)
             if place.contains(where: { $0.status == .failure }) { return place }
-            return place + space(directory) + kernel(directory) + [hook(), removal(directory)] + limits() + leftovers(directory)
+            return place + space(directory) + kernel(directory) + bridge() + [hook(), removal(directory)] + limits() + leftovers(directory)
         }
 
         /// Where the mailslots are.
@@ -111,7 +112,6 @@
             let unnamed = unsafe command_try_unnamed_file(directory)
             let waitv = command_try_futex_waitv()
             let list = command_try_robust_list()
-            let ring = command_try_io_uring()
             return [
                 locks == 0
                     ? .ok("locks", "files can be locked, so it is known who is alive")
@@ -135,7 +135,36 @@
                         "robust list",
                         "not there: \(text(list)); a sleeping reader hears of a killed writer's last message up to a second late",
                         cure: "A kernel, not an emulator; a seccomp profile that allows get_robust_list."),
-                .ok("io_uring", ring == 0 ? "there; nothing here needs it" : "not there (\(text(ring))); nothing here needs it"),
+            ]
+        }
+
+        // MARK: the bridge
+
+        private func bridge() -> [Finding] {
+            let engines = Finding.ok(
+                "datagram engine",
+                DatagramEngine.ioURing.isUsable
+                    ? "a bridge can use mmsg, and \(DatagramEngine.ioURing.says)"
+                    : "a bridge can use mmsg, but not io_uring: \(DatagramEngine.ioURing.says)")
+            return [engines] + runningBridge()
+        }
+
+        private func runningBridge() -> [Finding] {
+            let check = "bridge"
+            guard let requests = try? Mailslot.info("bridge/requests"), requests.hasReader else {
+                return [.ok(check, "none runs here, so names of other machines cannot be opened: mailslot bridge --help")]
+            }
+            let says = "process \(requests.readerProcessID) of user \(userName(requests.readerUserID))"
+            // What a bridge asks for by default; without privileges it gets at most the system's maximum.
+            let wanted = BridgeConfiguration.Network().receiveBufferBytes
+            let most = (try? String(contentsOfFile: "/proc/sys/net/core/rmem_max", encoding: .utf8)).flatMap {
+                Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
+            }
+            guard let most, most < wanted else { return [.ok(check, says)] }
+            return [
+                .warning(
+                    check, "\(says); the kernel gives its socket \(size(UInt64(most))) for what arrives in a burst, and drops the rest",
+                    cure: "sysctl -w net.core.rmem_max=\(wanted), and start the bridge anew.")
             ]
         }
 

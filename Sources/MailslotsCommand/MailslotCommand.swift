@@ -2,12 +2,13 @@
     import ArgumentParser
     import Foundation
     import Mailslots
+    import MailslotsBridge
 
     @main
     struct MailslotCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "mailslot",
-            abstract: "Send small messages between processes of this machine.",
+            abstract: "Send small messages between processes, of this machine and of others.",
             discussion: """
                 One process reads a mailslot, any number of processes write to it:
 
@@ -17,13 +18,20 @@
                 Names are "orders", "app/orders", or \\\\.\\mailslot\\app\\orders. A mailslot is a file in /dev/shm, or in the directory that \
                 MAILSLOT_DIRECTORY names.
 
+                Between machines, with one bridge on each and the same key:
+
+                  mailslot keygen studio.key              once; copy the file to the other machines
+                  mailslot bridge --domain studio --key studio.key
+                  mailslot read --remote jobs             on the machine render7
+                  mailslot write '\\\\render7\\mailslot\\jobs' "hello"     on another; '\\\\*\\mailslot\\jobs' is every machine
+
                 Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot, no reader, or it was closed, 4 it already has a \
-                reader, 64 wrong usage, 128 + N ended by signal N (130: Ctrl-C).
+                reader, or a bridge runs already, 64 wrong usage, 128 + N ended by signal N (130: Ctrl-C).
                 """,
             version: "0.1.0",
             subcommands: [
-                Demo.self, Read.self, Write.self, Tail.self, List.self, Info.self, Top.self, Remove.self, Doctor.self, Bench.self,
-                DemoPart.self,
+                Demo.self, Read.self, Write.self, Tail.self, List.self, Info.self, Top.self, Remove.self, Keygen.self, BridgeCommand.self,
+                Doctor.self, Bench.self, DemoPart.self,
             ])
     }
 
@@ -42,6 +50,8 @@
             default: failure
             }
         }
+
+        static func of(_ error: BridgeError) -> ExitCode { error.code == .alreadyRunning ? alreadyExists : failure }
     }
 
     /// Prints to standard error, where messages for people go.
@@ -54,6 +64,9 @@
         do {
             try body()
         } catch let error as MailslotError {
+            complain(error.description)
+            throw ExitStatus.of(error)
+        } catch let error as BridgeError {
             complain(error.description)
             throw ExitStatus.of(error)
         }

@@ -12,6 +12,7 @@
 
                   mailslot read orders | tee log
                   mailslot read --raw --until-empty backup > copy      with: mailslot write --raw --end backup < original
+                  mailslot read --remote jobs                          also what bridges of other machines bring
                 """)
 
         @Argument(help: "The mailslot's name.", completion: .mailslots)
@@ -31,6 +32,9 @@
 
         @Option(help: "Permission bits in octal: 0600 for you, 0660 for your group, 0666 for everybody. (default: 0600)")
         var mode: Mode?
+
+        @Flag(help: "Accept messages from other machines, too, which a bridge of this one brings.")
+        var remote = false
 
         @Flag(help: "Print the bytes of the messages with nothing between them.")
         var raw = false
@@ -56,7 +60,7 @@
             try reportingErrors {
                 var reader = try Mailslot.create(
                     name, capacity: capacity, writers: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
-                    unread: adopt ? .adopt : .discard)
+                    unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
                 let signals = StopSignals(interrupting: reader.interrupter)
                 if isatty(STDERR_FILENO) != 0 {
                     let unread = reader.info.messageCount

@@ -13,6 +13,13 @@
                   mailslot write orders "hello" "world"
                   tail -f log | mailslot write orders
                   mailslot write --raw --end backup < original
+
+                To mailslots of other machines, of at most 424 bytes a message, while a bridge runs here (mailslot bridge). That it was \
+                written does not mean that it arrived:
+
+                  mailslot write '\\\\render7\\mailslot\\jobs' "to one machine"
+                  mailslot write '\\\\studio\\mailslot\\jobs' "to all machines of a domain"
+                  mailslot write '\\\\*\\mailslot\\jobs' "to all of this machine's first domain"
                 """)
 
         @Argument(help: "The mailslot's name.", completion: .mailslots)

@@ -124,6 +124,133 @@ CONFORMANCE(what_is_sent_to_an_ipv6_group_reaches_those_who_joined_it)
     try_group(engine, 6, "::", "ff12::77", "mslot0");
 }
 
+/// One socket sends to a group by one interface, then by the other; each time those get it who joined it there.
+static void try_interfaces(mslot_datagram_engine engine, uint16_t family, const char *any, const char *group_text)
+{
+    enter_own_network(65536);
+    static const char commands[] =
+        "(ip link add mslot0 type veth peer name mslot1 && ip link add mslot2 type veth peer name mslot3"
+        " && for i in 0 1 2 3; do ip link set mslot$i up; done && ip address add 192.0.2.1/24 dev mslot0"
+        " && ip address add 198.51.100.1/24 dev mslot2 && ip -6 address add fd00::1/64 dev mslot0 nodad"
+        " && ip -6 address add fd01::1/64 dev mslot2 nodad) 2> /dev/null";
+    if (system(commands) != 0) skip("no interfaces of one's own: needs ip, of iproute2, and veth");
+    const uint32_t interfaces[2] = {if_nametoindex("mslot0"), if_nametoindex("mslot2")};
+    mslot_datagram_station *station = open_station(engine);
+    mslot_datagram_bind_options options = on_loopback(family);
+    options.address = address_of(any, 0);
+    mslot_datagram_bound sender = must_bind(station, &options), member[2];
+    // An IPv6 socket gets what is sent to a group that it has joined, by whatever interface (Linux 6.18). One that is bound to a
+    // link-local group is of one interface.
+    options.address = address_of(group_text, 0);
+    options.shares_port = true;
+    mslot_address group = options.address;
+    for (int i = 0; i < 2; i++) {
+        if (family == 6) options.address.interface_index = interfaces[i];
+        member[i] = must_bind(station, &options);
+        options.address.port = group.port = member[i].address.port;
+        expect_equal(mslot_datagram_join(station, member[i].socket, &group, interfaces[i]), MSLOT_DATAGRAM_DONE);
+    }
+
+    batch *it = new_batch();
+    for (uint64_t i = 0; i < 40; i++) {
+        group.interface_index = interfaces[i / 10 % 2];
+        add_datagram(it, i, i % 10 == 9 ? 600 : 700, group);
+    }
+    send_all(station, sender.socket, it);
+    uint64_t next[2] = {0, 10};
+    for (int i = 0; i < 40; i++) {
+        mslot_datagram_view view = next_datagram(station);
+        int by = view.socket == member[0].socket ? 0 : 1;
+        expect(is_datagram(&view, next[by], next[by] % 10 == 9 ? 600 : 700));
+        next[by] += next[by] % 10 == 9 ? 11 : 1;
+        expect_equal(view.source.port, sender.address.port);
+        if (family == 4) expect_equal(view.source.bytes[0], by == 0 ? 192 : 198);
+    }
+    expect_nothing(station);
+    mslot_datagram_socket_info info = info_of(station, sender.socket);
+    if (info.segmentation_refusal == 0) expect_equal(counters_of(station, sender.socket).sent_packets, 4);
+
+    group.interface_index = 99999;
+    mslot_datagram nowhere = it->datagrams[0];
+    nowhere.destination = group;
+    expect_equal(mslot_datagram_send(station, sender.socket, &nowhere, 1, 0).count, 1);
+    expect_equal(counters_of(station, sender.socket).dropped[MSLOT_DATAGRAM_DROP_UNREACHABLE], 1);
+
+    expect_equal(mslot_datagram_loop_multicast(station, sender.socket, false), MSLOT_DATAGRAM_DONE);
+    expect_equal(mslot_datagram_loop_multicast(station, 9, false), MSLOT_DATAGRAM_BAD_ARGUMENT);
+    send_all(station, sender.socket, it);
+    expect_nothing(station);
+    close_station(station);
+}
+
+CONFORMANCE(datagrams_go_by_the_interface_of_their_group) { try_interfaces(engine, 4, "0.0.0.0", "239.255.77.2"); }
+
+CONFORMANCE(datagrams_go_by_the_interface_of_their_ipv6_group) { try_interfaces(engine, 6, "::", "ff02::4d53:77"); }
+
+CONFORMANCE(a_group_is_sent_to_from_the_address_that_is_bound)
+{
+    mslot_datagram_station *station = open_station(engine);
+    mslot_datagram_bind_options options = on_loopback(4);
+    options.address = address_of("127.0.0.5", 0);
+    mslot_datagram_bound sender = must_bind(station, &options);
+    options.address = address_of("239.255.77.3", 0);
+    options.shares_port = true;
+    mslot_datagram_bound member = must_bind(station, &options);
+    mslot_address group = member.address;
+    group.interface_index = if_nametoindex("lo");
+    if (mslot_way_to(&group).system_error != 0) skip("no IPv4 multicast on lo");
+    expect_equal(mslot_datagram_join(station, member.socket, &group, group.interface_index), MSLOT_DATAGRAM_DONE);
+    batch *it = new_batch();
+    add_datagram(it, 0, 100, group);
+    send_all(station, sender.socket, it);
+    mslot_datagram_view view = next_datagram(station);
+    expect(mslot_address_equal(&view.source, &sender.address));
+    close_station(station);
+}
+
+TEST(a_way_tells_how_long_datagrams_may_be_and_whence_they_come)
+{
+    enter_own_network(1000);
+    mslot_address here = address_of("127.0.0.1", 4240), away = address_of("192.0.2.1", 4240);
+    mslot_way way = mslot_way_to(&here);
+    expect_equal(way.system_error, 0);
+    expect_equal(way.byte_count_max, 972);
+    expect_equal(way.source.family, 4);
+    expect_equal(way.source.bytes[0], 127);
+    expect_equal(way.source.port, 0);
+    expect_equal(mslot_way_to(&away).system_error, ENETUNREACH);
+    away = address_of("239.255.77.1", 4240);
+    expect_equal(mslot_way_to(&away).system_error, ENETUNREACH);
+    away.interface_index = if_nametoindex("lo");
+    expect_equal(mslot_way_to(&away).byte_count_max, 972);
+    away.interface_index = 99999;
+    expect_equal(mslot_way_to(&away).system_error, ENODEV);
+    if (system("ip link set lo mtu 65536 2> /dev/null") != 0) skip("ip, of iproute2, is not there");
+    expect_equal(mslot_way_to(&here).byte_count_max, 1472);
+    mslot_address here6 = address_of("::1", 4240);
+    if (mslot_way_to(&here6).system_error == 0) expect_equal(mslot_way_to(&here6).byte_count_max, 1452);
+    errno = 7;
+    mslot_way_to(&away);
+    expect_equal(errno, 7);
+}
+
+TEST(an_address_has_an_interface)
+{
+    mslot_address address = address_of("127.0.0.1", 4240);
+    expect_equal(mslot_address_interface(&address), if_nametoindex("lo"));
+    address = address_of("127.99.0.3", 0);
+    expect_equal(mslot_address_interface(&address), if_nametoindex("lo"));
+    address = address_of("203.0.113.99", 0);
+    expect_equal(mslot_address_interface(&address), 0);
+    address = address_of("::1", 0);
+    mslot_address zone = address_of("fe80::1%lo", 0);
+    if (access("/proc/net/if_inet6", F_OK) == 0) expect_equal(mslot_address_interface(&address), if_nametoindex("lo"));
+    expect_equal(mslot_address_interface(&zone), if_nametoindex("lo"));
+    expect(mslot_address_is_multicast(&(mslot_address){.bytes = {239}, .family = 4}));
+    expect(!mslot_address_is_multicast(&(mslot_address){.bytes = {240}, .family = 4}));
+    expect(mslot_address_is_multicast(&(mslot_address){.bytes = {255}, .family = 6}));
+}
+
 // MARK: sending
 
 /// In a batch of ten the middle one goes to `bad`; it is dropped for `cause`, and the others arrive.

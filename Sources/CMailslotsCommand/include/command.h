@@ -15,8 +15,6 @@ int command_try_robust_list(void);
 int command_try_locks(const char *directory);
 /// A file without a name can be made in this directory, and named later.
 int command_try_unnamed_file(const char *directory);
-/// For comparison only: nothing here uses it.
-int command_try_io_uring(void);
 
 // MARK: the file system of a directory
 

@@ -113,7 +113,8 @@ const char *mslot_datagram_outcome_text(mslot_datagram_outcome outcome);
 typedef struct mslot_address {
     /// In network order; of IPv4 the first four.
     uint8_t bytes[16];
-    /// Of a link-local IPv6 address: the interface's index. Else 0.
+    /// Of a link-local IPv6 address: the interface's index. Of a multicast group that is sent to: the interface's, or 0, then the
+    /// kernel chooses. Else 0.
     uint32_t interface_index;
     uint16_t port;
     /// 4 or 6.
@@ -130,6 +131,26 @@ mslot_address_parsed mslot_address_parse(const char *text, uint16_t port);
 
 /// "192.0.2.1:4240", "[2001:db8::1]:4240".
 void mslot_address_describe(const mslot_address *address, char text[MSLOT_ADDRESS_TEXT_MAX]);
+
+/// Whether it is a multicast group's.
+bool mslot_address_is_multicast(const mslot_address *address);
+
+/// The index of the interface that has the address; 0 if none of this machine has.
+uint32_t mslot_address_interface(const mslot_address *address);
+
+/// What the kernel's routes say of a destination. Nothing is sent.
+typedef struct mslot_way {
+    /// 0, or why nothing can be sent there: ENETUNREACH, EHOSTUNREACH - no route; ENODEV - no such interface; EAFNOSUPPORT, EADDRNOTAVAIL -
+    /// the machine does not speak this version of IP.
+    int system_error;
+    /// How long a datagram may be, of 1472 bytes (1452 over IPv6) at most.
+    uint32_t byte_count_max;
+    /// The address that it would come from, if the socket is bound to none. Its port is 0.
+    mslot_address source;
+} mslot_way;
+
+/// Looks up the way to a host, or to a group (by its interface). Some 10 µs.
+mslot_way mslot_way_to(const mslot_address *destination);
 
 static inline bool mslot_address_equal(const mslot_address *a, const mslot_address *b) { return memcmp(a, b, sizeof *a) == 0; }
 
@@ -227,6 +248,10 @@ mslot_datagram_outcome mslot_datagram_join(
     mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
 mslot_datagram_outcome mslot_datagram_leave(
     mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
+
+/// Whether multicast that is sent here also reaches this machine: what the socket's bind option said, anew.
+/// BAD_ARGUMENT, SYSTEM_ERROR; BUSY.
+mslot_datagram_outcome mslot_datagram_loop_multicast(mslot_datagram_station *station, uint32_t socket, bool loops);
 
 typedef struct mslot_datagram_socket_info {
     /// For options that this header lacks. Do not read, write or close it.

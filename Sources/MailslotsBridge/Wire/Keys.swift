@@ -30,6 +30,9 @@
         /// For domains without a key, `--insecure`: 32 zero bytes.
         package static let `public` = DomainKey(SymmetricKey(data: Data(count: byteCount)), isPublic: true)
 
+        /// In constant time.
+        package func isSame(as other: DomainKey) -> Bool { secret == other.secret && isPublic == other.isPublic }
+
         private init(_ secret: SymmetricKey, isPublic: Bool) {
             precondition(secret.bitCount == DomainKey.byteCount * 8, "A key has 32 bytes.")
             self.secret = secret

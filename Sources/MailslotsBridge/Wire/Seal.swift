@@ -111,8 +111,8 @@
         }
 
         private let host: Destination
-        private let domains: [Domain]
-        private let acceptances: [Acceptance]
+        private var domains: [Domain]
+        private var acceptances: [Acceptance]
         private let start: UInt64
         private let clockBound: UInt64
         private var sessions: [SessionID: Session] = [:]
@@ -128,10 +128,30 @@
             self.domains = domains
             self.start = start
             self.clockBound = clockBound
-            acceptances = domains.indices.flatMap { index in
+            acceptances = Self.acceptances(of: domains)
+        }
+
+        private static func acceptances(of domains: [Domain]) -> [Acceptance] {
+            domains.indices.flatMap { index in
                 domains[index].accepted.map { Acceptance(domain: index, hint: domains[index].hint(for: $0), key: $0) }
             }
         }
+
+        /// Other domains and keys. Sessions whose domain and key are still there go on; the others are forgotten.
+        package mutating func reconfigure(domains new: [Domain]) {
+            let before = acceptances
+            let namesBefore = domains.map(\.name)
+            domains = new
+            acceptances = Self.acceptances(of: new)
+            sessions = sessions.compactMapValues { session in
+                let old = before[session.acceptance]
+                let index = acceptances.firstIndex { $0.key.isSame(as: old.key) && new[$0.domain].name == namesBefore[old.domain] }
+                return index.map { Session(acceptance: $0, key: session.key, window: session.window, time: session.time) }
+            }
+        }
+
+        /// Whether the session was met: opening a datagram of another one costs more, for its key is derived first.
+        package func knows(_ session: SessionID) -> Bool { sessions[session] != nil }
 
         /// How many datagrams were dropped for this cause.
         package func count(of rejection: DatagramRejection) -> UInt64 { rejections[Int(rejection.rawValue)] }

@@ -1,0 +1,206 @@
+#if Bridge
+    internal import CMailslots
+    internal import Logging
+
+    /// From the network to this machine's mailslots: opens each datagram, and delivers its messages. For one thread at a time.
+    final class ReceivingSide {
+        /// To derive a session's key costs some microseconds, whoever asks for it.
+        private static let newSessionsPerSecond = 1000
+        private static let housekeepingNanoseconds: Int64 = 1_000_000_000
+        private static let conflictLogNanoseconds: Int64 = 60_000_000_000
+        private static let authenticatedBit: UInt16 = 0x8000
+
+        private let clock: BridgeClock
+        private let counters: BridgeCounters
+        private let logger: Logger
+        private let hosts: HostList
+        private let transport: any Transport
+        private let delivery: Delivery
+        private let openerBox: OpenerBox
+        private let bell: Doorbell
+
+        private var configuration: BridgeConfiguration
+        private var ownSessions: Set<SessionID>
+        private var allowedHosts: Patterns
+        private var newSessions: RateLimit
+        private var nextHousekeeping: Int64 = 0
+        private var lastConflictLog = Int64.min / 2
+
+        /// Whose session it is.
+        private final class Peer {
+            let index: UInt16
+            let isAllowed: Bool
+            var limit: RateLimit?
+
+            init(index: UInt16, isAllowed: Bool, limit: RateLimit?) {
+                self.index = index
+                self.isAllowed = isAllowed
+                self.limit = limit
+            }
+        }
+
+        private var peers: [UInt16: Peer] = [:]
+        private var peersOfSessions: [SessionID: Peer] = [:]
+        private var last: (session: SessionID, peer: Peer)?
+
+        private final class OpenerBox {
+            var opener: Opener
+            init(_ opener: consuming Opener) { self.opener = opener }
+        }
+
+        init(
+            _ configuration: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID], transport: any Transport, hosts: HostList,
+            counters: BridgeCounters, clock: BridgeClock, logger: Logger, bell: Doorbell
+        ) {
+            self.configuration = configuration
+            self.ownSessions = Set(ownSessions)
+            self.transport = transport
+            self.hosts = hosts
+            self.counters = counters
+            self.clock = clock
+            self.logger = logger
+            self.bell = bell
+            allowedHosts = Patterns(configuration.delivery.allowedHosts)
+            delivery = Delivery(configuration.delivery, counters: counters)
+            newSessions = RateLimit(perSecond: Self.newSessionsPerSecond, now: BridgeClock.monotonic)
+            openerBox = OpenerBox(
+                Opener(
+                    host: configuration.host, domains: domains, start: clock.real(),
+                    clockBound: UInt64(configuration.clockBound.nanoseconds)))
+        }
+
+        /// Takes what is there. False: there was nothing.
+        func turn() -> Bool {
+            let now = BridgeClock.monotonic
+            let count = transport.receive { datagram, source in open(datagram, from: source, now) }
+            if now >= nextHousekeeping { keepHouse(now) }
+            return count > 0
+        }
+
+        func waitNanoseconds() -> Int64 { max(0, nextHousekeeping - BridgeClock.monotonic) }
+
+        private func keepHouse(_ now: Int64) {
+            nextHousekeeping = now + Self.housekeepingNanoseconds
+            delivery.closeIdle(now: now)
+            let gone = hosts.expire(before: now - 3 * configuration.announceEvery.nanoseconds)
+            for name in gone {
+                forget(name)
+                logger.info("A host is gone", metadata: ["bridge.host": "\(name.host)", "bridge.domain": "\(name.domain)"])
+            }
+            if !gone.isEmpty { bell.ring() }
+            if peersOfSessions.count > Opener.sessionsMax { peersOfSessions.removeAll() }
+        }
+
+        private func forget(_ name: HostList.Name) {
+            guard let domain = configuration.domains.firstIndex(where: { $0.name == name.domain }) else { return }
+            transport.forget(name.host, inDomain: domain)
+        }
+
+        // MARK: datagrams
+
+        private func open(_ datagram: RawSpan, from source: TransportSource, _ now: Int64) {
+            do throws(DatagramRejection) {
+                let session = try DatagramHeader(datagram: datagram).session
+                // Multicast comes back to us; and whoever sends us our own datagrams again achieves nothing.
+                guard !ownSessions.contains(session) else { return counters.add(.datagramsOwn) }
+                guard openerBox.opener.knows(session) || newSessions.allows(now: now) else {
+                    return counters.add(.datagramsOverSessionLimit)
+                }
+                try openerBox.opener.open(datagram, now: clock.real()) { origin, record, name, payload in
+                    switch record.kind {
+                    case .announcement: hear(payload, origin, source, now)
+                    case .message: deliver(payload, to: name, sender: record.sender, origin, now)
+                    }
+                }
+                counters.add(.datagramsAccepted)
+            } catch {
+                counters.add(error)
+            }
+        }
+
+        private func deliver(_ payload: RawSpan, to name: RawSpan, sender: UInt32, _ origin: DatagramOrigin, _ now: Int64) {
+            let peer = peer(of: origin.header.session, now)
+            guard peer.isAllowed else { return counters.add(.droppedHostNotAllowed) }
+            if peer.limit?.allows(now: now) == false { return counters.add(.droppedHostLimit) }
+            let index = peer.index | (origin.isAuthenticated ? Self.authenticatedBit : 0)
+            delivery.deliver(payload, to: name, sender: sender, origin: index, now: now)
+        }
+
+        private func peer(of session: SessionID, _ now: Int64) -> Peer {
+            if let last, last.session == session { return last.peer }
+            let peer = peersOfSessions[session] ?? peer(HostList.unknownIndex, called: "", now)
+            last = (session, peer)
+            return peer
+        }
+
+        private func peer(_ index: UInt16, called host: String, _ now: Int64) -> Peer {
+            if let known = peers[index] { return known }
+            let limit = configuration.delivery.messagesPerSecondOfHost.map { RateLimit(perSecond: $0, now: now) }
+            let peer = Peer(index: index, isAllowed: allowedHosts.match(host), limit: limit)
+            peers[index] = peer
+            return peer
+        }
+
+        // MARK: announcements
+
+        private func hear(_ payload: RawSpan, _ origin: DatagramOrigin, _ source: TransportSource, _ now: Int64) {
+            guard let announcement = Announcement(payload) else { return counters.add(.announcementsMalformed) }
+            counters.add(.announcementsReceived)
+            let session = origin.header.session
+            let name = HostList.Name(domain: configuration.domains[origin.domain].name, host: announcement.host)
+            guard name.host != configuration.host else {
+                logConflict("Another host has our name: one of the two must have another", name, source, now)
+                return
+            }
+            switch announcement.kind {
+            case .goodbye:
+                guard hosts.left(name, session: session) else { return }
+                forget(name)
+                logger.info("A host said goodbye", metadata: metadata(name, source))
+                bell.ring()
+            case .present:
+                let heard = hosts.heard(name, session: session, isAuthenticated: origin.isAuthenticated, now: now)
+                guard let index = heard.index else {
+                    return logConflict("There are more hosts than this bridge can tell apart", name, source, now)
+                }
+                transport.learn(name.host, inDomain: origin.domain, from: source)
+                peersOfSessions[session] = peer(index, called: name.host, now)
+                last = nil
+                switch heard {
+                case .newcomer:
+                    logger.info("A host is there", metadata: metadata(name, source))
+                    bell.ring()
+                case .conflict: logConflict("Two hosts have the same name: messages go to the one that was heard last", name, source, now)
+                case .nothingNew, .tooMany: break
+                }
+            }
+        }
+
+        private func metadata(_ name: HostList.Name, _ source: TransportSource) -> Logger.Metadata {
+            ["bridge.host": "\(name.host)", "bridge.domain": "\(name.domain)", "bridge.address": "\(transport.describe(source))"]
+        }
+
+        /// At most once a minute: who sends decides how often it happens.
+        private func logConflict(_ text: Logger.Message, _ name: HostList.Name, _ source: TransportSource, _ now: Int64) {
+            guard now - lastConflictLog >= Self.conflictLogNanoseconds else { return }
+            lastConflictLog = now
+            logger.warning(text, metadata: metadata(name, source))
+        }
+
+        // MARK: changes
+
+        func reconfigure(_ new: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID]) {
+            configuration = new
+            self.ownSessions.formUnion(ownSessions)
+            allowedHosts = Patterns(new.delivery.allowedHosts)
+            delivery.reconfigure(new.delivery)
+            openerBox.opener.reconfigure(domains: domains)
+            // With their limits and permissions; who they are was told by their announcements.
+            let sessions = peersOfSessions.mapValues(\.index)
+            peers = [:]
+            let now = BridgeClock.monotonic
+            peersOfSessions = sessions.mapValues { peer($0, called: hosts.name(of: $0)?.host ?? "", now) }
+            last = nil
+        }
+    }
+#endif

@@ -1,0 +1,160 @@
+// Where local processes ask for an outbox. Two mailslots of the bridge:
+//
+//     bridge/requests    everybody who may send writes, the bridge reads
+//     bridge/answers     the bridge writes, and reads itself, so that it is never full; who has asked observes it
+//
+// A request:
+//     offset  bytes  field
+//          0      1  version             1
+//          1      1  kind                1: make an outbox
+//          2      1  K                   0 to 63
+//          3      1  destination bytes, d
+//          4      1  mailslot bytes, m
+//          5      3  0
+//          8      8  id                  little-endian; the asker's choice, at random
+//         16      d  destination         canonical: a host, a domain, or `@`
+//     16 + d      m  mailslot            canonical
+//
+// An answer:
+//          0      1  version             1
+//          1      1  kind                1
+//          2      1  result              DeskResult
+//          3      1  0
+//          4      2  text bytes, t       little-endian
+//          6      2  0
+//          8      8  id                  of the request
+//         16      t  text                the cause and the cure, for people. UTF-8, at most 400 bytes
+#if Bridge
+    internal import CMailslots
+
+    /// How a request ended.
+    package enum DeskResult: UInt8, Sendable {
+        case ready = 0
+        case noSuchHost = 1
+        case notAllowed = 2
+        case badName = 3
+        case tooManyOutboxes = 4
+        case noResources = 5
+        case ending = 6
+    }
+
+    /// A request that was understood.
+    struct DeskRequest {
+        let id: UInt64
+        /// `nil`: the names are none.
+        let outbox: OutboxName?
+
+        private static let headerBytes = 16
+
+        /// `nil`: these bytes are no request.
+        init?(_ bytes: [UInt8]) {
+            guard bytes.count >= Self.headerBytes, bytes[0] == 1, bytes[1] == 1, bytes[5...7].allSatisfy({ $0 == 0 }) else { return nil }
+            let destinationEnd = Self.headerBytes + Int(bytes[3])
+            guard bytes.count == destinationEnd + Int(bytes[4]) else { return nil }
+            id = bytes[8..<16].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+            outbox = OutboxName(
+                number: Int(bytes[2]), destination: [UInt8](bytes[Self.headerBytes..<destinationEnd]),
+                mailslot: [UInt8](bytes[destinationEnd...]))
+        }
+    }
+
+    /// The two mailslots. For the sending side's thread.
+    @safe
+    final class BridgeDesk {
+        static let requestsName = "bridge/requests"
+        static let answersName = "bridge/answers"
+        private static let textBytesMax = 400
+
+        let requests: UnsafeMutablePointer<mslot_reader>
+        private let answers: UnsafeMutablePointer<mslot_reader>
+        private let answering: UnsafeMutablePointer<mslot_writer>
+
+        init(_ configuration: BridgeConfiguration.Outboxes) throws(BridgeError) {
+            unsafe requests = try Self.create(Self.requestsName, capacity: 256, writers: 1024, mode: configuration.permissions)
+            do throws(BridgeError) {
+                unsafe answers = try Self.create(Self.answersName, capacity: 256, writers: 1, mode: configuration.permissions)
+            } catch {
+                _ = unsafe mslot_close(requests)
+                throw error
+            }
+            let opened = unsafe mslot_open(Self.answersName, nil)
+            guard let writer = unsafe opened.writer else {
+                _ = unsafe mslot_close(requests)
+                _ = unsafe mslot_close(answers)
+                throw unsafe BridgeError(opened.failure, of: Self.answersName)
+            }
+            unsafe answering = writer
+        }
+
+        deinit {
+            _ = unsafe mslot_close_writer(answering)
+            _ = unsafe mslot_close(answers)
+            _ = unsafe mslot_close(requests)
+        }
+
+        private static func create(
+            _ name: String, capacity: UInt32, writers: UInt32, mode: UInt32
+        ) throws(BridgeError) -> UnsafeMutablePointer<mslot_reader> {
+            var options = mslot_create_options_default()
+            options.capacity = capacity
+            options.writers = writers
+            options.mode = mode
+            let created = unsafe mslot_create(name, &options)
+            guard let reader = unsafe created.reader else { throw unsafe BridgeError(created.failure, of: name) }
+            return unsafe reader
+        }
+
+        enum Next {
+            case request(DeskRequest)
+            case malformed
+            case nothing
+        }
+
+        func next() -> Next {
+            var buffer = [UInt8](repeating: 0, count: Int(MSLOT_MESSAGE_BYTES_MAX))
+            let received = unsafe mslot_read(requests, &buffer, buffer.count, 0)
+            switch received.outcome {
+            case .done: return DeskRequest([UInt8](buffer.prefix(Int(received.byte_count)))).map { .request($0) } ?? .malformed
+            case .damaged: return .malformed
+            default: return .nothing
+            }
+        }
+
+        func answer(_ request: DeskRequest, _ result: DeskResult, _ text: String = "") {
+            let words = [UInt8](text.utf8.prefix(Self.textBytesMax))
+            var bytes: [UInt8] = [1, 1, result.rawValue, 0, UInt8(words.count & 0xFF), UInt8(words.count >> 8), 0, 0]
+            bytes += (0..<8).map { UInt8(truncatingIfNeeded: request.id >> UInt64($0 * 8)) }
+            bytes += words
+            _ = unsafe mslot_try_write(answering, bytes, bytes.count)
+            var ignored = [UInt8](repeating: 0, count: Int(MSLOT_MESSAGE_BYTES_MAX))
+            _ = unsafe mslot_read(answers, &ignored, ignored.count, 0)
+        }
+    }
+
+    extension BridgeError {
+        /// The table of hosts could not be had.
+        init(_ failure: mslot_failure) {
+            var failure = failure
+            var text = [CChar](repeating: 0, count: 2048)
+            let length = unsafe mslot_describe(&failure, nil, &text, text.count)
+            self.init(.system, String(decoding: text.prefix(min(length, text.count - 1)).map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
+
+        /// A mailslot of the bridge's own could not be made.
+        init(_ failure: mslot_failure, of name: String) {
+            var failure = failure
+            if failure.outcome == .alreadyExists {
+                self.init(
+                    .alreadyRunning,
+                    """
+                    Another bridge serves this directory of mailslots: process \(failure.holder_pid) of user \(failure.holder_uid). Use it, \
+                    end it, or give this one a directory of its own by the environment variable MAILSLOT_DIRECTORY.
+                    """)
+                return
+            }
+            var text = [CChar](repeating: 0, count: 2048)
+            let length = unsafe mslot_describe(&failure, name, &text, text.count)
+            self.init(.system, String(decoding: text.prefix(min(length, text.count - 1)).map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
+    }
+#endif
