@@ -79,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "CMailslots", "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram",
+                "CMailslots", "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
@@ -116,7 +116,7 @@ let package = Package(
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
-                "Mailslots", "CMailslots", "MailslotsBridge", "mailslots-datagram-tests",
+                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsCommand", "mailslots-datagram-tests",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

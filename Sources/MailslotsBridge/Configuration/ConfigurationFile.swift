@@ -17,7 +17,6 @@
 //             "port": 4240, "addresses": [], "interfaces": [], "multicastHops": 1, "engine": "automatic",
 //             "receiveBufferBytes": 4194304, "sendBufferBytes": 1048576, "datagramBytesMax": 1472
 //         },
-//         "nats": {"servers": []},                   in place of UDP: see NATSSettings.swift
 //         "outboxes": {"capacity": 1024, "writers": 64, "permissions": "0600", "countMax": 4096, "allowed": ["*"]},
 //         "delivery": {
 //             "allowedMailslots": ["*"], "allowedHosts": ["*"], "trustsAnyone": false,
@@ -25,6 +24,8 @@
 //         },
 //         "announceEverySeconds": 10, "clockBoundSeconds": 30, "drainTimeoutSeconds": 10
 //     }
+//
+// Through NATS servers in place of UDP: "nats", see NATSSettings.swift.
 //
 // A setting's variable is its path in capitals behind MAILSLOT_BRIDGE_, MAILSLOT_BRIDGE_NETWORK_PORT, lists with commas. Settings that
 // are not there are refused wherever they come from: a misspelt one must not be taken for its default.
