@@ -153,7 +153,7 @@
                 }
             }
             try progress("at first")
-            for round in 0..<6 {
+            for round in 0..<4 {
                 let server = servers[Int.random(in: 0..<3, using: &generator)]
                 if Bool.random(using: &generator) { server.kill() } else { server.stop() }
                 try progress("without a server, round \(round)")
