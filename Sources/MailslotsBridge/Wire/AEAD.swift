@@ -14,6 +14,7 @@
     #endif
 
     /// A key, ready for use. Any number of threads may use it, for it does not change.
+    @safe
     final class AEADKey: Sendable {
         #if canImport(CCryptoBoringSSLShims)
             // Sound: BoringSSL takes it as constant when it seals and opens, and nobody else has it.

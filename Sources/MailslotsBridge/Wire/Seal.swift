@@ -89,6 +89,7 @@
     /// What it remembers is bounded: `sessionsMax` sessions of about 1200 bytes. Only who has a key can make it remember one. A session is
     /// forgotten when its last datagram has been out of the clock bound for as long again, so that none of its datagrams can come a second
     /// time.
+    @safe
     package struct Opener: ~Copyable {
         package static let sessionsMax = 8192
 
