@@ -1,6 +1,9 @@
 // A client's end: a mailslot that was opened by its name, to write to.
 //
 // A writer of the core is for one thread at a time, so each client has a lock; it is held while a write waits for room.
+//
+// On another machine nothing is contacted when it is opened: the first write does, as on Windows. Like a handle of Windows, which has no
+// connection that could break, one outlives the bridge: a write after another was started opens anew.
 
 #include "win.h"
 
@@ -12,9 +15,12 @@ enum { WAIT_MS_DEFAULT = 10000, NANOSECONDS_A_MILLISECOND = 1000000 };
 typedef struct client {
     mslot_win_object object;
     struct client *next;
-    /// NULL: on another machine.
+    /// NULL: on another machine, and nothing was written yet, or the bridge has ended since. Guarded by in_use.
     mslot_writer *writer;
+    /// Of the file of a mailslot on this machine, else NULL.
     char *path;
+    /// The name on another machine, else NULL.
+    char *remote_name;
     /// How long a write waits for room.
     int64_t wait_ns;
     pthread_mutex_t in_use;
@@ -28,77 +34,7 @@ static client *clients;
 
 void mslot_win_clients_forget(void) { clients = NULL; }
 
-// MARK: writing
-
-static DWORD error_of_outcome(mslot_outcome outcome)
-{
-    // The limit of Windows is said by the same code as ours.
-    if (outcome == MSLOT_TIMED_OUT) return ERROR_NOT_ENOUGH_QUOTA;
-    return mslot_win_error_of((mslot_failure){.outcome = outcome});
-}
-
-/// Locked; unlocks while it waits. The client is in use by us, and its mailslot was full.
-static mslot_outcome wait_for_room(client *to, const void *bytes, DWORD count)
-{
-    // Its own process would have to read: it may be this very thread.
-    if (to->wait_ns == 0 || mslot_win_server_is_own(to->path)) return MSLOT_FULL;
-    to->waiting = mslot_win_this_thread();
-    to->cancelled = false;
-    int64_t deadline = mslot_win_now_ns() + to->wait_ns;
-    mslot_outcome outcome = MSLOT_INTERRUPTED;
-    // An interrupt may have been meant for the write before, which no longer waited when it came.
-    while (outcome == MSLOT_INTERRUPTED && !to->cancelled) {
-        mslot_win_unlock();
-        int64_t left = deadline - mslot_win_now_ns();
-        outcome = mslot_write(to->writer, bytes, count, left > 1 ? left : 1);
-        mslot_win_lock();
-    }
-    to->waiting = NULL;
-    return outcome;
-}
-
-DWORD mslot_win_client_write(mslot_win_object *object, const void *bytes, DWORD count)
-{
-    client *to = (client *)object;
-    if (to->writer == NULL) return ERROR_BAD_NETPATH;
-    mslot_win_unlock();
-    pthread_mutex_lock(&to->in_use);
-    // A killed server is noticed before a message is lost to it. Two system calls, 0.5 µs: most of what a write costs.
-    mslot_outcome outcome = mslot_writer_check_reader(to->writer);
-    if (outcome == MSLOT_DONE) outcome = mslot_write(to->writer, bytes, count, 0);
-    mslot_win_lock();
-    if (outcome == MSLOT_FULL) outcome = to->closed ? MSLOT_INTERRUPTED : wait_for_room(to, bytes, count);
-    pthread_mutex_unlock(&to->in_use);
-    return error_of_outcome(outcome);
-}
-
-static bool interrupt(client *to, mslot_win_thread *thread)
-{
-    bool waits = to->waiting != NULL && (thread == NULL || to->waiting == thread);
-    if (waits) {
-        to->cancelled = true;
-        mslot_interrupt_writer(to->writer);
-    }
-    return waits;
-}
-
-bool mslot_win_client_cancel(mslot_win_object *object, mslot_win_thread *thread) { return interrupt((client *)object, thread); }
-
-bool mslot_win_clients_cancel(mslot_win_thread *thread)
-{
-    bool any = false;
-    for (client *to = clients; to != NULL; to = to->next) any = interrupt(to, thread) || any;
-    return any;
-}
-
-mslot_info mslot_win_client_info(mslot_win_object *object)
-{
-    client *to = (client *)object;
-    if (to->writer == NULL) return (mslot_info){.outcome = MSLOT_BAD_ARGUMENT};
-    return mslot_writer_info(to->writer);
-}
-
-// MARK: open and close
+// MARK: the environment
 
 static int64_t wait_from_environment(void)
 {
@@ -123,27 +59,136 @@ static uint32_t trust_from_environment(void)
     return *end == 0 && text[0] != '-' && user < MSLOT_TRUST_ANYONE ? (uint32_t)user : MSLOT_TRUST_NOBODY_ELSE;
 }
 
-static client *client_new(mslot_writer *writer, const char *path)
+static mslot_open_options options_from_environment(void)
+{
+    mslot_open_options options = mslot_open_options_default();
+    options.trust_user = trust_from_environment();
+    // As for a server that is everyone's.
+    if (options.trust_user != MSLOT_TRUST_NOBODY_ELSE) mslot_guard_install();
+    return options;
+}
+
+// MARK: writing
+
+static DWORD error_of_outcome(mslot_outcome outcome)
+{
+    // The limit of Windows is said by the same code as ours.
+    if (outcome == MSLOT_TIMED_OUT) return ERROR_NOT_ENOUGH_QUOTA;
+    return mslot_win_error_of((mslot_failure){.outcome = outcome});
+}
+
+/// Locked; unlocks while it waits. The client is in use by us, and its mailslot was full.
+static mslot_outcome wait_for_room(client *to, const void *bytes, DWORD count)
+{
+    // Its own process would have to read: it may be this very thread.
+    if (to->wait_ns == 0 || (to->path != NULL && mslot_win_server_is_own(to->path))) return MSLOT_FULL;
+    to->waiting = mslot_win_this_thread();
+    to->cancelled = false;
+    int64_t deadline = mslot_win_now_ns() + to->wait_ns;
+    mslot_outcome outcome = MSLOT_INTERRUPTED;
+    // An interrupt may have been meant for the write before, which no longer waited when it came.
+    while (outcome == MSLOT_INTERRUPTED && !to->cancelled) {
+        mslot_win_unlock();
+        int64_t left = deadline - mslot_win_now_ns();
+        outcome = mslot_write(to->writer, bytes, count, left > 1 ? left : 1);
+        mslot_win_lock();
+    }
+    to->waiting = NULL;
+    return outcome;
+}
+
+/// Not locked; the client is in use by us.
+static mslot_outcome write_now(client *to, const void *bytes, DWORD count)
+{
+    // A killed server is noticed before a message is lost to it. Two system calls, 0.5 µs: most of what a write costs.
+    mslot_outcome outcome = mslot_writer_check_reader(to->writer);
+    return outcome == MSLOT_DONE ? mslot_write(to->writer, bytes, count, 0) : outcome;
+}
+
+static bool is_gone(mslot_outcome outcome) { return outcome == MSLOT_CLOSED || outcome == MSLOT_NO_READER; }
+
+/// Not locked; the client is in use by us. Opens the way to another machine, anew if there was one. 0, or why not.
+static DWORD reach(client *to)
+{
+    if (to->writer != NULL) mslot_close_writer(to->writer);
+    mslot_open_options options = options_from_environment();
+    options.answer_ns = to->wait_ns;
+    mslot_opened opened = mslot_open(to->remote_name, &options);
+    to->writer = opened.writer;
+    bool no_such_place = opened.failure.outcome == MSLOT_BAD_NAME || opened.failure.outcome == MSLOT_TIMED_OUT;
+    return no_such_place ? ERROR_BAD_NETPATH : mslot_win_error_of(opened.failure);
+}
+
+DWORD mslot_win_client_write(mslot_win_object *object, const void *bytes, DWORD count)
+{
+    client *to = (client *)object;
+    bool is_far = to->remote_name != NULL;
+    if (is_far && count > MSLOT_MESSAGE_BYTES_MAX) return ERROR_BAD_NETPATH;
+    mslot_win_unlock();
+    pthread_mutex_lock(&to->in_use);
+    DWORD error = 0;
+    mslot_outcome outcome = to->writer != NULL ? write_now(to, bytes, count) : MSLOT_CLOSED;
+    if (is_far && is_gone(outcome)) {
+        error = reach(to);
+        if (error == 0) outcome = write_now(to, bytes, count);
+    }
+    mslot_win_lock();
+    if (error == 0 && outcome == MSLOT_FULL) outcome = to->closed ? MSLOT_INTERRUPTED : wait_for_room(to, bytes, count);
+    pthread_mutex_unlock(&to->in_use);
+    if (error != 0) return error;
+    return is_far && is_gone(outcome) ? ERROR_BAD_NETPATH : error_of_outcome(outcome);
+}
+
+static bool interrupt(client *to, mslot_win_thread *thread)
+{
+    bool waits = to->waiting != NULL && (thread == NULL || to->waiting == thread);
+    if (waits) {
+        to->cancelled = true;
+        mslot_interrupt_writer(to->writer);
+    }
+    return waits;
+}
+
+bool mslot_win_client_cancel(mslot_win_object *object, mslot_win_thread *thread) { return interrupt((client *)object, thread); }
+
+bool mslot_win_clients_cancel(mslot_win_thread *thread)
+{
+    bool any = false;
+    for (client *to = clients; to != NULL; to = to->next) any = interrupt(to, thread) || any;
+    return any;
+}
+
+mslot_info mslot_win_client_info(mslot_win_object *object)
+{
+    client *to = (client *)object;
+    if (to->remote_name != NULL) return (mslot_info){.outcome = MSLOT_BAD_ARGUMENT};
+    return mslot_writer_info(to->writer);
+}
+
+// MARK: open and close
+
+/// With a writer `name` is the path of its file, without one a name on another machine.
+static client *client_new(mslot_writer *writer, const char *name)
 {
     client *made = calloc(1, sizeof *made);
-    char *kept_path = path != NULL ? strdup(path) : NULL;
-    if (made == NULL || (path != NULL && kept_path == NULL)) {
+    char *kept_name = strdup(name);
+    if (made == NULL || kept_name == NULL) {
         free(made);
-        free(kept_path);
+        free(kept_name);
         return NULL;
     }
     made->object.kind = &mslot_win_client_kind;
     made->writer = writer;
-    made->path = kept_path;
+    *(writer != NULL ? &made->path : &made->remote_name) = kept_name;
     made->wait_ns = wait_from_environment();
     pthread_mutex_init(&made->in_use, NULL);
     return made;
 }
 
-/// The handle of a new client; takes the writer over.
-static HANDLE handle_of_new(mslot_writer *writer, const char *path, DWORD access, const SECURITY_ATTRIBUTES *attributes)
+/// The handle of a new client; takes the writer over. `name` as for client_new.
+static HANDLE handle_of_new(mslot_writer *writer, const char *name, DWORD access, const SECURITY_ATTRIBUTES *attributes)
 {
-    client *made = client_new(writer, path);
+    client *made = client_new(writer, name);
     if (made == NULL) {
         if (writer != NULL) mslot_close_writer(writer);
         return mslot_win_fail_handle(ERROR_NOT_ENOUGH_MEMORY);
@@ -163,10 +208,7 @@ static HANDLE open_local(const char *name, DWORD access, DWORD disposition, cons
     char path[PATH_MAX];
     mslot_failure failure = mslot_path(name, path, sizeof path);
     if (failure.outcome != MSLOT_DONE) return mslot_win_fail_handle(mslot_win_error_of(failure));
-    mslot_open_options options = mslot_open_options_default();
-    options.trust_user = trust_from_environment();
-    // As for a server that is everyone's.
-    if (options.trust_user != MSLOT_TRUST_NOBODY_ELSE) mslot_guard_install();
+    mslot_open_options options = options_from_environment();
     mslot_opened opened = mslot_open(name, &options);
     if (opened.writer == NULL) {
         // A killed server's mailslot is gone, as it is on Windows.
@@ -195,7 +237,7 @@ HANDLE WINAPI CreateFileA(LPCSTR lpFileName, DWORD dwDesiredAccess, DWORD dwShar
     mslot_win_name name = mslot_win_name_parse(lpFileName);
     switch (name.kind) {
     case MSLOT_WIN_LOCAL: return open_local(name.text, dwDesiredAccess, dwCreationDisposition, lpSecurityAttributes);
-    case MSLOT_WIN_REMOTE: return handle_of_new(NULL, NULL, dwDesiredAccess, lpSecurityAttributes);
+    case MSLOT_WIN_REMOTE: return handle_of_new(NULL, name.text, dwDesiredAccess, lpSecurityAttributes);
     case MSLOT_WIN_OTHER: return mslot_win_fail_handle(ERROR_NOT_SUPPORTED);
     case MSLOT_WIN_NO_SUCH_DEVICE:
     case MSLOT_WIN_ROOT:
@@ -241,6 +283,7 @@ static void destroy(mslot_win_object *object)
     if (to->writer != NULL) mslot_close_writer(to->writer);
     pthread_mutex_destroy(&to->in_use);
     free(to->path);
+    free(to->remote_name);
     free(to);
 }
 

@@ -41,7 +41,10 @@ DWORD mslot_win_error_of(mslot_failure failure)
     case MSLOT_TOO_MANY_WRITERS:
     case MSLOT_NO_SPACE: return ERROR_NO_SYSTEM_RESOURCES;
     case MSLOT_NO_PERMISSION:
-    case MSLOT_UNTRUSTED: return ERROR_ACCESS_DENIED;
+    case MSLOT_UNTRUSTED:
+    case MSLOT_NOT_ALLOWED: return ERROR_ACCESS_DENIED;
+    case MSLOT_NO_BRIDGE:
+    case MSLOT_NO_SUCH_HOST: return ERROR_BAD_NETPATH;
     case MSLOT_DAMAGED:
     case MSLOT_NOT_A_MAILSLOT:
     case MSLOT_OTHER_LAYOUT: return ERROR_FILE_CORRUPT;

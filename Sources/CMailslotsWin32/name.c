@@ -79,10 +79,19 @@ static mslot_win_name network_path(const char *host)
     static const char word[] = "mailslot";
     const char *share = host + strcspn(host, "/\\");
     if (share == host || *share == 0) return name_of(MSLOT_WIN_OTHER);
+    size_t host_bytes = (size_t)(share - host);
     share++;
     size_t length = strcspn(share, "/\\");
     bool is_mailslot = length == sizeof word - 1 && strncasecmp(share, word, length) == 0 && share[length] != 0 && share[length + 1] != 0;
-    return name_of(is_mailslot ? MSLOT_WIN_REMOTE : MSLOT_WIN_OTHER);
+    if (!is_mailslot) return name_of(MSLOT_WIN_OTHER);
+
+    mslot_win_name result = name_of(MSLOT_WIN_REMOTE);
+    char path[MSLOT_WIN_NAME_BYTES_MAX];
+    strcpy(path, share + length + 1);
+    tidy(path);
+    // What does not fit is refused when it is written to: by far too long, it stays no name when it is cut off.
+    (void)!snprintf(result.text, sizeof result.text, "\\\\%.*s\\mailslot\\%s", (int)host_bytes, host, path);
+    return result;
 }
 
 mslot_win_name mslot_win_name_parse(const char *text)

@@ -286,6 +286,13 @@ static uint32_t number_from_environment(const char *name, uint32_t otherwise)
     return *end == 0 && errno == 0 && text[0] != '-' && number != 0 && number <= UINT32_MAX ? (uint32_t)number : UINT32_MAX;
 }
 
+/// Only "1": whoever mistypes it gets the safe one.
+static bool is_allowed_by_environment(const char *name)
+{
+    const char *text = secure_getenv(name);
+    return text != NULL && strcmp(text, "1") == 0;
+}
+
 /// Who may open it; 0: these attributes are not valid.
 static uint32_t mode_of(const SECURITY_ATTRIBUTES *attributes)
 {
@@ -324,6 +331,7 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     options.message_bytes_max = number_from_environment("MAILSLOT_WIN32_MESSAGE_BYTES", MESSAGE_BYTES_DEFAULT);
     if (nMaxMessageSize != 0 && nMaxMessageSize < options.message_bytes_max) options.message_bytes_max = nMaxMessageSize;
     options.read_timeout_ns = nanoseconds_of(lReadTimeout);
+    options.allow_remote = is_allowed_by_environment("MAILSLOT_WIN32_REMOTE");
     options.mode = mode_of(lpSecurityAttributes);
     if (options.mode == 0) return mslot_win_fail_handle(ERROR_INVALID_SECURITY_DESCR);
 

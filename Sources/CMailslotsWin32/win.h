@@ -117,7 +117,7 @@ enum { MSLOT_WIN_NAME_BYTES_MAX = 4 * 4096 };
 
 typedef struct mslot_win_name {
     mslot_win_name_kind kind;
-    /// What mslot_create and mslot_open take, if it is LOCAL.
+    /// What mslot_create and mslot_open take, if it is LOCAL, or mslot_open alone, if it is REMOTE.
     char text[MSLOT_NAME_BYTES_MAX + 32];
 } mslot_win_name;
 

@@ -135,7 +135,7 @@
                 configuration, domains: domains, transport: transport, hosts: hosts, counters: counters, clock: clock, logger: logger,
                 bell: bell)
             receiving = Locked(
-                ReceivingSide(
+                try ReceivingSide(
                     configuration, domains: domains, ownSessions: sender.sessions, transport: transport, hosts: hosts, counters: counters,
                     clock: clock, logger: logger, bell: bell))
             sending = Locked(sender)

@@ -249,18 +249,6 @@ TEST(share_modes_and_flags_are_free)
     CloseHandle(server);
 }
 
-TEST(a_remote_name_always_opens_and_its_write_is_error_53)
-{
-    static const char *const names[] = {"\\\\host\\mailslot\\x", "\\\\*\\mailslot\\x", "//host/mailslot/a/b"};
-    for (size_t i = 0; i < ARRAYSIZE(names); i++) {
-        HANDLE client = must_open(names[i]);
-        DWORD count = 77;
-        expect_error(WriteFile(client, "x", 1, &count, NULL), ERROR_BAD_NETPATH);
-        expect_equal(count, 0);
-        CloseHandle(client);
-    }
-}
-
 TEST(files_that_are_no_mailslots_are_not_offered)
 {
     expect_no_handle(try_open("C:\\file.txt", GENERIC_WRITE, CREATE_ALWAYS), ERROR_NOT_SUPPORTED);
