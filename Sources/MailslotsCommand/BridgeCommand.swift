@@ -61,7 +61,6 @@
                 services: [bridge, Reloader(bridge: bridge, options: options, logger: logger)],
                 gracefulShutdownSignals: [.sigterm, .sigint], cancellationSignals: [.sigquit], logger: logger)
             try waitFor { try await group.run() }
-            logger.info("The bridge has ended.")
         }
     }
 
@@ -76,7 +75,6 @@
                 do {
                     let configuration = try options.configuration()
                     try await bridge.reload(configuration)
-                    logger.info("The configuration was read again.")
                     configuration.log(to: logger)
                 } catch {
                     logger.error("The bridge goes on with the configuration that it had.", metadata: ["error": "\(error)"])
@@ -87,7 +85,7 @@
 
     extension BridgeConfiguration {
         fileprivate func log(to logger: Logger) {
-            for fact in facts { logger.info("\(fact.name): \(fact.says)") }
+            for fact in facts { logger.debug("\(fact.name): \(fact.says)") }
             for domain in domains where domain.key == nil {
                 logger.warning("The domain \(domain.name) has no key: everybody can read and forge its messages.")
             }
