@@ -66,17 +66,30 @@
             state.withLock { $0.running = running }
             defer { state.withLock { $0.running = nil } }
             logStart(configuration, transport)
+            let status = BridgeStatus(
+                counters: counters, hosts: hosts, transport: transport, mode: configuration.outboxes.permissions)
             try await withTaskCancellationHandler {
                 try await withGracefulShutdownHandler {
-                    try await running.run()
+                    try await withThrowingTaskGroup { group in
+                        group.addTask { await status.showUntilCancelled(every: configuration.announceEvery) }
+                        defer { group.cancelAll() }
+                        try await running.run()
+                    }
                 } onGracefulShutdown: {
                     running.drain()
                 }
             } onCancel: {
                 running.stop()
             }
-            logger.info("The bridge has ended")
+            logger.info("The bridge has ended", metadata: metadata(of: status))
             try Task.checkCancellation()
+        }
+
+        /// What happened at least once.
+        private func metadata(of status: BridgeStatus) -> Logger.Metadata {
+            var metadata: Logger.Metadata = [:]
+            for (name, value) in status.counts where value != 0 { metadata["bridge.\(name)"] = "\(value)" }
+            return metadata
         }
 
         /// Goes on with another configuration: keys, peers, groups, limits and permissions of what is made from now on. Sessions go on, and no

@@ -189,7 +189,7 @@
             guard allowed.match(name.destination + "/" + name.mailslot) else {
                 return refuse(request, .notAllowed, "The bridge's configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
             }
-            guard outboxes.count < configuration.outboxes.countMax else {
+            guard outboxes.count < configuration.outboxes.countMax || outboxes.closeIdle(now: now) else {
                 return refuse(
                     request, .tooManyOutboxes,
                     "There are \(outboxes.count) outboxes, as many as the bridge's configuration allows. Raise outboxes.countMax.")
