@@ -122,6 +122,50 @@
             #expect(try run(program, ["bridge", "--check", "--host", "of-flag"], environment: environment).text.contains("of-flag"))
         }
 
+        /// The article Bridge, of which this is what a reader copies.
+        static let article =
+            (try? String(
+                contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/Bridge.md"), encoding: .utf8)) ?? ""
+
+        @Test func `the configuration in the article says the defaults, and explains every setting`() throws {
+            let article = Self.article
+            let text = try #require(ReadmeTests.snippets(in: article).first { $0.kind == "configuration" }).text
+            #expect(try call("keygen", "studio.key").status == 0)
+            try text.write(toFile: path("bridge.json"), atomically: true, encoding: .utf8)
+            let all = try call("bridge", "--config", "bridge.json", "--check")
+            #expect(all.status == 0, "\(all.errors)")
+            let least = try call("bridge", "--domain", "studio", "--key", "studio.key", "--host", "render7", "--check")
+            // The peers are examples.
+            #expect(all.text.replacing(/; peers [^\n]*/, with: "") == least.text)
+            for key in text.matches(of: /"([A-Za-z]+)": [^{]/).map({ String($0.1) }) {
+                #expect(article.contains("`\(key)`") || article.contains(".\(key)`"), "\(key)")
+            }
+        }
+
+        @Test func `every option that the article names is there`() throws {
+            let help =
+                try call("bridge", "--help").text + call("keygen", "--help").text + call("hosts", "--help").text
+                + call("read", "--help").text + call("write", "--help").text
+            for option in Self.article.matches(of: /(--[a-z]+)/).map({ String($0.1) }) where option != "--with" && option != "--user" {
+                #expect(help.contains(option) || ["--now", "--no"].contains(option), "\(option)")
+            }
+        }
+
+        @Test(
+            .enabled(if: BridgesTests.canMakeNetworks, "no network namespaces, or no ip"),
+            .disabled(if: isSanitized, "programs built for a sanitizer start too slowly to be left alone"))
+        func `the two machines of the article speak with each other`() throws {
+            for snippet in ReadmeTests.snippets(in: Self.article) where snippet.kind == "machine" {
+                try snippet.text.write(toFile: path("\(snippet.name).sh"), atomically: true, encoding: .utf8)
+            }
+            let script = packageRoot.appending(path: "Tests/Command/two-machines").path
+            let result = try run(
+                "timeout", ["-k", "5", "100", script, path("render7.sh"), path("desk.sh")],
+                environment: ["PATH": buildFolder.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")], folder: folder)
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.text == "hello\n", "\(result.errors)")
+        }
+
         // MARK: systemd
 
         @Test(

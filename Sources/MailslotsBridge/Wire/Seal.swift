@@ -22,7 +22,7 @@
     private func withAuthenticated<Result>(_ header: RawSpan, for destination: Destination, _ body: (RawSpan) -> Result) -> Result {
         guard case .host(var name) = destination else { return body(header) }
         // Sound: as many bytes as there is room for are written, and `body` does not keep the span.
-        return unsafe name.withUTF8 { name in
+        return name.withUTF8 { name in
             unsafe withUnsafeTemporaryAllocation(byteCount: header.byteCount + name.count, alignment: 8) { memory in
                 unsafe header.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
                 unsafe UnsafeMutableRawBufferPointer(rebasing: memory[header.byteCount...]).copyMemory(from: UnsafeRawBufferPointer(name))
@@ -89,6 +89,7 @@
     /// What it remembers is bounded: `sessionsMax` sessions of about 1200 bytes. Only who has a key can make it remember one. A session is
     /// forgotten when its last datagram has been out of the clock bound for as long again, so that none of its datagrams can come a second
     /// time.
+    @safe
     package struct Opener: ~Copyable {
         package static let sessionsMax = 8192
 
