@@ -85,6 +85,25 @@
             server.stop()
         }
 
+        @Test func `the other servers of a cluster are found through the one that is named`() throws {
+            let servers = try NATSServer.cluster(of: 3)
+            let ports = servers.dropFirst().map { "127.0.0.1:\($0.port)" }
+            // A server tells whoever connects of the others, once it knows them.
+            try waitUntil("the first server knows the others") {
+                let raw = TCPSocket()
+                let information = raw.reach(servers[0].port) ? raw.readLine() : ""
+                return ports.allSatisfy(information.contains)
+            }
+            let transport = try TransportKind.nats("one of three", [servers[0]]).one()
+            #expect(transport.summary.contains(servers[0].address))
+
+            servers[0].kill()
+
+            try waitUntil("another one is found") { ports.contains { transport.summary.contains("connected to nats://\($0)") } }
+            transport.close()
+            for server in servers { server.stop() }
+        }
+
         @Test func `a server that hangs costs datagrams, and nobody hangs with it`() throws {
             let server = try NATSServer()
             let network = try TransportNetwork(.nats("hung", [server]), hosts: 2, domains: 1)
