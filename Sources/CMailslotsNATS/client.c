@@ -1,9 +1,10 @@
-// The client library, libnats, driven as its adapters for event loops drive it: it calls `attach` with a socket, `want_write`
-// when it has something to write, and touches the socket only in natsConnection_ProcessReadEvent and ...ProcessWriteEvent. So a batch is one
-// system call, and what arrives is not handed from thread to thread inside the library.
+// The client library, libnats, driven as its adapters for event loops drive it: it calls `attach` with a socket, `want_write` when it has
+// something to write, and touches the socket only in natsConnection_ProcessReadEvent and ...ProcessWriteEvent. So a batch is one system
+// call, and what arrives is not handed from thread to thread inside the library.
 //
-// There and back through a server on loopback, 100 bytes, p50, in one run: by the library's flusher, which waits a millisecond for more, 2.0 ms;
-// with natsConnection_FlushTimeout after each message, 79 us; with natsOptions_SetSendAsap, which writes each by itself, 64 us; so, 26 us.
+// There and back through a server on loopback, 100 bytes, p50, in one run: by the library's flusher, which waits a millisecond for more,
+// 2.0 ms; with natsConnection_FlushTimeout after each message 79 us; with natsOptions_SetSendAsap, which writes each by itself, 64 us;
+// so, 26 us.
 //
 // Reconnecting by the library is off: a connection that ended is replaced as a whole, so nothing of it is left over.
 
