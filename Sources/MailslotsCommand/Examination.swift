@@ -146,7 +146,7 @@
                 DatagramEngine.ioURing.isUsable
                     ? "a bridge can use mmsg, and \(DatagramEngine.ioURing.says)"
                     : "a bridge can use mmsg, but not io_uring: \(DatagramEngine.ioURing.says)")
-            return [engines] + runningBridge()
+            return [engines, .ok("NATS", NATSClient.isUsable ? "a bridge can go through NATS, by \(NATSClient.says)" : NATSClient.says)] + runningBridge()
         }
 
         private func runningBridge() -> [Finding] {
