@@ -76,7 +76,7 @@ let package = Package(
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram",
+                "CMailslots", "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
@@ -93,6 +93,15 @@ let package = Package(
         .executableTarget(
             name: "mailslots-datagram-tests", dependencies: ["CMailslotsDatagram", "CMailslots"], path: "Tests/DatagramTests",
             exclude: ["README.md", "run"], cSettings: cSettings),
+        // A bridge as a process of its own, which tests of whole networks start, stop and kill.
+        .executableTarget(
+            name: "mailslots-bridge-host",
+            dependencies: [
+                "Mailslots", "MailslotsBridge",
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
+            ],
+            path: "Tests/Network/Host", swiftSettings: swiftSettings),
         // A process that tests start: what a message costs beside time.
         .target(name: "CCounting", path: "Tests/CCounting", cSettings: cSettings),
         .executableTarget(

@@ -20,6 +20,7 @@
         case datagramsOverSessionLimit
         case announcementsReceived
         case announcementsMalformed
+        case hostsNotRecorded
 
         // Messages, on their way in.
         case messagesDelivered

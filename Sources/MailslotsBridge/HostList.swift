@@ -18,6 +18,8 @@
             fileprivate var sessionBefore: SessionID?
             /// Monotonic.
             package fileprivate(set) var lastHeard: Int64
+            /// The same moment since 1970.
+            package fileprivate(set) var lastHeardReal: UInt64 = 0
             package fileprivate(set) var isPresent: Bool
             package fileprivate(set) var isAuthenticated: Bool
         }
@@ -80,13 +82,14 @@
             }
         }
 
-        package func heard(_ name: Name, session: SessionID, isAuthenticated: Bool, now: Int64) -> Heard {
+        package func heard(_ name: Name, session: SessionID, isAuthenticated: Bool, now: Int64, realTime: UInt64) -> Heard {
             state.withLock { state in
                 guard var host = state.hosts[name] else {
                     guard let index = state.takeIndex() else { return .tooMany }
                     state.names[index] = name
                     let host = Host(
-                        index: index, session: session, lastHeard: now, isPresent: true, isAuthenticated: isAuthenticated)
+                        index: index, session: session, lastHeard: now, lastHeardReal: realTime, isPresent: true,
+                        isAuthenticated: isAuthenticated)
                     state.hosts[name] = host
                     state.changes.comingsAndGoings += 1
                     state.changes.newcomers += 1
@@ -94,6 +97,7 @@
                 }
                 let isBack = !host.isPresent
                 host.lastHeard = now
+                host.lastHeardReal = realTime
                 host.isPresent = true
                 host.isAuthenticated = isAuthenticated
                 defer {
@@ -129,6 +133,8 @@
                 return gone
             }
         }
+
+        package subscript(name: Name) -> Host? { state.withLock { $0.hosts[name] } }
 
         /// Whether a host of this name was heard of in the domain, and is not gone.
         package func isPresent(_ name: Name) -> Bool { state.withLock { $0.hosts[name]?.isPresent ?? false } }

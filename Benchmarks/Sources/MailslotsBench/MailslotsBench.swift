@@ -6,16 +6,19 @@ struct MailslotsBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mailslots-bench",
         abstract: "Measures mailslots between two pinned processes, against references and peers in the same run.",
-        subcommands: [Bounds.self, Guard.self, PeersCommand.self, CheckCommand.self, ReportCommand.self, Async.self, AsyncEcho.self],
+        subcommands: [
+            Bounds.self, Guard.self, PeersCommand.self, CheckCommand.self, ReportCommand.self, BridgeCommand.self, BridgeSide.self,
+            Async.self, AsyncEcho.self,
+        ],
         defaultSubcommand: Bounds.self)
 }
 
 /// How much to measure, and where.
 struct Extent: ParsableArguments {
-    @Flag(help: "Fewer and shorter rounds. Bounds: some 20 seconds in all; peers: less than 2 minutes, and fewer patterns.")
+    @Flag(help: "Fewer and shorter rounds. Bounds: some 20 seconds in all; peers: less than 2 minutes, and fewer patterns; bridge: 40 seconds.")
     var quick = false
 
-    @Option(help: "Pairs a comparison, or with peers rounds of all. Default: 31, peers 5; with --quick 9, peers 2.")
+    @Option(help: "Pairs a comparison, or with peers and bridge rounds of all. Default: 31, peers and bridge 5; with --quick 9, peers and bridge 2.")
     var rounds: Int?
 
     @Option(help: "The CPUs, as in 0,1: the first side's, and the second's. More are for further writers of peers.")

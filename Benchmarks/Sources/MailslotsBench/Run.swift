@@ -130,8 +130,8 @@ final class Run {
         /// 0 to 1, of what was sent, and of what was due.
         var lost: Double
         var unsent: Double
-        /// CPU time of the writers, the reader, and servers.
-        var cpuNanoseconds: (writers: Double, reader: Double, servers: Double)
+        /// CPU time of the writers, the reader, the first channel's server, and the second's if that is another.
+        var cpuNanoseconds: [Double]
     }
 
     /// Throws unless all messages arrive once, whole and in order.
@@ -151,7 +151,7 @@ final class Run {
         let cpu = run.pointee.cpu_ns
         return Moved(
             samples: takeSamples(), messages: moved, lost: lost / (lost + moved), unsent: unsent / (unsent + lost + moved),
-            cpuNanoseconds: (Double(cpu.0), Double(cpu.1), Double(cpu.2)))
+            cpuNanoseconds: [cpu.0, cpu.1, cpu.2, cpu.3].map { Double($0) })
     }
 
     /// System calls a message, of both sides and the peer's own threads. `second` nil: one side sends and receives in turn.

@@ -4,7 +4,7 @@
  * The file `mailslot-hosts` in the directory of the mailslots, which is no mailslot itself. Version 1. Little-endian.
  *
  *     +--------+----------+----------+----
- *     | header | record 1 | record 2 | ...    at most 32,767 records
+ *     | header | record 1 | record 2 | ...    at most 32,766 records
  *     +--------+----------+----------+----
  *     0        512        1024
  *
@@ -225,7 +225,7 @@ mslot_host_found mslot_origin_host(uint16_t origin, uint32_t trust_user)
     mslot_host_found found;
     memset(&found, 0, sizeof found);
     uint16_t number = origin & MSLOT_ORIGIN_HOST;
-    if (number == 0) {
+    if (number == 0 || number == MSLOT_ORIGIN_UNKNOWN) {
         found.failure = mslot_failure_of(MSLOT_BAD_ARGUMENT);
         return found;
     }

@@ -406,12 +406,14 @@ mslot_outcome mslot_observer_close(mslot_observer *observer);
 // MARK: where messages come from
 
 enum {
-    /// Of an `origin`: the number of the host that the message came from, 1 to MSLOT_HOSTS_MAX; 0 with the other bit: it is not known.
+    /// Of an `origin`: the number of the host that the message came from, 1 to MSLOT_HOSTS_MAX; 0: this machine.
     MSLOT_ORIGIN_HOST = 0x7fff,
+    /// Such a number: another machine, which had not yet said what it is called.
+    MSLOT_ORIGIN_UNKNOWN = 0x7fff,
     /// Of an `origin`: the bridge that received the message knows by a key that it came from its domain.
     MSLOT_ORIGIN_AUTHENTICATED = 0x8000,
 
-    MSLOT_HOSTS_MAX = 32767,
+    MSLOT_HOSTS_MAX = 32766,
     /// A host's or a domain's name, in bytes.
     MSLOT_HOST_BYTES_MAX = 63,
     MSLOT_HOST_ADDRESS_BYTES_MAX = 95

@@ -8,7 +8,6 @@
         private static let newSessionsPerSecond = 1000
         private static let housekeepingNanoseconds: Int64 = 1_000_000_000
         private static let conflictLogNanoseconds: Int64 = 60_000_000_000
-        private static let authenticatedBit: UInt16 = 0x8000
 
         private let clock: BridgeClock
         private let counters: BridgeCounters
@@ -18,6 +17,7 @@
         private let delivery: Delivery
         private let openerBox: OpenerBox
         private let bell: Doorbell
+        private let table: HostTable
 
         private var configuration: BridgeConfiguration
         private var ownSessions: Set<SessionID>
@@ -51,7 +51,9 @@
         init(
             _ configuration: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID], transport: any Transport, hosts: HostList,
             counters: BridgeCounters, clock: BridgeClock, logger: Logger, bell: Doorbell
-        ) {
+        ) throws(BridgeError) {
+            table = try HostTable(mode: configuration.outboxes.permissions)
+            hosts.restore(table.hosts())
             self.configuration = configuration
             self.ownSessions = Set(ownSessions)
             self.transport = transport
@@ -85,6 +87,7 @@
             let gone = hosts.expire(before: now - 3 * configuration.announceEvery.nanoseconds)
             for name in gone {
                 forget(name)
+                record(name, address: "")
                 logger.info("A host is gone", metadata: ["bridge.host": "\(name.host)", "bridge.domain": "\(name.domain)"])
             }
             if !gone.isEmpty { bell.ring() }
@@ -122,13 +125,13 @@
             let peer = peer(of: origin.header.session, now)
             guard peer.isAllowed else { return counters.add(.droppedHostNotAllowed) }
             if peer.limit?.allows(now: now) == false { return counters.add(.droppedHostLimit) }
-            let index = peer.index | (origin.isAuthenticated ? Self.authenticatedBit : 0)
+            let index = peer.index | (origin.isAuthenticated ? UInt16(MSLOT_ORIGIN_AUTHENTICATED) : 0)
             delivery.deliver(payload, to: name, sender: sender, origin: index, now: now)
         }
 
         private func peer(of session: SessionID, _ now: Int64) -> Peer {
             if let last, last.session == session { return last.peer }
-            let peer = peersOfSessions[session] ?? peer(HostList.unknownIndex, called: "", now)
+            let peer = peersOfSessions[session] ?? peer(UInt16(MSLOT_ORIGIN_UNKNOWN), called: "", now)
             last = (session, peer)
             return peer
         }
@@ -156,14 +159,16 @@
             case .goodbye:
                 guard hosts.left(name, session: session) else { return }
                 forget(name)
+                record(name, address: "")
                 logger.info("A host said goodbye", metadata: metadata(name, source))
                 bell.ring()
             case .present:
-                let heard = hosts.heard(name, session: session, isAuthenticated: origin.isAuthenticated, now: now)
+                let heard = hosts.heard(name, session: session, isAuthenticated: origin.isAuthenticated, now: now, realTime: clock.real())
                 guard let index = heard.index else {
                     return logConflict("There are more hosts than this bridge can tell apart", name, source, now)
                 }
                 transport.learn(name.host, inDomain: origin.domain, from: source)
+                record(name, address: transport.describe(source))
                 peersOfSessions[session] = peer(index, called: name.host, now)
                 last = nil
                 switch heard {
@@ -174,6 +179,14 @@
                 case .nothingNew, .tooMany: break
                 }
             }
+        }
+
+        /// For `mailslot hosts`, and for who asks where a message came from.
+        private func record(_ name: HostList.Name, address: String) {
+            guard let host = hosts[name] else { return }
+            let isWritten = table.set(
+                host.index, name, isPresent: host.isPresent, isAuthenticated: host.isAuthenticated, address: address, heard: host.lastHeardReal)
+            if !isWritten { counters.add(.hostsNotRecorded) }
         }
 
         private func metadata(_ name: HostList.Name, _ source: TransportSource) -> Logger.Metadata {

@@ -174,25 +174,25 @@
 
         private func serve(_ request: DeskRequest, _ now: Int64) {
             guard let name = request.outbox else {
-                return refuse(request, .badName, "A host or domain has 1 to 63 bytes, and a mailslot to write to from afar a name of 1 to 40 bytes.")
+                return refuse(request, .badName, "a host or domain has 1 to 63 bytes, and a mailslot to write to from afar a name of 1 to 40 bytes")
             }
             if outboxes[name] != nil { return desk.answer(request, .ready) }
-            guard !isEnding else { return refuse(request, .ending, "The bridge is ending. Wait for the next one, or start it: mailslot bridge.") }
+            guard !isEnding else { return refuse(request, .ending, "wait for the next bridge, or start it: mailslot bridge") }
             guard let destination = resolve(name.destination) else {
                 return refuse(
                     request, .noSuchHost,
                     """
-                    No host and no domain is called \(name.destination). `mailslot hosts` lists the hosts that were heard of; we are \
-                    \(configuration.host), in \(configuration.domains.map(\.name).joined(separator: ", ")).
+                    `mailslot hosts` lists the hosts that were heard of; this one is \(configuration.host), in \
+                    \(configuration.domains.map(\.name).joined(separator: ", "))
                     """)
             }
             guard allowed.match(name.destination + "/" + name.mailslot) else {
-                return refuse(request, .notAllowed, "The bridge's configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
+                return refuse(request, .notAllowed, "its configuration, outboxes.allowed, does not name \(name.destination)/\(name.mailslot)")
             }
-            guard outboxes.count < configuration.outboxes.countMax else {
+            guard outboxes.count < configuration.outboxes.countMax || outboxes.closeIdle(now: now) else {
                 return refuse(
                     request, .tooManyOutboxes,
-                    "There are \(outboxes.count) outboxes, as many as the bridge's configuration allows. Raise outboxes.countMax.")
+                    "there are \(outboxes.count) outboxes, as many as its configuration allows: raise outboxes.countMax")
             }
             do throws(BridgeError) {
                 try open(name, destination, now)
@@ -259,9 +259,10 @@
                 let tells = now - queue.lastTold >= announceEvery
                 let sealer = sealers[route.domain]
                 batch.append(to: route) { span in
-                    let recordBytes = appendRecords(to: &span, byteCountMax, queue, tells: tells, isForEveryHost: route.destination == .everyHost, now)
-                    // Before it is sent: who is killed between the two loses messages, and sends none twice.
+                    let recordBytes = appendRecords(to: &span, byteCountMax, queue, tells: tells, now)
+                    // Before it is sent or delivered: who is killed between the two loses messages, and none comes twice.
                     queue.release()
+                    if route.destination == .everyHost { deliverToOurselves(recordsOf: span, recordBytes, now) }
                     return sealer.sealer.seal(&span, recordBytes: recordBytes, to: route.destination, time: time)
                 }
                 queue.goOn()
@@ -275,7 +276,7 @@
 
         /// Fills a datagram with what there is, up to its length. Returns the bytes of its records.
         private func appendRecords(
-            to span: inout MutableRawSpan, _ byteCountMax: Int, _ queue: DestinationQueue, tells: Bool, isForEveryHost: Bool, _ now: Int64
+            to span: inout MutableRawSpan, _ byteCountMax: Int, _ queue: DestinationQueue, tells: Bool, _ now: Int64
         ) -> Int {
             var messages = 0
             // Sound: the range is inside of the buffer, and the output does not leave the call.
@@ -293,7 +294,6 @@
                         isFull = !output.append(messageFor: name, payload: payload, sender: sender)
                         guard !isFull else { return false }
                         messages += 1
-                        if isForEveryHost { looped.deliver(payload, to: name, sender: sender, origin: 0, now: now) }
                         return true
                     }
                 }
@@ -303,16 +303,37 @@
             return count
         }
 
+        /// What is for every host is for us too: the messages of a datagram that is not sealed yet.
+        private func deliverToOurselves(recordsOf span: borrowing MutableRawSpan, _ recordBytes: Int, _ now: Int64) {
+            let records = span.bytes.extracting(DatagramFormat.headerBytes..<DatagramFormat.headerBytes + recordBytes)
+            do throws(DatagramRejection) {
+                try Records.read(records) { header, name, payload in
+                    guard header.kind == .message else { return }
+                    looped.deliver(payload, to: name, sender: header.sender, origin: 0, now: now)
+                }
+            } catch {
+                assertionFailure("We have made these records: \(error)")
+            }
+        }
+
         private func deliverToOurselves(_ queue: DestinationQueue, _ now: Int64) -> Bool {
             var share = 256
             while share > 0, queue.hasMessage(now, counters) {
                 let mailslot = queue.current.mailslotBytes
-                queue.current.withNext { payload, sender in
-                    // Sound: bytes have no padding.
-                    looped.deliver(payload, to: unsafe mailslot.span.bytes, sender: sender, origin: 0, now: now)
-                    return true
+                unsafe withUnsafeTemporaryAllocation(byteCount: DatagramFormat.payloadBytesMax, alignment: 1) { copy in
+                    var byteCount = 0
+                    var writer: UInt32 = 0
+                    queue.current.withNext { payload, sender in
+                        unsafe payload.withUnsafeBytes { unsafe copy.copyMemory(from: $0) }
+                        (byteCount, writer) = (payload.byteCount, sender)
+                        return true
+                    }
+                    // As above: given back before it is delivered.
+                    queue.release()
+                    // Sound: so many bytes were copied; bytes have no padding.
+                    let payload = unsafe RawSpan(_unsafeStart: copy.baseAddress!, byteCount: byteCount)
+                    unsafe looped.deliver(payload, to: mailslot.span.bytes, sender: writer, origin: 0, now: now)
                 }
-                queue.release()
                 counters.add(.messagesLooped)
                 share -= 1
             }
@@ -471,6 +492,8 @@
     struct AnnouncementSchedule {
         private let interval: Int64
         private(set) var next: Int64
+        /// The next one answers somebody.
+        private var isAnswering = false
 
         init(every interval: Duration, now: Int64) {
             self.interval = interval.nanoseconds
@@ -479,10 +502,16 @@
 
         func isDue(_ now: Int64) -> Bool { now >= next }
 
-        mutating func done(_ now: Int64) { next = now + interval - interval / 10 + Int64.random(in: 0...interval / 5) }
+        mutating func done(_ now: Int64) {
+            next = now + interval - interval / 10 + Int64.random(in: 0...interval / 5)
+            isAnswering = false
+        }
 
-        /// One announcement answers all that are new; the more hosts there are, the more spread out their answers.
+        /// One announcement answers all that are new; the more hosts there are, the more spread out their answers. While an answer is due no
+        /// other is drawn: the earliest of many would be so early that a thousand hosts that start together would answer 25 times each.
         mutating func answerSoon(now: Int64, hostCount: Int) {
+            guard !isAnswering else { return }
+            isAnswering = true
             next = min(next, now + .random(in: 0...min(interval, 1_000_000 * Int64(hostCount))))
         }
     }

@@ -78,8 +78,8 @@ typedef struct bench_run {
     uint64_t messages_moved;
     uint64_t lost;
     uint64_t unsent;
-    /// CPU time of all first sides, of the second, and of the channels' servers, user's and system's.
-    uint64_t cpu_ns[3];
+    /// CPU time of all first sides, of the second, of the first channel's server, and of the second's if that is another: user's and system's.
+    uint64_t cpu_ns[4];
     /// 0, or the line of the source on which a side gave up, and the condition that did not hold.
     uint32_t failed_line;
     const char *failed_condition;
@@ -209,6 +209,8 @@ void bench_peer_burst_first(bench_run *run);
 void bench_peer_burst_second(bench_run *run);
 void bench_peer_slow_reader_first(bench_run *run);
 void bench_peer_slow_reader_second(bench_run *run);
+/// The second side is the slow reader's.
+void bench_peer_writes_first(bench_run *run);
 void bench_peer_paced_first(bench_run *run);
 void bench_peer_paced_second(bench_run *run);
 void bench_peer_open_first(bench_run *run);

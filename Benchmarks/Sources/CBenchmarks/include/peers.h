@@ -47,7 +47,8 @@ typedef struct bench_channel {
     int descriptors[2];
     void *memory;
     void *end;
-    /// A process that serves the channel beside the two sides, for its CPU time belongs to the message; 0: there is none.
+    /// A process that serves the channel beside the two sides, for its CPU time belongs to the message; 0: there is none. Where a message
+    /// passes through two processes, each of the two channels names one.
     int32_t server;
 } bench_channel;
 
@@ -105,6 +106,10 @@ const bench_peer *bench_peer_reopened(const char *name);
 /// What no peer can beat, for scale: `number` below bench_reference_count().
 uint32_t bench_reference_count(void);
 const bench_peer *bench_reference_at(uint32_t number);
+/// The bridge, from one machine's mailslots to another's, and the ways to run it: `number` below bench_bridge_count(). The first is as
+/// everybody would run it.
+uint32_t bench_bridge_count(void);
+const bench_peer *bench_bridge_at(uint32_t number);
 /// Peers that fail on purpose: `number` below bench_broken_count().
 uint32_t bench_broken_count(void);
 const bench_peer *bench_broken_at(uint32_t number);

@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-enum { READER_DONE = UINT32_MAX, RESEND_NS = 1000000, LONG_WAIT_NS = 200000 };
+enum { READER_DONE = UINT32_MAX, RESEND_NS = 20000000, LONG_WAIT_NS = 10000000 };
 
 // MARK: ends
 
@@ -29,25 +29,22 @@ static uint64_t cpu_ns(clockid_t clock)
     return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-/// Of the processes that serve the channels; each once.
-static uint64_t server_cpu_ns(const bench_run *run)
+/// Of the process that serves a channel; 0 if none does, or the first channel's does.
+static uint64_t server_cpu_ns(const bench_run *run, int number)
 {
-    uint64_t sum = 0;
-    for (int i = 0; i < 2; i++) {
-        pid_t server = run->channels[i].server;
-        clockid_t clock;
-        if (server > 0 && (i == 0 || server != run->channels[0].server) && clock_getcpuclockid(server, &clock) == 0) sum += cpu_ns(clock);
-    }
-    return sum;
+    pid_t server = run->channels[number].server;
+    if (server <= 0 || (number == 1 && server == run->channels[0].server)) return 0;
+    clockid_t clock;
+    return clock_getcpuclockid(server, &clock) == 0 ? cpu_ns(clock) : 0;
 }
 
 /// Times at which this side's work began.
-static uint64_t own_before, servers_before;
+static uint64_t own_before, servers_before[2];
 
 void bench_work_begins(bench_run *run, bench_end end)
 {
     // One of all sides looks at the servers.
-    if (end == BENCH_READER) servers_before = server_cpu_ns(run);
+    for (int i = 0; i < 2 && end == BENCH_READER; i++) servers_before[i] = server_cpu_ns(run, i);
     own_before = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
     bench_mark(run);
 }
@@ -56,7 +53,7 @@ void bench_work_ends(bench_run *run, bench_end end)
 {
     bench_mark(run);
     __atomic_add_fetch(&run->cpu_ns[end == BENCH_READER ? 1 : 0], cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - own_before, __ATOMIC_RELAXED);
-    if (end == BENCH_READER) run->cpu_ns[2] = server_cpu_ns(run) - servers_before;
+    for (int i = 0; i < 2 && end == BENCH_READER; i++) run->cpu_ns[2 + i] = server_cpu_ns(run, i) - servers_before[i];
 }
 
 // MARK: the last message

@@ -10,6 +10,7 @@ struct Comparison {
     let stallNanoseconds: UInt64
     let session: Int
     let firstRound: Int
+    let countsCalls: Bool
     /// How often each was not done in time; who is too slow twice is not tried again.
     private var slow: [String: Int] = [:]
     private let budget: Budget
@@ -20,12 +21,13 @@ struct Comparison {
 
     init(
         run: Run, patterns: [PeerPattern], contenders: [Contender], rounds: Int, minutes: Double, stallNanoseconds: UInt64,
-        session: Int, firstRound: Int
+        session: Int, firstRound: Int, countsCalls: Bool = true
     ) {
         (self.run, self.patterns, self.contenders, self.rounds) = (run, patterns, contenders, rounds)
         (self.stallNanoseconds, self.session, self.firstRound) = (stallNanoseconds, session, firstRound)
+        self.countsCalls = countsCalls
         let cells = patterns.map { pattern in contenders.filter { $0.obstacle(pattern) == nil }.count }.reduce(0, +)
-        budget = Budget(minutes: minutes, measurements: cells * (rounds + 1))
+        budget = Budget(minutes: minutes, measurements: cells * (rounds + (countsCalls ? 1 : 0)))
     }
 
     /// Calls `save` after every pattern. Throws only what ends everything.
@@ -67,7 +69,7 @@ struct Comparison {
                 }
             }
         }
-        for contender in able {
+        for contender in able where countsCalls {
             progress.step("counting system calls, \(contender.name)")
             // Who moves messages and cannot be counted has its other figures still.
             let calls = try? budget.spend(Self.countingMilliseconds) { try callsPerMessage(pattern, contender) }

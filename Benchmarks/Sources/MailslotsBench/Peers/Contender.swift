@@ -34,6 +34,14 @@ struct Contender {
             + [Contender(memcpy: "one process that copies each message into a slot, and out of it")]
     }
 
+    /// The bridge, as `mailslots-bench bridge` compares it: first as everybody would run it, then its other ways.
+    static var bridges: [Contender] { (0..<bench_bridge_count()).map { Contender(bench_bridge_at($0), .ours) } }
+
+    /// What the bridge is compared with: one call a message, another way to other machines, and what stays on this one.
+    static var bridgePeers: [Contender] {
+        all.filter { ["udp-loopback", "nats"].contains($0.name) } + [Contender(bench_peer_ours(), .reference)]
+    }
+
     /// Peers that fail on purpose, for the tests of this program.
     static var broken: [Contender] { (0..<bench_broken_count()).map { Contender(bench_broken_at($0), .peer) } }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a killed run left in /dev/shm: files that have the number of a process which is no more in their name.
+/// What a killed run left in /dev/shm: files and folders that have the number of a process which is no more in their name.
 enum Leftovers {
     private static let folder = "/dev/shm"
     private static let prefixes = ["mailslot.bench.", "bench."]
@@ -11,7 +11,7 @@ enum Leftovers {
                 let process = pid_t(name.dropFirst(prefix.count).prefix { $0 != "." }), process > 0,
                 kill(process, 0) != 0, errno == ESRCH
             else { continue }
-            unlink("\(folder)/\(name)")
+            try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
         }
     }
 }

@@ -3,7 +3,7 @@ import CBenchmarks
 /// What is done with every contender, and what of it is the figure.
 struct PeerPattern {
     enum Kind: String {
-        case roundTrip, oneWay, burst, slowReader, paced, open
+        case roundTrip, oneWay, burst, slowReader, paced, open, writes
     }
 
     /// Which figure a contender wins by.
@@ -41,9 +41,9 @@ struct PeerPattern {
         case reader
     }
 
-    var charged: Charged { [.paced, .burst, .open].contains(kind) || asleepNanoseconds > 0 ? .reader : .all }
+    var charged: Charged { [.paced, .burst, .open, .writes].contains(kind) || asleepNanoseconds > 0 ? .reader : .all }
     /// Messages that a sample is the time of: what it is divided by.
-    var messagesASample: Double { kind == .oneWay ? Double(BENCH_PEER_CHUNK) : 1 }
+    var messagesASample: Double { kind == .oneWay ? Double(BENCH_PEER_CHUNK) : kind == .writes ? Double(burst) : 1 }
     /// It is about contenders that sleep where there is nothing to do.
     var sleeps: Bool { kind == .roundTrip && !polls || kind == .burst && burst == 1 }
 
@@ -55,6 +55,7 @@ struct PeerPattern {
         case .slowReader: (bench_peer_slow_reader_first, bench_peer_slow_reader_second)
         case .paced: (bench_peer_paced_first, bench_peer_paced_second)
         case .open: (bench_peer_open_first, bench_peer_open_second)
+        case .writes: (bench_peer_writes_first, bench_peer_slow_reader_second)
         }
     }
 
@@ -141,4 +142,15 @@ struct PeerPattern {
                 messagesASecond: Double(rate), isQuick: rate == 100_000)
         }
     }
+
+    // MARK: the bridge
+
+    /// Of `mailslots-bench bridge`.
+    static let bridge =
+        all.filter { ["one-way-32", "one-way-424", "round-trip-mixed", "writers-8", "paced-100000"].contains($0.id) } + [
+            PeerPattern(
+                id: "writes", title: "Writing, 32 B, where there is room",
+                timed: "in the writer, a burst of 256 after 0.5 ms without anything, divided by that number; it wakes the reader once",
+                kind: .writes, asleepNanoseconds: asleep, burst: 256, isQuick: true)
+        ]
 }

@@ -15,12 +15,16 @@ struct PeerTable {
     private let pattern: Results.Pattern
     private let lines: [Line]
     private let absences: [Results.Absence]
+    /// Who the others are compared with.
+    private let baseline: String
 
     init(_ pattern: Results.Pattern, of results: Results) {
         self.pattern = pattern
+        let baseline = results.baseline ?? Contender.baseline.name
+        self.baseline = baseline
         let all = results.measurements.filter { $0.pattern == pattern.id }
         let ours = Dictionary(
-            all.filter { $0.contender == Contender.baseline.name }.map { ($0.round, $0.cost(pattern.figure)) }, uniquingKeysWith: { $1 })
+            all.filter { $0.contender == baseline }.map { ($0.round, $0.cost(pattern.figure)) }, uniquingKeysWith: { $1 })
         absences = results.absences.filter { $0.pattern == pattern.id }
         lines = results.contenders.compactMap { row in
             let measurements = all.filter { $0.contender == row.name }
@@ -29,7 +33,7 @@ struct PeerTable {
             return Line(
                 row: row, measurements: measurements,
                 calls: results.calls.first { $0.pattern == pattern.id && $0.contender == row.name }?.perMessage,
-                advantage: row.name == Contender.baseline.name || ratios.isEmpty ? nil : Spread(ratios),
+                advantage: row.name == baseline || ratios.isEmpty ? nil : Spread(ratios),
                 cost: Spread(measurements.map { $0.cost(pattern.figure) }).median)
         }.sorted { $0.cost < $1.cost }
     }
@@ -45,7 +49,7 @@ struct PeerTable {
         print("\n\(pattern.title)")
         print("  timed: \(pattern.timed)")
         let cpu = pattern.charged == .all ? "CPU ns" : "its CPU"
-        print(columns("", "p50 ns", "(least to greatest)", "p99 ns", "p99.9 ns", "M/s", cpu, "calls", "CMailslots is"))
+        print(columns("", "p50 ns", "(least to greatest)", "p99 ns", "p99.9 ns", "M/s", cpu, "calls", "\(baseline) is"))
         for line in lines { print(text(line)) }
         // Of references it is of no interest where they are not.
         let references = Set(results.contenders.filter { $0.role == .reference }.map(\.name))
@@ -98,12 +102,13 @@ extension [String] {
 extension Results {
     func show() {
         for pattern in patterns { PeerTable(pattern, of: self).show(of: self) }
+        let baseline = baseline ?? Contender.baseline.name
         print("\n*: ours; -: a reference, which nobody can beat and nobody would use. Calls are system calls a message, of both sides.")
         print("CPU: user and system, a message, of both sides; its CPU: of the reader, where the writer only waits for when to send.")
         let missing = contenders.filter { $0.missing != nil }
         for row in missing { print("\(row.name) is not here: \(row.missing ?? "")") }
         let lost = patterns.map { ($0.title, PeerTable($0, of: self).beatenBy) }.filter { !$0.1.isEmpty }
-        print(lost.isEmpty ? "CMailslots is beaten in none of these." : "CMailslots is beaten, and is so many times as fast:")
+        print(lost.isEmpty ? "\(baseline) is beaten in none of these." : "\(baseline) is beaten, and is so many times as fast:")
         for (title, peers) in lost { print("  \(title): \(peers.joined(separator: ", "))") }
     }
 }

@@ -129,7 +129,7 @@ struct PeersCommand: ParsableCommand {
         for pattern in PeerPattern.all { print("  \(pattern.id)\(pattern.isQuick ? " +" : ""): \(pattern.title)") }
     }
 
-    private static var now: String {
+    static var now: String {
         let formatter = DateFormatter()
         formatter.locale = Locale(identifier: "en_US_POSIX")
         formatter.dateFormat = "yyyy-MM-dd HH:mm:ss"

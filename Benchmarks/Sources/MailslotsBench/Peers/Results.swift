@@ -57,7 +57,7 @@ struct Results: Codable {
         /// 0 to 1: of what was sent; and of what was due.
         var lost: Double
         var unsent: Double
-        /// A message: of the writers, the reader, and servers. nil: not measured.
+        /// A message: of the writers, the reader, a server, and a second one. nil: not measured.
         var cpu: [Double]?
         /// The histogram: times, and how many samples; to one part in a hundred.
         var points: [[Double]]
@@ -79,12 +79,16 @@ struct Results: Codable {
     }
 
     var format = Results.format
+    /// The contender that all others are compared with. nil: CMailslots.
+    var baseline: String?
     var sessions: [Session] = []
     var contenders: [Row] = []
     var patterns: [Pattern] = []
     var measurements: [Measurement] = []
     var calls: [Calls] = []
     var absences: [Absence] = []
+    /// Of `mailslots-bench bridge`: sealing and opening alone.
+    var sealCosts: [SealCost]?
 
     // MARK: adding
 
@@ -101,7 +105,7 @@ struct Results: Codable {
             Pattern(
                 id: pattern.id, title: pattern.title, timed: pattern.timed, kind: pattern.kind.rawValue, figure: pattern.figure,
                 charged: pattern.charged, bytes: pattern.bytes, writers: pattern.writers, messagesASecond: pattern.messagesASecond))
-        let order = PeerPattern.all.map(\.id)
+        let order = (PeerPattern.all + PeerPattern.bridge).map(\.id)
         patterns.sort { order.firstIndex(of: $0.id) ?? .max < order.firstIndex(of: $1.id) ?? .max }
     }
 
@@ -131,7 +135,7 @@ extension Results.Measurement {
             pattern: pattern.id, contender: contender.name, round: round, session: session, samples: Int(samples.totalCount),
             p50: percentile(50), p90: percentile(90), p99: percentile(99), p999: percentile(99.9), max: time(samples.max),
             mean: mean, messagesASecond: pattern.figure == .rate ? 1e9 / mean : nil, lost: moved.lost, unsent: moved.unsent,
-            cpu: contender.pointer == nil ? nil : [cpu.writers, cpu.reader, cpu.servers].map { $0 / moved.messages },
+            cpu: contender.pointer == nil ? nil : cpu.map { $0 / moved.messages },
             points: coarse.recordedValues().map { [time($0.value), Double($0.count)] })
     }
 

@@ -45,11 +45,11 @@ struct ResultsFolder {
     private func lines(_ results: Results) -> String {
         var text =
             "pattern,contender,round,samples,p50_ns,p90_ns,p99_ns,p99.9_ns,max_ns,mean_ns,messages_a_second,lost,unsent,"
-            + "cpu_writers_ns,cpu_reader_ns,cpu_servers_ns\n"
+            + "cpu_writers_ns,cpu_reader_ns,cpu_server_ns,cpu_second_server_ns\n"
         for m in results.measurements {
             let times = [m.p50, m.p90, m.p99, m.p999, m.max, m.mean].map { $0.text(1) }
             let rest = [m.messagesASecond?.text(0) ?? "", m.lost.text(4), m.unsent.text(4)] + (m.cpu ?? []).map { $0.text(1) }
-            let padding = Array(repeating: "", count: m.cpu == nil ? 3 : 0)
+            let padding = Array(repeating: "", count: 4 - (m.cpu?.count ?? 0))
             text += ([m.pattern, m.contender, "\(m.round)", "\(m.samples)"] + times + rest + padding).joined(separator: ",") + "\n"
         }
         return text

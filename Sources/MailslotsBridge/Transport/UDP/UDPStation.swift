@@ -55,7 +55,13 @@
 
         /// Binds a socket for what is sent to one host, which no other program can share. `nil`: the machine has no such family.
         func bindHost(_ address: UDPAddress, _ network: BridgeConfiguration.Network) throws(BridgeError) -> Socket? {
-            let bound = bind(address, network, shares: false)
+            var bound = bind(address, network, shares: false)
+            // When a process is killed that received by io_uring, the kernel frees its sockets some time after the process (Linux 6.18):
+            // the bridge that follows at once is to have the port.
+            for _ in 0..<100 where bound.outcome == .MSLOT_DATAGRAM_PORT_IN_USE {
+                usleep(10_000)
+                bound = bind(address, network, shares: false)
+            }
             switch bound.outcome {
             case .MSLOT_DATAGRAM_DONE:
                 return Socket(number: bound.socket, address: UDPAddress(bound.address), isWildcard: address.isWildcard)
