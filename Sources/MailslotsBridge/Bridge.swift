@@ -71,7 +71,7 @@
             try await withTaskCancellationHandler {
                 try await withGracefulShutdownHandler {
                     try await withThrowingTaskGroup { group in
-                        group.addTask { await status.showUntilCancelled(every: configuration.announceEvery) }
+                        group.addTask { await status.showUntilCancelled(every: min(.seconds(1), configuration.announceEvery)) }
                         defer { group.cancelAll() }
                         try await running.run()
                     }
@@ -216,11 +216,22 @@
         // MARK: changes
 
         func reconfigure(_ configuration: BridgeConfiguration) async throws(BridgeError) {
+            let configuration = try await lookedUp(configuration)
             let failure = await withCheckedContinuation { done in
                 changes.withLock { $0.append(Change(configuration: configuration, done: done)) }
                 transport.wake()
             }
             if let failure { throw failure }
+        }
+
+        /// Names are looked up where it holds up nobody.
+        private func lookedUp(_ configuration: BridgeConfiguration) async throws(BridgeError) -> BridgeConfiguration {
+            let result = Locked<Result<BridgeConfiguration, BridgeError>>(.success(configuration))
+            try await onThread {
+                let found = Result { () throws(BridgeError) in try self.transport.lookedUp(configuration) }
+                result.withLock { $0 = found }
+            }
+            return try result.withLock { $0 }.get()
         }
 
         /// On the receiving thread, with both sides at rest.

@@ -66,6 +66,28 @@
             try? FileManager.default.setAttributes([.posixPermissions: Int(mode & 0o644)], ofItemAtPath: path)
         }
 
+        /// What the bridge that runs in this directory has last shown, in its order: names without the prefix and `_total`.
+        /// - Throws: A ``BridgeError`` of code `notRunning`; or `system`, if the file cannot be read.
+        package static func read() throws(BridgeError) -> [(name: String, value: UInt64)] {
+            guard (try? Mailslot.info(BridgeDesk.requestsName))?.hasReader == true, let folder else {
+                throw BridgeError(.notRunning, "No bridge runs here. Start one: mailslot bridge; or see that MAILSLOT_DIRECTORY is the same.")
+            }
+            do throws(SmallFile.Failure) {
+                return counts(in: String(decoding: try SmallFile(path: folder + "/" + fileName).bytes, as: UTF8.self))
+            } catch {
+                throw BridgeError(.system, "The bridge's counts, \(folder)/\(fileName), cannot be read: \(error).")
+            }
+        }
+
+        private static func counts(in text: String) -> [(name: String, value: UInt64)] {
+            text.split(separator: "\n").compactMap { line in
+                let parts = line.split(separator: " ")
+                guard parts.count == 2, parts[0].hasPrefix(prefix), let value = UInt64(parts[1]) else { return nil }
+                let name = parts[0].dropFirst(prefix.count)
+                return (String(name.hasSuffix("_total") ? name.dropLast(6) : name), value)
+            }
+        }
+
         /// The directory of the mailslots.
         package static var folder: String? {
             var path = [CChar](repeating: 0, count: 4096)

@@ -30,6 +30,9 @@
         @Flag(help: "Read the configuration and the keys, say what they mean, and end.")
         var check = false
 
+        @Flag(help: "Print what the bridge that runs here has counted: messages, datagrams, and what was dropped by cause.")
+        var status = false
+
         @Option(
             help: ArgumentHelp("What is logged: \(Self.levels.joined(separator: ", ")). (default: info)", valueName: "level"),
             completion: .list(Self.levels), transform: level)
@@ -45,10 +48,16 @@
 
         func run() throws {
             try reportingErrors {
+                if status { return try printStatus() }
                 let configuration = try options.configuration()
                 if check { return try emit(table(nil, configuration.facts.map { [$0.name, $0.says] })) }
                 try serve(configuration)
             }
+        }
+
+        private func printStatus() throws {
+            let counts = try BridgeStatus.read()
+            try emit(table(nil, counts.map { [$0.name, "\($0.value)"] }, rightAligned: [false, true]))
         }
 
         private func serve(_ configuration: BridgeConfiguration) throws {
