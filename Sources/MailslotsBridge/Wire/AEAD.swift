@@ -14,6 +14,7 @@
     #endif
 
     /// A key, ready for use. Any number of threads may use it, for it does not change.
+    @safe
     final class AEADKey: Sendable {
         #if canImport(CCryptoBoringSSLShims)
             // Sound: BoringSSL takes it as constant when it seals and opens, and nobody else has it.
@@ -22,7 +23,7 @@
             /// Of 32 bytes, else this traps.
             init(_ key: SymmetricKey) {
                 // Sound: the key is copied. Its bytes are wiped when the context is freed.
-                context = unsafe key.withUnsafeBytes { bytes in
+                unsafe context = unsafe key.withUnsafeBytes { bytes in
                     let new = unsafe CCryptoBoringSSL_EVP_AEAD_CTX_new(
                         CCryptoBoringSSL_EVP_aead_aes_256_gcm(), bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count,
                         DatagramFormat.tagBytes)
