@@ -198,9 +198,12 @@ fi
 
 if $with_program; then
     package=$(dirname "$sources")
-    mkdir -p "$stage/bin" "$stage/share/man/man1"
+    mkdir -p "$stage/bin" "$stage/share/man/man1" "$work/static"
+    # Of liburing the archive, if it is used at all: the linker looks here first, and the program needs no library where it runs.
+    uring=$(pkg-config --variable=libdir liburing 2> /dev/null)/liburing.a
+    [ ! -f "$uring" ] || cp "$uring" "$work/static/liburing.a"
     for product in mailslot generate-manual; do
-        swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
+        swift build -c release --static-swift-stdlib -Xlinker -s -Xlinker "-L$work/static" --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
             || fail "the program could not be built. Nothing was installed."
     done
     cp "$work/swift/release/mailslot" "$stage/bin/mailslot"

@@ -66,17 +66,30 @@
             state.withLock { $0.running = running }
             defer { state.withLock { $0.running = nil } }
             logStart(configuration, transport)
+            let status = BridgeStatus(
+                counters: counters, hosts: hosts, transport: transport, mode: configuration.outboxes.permissions)
             try await withTaskCancellationHandler {
                 try await withGracefulShutdownHandler {
-                    try await running.run()
+                    try await withThrowingTaskGroup { group in
+                        group.addTask { await status.showUntilCancelled(every: min(.seconds(1), configuration.announceEvery)) }
+                        defer { group.cancelAll() }
+                        try await running.run()
+                    }
                 } onGracefulShutdown: {
                     running.drain()
                 }
             } onCancel: {
                 running.stop()
             }
-            logger.info("The bridge has ended")
+            logger.info("The bridge has ended", metadata: metadata(of: status))
             try Task.checkCancellation()
+        }
+
+        /// What happened at least once.
+        private func metadata(of status: BridgeStatus) -> Logger.Metadata {
+            var metadata: Logger.Metadata = [:]
+            for (name, value) in status.counts where value != 0 { metadata["bridge.\(name)"] = "\(value)" }
+            return metadata
         }
 
         /// Goes on with another configuration: keys, peers, groups, limits and permissions of what is made from now on. Sessions go on, and no
@@ -203,11 +216,22 @@
         // MARK: changes
 
         func reconfigure(_ configuration: BridgeConfiguration) async throws(BridgeError) {
+            let configuration = try await lookedUp(configuration)
             let failure = await withCheckedContinuation { done in
                 changes.withLock { $0.append(Change(configuration: configuration, done: done)) }
                 transport.wake()
             }
             if let failure { throw failure }
+        }
+
+        /// Names are looked up where it holds up nobody.
+        private func lookedUp(_ configuration: BridgeConfiguration) async throws(BridgeError) -> BridgeConfiguration {
+            let result = Locked<Result<BridgeConfiguration, BridgeError>>(.success(configuration))
+            try await onThread {
+                let found = Result { () throws(BridgeError) in try self.transport.lookedUp(configuration) }
+                result.withLock { $0 = found }
+            }
+            return try result.withLock { $0 }.get()
         }
 
         /// On the receiving thread, with both sides at rest.

@@ -12,6 +12,8 @@
             public static let badKey = Code(name: "badKey")
             /// Another bridge serves this directory of mailslots.
             public static let alreadyRunning = Code(name: "alreadyRunning")
+            /// No bridge runs in this directory of mailslots.
+            public static let notRunning = Code(name: "notRunning")
             /// A socket cannot be had: the port is in use, there is no such address or interface, no multicast route.
             public static let network = Code(name: "network")
             /// Shared memory, descriptors, permissions.

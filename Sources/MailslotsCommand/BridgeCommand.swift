@@ -30,6 +30,9 @@
         @Flag(help: "Read the configuration and the keys, say what they mean, and end.")
         var check = false
 
+        @Flag(help: "Print what the bridge that runs here has counted: messages, datagrams, and what was dropped by cause.")
+        var status = false
+
         @Option(
             help: ArgumentHelp("What is logged: \(Self.levels.joined(separator: ", ")). (default: info)", valueName: "level"),
             completion: .list(Self.levels), transform: level)
@@ -45,10 +48,16 @@
 
         func run() throws {
             try reportingErrors {
+                if status { return try printStatus() }
                 let configuration = try options.configuration()
                 if check { return try emit(table(nil, configuration.facts.map { [$0.name, $0.says] })) }
                 try serve(configuration)
             }
+        }
+
+        private func printStatus() throws {
+            let counts = try BridgeStatus.read()
+            try emit(table(nil, counts.map { [$0.name, "\($0.value)"] }, rightAligned: [false, true]))
         }
 
         private func serve(_ configuration: BridgeConfiguration) throws {
@@ -61,7 +70,6 @@
                 services: [bridge, Reloader(bridge: bridge, options: options, logger: logger)],
                 gracefulShutdownSignals: [.sigterm, .sigint], cancellationSignals: [.sigquit], logger: logger)
             try waitFor { try await group.run() }
-            logger.info("The bridge has ended.")
         }
     }
 
@@ -76,7 +84,6 @@
                 do {
                     let configuration = try options.configuration()
                     try await bridge.reload(configuration)
-                    logger.info("The configuration was read again.")
                     configuration.log(to: logger)
                 } catch {
                     logger.error("The bridge goes on with the configuration that it had.", metadata: ["error": "\(error)"])
@@ -87,7 +94,7 @@
 
     extension BridgeConfiguration {
         fileprivate func log(to logger: Logger) {
-            for fact in facts { logger.info("\(fact.name): \(fact.says)") }
+            for fact in facts { logger.debug("\(fact.name): \(fact.says)") }
             for domain in domains where domain.key == nil {
                 logger.warning("The domain \(domain.name) has no key: everybody can read and forge its messages.")
             }

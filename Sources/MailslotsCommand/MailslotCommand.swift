@@ -31,7 +31,7 @@
             version: "0.1.0",
             subcommands: [
                 Demo.self, Read.self, Write.self, Tail.self, List.self, Info.self, Top.self, Remove.self, Keygen.self, BridgeCommand.self,
-                Doctor.self, Bench.self, DemoPart.self,
+                Hosts.self, Doctor.self, Bench.self, DemoPart.self,
             ])
     }
 

@@ -366,6 +366,29 @@
             }
         }
 
+        @Test func `what is counted can be read by others`() async {
+            await #expect(processExitsWith: .success) {
+                var configuration = BridgeConfiguration.forTests
+                configuration.announceEvery = .milliseconds(20)
+                try await withBridge(configuration) { bridge, network in
+                    var far = FarHost()
+                    let reader = try Mailslot.create("orders", acceptsRemoteMessages: true)
+                    network.deliver(far.announcement())
+                    network.deliver(far.datagram([.message("orders"), .message("nowhere")]))
+
+                    let file = try #require(BridgeStatus.folder) + "/" + BridgeStatus.fileName
+                    let text = try await eventually("a status") {
+                        let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+                        return text.contains("\nmailslot_bridge_dropped_no_mailslot_total 1\n") ? text : nil
+                    }
+                    #expect(text.contains("\nmailslot_bridge_messages_delivered_total 1\n"))
+                    #expect(text.contains("\nmailslot_bridge_hosts 1\n"))
+                    #expect(text.contains("\nmailslot_bridge_datagrams_refused_bad_tag_total 0\n"))
+                    #expect(reader.info.messageCount == 1)
+                }
+            }
+        }
+
         @Test func `a second bridge in the directory is refused`() async {
             await #expect(processExitsWith: .success) {
                 try await withBridge { _, _ in

@@ -176,7 +176,7 @@ import Testing
         #expect(try Mailslot.list().filter { $0.hasPrefix("demo/") }.isEmpty)
     }
 
-    @Test(arguments: [[], ["read"], ["write"], ["list"], ["info"], ["remove"], ["demo"]])
+    @Test(arguments: [[], ["read"], ["write"], ["list"], ["info"], ["remove"], ["demo"], ["keygen"], ["bridge"], ["hosts"]])
     func `every command explains itself`(command: [String]) throws {
         let result = try run(buildFolder.appending(path: "mailslot"), command + ["--help"])
         #expect(result.status == 0)

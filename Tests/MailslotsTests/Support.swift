@@ -76,6 +76,9 @@ final class RunningProgram: @unchecked Sendable {  // Sound: Process is, and the
     /// What it has printed so far.
     var outputSoFar: String { (try? String(contentsOf: folder.appending(path: "output"), encoding: .utf8)) ?? "" }
 
+    /// What it has printed for people so far.
+    var errorsSoFar: String { (try? String(contentsOf: folder.appending(path: "errors"), encoding: .utf8)) ?? "" }
+
     func send(_ text: String) { input.fileHandleForWriting.write(Data(text.utf8)) }
     func closeInput() { try? input.fileHandleForWriting.close() }
 

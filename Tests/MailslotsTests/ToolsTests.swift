@@ -218,7 +218,8 @@ import Testing
         let healthy = try call("doctor")
         #expect(healthy.status == 0, "\(healthy.text)")
         for check in [
-            "directory", "space", "locks", "futex_waitv", "robust list", "death of a writer", "datagram engine", "bridge", "RemoveIPC", "processors",
+            "directory", "space", "locks", "futex_waitv", "robust list", "death of a writer", "datagram engine", "bridge", "RemoveIPC",
+            "processors",
         ] {
             #expect(healthy.text.contains(check), "\(check)")
         }

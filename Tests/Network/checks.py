@@ -75,12 +75,21 @@ def what_is_sent_arrives_once_and_in_order(context):
     a, b = pair(context)
     reader = b.read(["x", "y"])
     writer = a.write(1, [remote("b", "x"), remote("b", "y")], byte_count=424, interval=50, count=20000)
-    report = eventually(
-        lambda: "all have come: %s" % reader.ask(), lambda: (lambda it: it["received"] >= 40000 and it)(reader.ask()))
+    written = writer.answer()
+    expect(written["written"] > 100, "the writer: %s" % written)
+
+    def unaccounted():
+        seen = counters(b)
+        return written["written"] - reader.ask()["received"] - seen["dropped_full"]
+
+    def lost_datagrams():
+        return counters(a)["transport.datagrams.sent"] - counters(b)["transport.datagrams.received"]
+
+    eventually(
+        lambda: "all are accounted for: %s; %s; %s; %s" % (written, reader.ask(), counters(a), counters(b)),
+        lambda: unaccounted() == 0 or unaccounted() <= 46 * lost_datagrams())
     report = settled(reader)
     expect_whole(report, "b", in_order=True)
-    written = writer.ask()
-    expect(report["received"] == written["written"], "%s of %s came" % (report["received"], written["written"]))
     expect(report["remote"] == report["received"], "some had no origin")
 
 
@@ -277,8 +286,85 @@ def bridges_may_be_killed_stopped_and_started_at_any_time(context):
 
 
 @check
-def ten_thousand_small_mailslots(context):
+def keys_may_change_while_messages_flow(context):
     a, b = pair(context)
+    reader = b.read(["x", "y"])
+    writer = a.write(1, [remote("b", "x"), remote("*", "y")], interval=500)
+    old, new = 7, 8
+    for _ in range(5):
+        before = reader.ask()["received"]
+        # As the manual says: all accept the new one; then all use it; then the old one goes.
+        b.reload(alsoAccepted=[new])
+        a.reload(alsoAccepted=[new])
+        a.reload(key=new, alsoAccepted=[old])
+        b.reload(key=new, alsoAccepted=[old])
+        eventually("messages arrive under the new key", lambda: reader.ask()["received"] > before + 200)
+        a.reload(alsoAccepted=[])
+        b.reload(alsoAccepted=[])
+        old, new = new, old
+    written = writer.ask("count 0")
+    report = settled(reader)
+    expect_whole(report, "b", in_order=True)
+    seen = counters(b)
+    expect(
+        report["received"] + seen["dropped_full"] == written["written"],
+        "%d of %d came; %s; %s" % (report["received"], written["written"], counters(a), seen))
+
+
+@check
+def a_bridge_that_ends_sends_first_what_was_written(context):
+    a, b = pair(context)
+    reader = b.read(["x"])
+    writer = a.write(1, [remote("b", "x")], interval=1000, count=1)
+    eventually("the way is there", lambda: reader.ask()["received"] == 1)
+    more = a.write(2, [remote("b", "x")], interval=0)
+    a.bridge.signal(signal.SIGSTOP)
+    more.tell("count 900")
+    # It stopped at some number; what was written then is in the outbox, and what the bridge has taken is on its way.
+    written = more.answer()["written"] + writer.answer()["written"]
+    a.bridge.process.stdin.close()
+    a.bridge.signal(signal.SIGCONT)
+    eventually(lambda: "%d come: %s" % (written, reader.ask()), lambda: reader.ask()["received"] == written)
+    expect_whole(settled(reader), "b")
+
+
+@check
+def more_writers_than_an_outbox_has_lanes(context):
+    a, b = pair(context)
+    reader = b.read(["x"])
+    count = 80  # 64 have room in one
+    writers = [a.write(number, [remote("b", "x")], interval=5000) for number in range(count)]
+    written = sum(writer.ask("count 0")["written"] for writer in writers)
+    eventually(lambda: "%d come: %s" % (written, reader.ask()["received"]), lambda: reader.ask()["received"] >= written)
+    report = settled(reader)
+    expect_whole(report, "b")
+    expect(report["received"] == written, "%d of %d came" % (report["received"], written))
+    expect(all(received(report, "x", number)[0] > 0 for number in range(count)), "some writer was not heard")
+
+
+@check
+def bridges_on_one_machine_share_a_group(context):
+    port = 20000 + os.getpid() % 10000
+    machines = [
+        context.world.machine("m%d" % number, addresses=["127.0.0.%d" % number], port=port, groups=["239.255.77.83"], key=7).start()
+        for number in (2, 3, 4)]
+    readers = [machine.read(["x"]) for machine in machines]
+    for machine in machines:
+        eventually(
+            lambda: "%s knows the others: %s" % (machine.host, counters(machine)), lambda: counters(machine)["announcements_received"] >= 2)
+    for number, machine in enumerate(machines):
+        machine.write(number, [remote("*", "x"), remote("m%d" % (2 + (number + 1) % 3), "x")], interval=1000, count=100)
+    for reader in readers:
+        eventually(lambda: "all come: %s" % reader.ask(), lambda: reader.ask()["received"] >= 400)
+    for reader in readers:
+        report = settled(reader)
+        expect_whole(report, "one of three", in_order=True)
+        expect(report["received"] == 400, "%d came" % report["received"])
+
+
+@check
+def ten_thousand_small_mailslots(context):
+    a, b = pair(context, outboxCapacity=16, outboxCountMax=20000)
     count = 10000
     reader = b.read_many(count, 16)
     memory = b.bridge.memory()
@@ -362,8 +448,7 @@ def an_interface_may_go_down_and_come_up(context):
             eventually(
                 lambda: "messages arrive after %s was down: %s" % (machine.host, counters(a)),
                 lambda: received(reader.ask(), "x", 1)[1] > before + 100)
-    report = settled_after(writer, reader)
-    expect(report["torn"] + report["foreign"] == 0, "%s" % report)
+    expect_whole(settled_after(writer, reader), "b")
     drops = {name: value for name, value in counters(a).items() if "drop" in name and value}
     print("  what was dropped: %s" % drops)
 

@@ -155,7 +155,6 @@ class Machine:
         self.environment = {}
         self.programs = []
         self.bridge = None
-        #: Counters of bridges of it that ended.
         self.address = None
 
     def program(self, arguments, name):
@@ -169,6 +168,11 @@ class Machine:
         self.bridge = self.program([BRIDGE, json.dumps(self.settings)], "bridge")
         self.address = json.loads(self.bridge.line())["listening"].split()[0]
         return self
+
+    def reload(self, **changes):
+        self.settings.update(changes)
+        answer = self.bridge.ask("reload " + json.dumps(self.settings))
+        expect(answer == {"loaded": "yes"}, "%s did not reload: %s" % (self.host, answer))
 
     @property
     def port(self):

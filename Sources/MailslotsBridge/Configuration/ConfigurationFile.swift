@@ -43,18 +43,18 @@
             var sources: [SettingsSource] = []
             if let environment = SettingsSource(environment: environment) { sources.append(environment) }
             if let path { sources.append(try SettingsSource(file: path)) }
-            if let source = try flags.source(before: Settings(sources)) { sources.insert(source, at: 0) }
+            if let source = try flags.source(before: Settings(sources), beside: path) { sources.insert(source, at: 0) }
 
             let settings = Settings(sources)
-            self = try Self(settings, folder: path.map { URL(filePath: $0).deletingLastPathComponent() })
+            self = try Self(settings, file: path)
             try settings.refuseUnknown()
             try validate()
         }
 
-        private init(_ settings: Settings, folder: URL?) throws(BridgeError) {
+        private init(_ settings: Settings, file: String?) throws(BridgeError) {
             host = try settings.string("host") ?? Self.machineName
             domains = []
-            for name in try settings.strings("domains") ?? [] { domains.append(try Domain(name, settings, folder: folder)) }
+            for name in try settings.strings("domains") ?? [] { domains.append(try Domain(name, settings, file: file)) }
             try network.read(settings)
             try outboxes.read(settings)
             try delivery.read(settings)
@@ -65,12 +65,13 @@
     }
 
     extension BridgeConfiguration.Domain {
-        fileprivate init(_ name: String, _ settings: Settings, folder: URL?) throws(BridgeError) {
+        fileprivate init(_ name: String, _ settings: Settings, file: String?) throws(BridgeError) {
             let key = try settings.string("domain", name, "key")
             let isInsecure = try settings.bool("domain", name, "insecure") ?? false
-            let file = { (path: String) in URL(filePath: path, relativeTo: folder).path }
+            // Relative to the configuration file, if there is one.
+            let beside = { (path: String) in file.map { URL(filePath: path, relativeTo: URL(filePath: $0)).path } ?? path }
             switch (key, isInsecure) {
-            case (let key?, false): self.init(name: name, key: try BridgeKey(contentsOfFile: file(key)))
+            case (let key?, false): self.init(name: name, key: try BridgeKey(contentsOfFile: beside(key)))
             case (nil, true): self.init(name: name, key: nil)
             case (_?, true):
                 throw .wrong(
@@ -82,7 +83,7 @@
                     "Make one, mailslot keygen \(name).key, and name it, --key \(name).key; or accept that: --insecure")
             }
             for path in try settings.strings("domain", name, "alsoAccepted") ?? [] {
-                alsoAccepted.append(try BridgeKey(contentsOfFile: file(path)))
+                alsoAccepted.append(try BridgeKey(contentsOfFile: beside(path)))
             }
             for text in try settings.strings("domain", name, "peers") ?? [] {
                 guard let peer = BridgeConfiguration.Peer(text) else {
@@ -184,7 +185,7 @@
         package init() {}
 
         /// `others` say which domain is meant, where no flag does.
-        fileprivate func source(before others: Settings) throws(BridgeError) -> SettingsSource? {
+        fileprivate func source(before others: Settings, beside file: String?) throws(BridgeError) -> SettingsSource? {
             var values: [AbsoluteConfigKey: ConfigValue] = [:]
             func set(_ path: [String], _ content: ConfigContent) { values[AbsoluteConfigKey(path)] = ConfigValue(content, isSecret: false) }
             func set(_ path: [String], _ text: String?) { if let text { set(path, .string(text)) } }
@@ -194,8 +195,8 @@
             set(["domains"], domain.map { [$0] } ?? [])
             if key != nil || isInsecure || !peers.isEmpty || !groups.isEmpty {
                 let domain = try domainMeant(others)
-                // The shell's directory, and not the configuration file's.
-                set(["domain", domain, "key"], key.map { URL(filePath: $0).path })
+                // Relative to the shell's directory, and not to the configuration file.
+                set(["domain", domain, "key"], key.map { file == nil ? $0 : URL(filePath: $0).path })
                 if key != nil || isInsecure { set(["domain", domain, "insecure"], .bool(isInsecure)) }
                 set(["domain", domain, "peers"], peers)
                 set(["domain", domain, "groups"], groups)

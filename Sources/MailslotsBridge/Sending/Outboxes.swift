@@ -7,6 +7,8 @@
         /// One wait of the core takes 64 readers, of which the requests are one.
         private static let awakeMax = Int(MSLOT_WAIT_MAX) - 1
 
+        private static let idleNanoseconds: Int64 = 60_000_000_000
+
         private let bell: Doorbell
         private var all: [Int: Outbox] = [:]
         private var byName: [OutboxName: Outbox] = [:]
@@ -50,6 +52,19 @@
             all[outbox.id] = nil
             byName[outbox.name] = nil
             outbox.close()
+        }
+
+        /// Closes one that nobody has open, that is empty, and that had no message for a minute; the one that had none for longest. False: there
+        /// is none. Who opens it at just this moment is told at the first write that it is closed, and opens anew.
+        func closeIdle(now: Int64) -> Bool {
+            let quiet = all.values.filter { now - $0.lastActive > Self.idleNanoseconds }.sorted { $0.lastActive < $1.lastActive }
+            for outbox in quiet {
+                let inspected = unsafe mslot_inspect(outbox.name.local)
+                guard inspected.failure.outcome == .done, inspected.info.writer_count == 0, inspected.info.message_count == 0 else { continue }
+                close(outbox)
+                return true
+            }
+            return false
         }
 
         func closeAll() {

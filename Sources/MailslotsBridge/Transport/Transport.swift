@@ -32,6 +32,10 @@
         /// "192.0.2.7:4240".
         func describe(_ source: TransportSource) -> String
 
+        /// The configuration with all that `reconfigure` would have to ask the network for, such as peers' addresses. May take seconds; for any
+        /// thread.
+        func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration
+
         /// Takes over what a new configuration says of domains, peers and groups, without losing what is on its way. Throws, and changes
         /// nothing, if it cannot: another port, another address.
         func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError)
@@ -41,6 +45,10 @@
 
         /// Frees sockets and threads.
         func close()
+    }
+
+    extension Transport {
+        package func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration { configuration }
     }
 
     /// Where a datagram is to go: a host, or every host, of the domain with this index in the configuration.

@@ -12,7 +12,8 @@
     #endif
 
     /// A bridge as a process of its own, for tests of whole networks: its configuration is a line of JSON, the argument; it answers commands on
-    /// standard input, a line each, with a line of JSON: "report" with all counters. When standard input ends, it ends gracefully.
+    /// standard input, a line each, with a line of JSON: "report" with all counters; "reload " and other settings with "loaded". When standard
+    /// input ends, it ends gracefully.
     @main struct BridgeHost {
         struct Settings: Decodable {
             var host: String
@@ -31,10 +32,11 @@
             /// By how much our clock is wrong.
             var clockOffsetSeconds = 0
             var outboxCapacity = 1024
+            var outboxCountMax = 4096
 
             enum CodingKeys: String, CodingKey, CaseIterable {
                 case host, domain, key, alsoAccepted, peers, groups, port, addresses, interfaces, engine, announceMilliseconds
-                case clockOffsetSeconds, outboxCapacity
+                case clockOffsetSeconds, outboxCapacity, outboxCountMax
             }
 
             init(from decoder: any Decoder) throws {
@@ -52,6 +54,7 @@
                 announceMilliseconds = try values.decodeIfPresent(Int.self, forKey: .announceMilliseconds) ?? announceMilliseconds
                 clockOffsetSeconds = try values.decodeIfPresent(Int.self, forKey: .clockOffsetSeconds) ?? clockOffsetSeconds
                 outboxCapacity = try values.decodeIfPresent(Int.self, forKey: .outboxCapacity) ?? outboxCapacity
+                outboxCountMax = try values.decodeIfPresent(Int.self, forKey: .outboxCountMax) ?? outboxCountMax
             }
 
             var configuration: BridgeConfiguration {
@@ -66,6 +69,7 @@
                 configuration.network.engine = BridgeConfiguration.Network.Engine(rawValue: engine)!
                 configuration.announceEvery = .milliseconds(announceMilliseconds)
                 configuration.outboxes.capacity = outboxCapacity
+                configuration.outboxes.countMax = outboxCountMax
                 return configuration
             }
         }
@@ -103,6 +107,14 @@
                     var numbers = Dictionary(bridge.counters.all.map { ($0.name, $0.value) }) { first, _ in first }
                     for counter in transport.withLock({ $0?.counters ?? [] }) { numbers["transport." + counter.name] = counter.value }
                     say(numbers)
+                } else if line.hasPrefix("reload ") {
+                    do {
+                        let new = try JSONDecoder().decode(Settings.self, from: Data(line.dropFirst("reload ".count).utf8))
+                        try await bridge.reload(new.configuration)
+                        say(["loaded": "yes"])
+                    } catch {
+                        say(["loaded": "\(error)"])
+                    }
                 }
             }
             commands.start()

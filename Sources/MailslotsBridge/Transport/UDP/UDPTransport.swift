@@ -146,6 +146,10 @@
             return numeric
         }
 
+        package func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration {
+            try Self.lookUpPeers(of: configuration)
+        }
+
         package var summary: String { summaryText.withLock { $0 } }
 
         private func describe(_ plan: borrowing UDPPlan) -> String {
