@@ -37,7 +37,7 @@
                 process.arguments = arguments
                 process.environment = ProcessInfo.processInfo.environment.merging(["MAILSLOT_DIRECTORY": folder.path]) { $1 }
                 let file = folder.appending(path: output)
-                FileManager.default.createFile(atPath: file.path, contents: nil)
+                _ = FileManager.default.createFile(atPath: file.path, contents: nil)
                 let handle = try FileHandle(forWritingTo: file)
                 process.standardInput = FileHandle.nullDevice
                 process.standardOutput = handle

@@ -58,7 +58,7 @@
             domains = []
             for name in try settings.strings("domains") ?? [] { domains.append(try Domain(name, settings, file: file)) }
             try network.read(settings)
-            nats = try NATS(settings, folder: folder)
+            nats = try NATS(settings, folder: file.map { URL(filePath: $0) })
             try outboxes.read(settings)
             try delivery.read(settings)
             if let seconds = try settings.seconds("announceEverySeconds") { announceEvery = seconds }
