@@ -85,7 +85,12 @@ private protocol TransportEnd: AnyObject, Sendable {
     func close()
 }
 
-private let zeros = UnsafeMutablePointer<UInt8>.allocate(capacity: 1472)
+// Sound: nobody writes it after it was made.
+nonisolated(unsafe) private let zeros: UnsafePointer<UInt8> = {
+    let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 1472)
+    bytes.initialize(repeating: 0, count: 1472)
+    return UnsafePointer(bytes)
+}()
 
 private final class NATSEnd: TransportEnd, @unchecked Sendable {
     private let station: OpaquePointer
@@ -154,7 +159,7 @@ private final class DatagramEnd: TransportEnd, @unchecked Sendable {
 
     func send(_ count: Int, of byteCount: Int) {
         var datagram = mslot_datagram()
-        datagram.bytes = UnsafePointer(zeros)
+        datagram.bytes = zeros
         datagram.byte_count = UInt32(byteCount)
         datagram.destination = destination
         withUnsafeTemporaryAllocation(of: mslot_datagram.self, capacity: count) { batch in
