@@ -37,11 +37,10 @@ struct TransportsCommand: ParsableCommand {
                     let results = try (0..<rounds).map { _ in try measure(open, load, seconds) }.sorted { $0.rate < $1.rate }
                     let median = results[results.count / 2]
                     rates["\(name) \(payload) \(isPacked)"] = median.rate
+                    let what = "\(name), \(payload) bytes, \(isPacked ? "\(load.messages) a datagram" : "each by itself")"
                     print(
-                        String(
-                            format: "%-6@ %3d bytes, %-18@ %10.0f   %6.0f ns   lost %.2f %%", name as NSString, payload,
-                            (isPacked ? "\(load.messages) a datagram" : "each by itself") as NSString, median.rate, median.cpu,
-                            median.lost * 100))
+                        what.padding(toLength: 36, withPad: " ", startingAt: 0)
+                            + String(format: "%10.0f   %6.0f ns   lost %.2f %%", median.rate, median.cpu, median.lost * 100))
                 }
             }
         }
@@ -50,7 +49,7 @@ struct TransportsCommand: ParsableCommand {
             let trips = try roundTrips(open, quick ? 2_000 : 10_000)
             print(
                 String(
-                    format: "%-6@ p50 %.1f µs, p99 %.1f µs", name as NSString, Double(trips.valueAtPercentile(50)) / 1000,
+                    format: "%@: p50 %.1f µs, p99 %.1f µs", name as NSString, Double(trips.valueAtPercentile(50)) / 1000,
                     Double(trips.valueAtPercentile(99)) / 1000))
         }
         let gain = rates["NATS 32 true"]! / rates["NATS 32 false"]!
