@@ -174,25 +174,25 @@
 
         private func serve(_ request: DeskRequest, _ now: Int64) {
             guard let name = request.outbox else {
-                return refuse(request, .badName, "a host or domain has 1 to 63 bytes, and a mailslot to write to from afar a name of 1 to 40 bytes")
+                return refuse(request, .badName, "A host or domain has 1 to 63 bytes, and a mailslot to write to from afar a name of 1 to 40 bytes.")
             }
             if outboxes[name] != nil { return desk.answer(request, .ready) }
-            guard !isEnding else { return refuse(request, .ending, "wait for the next bridge, or start it: mailslot bridge") }
+            guard !isEnding else { return refuse(request, .ending, "Wait for the next bridge, or start it: mailslot bridge.") }
             guard let destination = resolve(name.destination) else {
                 return refuse(
                     request, .noSuchHost,
                     """
-                    `mailslot hosts` lists the hosts that were heard of; this one is \(configuration.host), in \
-                    \(configuration.domains.map(\.name).joined(separator: ", "))
+                    No host and no domain is called \(name.destination). `mailslot hosts` lists the hosts that were heard of; this one is \
+                    \(configuration.host), in \(configuration.domains.map(\.name).joined(separator: ", ")).
                     """)
             }
             guard allowed.match(name.destination + "/" + name.mailslot) else {
-                return refuse(request, .notAllowed, "its configuration, outboxes.allowed, does not name \(name.destination)/\(name.mailslot)")
+                return refuse(request, .notAllowed, "Its configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
             }
             guard outboxes.count < configuration.outboxes.countMax || outboxes.closeIdle(now: now) else {
                 return refuse(
                     request, .tooManyOutboxes,
-                    "there are \(outboxes.count) outboxes, as many as its configuration allows: raise outboxes.countMax")
+                    "There are \(outboxes.count) outboxes, as many as its configuration allows. Raise outboxes.countMax.")
             }
             do throws(BridgeError) {
                 try open(name, destination, now)
