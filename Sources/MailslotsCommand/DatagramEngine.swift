@@ -12,7 +12,7 @@
         private init(_ engine: mslot_datagram_engine) {
             let probed = mslot_datagram_probe(engine)
             isUsable = probed.is_usable
-            says = unsafe withUnsafeBytes(of: probed.text) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            says = text(of: probed.text)
         }
     }
 #endif

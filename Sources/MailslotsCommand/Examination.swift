@@ -146,7 +146,8 @@
                 DatagramEngine.ioURing.isUsable
                     ? "a bridge can use mmsg, and \(DatagramEngine.ioURing.says)"
                     : "a bridge can use mmsg, but not io_uring: \(DatagramEngine.ioURing.says)")
-            return [engines] + bridgeThatRuns()
+            let nats = Finding.ok("NATS", NATSClient.isUsable ? "a bridge can go through NATS, by \(NATSClient.says)" : NATSClient.says)
+            return [engines, nats] + bridgeThatRuns()
         }
 
         private func bridgeThatRuns() -> [Finding] {

@@ -152,13 +152,16 @@
         init?(_ name: RawSpan) {
             guard 1...40 ~= name.byteCount else { return nil }
             count = name.byteCount
-            for index in 0..<count { words[index / 8] |= UInt64(name.load8(at: index)) << UInt64(index % 8 * 8) }
+            for index in 0..<count / 8 { words[index] = name.load64(at: index * 8) }
+            for index in count / 8 * 8..<count { words[index / 8] |= UInt64(name.load8(at: index)) << UInt64(index % 8 * 8) }
         }
 
         var bytes: [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> UInt64($0 % 8 * 8)) } }
 
         static func == (a: MailslotKey, b: MailslotKey) -> Bool {
-            a.count == b.count && a.words.indices.allSatisfy { a.words[$0] == b.words[$0] }
+            guard a.count == b.count else { return false }
+            for index in 0..<(a.count + 7) / 8 where a.words[index] != b.words[index] { return false }
+            return true
         }
         func hash(into hasher: inout Hasher) {
             for index in words.indices { hasher.combine(words[index]) }

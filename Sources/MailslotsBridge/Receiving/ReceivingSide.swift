@@ -16,6 +16,7 @@
         private let transport: any Transport
         private let delivery: Delivery
         private let openerBox: OpenerBox
+        private var messages = OpenedMessages()
         private let bell: Doorbell
         private let table: HostTable
 
@@ -74,7 +75,11 @@
         /// Takes what is there. False: there was nothing.
         func turn() -> Bool {
             let now = BridgeClock.monotonic
-            let count = transport.receive { datagram, source in open(datagram, from: source, now) }
+            let count = transport.receive { datagram, source in
+                if !messages.hasRoom { deliverAll(now) }
+                open(datagram, from: source, now)
+            }
+            deliverAll(now)
             if now >= nextHousekeeping { keepHouse(now) }
             return count > 0
         }
@@ -112,7 +117,7 @@
                 try openerBox.opener.open(datagram, now: clock.real()) { origin, record, name, payload in
                     switch record.kind {
                     case .announcement: hear(payload, origin, source, now)
-                    case .message: deliver(payload, to: name, sender: record.sender, origin, now)
+                    case .message: accept(payload, to: name, sender: record.sender, origin, now)
                     }
                 }
                 counters.add(.datagramsAccepted)
@@ -121,12 +126,18 @@
             }
         }
 
-        private func deliver(_ payload: RawSpan, to name: RawSpan, sender: UInt32, _ origin: DatagramOrigin, _ now: Int64) {
+        private func accept(_ payload: RawSpan, to name: RawSpan, sender: UInt32, _ origin: DatagramOrigin, _ now: Int64) {
             let peer = peer(of: origin.header.session, now)
             guard peer.isAllowed else { return counters.add(.droppedHostNotAllowed) }
             if peer.limit?.allows(now: now) == false { return counters.add(.droppedHostLimit) }
             let index = peer.index | (origin.isAuthenticated ? UInt16(MSLOT_ORIGIN_AUTHENTICATED) : 0)
-            delivery.deliver(payload, to: name, sender: sender, origin: index, now: now)
+            messages.append(payload, to: name, sender: sender, origin: index)
+        }
+
+        private func deliverAll(_ now: Int64) {
+            messages.removeAll { payload, name, sender, origin in
+                delivery.deliver(payload, to: name, sender: sender, origin: origin, now: now)
+            }
         }
 
         private func peer(of session: SessionID, _ now: Int64) -> Peer {

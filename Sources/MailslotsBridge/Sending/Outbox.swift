@@ -135,6 +135,24 @@
             takenCount += 1
         }
 
+        /// Takes messages, each into a record of its own, until there are no more, or one does not fit: then these are not all.
+        func moveAll(to output: inout OutputRawSpan) -> (count: Int, isAll: Bool) {
+            let mailslot = mailslotBytes
+            // Sound: bytes have no padding.
+            let name = unsafe mailslot.span.bytes
+            var count = 0
+            defer { takenCount += count }
+            while peek() == .message, let view = unsafe next {
+                // Sound: lent bytes stay until they are released.
+                let payload = unsafe RawSpan(
+                    _unsafeStart: UnsafeRawPointer(view.bytes!), byteCount: min(Int(view.byte_count), DatagramFormat.payloadBytesMax))
+                guard unsafe output.append(messageFor: name, payload: payload, sender: view.sender) else { return (count, false) }
+                unsafe next = nil
+                count += 1
+            }
+            return (count, true)
+        }
+
         /// Gives back what was taken. Before it is sent: who is killed between the two loses it, and a message is never sent twice.
         func release() {
             guard takenCount > 0 else { return }

@@ -287,15 +287,9 @@
                 if tells { append(.present, to: &output) }
                 var isFull = false
                 while !isFull, queue.hasMessage(now, counters) {
-                    let mailslot = queue.current.mailslotBytes
-                    queue.current.withNext { payload, sender in
-                        // Sound: bytes have no padding.
-                        let name = unsafe mailslot.span.bytes
-                        isFull = !output.append(messageFor: name, payload: payload, sender: sender)
-                        guard !isFull else { return false }
-                        messages += 1
-                        return true
-                    }
+                    let moved = queue.current.moveAll(to: &output)
+                    messages += moved.count
+                    isFull = !moved.isAll
                 }
                 return unsafe output.finalize(for: room)
             }

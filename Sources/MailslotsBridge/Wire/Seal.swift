@@ -119,6 +119,8 @@
         private let start: UInt64
         private let clockBound: UInt64
         private var sessions: [SessionID: Session] = [:]
+        /// The one that was met last: datagrams come in runs.
+        private var latest: (id: SessionID, session: Session)?
         /// The records of the datagram that was opened last.
         private let opened = UnsafeMutableRawBufferPointer.allocate(byteCount: DatagramFormat.bytesMax, alignment: 16)
         /// By the cause's raw value.
@@ -149,6 +151,7 @@
             let before = acceptances
             let namesBefore = domains.map(\.name)
             domains = new
+            latest = nil
             acceptances = Self.acceptances(of: new)
             sessions = sessions.compactMapValues { session in
                 let old = before[session.acceptance]
@@ -160,7 +163,14 @@
         }
 
         /// Whether the session was met: opening a datagram of another one costs more, for its key is derived first.
-        package func knows(_ session: SessionID) -> Bool { sessions[session] != nil }
+        package func knows(_ session: SessionID) -> Bool { latest?.id == session || sessions[session] != nil }
+
+        private mutating func session(_ id: SessionID) -> Session? {
+            if let latest, latest.id == id { return latest.session }
+            guard let session = sessions[id] else { return nil }
+            latest = (id, session)
+            return session
+        }
 
         /// How many datagrams were dropped for this cause.
         package func count(of rejection: DatagramRejection) -> UInt64 { rejections[Int(rejection.rawValue)] }
@@ -203,7 +213,7 @@
         private mutating func openRecords(
             of datagram: RawSpan, _ header: DatagramHeader, now: UInt64
         ) throws(DatagramRejection) -> DatagramOrigin {
-            if let session = sessions[header.session] {
+            if let session = session(header.session) {
                 let acceptance = acceptances[session.acceptance]
                 guard acceptance.key.id == header.key, acceptance.hint == header.domain else { throw .unknownKey }
                 switch session.window.verdict(on: header.counter) {
@@ -252,6 +262,7 @@
         private mutating func makeRoom(now: UInt64) throws(DatagramRejection) {
             guard sessions.count >= Opener.sessionsMax else { return }
             let (oldest, underflows) = now.subtractingReportingOverflow(2 * clockBound)
+            latest = nil
             if !underflows { sessions = sessions.filter { $0.value.time >= oldest } }
             guard sessions.count < Opener.sessionsMax else { throw .tooManySessions }
         }
