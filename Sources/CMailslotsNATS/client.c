@@ -1,7 +1,10 @@
-// The client library, libnats, driven as its adapters for event loops drive it: it calls `attach` with a socket, `want_write`
-// when it has something to write, and touches the socket only in natsConnection_ProcessReadEvent and ...ProcessWriteEvent. With its
-// own threads what is sent is written at once only one by one, or after the flusher's millisecond; and what arrives is handed from
-// its reading thread to another one before we see it.
+// The client library, libnats, driven as its adapters for event loops drive it: it calls `attach` with a socket, `want_write` when it has
+// something to write, and touches the socket only in natsConnection_ProcessReadEvent and ...ProcessWriteEvent. So a batch is one system
+// call, and what arrives is not handed from thread to thread inside the library.
+//
+// There and back through a server on loopback, 100 bytes, p50, in one run: by the library's flusher, which waits a millisecond for more,
+// 2.0 ms; with natsConnection_FlushTimeout after each message 79 us; with natsOptions_SetSendAsap, which writes each by itself, 64 us;
+// so, 26 us.
 //
 // Reconnecting by the library is off: a connection that ended is replaced as a whole, so nothing of it is left over.
 

@@ -22,7 +22,8 @@
                 try Self.run(["req", "-x509", "-keyout", path("other.key"), "-out", path("other.pem"), "-subj", "/CN=another"] + key)
                 for (name, subject) in [("server", "DNS:localhost"), ("client", "DNS:client")] {
                     try Data("subjectAltName=\(subject)".utf8).write(to: folder.appending(path: "extensions"))
-                    try Self.run(["req", "-keyout", path("\(name).key"), "-out", path("request"), "-subj", "/CN=\(name)"] + key.dropLast(2))
+                    try Self.run(
+                        ["req", "-keyout", path("\(name).key"), "-out", path("request"), "-subj", "/CN=\(name)"] + key.dropLast(2))
                     try Self.run([
                         "x509", "-req", "-in", path("request"), "-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial",
                         "-out", path("\(name).pem"), "-days", "2", "-extfile", path("extensions"),
@@ -166,7 +167,9 @@
                 }
                 let header = base64(Data(#"{"typ":"JWT","alg":"ed25519-nkey"}"#.utf8))
                 let body = base64(
-                    Data(#"{"jti":"x","iat":1700000000,"iss":"\#(publicText)","name":"n","sub":"\#(subject)","nats":{\#(claims),"version":2}}"#.utf8))
+                    Data(
+                        #"{"jti":"x","iat":1700000000,"iss":"\#(publicText)","name":"n","sub":"\#(subject)","nats":{\#(claims),"version":2}}"#
+                            .utf8))
                 return try "\(header).\(body)." + base64(key.signature(for: Data("\(header).\(body)".utf8)))
             }
         }
@@ -186,7 +189,9 @@
         }
 
         @Test func `a credentials file is accepted, and one of another account is not`() throws {
-            let (operatorKey, account, stranger, user) = (NKey(kind: .operatorKey), NKey(kind: .account), NKey(kind: .account), NKey(kind: .user))
+            let (operatorKey, account, stranger, user) = (
+                NKey(kind: .operatorKey), NKey(kind: .account), NKey(kind: .account), NKey(kind: .user)
+            )
             let operatorToken = try operatorKey.token(about: operatorKey.publicText, #""type":"operator""#)
             let limits = #""limits":{"subs":-1,"conn":-1,"leaf":-1,"imports":-1,"exports":-1,"data":-1,"payload":-1,"wildcards":true}"#
             let accountToken = try operatorKey.token(about: account.publicText, #""type":"account",\#(limits)"#)
@@ -194,7 +199,8 @@
                 "operator: \(operatorToken)\nresolver: MEMORY\nresolver_preload: { \(account.publicText): \(accountToken) }")
             let file = server.folder.appending(path: "user.creds")
             for (issuer, isRight) in [(account, true), (stranger, false)] {
-                let userToken = try issuer.token(about: user.publicText, #""type":"user","pub":{},"sub":{},"subs":-1,"data":-1,"payload":-1"#)
+                let userToken = try issuer.token(
+                    about: user.publicText, #""type":"user","pub":{},"sub":{},"subs":-1,"data":-1,"payload":-1"#)
                 try Data(
                     """
                     -----BEGIN NATS USER JWT-----

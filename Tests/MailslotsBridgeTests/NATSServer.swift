@@ -140,16 +140,20 @@
             unsafe bytes.withUnsafeBytes { unsafe send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) == $0.count }
         }
 
-        /// Reads until this text comes.
-        func read(until text: String) -> Bool {
+        /// Reads until this text comes. False: the other side ended first.
+        func read(until text: String) -> Bool { read { $0.contains(text) }.contains(text) }
+
+        func readLine() -> String { read { $0.contains("\n") } }
+
+        private func read(until isDone: (String) -> Bool) -> String {
             var all: [UInt8] = []
-            while !String(decoding: all, as: UTF8.self).contains(text) {
+            while !isDone(String(decoding: all, as: UTF8.self)) {
                 var bytes = [UInt8](repeating: 0, count: 4096)
                 let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
-                if count <= 0 { return false }
+                if count <= 0 { break }
                 all += bytes.prefix(count)
             }
-            return true
+            return String(decoding: all, as: UTF8.self)
         }
     }
 

@@ -9,8 +9,11 @@
         let folder: TemporaryFolder
         init() throws { folder = try TemporaryFolder() }
 
-        func read(_ nats: String, environment: [String: String] = [:], _ set: (inout NATSFlags) -> Void = { _ in }) throws -> BridgeConfiguration.NATS? {
-            let text = #"{"domains": ["studio"], "domain": {"studio": {"insecure": true}}\#(nats.isEmpty ? "" : ", \"nats\": " + nats)}"#
+        func read(
+            _ nats: String, environment: [String: String] = [:], _ set: (inout NATSFlags) -> Void = { _ in }
+        ) throws -> BridgeConfiguration.NATS? {
+            let more = nats.isEmpty ? "" : ", \"nats\": " + nats
+            let text = #"{"domains": ["studio"], "domain": {"studio": {"insecure": true}}\#(more)}"#
             var flags = BridgeFlags()
             set(&flags.nats)
             return try BridgeConfiguration(file: folder.write(text, to: "bridge.json"), environment: environment, flags: flags).nats

@@ -85,6 +85,25 @@
             server.stop()
         }
 
+        @Test func `the other servers of a cluster are found through the one that is named`() throws {
+            let servers = try NATSServer.cluster(of: 3)
+            let ports = servers.dropFirst().map { "127.0.0.1:\($0.port)" }
+            // A server tells whoever connects of the others, once it knows them.
+            try waitUntil("the first server knows the others") {
+                let raw = TCPSocket()
+                let information = raw.reach(servers[0].port) ? raw.readLine() : ""
+                return ports.allSatisfy(information.contains)
+            }
+            let transport = try TransportKind.nats("one of three", [servers[0]]).one()
+            #expect(transport.summary.contains(servers[0].address))
+
+            servers[0].kill()
+
+            try waitUntil("another one is found") { ports.contains { transport.summary.contains("connected to nats://\($0)") } }
+            transport.close()
+            for server in servers { server.stop() }
+        }
+
         @Test func `a server that hangs costs datagrams, and nobody hangs with it`() throws {
             let server = try NATSServer()
             let network = try TransportNetwork(.nats("hung", [server]), hosts: 2, domains: 1)
@@ -95,10 +114,11 @@
             var number: UInt64 = 0
             // The sockets' buffers hold some megabytes.
             while network[0].counter("drops.send.noRoom") == 0 {
-                network.send((0..<64).map { _ in
-                    number += 1
-                    return (TestDatagram(sender: 0, number: number, byteCount: 1472), .host("host1"))
-                })
+                network.send(
+                    (0..<64).map { _ in
+                        number += 1
+                        return (TestDatagram(sender: 0, number: number, byteCount: 1472), .host("host1"))
+                    })
             }
             server.resume()
 
@@ -120,10 +140,11 @@
 
             var sent: UInt64 = 0
             while network[1].counter("drops.receive.full") == 0 {
-                network.send((0..<64).map { _ in
-                    sent += 1
-                    return (TestDatagram(sender: 0, number: sent, byteCount: 1000), .host("host1"))
-                })
+                network.send(
+                    (0..<64).map { _ in
+                        sent += 1
+                        return (TestDatagram(sender: 0, number: sent, byteCount: 1000), .host("host1"))
+                    })
             }
             try network.drain()
 
@@ -144,7 +165,8 @@
             let raw = TCPSocket()
             #expect(raw.reach(server.port) && raw.read(until: "INFO"))
             let long = String(repeating: "x", count: 1473)
-            #expect(raw.write([UInt8]("CONNECT {}\r\nPUB mailslot.domain0.host1 1473\r\n\(long)\r\nPING\r\n".utf8)) && raw.read(until: "PONG"))
+            let message = "CONNECT {}\r\nPUB mailslot.domain0.host1 1473\r\n\(long)\r\nPING\r\n"
+            #expect(raw.write([UInt8](message.utf8)) && raw.read(until: "PONG"))
 
             try waitUntil("it is counted") { network[1].counter("drops.receive.tooLong") == 1 }
             server.stop()
@@ -185,7 +207,8 @@
                 #expect(error.description.contains("refuses") && error.description.contains(server.address))
                 #expect(!error.description.contains("wr0ng"))
 
-                let transport = try TransportKind.nats("right", [server]) { $0.credentials = .password(user: "bridge", password: "right") }.one()
+                let transport = try TransportKind.nats("right", [server]) { $0.credentials = .password(user: "bridge", password: "right") }
+                    .one()
                 #expect(transport.summary.contains("connected to"))
                 transport.close()
             }
@@ -227,7 +250,8 @@
 
         @Test func `the servers cannot be changed while it runs`() throws {
             let server = try NATSServer()
-            let (transport, configuration) = try TransportKind.nats("one", [server]).make([BridgeConfiguration(host: "h", domain: "d", key: nil)])[0]
+            let made = try TransportKind.nats("one", [server]).make([BridgeConfiguration(host: "h", domain: "d", key: nil)])
+            let (transport, configuration) = made[0]
             var changed = configuration
             changed.nats!.servers = ["nats://127.0.0.1:1"]
             #expect(throws: BridgeError.self) { try transport.reconfigure(changed) }
@@ -239,8 +263,9 @@
         // MARK: subjects
 
         @Test(arguments: [
-            ("studio", "render7", "mailslot.studio.render7"), ("STUDIO", "Render7", "mailslot.studio.render7"), ("studio", nil, "mailslot.studio.@"),
-            ("st. ives", "büro 1", "mailslot.st%2e%20ives.b%c3%bcro%201"), ("*", ">", "mailslot.%2a.%3e"), ("a%b", "a_-9", "mailslot.a%25b.a_-9"),
+            ("studio", "render7", "mailslot.studio.render7"), ("STUDIO", "Render7", "mailslot.studio.render7"),
+            ("studio", nil, "mailslot.studio.@"), ("st. ives", "büro 1", "mailslot.st%2e%20ives.b%c3%bcro%201"),
+            ("*", ">", "mailslot.%2a.%3e"), ("a%b", "a_-9", "mailslot.a%25b.a_-9"),
         ])
         func `subjects are these`(domain: String, host: String?, subject: String) throws {
             let subjects = try NATSSubjects(prefix: "mailslot")

@@ -71,7 +71,8 @@
                 let rest = ["nats://", "tls://"].lazy.filter(server.hasPrefix).map { server.dropFirst($0.count) }.first
                 guard let rest, !rest.isEmpty, !rest.contains(where: { $0.isWhitespace || $0 == "/" || $0 == "," }) else {
                     throw .wrong(
-                        "nats.servers", "\"\(server)\" is no NATS server's address", "Write nats://10.0.0.5:4222 or tls://nats.example.com:4222.")
+                        "nats.servers", "\"\(server)\" is no NATS server's address",
+                        "Write nats://10.0.0.5:4222 or tls://nats.example.com:4222.")
                 }
             }
             _ = try NATSSubjects(prefix: subjectPrefix)
@@ -79,10 +80,14 @@
                 throw .wrong("nats.tls", "a certificate and its key go together", "Name both files, or neither.")
             }
             for (name, count, least) in [("backlogBytes", backlogBytes, 0), ("receiveBufferBytes", receiveBufferBytes, 65_536)] {
-                guard (least...1 << 30).contains(count) else { throw .wrong("nats.\(name)", "it is \(count)", "Choose \(least) to \(1 << 30).") }
+                guard (least...1 << 30).contains(count) else {
+                    throw .wrong("nats.\(name)", "it is \(count)", "Choose \(least) to \(1 << 30).")
+                }
             }
             for (name, time) in [("connectTimeoutSeconds", connectTimeout), ("reconnectWaitMaxSeconds", reconnectWaitMax)] {
-                guard time >= .milliseconds(50), time <= .seconds(3600) else { throw .wrong("nats.\(name)", "it is \(time)", "Choose 0.05 to 3600.") }
+                guard time >= .milliseconds(50), time <= .seconds(3600) else {
+                    throw .wrong("nats.\(name)", "it is \(time)", "Choose 0.05 to 3600.")
+                }
             }
         }
     }

@@ -40,7 +40,8 @@ struct TransportsCommand: ParsableCommand {
                     print(
                         String(
                             format: "%-6@ %3d bytes, %-18@ %10.0f   %6.0f ns   lost %.2f %%", name as NSString, payload,
-                            (isPacked ? "\(load.messages) a datagram" : "each by itself") as NSString, median.rate, median.cpu, median.lost * 100))
+                            (isPacked ? "\(load.messages) a datagram" : "each by itself") as NSString, median.rate, median.cpu,
+                            median.lost * 100))
                 }
             }
         }

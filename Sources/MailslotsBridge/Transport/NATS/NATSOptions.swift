@@ -21,7 +21,7 @@
             try validate()
             // Copies, for as long as the call takes.
             var texts: [UnsafeMutablePointer<CChar>] = unsafe []
-            defer { for unsafe text in unsafe texts { unsafe free(text) } }
+            defer { unsafe texts.forEach { unsafe free($0) } }
             func copy(_ text: String?) -> UnsafePointer<CChar>? {
                 guard let text else { return nil }
                 unsafe texts.append(copied(text))

@@ -27,7 +27,8 @@
             guard prefix.utf8.count <= 100, tokens.allSatisfy({ !$0.isEmpty && $0.allSatisfy(Self.isPlain) }) else {
                 throw .wrong(
                     "nats.subjectPrefix", "\"\(prefix)\" is no prefix of NATS subjects",
-                    "Write it like mailslot or acme.mailslot: lower-case letters, digits, - and _, with dots between them, 100 bytes at most.")
+                    "Write it like mailslot or acme.mailslot: lower-case letters, digits, - and _, with dots between them, 100 bytes at most."
+                )
             }
             self.prefix = prefix
         }
