@@ -305,15 +305,15 @@ private final class StandIn: Sendable {
 
         func drain(_ each: (String) -> Void) {
             var bytes = [UInt8](repeating: 0, count: 424)
-            for unsafe reader in unsafe readers {
+            for index in unsafe readers.indices {
                 while true {
-                    let received = unsafe mslot_read(reader, &bytes, bytes.count, 0)
+                    let received = unsafe mslot_read(readers[index], &bytes, bytes.count, 0)
                     if received.outcome != .done { break }
                     each(String(decoding: bytes.prefix(Int(received.byte_count)), as: UTF8.self))
                 }
             }
         }
 
-        func close() { for unsafe reader in unsafe readers { _ = unsafe mslot_close(reader) } }
+        func close() { for index in unsafe readers.indices { _ = unsafe mslot_close(readers[index]) } }
     }
 }
