@@ -53,10 +53,13 @@ let package = Package(
         // Batched UDP. liburing is used where its development package is installed, and left out where it is not: see io_uring.c.
         .systemLibrary(name: "CLibURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .target(name: "CMailslotsDatagram", dependencies: ["CLibURing"], cSettings: cSettings),
+        // Datagrams through NATS servers. libnats is used where its development package is installed, and left out where it is not.
+        .systemLibrary(name: "CLibNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        .target(name: "CMailslotsNATS", dependencies: ["CLibNATS"], cSettings: cSettings),
         .target(
             name: "MailslotsBridge",
             dependencies: [
-                "Mailslots", "CMailslots", "CMailslotsDatagram",
+                "Mailslots", "CMailslots", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Bridge"])),
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
@@ -76,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "CMailslots", "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram",
+                "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
@@ -113,7 +116,7 @@ let package = Package(
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
-                "Mailslots", "CMailslots", "MailslotsBridge", "mailslots-datagram-tests",
+                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsCommand", "mailslots-datagram-tests",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

@@ -1,7 +1,7 @@
 internal import CMailslots
 
-/// A named place for small messages between processes of one machine: one process creates it and reads, any number of processes
-/// open it and write.
+/// A named place for small messages between processes, of one machine or of several: one process creates it and reads, any number of
+/// processes open it and write.
 ///
 /// ```swift
 /// // One process:
@@ -16,7 +16,8 @@ internal import CMailslots
 /// ```
 ///
 /// A message has 0 to 424 bytes, or more if the creator says so, and is not acknowledged. Names are `"orders"`, `"app/orders"`, or in full
-/// `\\.\mailslot\app\orders`; the case of ASCII letters does not matter.
+/// `\\.\mailslot\app\orders`; the case of ASCII letters does not matter. With a bridge on both machines, `\\host\mailslot\orders` writes
+/// to another one, `\\domain\mailslot\orders` to every machine of a domain, `\\*\mailslot\orders` to those of the own domain.
 ///
 /// This type is a namespace; the two ends are ``MailslotReader`` and ``MailslotWriter``.
 public enum Mailslot {
@@ -84,7 +85,7 @@ public enum Mailslot {
     ///   - permissions: Who may open it. `nil`: ``Permissions/owner``, or what is there to adopt.
     ///   - unread: What happens to a dead reader's messages.
     ///   - readTimeout: The mailslot's own time-out for reading.
-    ///   - acceptsRemoteMessages: Whether messages from other machines may be delivered here.
+    ///   - acceptsRemoteMessages: Whether messages from other machines may be delivered here; ``MailslotMessage/Info/origin`` tells them.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/alreadyExists`` if another reader has the name, ``MailslotError/Code/noSpace``
     ///   if the shared-memory file system is full (never later), and what its codes say. A dead reader's leftovers are not an error.
     ///
@@ -114,14 +115,22 @@ public enum Mailslot {
 
     /// Opens a mailslot, to write to it.
     ///
+    /// A name of another machine, `\\host\mailslot\name`, is opened by way of this machine's bridge. The first writer to a host and a name
+    /// waits for the bridge to answer: some 100 µs, and ten seconds at most if the bridge is stopped. What is written then costs what a write
+    /// to this machine costs. ``MailslotWriter/info`` and a full mailslot are about the way to the bridge. A message of at most 424 bytes
+    /// arrives once, or not at all, and nobody says which.
+    ///
     /// - Parameters:
-    ///   - name: The mailslot's name.
-    ///   - wait: How long to wait for a reader to appear; by default not at all.
-    ///   - trust: Whose mailslots are trusted.
+    ///   - name: The mailslot's name. Of another machine: a host or domain of at most 63 bytes, a name of at most 40.
+    ///   - wait: How long to wait for a reader to appear; by default not at all. Of another machine: for a bridge here, and for it to hear
+    ///     of the host.
+    ///   - trust: Whose mailslots are trusted, and whose bridge.
     ///   - onReaderDeath: What waiting for room does when the reader is killed.
     ///   - prefaulting: Maps every page now: the first writes are faster, opening is slower.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound``, ``MailslotError/Code/noReader``,
-    ///   ``MailslotError/Code/tooManyWriters``, ``MailslotError/Code/untrusted``, and what its codes say.
+    ///   ``MailslotError/Code/tooManyWriters``, ``MailslotError/Code/untrusted``, and what its codes say. Of another machine also
+    ///   ``MailslotError/Code/noBridge``, ``MailslotError/Code/noSuchHost``, ``MailslotError/Code/notAllowed``; the description has the
+    ///   bridge's own words.
     ///
     /// The corresponding C function is `mslot_open`, the Windows call `CreateFile`.
     public static func open(
@@ -131,11 +140,21 @@ public enum Mailslot {
         onReaderDeath: ReaderDeath = .fail,
         prefaulting: Bool = false
     ) throws(MailslotError) -> MailslotWriter {
-        var options = mslot_open_options_default()
+        var options = openOptions(trust, onReaderDeath, prefaulting)
         options.wait_ns = wait.nanoseconds
+        return try open(name, options)
+    }
+
+    static func openOptions(_ trust: Trust, _ onReaderDeath: ReaderDeath, _ prefaulting: Bool) -> mslot_open_options {
+        var options = mslot_open_options_default()
         options.trust_user = trust.user
         options.wait_through_restarts = onReaderDeath == .wait
         options.populate = prefaulting
+        return options
+    }
+
+    static func open(_ name: String, _ options: mslot_open_options) throws(MailslotError) -> MailslotWriter {
+        var options = options
         let opened = unsafe mslot_open(name, &options)
         guard let handle = unsafe opened.writer else { throw unsafe MailslotError(opened.failure, name: name) }
         return unsafe MailslotWriter(handle: handle, name: name)

@@ -40,7 +40,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let badName = Code(.badName)
         /// No mailslot has this name.
         public static let notFound = Code(.notFound)
-        /// No reader appeared in time.
+        /// No reader appeared in time; or the bridge does not answer.
         public static let timedOut = Code(.timedOut)
         /// Another reader has this name: ``MailslotError/holder``.
         public static let alreadyExists = Code(.alreadyExists)
@@ -56,8 +56,14 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let otherLayout = Code(.otherLayout)
         /// The mailslot to adopt has other properties than was asked for.
         public static let mismatch = Code(.mismatch)
-        /// The shared-memory file system is full.
+        /// The shared-memory file system is full, or the bridge can make no more outboxes.
         public static let noSpace = Code(.noSpace)
+        /// The name is of another machine, and no bridge runs on this one.
+        public static let noBridge = Code(.noBridge)
+        /// The bridge knows no host and no domain of this name.
+        public static let noSuchHost = Code(.noSuchHost)
+        /// The bridge's configuration does not allow to write there.
+        public static let notAllowed = Code(.notAllowed)
         /// A system call failed: ``MailslotError/errno``.
         public static let systemError = Code(.systemError)
 
@@ -87,16 +93,21 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
     /// What is wrong, why, and the cure.
     public let description: String
 
-    init(_ failure: mslot_failure, name: String) {
+    /// Without a name: of a call about the table of hosts.
+    private init(_ failure: mslot_failure, nameOrHosts: String?) {
         self.code = Code(failure.outcome)
-        self.name = name
+        self.name = nameOrHosts ?? "*"
         self.errno = failure.system_error
         self.holder = failure.outcome == .alreadyExists ? Holder(processID: failure.holder_pid, userID: failure.holder_uid) : nil
         var failure = failure
         var text = [CChar](repeating: 0, count: 2048)
-        let length = unsafe mslot_describe(&failure, name, &text, text.count)
+        let length = unsafe mslot_describe(&failure, nameOrHosts, &text, text.count)
         self.description = String(decoding: text.prefix(min(length, text.count - 1)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
+
+    init(_ failure: mslot_failure, name: String) { self.init(failure, nameOrHosts: name) }
+
+    init(hosts failure: mslot_failure) { self.init(failure, nameOrHosts: nil) }
 
     init(outcome: mslot_outcome, name: String) {
         var failure = mslot_failure()

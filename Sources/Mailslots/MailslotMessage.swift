@@ -15,15 +15,16 @@ public struct MailslotMessage: Sendable {
         /// The message's place in the order of all messages of the mailslot. Consecutive; a message that comes again after its reader
         /// was killed has the position it had.
         public let position: UInt64
-        /// The writer's process id, as the writer says. Information: a writer can lie, and pid namespaces differ.
+        /// The writer's process id, as the writer says, on the machine that ``origin`` tells. Information: a writer can lie, and pid
+        /// namespaces differ.
         public let sender: UInt32
-        /// Where it came from; 0: this machine.
-        public let origin: UInt16
+        /// Which machine it came from.
+        public let origin: MailslotOrigin
 
         @inlinable init(position: UInt64, sender: UInt32, origin: UInt16) {
             self.position = position
             self.sender = sender
-            self.origin = origin
+            self.origin = MailslotOrigin(rawValue: origin)
         }
     }
 

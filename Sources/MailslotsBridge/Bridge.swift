@@ -37,7 +37,8 @@
         /// - Throws: What is wrong with the configuration. Nothing is opened yet.
         public convenience init(_ configuration: BridgeConfiguration, logger: Logger) throws(BridgeError) {
             try self.init(configuration, logger: logger, clock: BridgeClock()) { configuration throws(BridgeError) in
-                try UDPTransport(configuration)
+                if configuration.nats == nil { return try UDPTransport(configuration) }
+                return try NATSTransport(configuration, logger: logger)
             }
         }
 
@@ -100,6 +101,9 @@
             let running = try state.withLock { state throws(BridgeError) in
                 guard new.host == state.configuration.host else {
                     throw BridgeError(.badConfiguration, "A bridge cannot change the host's name, \(state.configuration.host), while it runs. Start it anew.")
+                }
+                guard (new.nats == nil) == (state.configuration.nats == nil) else {
+                    throw BridgeError(.badConfiguration, "A bridge cannot change between UDP and NATS while it runs. Start it anew.")
                 }
                 if state.running == nil { state.configuration = new }
                 return state.running

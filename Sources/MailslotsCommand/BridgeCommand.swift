@@ -15,10 +15,11 @@
             discussion: """
                 While it runs, processes here write to '\\\\host\\mailslot\\name', '\\\\domain\\mailslot\\name' and '\\\\*\\mailslot\\name', and \
                 what others send arrives in mailslots here that accept it (mailslot read --remote). Machines find each other by multicast; \
-                those that it does not reach are named with --peer. Messages are sealed with the domain's key.
+                those that it does not reach are named with --peer, or all go through NATS servers. Messages are sealed with the domain's key.
 
                   mailslot bridge --domain studio --key studio.key
                   mailslot bridge --domain studio --key studio.key --peer 192.0.2.7
+                  mailslot bridge --domain studio --key studio.key --nats nats://10.0.0.5:4222
                   mailslot bridge --config /etc/mailslots/bridge.json
 
                 Options go before environment variables (MAILSLOT_BRIDGE_NETWORK_PORT), these before the file. SIGTERM and Ctrl-C end it \

@@ -44,6 +44,8 @@
             completion: .list(Self.engines))
         var engine: String?
 
+        @OptionGroup(title: "NATS options") var nats: BridgeNATSOptions
+
         @Option(help: "Who may send, as permission bits in octal: 0600 you, 0660 also your group, 0666 everybody. (default: 0600)")
         var mode: Mode?
 
@@ -62,6 +64,7 @@
             flags.addresses = address
             flags.interfaces = interface
             flags.engine = engine
+            flags.nats = nats.flags
             flags.permissions = mode.map { String($0.permissions.rawValue, radix: 8) }
             return try BridgeConfiguration(file: config, environment: ProcessInfo.processInfo.environment, flags: flags)
         }

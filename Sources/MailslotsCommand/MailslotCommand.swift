@@ -25,8 +25,8 @@
                   mailslot read --remote jobs             on the machine render7
                   mailslot write '\\\\render7\\mailslot\\jobs' "hello"     on another; '\\\\*\\mailslot\\jobs' is every machine
 
-                Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot, no reader, or it was closed, 4 it already has a \
-                reader, or a bridge runs already, 64 wrong usage, 128 + N ended by signal N (130: Ctrl-C).
+                Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot or host, no reader, no bridge, or it was closed, \
+                4 it already has a reader, or a bridge runs already, 64 wrong usage, 128 + N ended by signal N (130: Ctrl-C).
                 """,
             version: "0.1.0",
             subcommands: [
@@ -44,14 +44,20 @@
 
         static func of(_ error: MailslotError) -> ExitCode {
             switch error.code {
-            case .notFound, .noReader, .closed: noMailslot
+            case .notFound, .noReader, .closed, .noBridge, .noSuchHost: noMailslot
             case .timedOut: timeIsUp
             case .alreadyExists: alreadyExists
             default: failure
             }
         }
 
-        static func of(_ error: BridgeError) -> ExitCode { error.code == .alreadyRunning ? alreadyExists : failure }
+        static func of(_ error: BridgeError) -> ExitCode {
+            switch error.code {
+            case .alreadyRunning: alreadyExists
+            case .notRunning: noMailslot
+            default: failure
+            }
+        }
     }
 
     /// Prints to standard error, where messages for people go.

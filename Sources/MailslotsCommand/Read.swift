@@ -39,7 +39,11 @@
         @Flag(help: "Print the bytes of the messages with nothing between them.")
         var raw = false
 
-        @Flag(help: "Print each message as a line of JSON: position, sender, origin, and text, or base64 if it is not UTF-8.")
+        @Flag(
+            help: """
+                Print each message as a line of JSON: position, sender, origin, and text, or base64 if it is not UTF-8; of one from another \
+                machine also authenticated, and host and domain if they are known.
+                """)
         var json = false
 
         @Option(help: "End after this many messages.")
@@ -154,6 +158,7 @@
 
         let format: Format
         private var output = StandardOutput()
+        private var hosts: [UInt16: MailslotHost] = [:]
 
         init(format: Format) { self.format = format }
 
@@ -165,8 +170,17 @@
                 output.append(bytes)
                 output.append(UInt8(ascii: "\n"))
             case .json:
-                append(line: MessageLine(bytes, info).json)
+                append(line: MessageLine(bytes, info, from: host(of: info.origin)).json)
             }
+        }
+
+        /// Asks once for each host: its number and its name stay together.
+        private mutating func host(of origin: MailslotOrigin) -> MailslotHost? {
+            guard let number = origin.hostNumber else { return nil }
+            if let known = hosts[number] { return known }
+            let host = try? origin.host()
+            hosts[number] = host
+            return host
         }
 
         mutating func append(line: String) {
@@ -195,14 +209,21 @@
         let position: UInt64
         let sender: UInt32
         let origin: UInt16
+        /// `nil`: it is of this machine.
+        let authenticated: Bool?
+        let host: String?
+        let domain: String?
         let text: String?
         let base64: String?
 
-        init(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
+        init(_ bytes: RawSpan, _ info: MailslotMessage.Info, from host: MailslotHost?) {
             let data = unsafe bytes.withUnsafeBytes { unsafe Data($0) }
             position = info.position
             sender = info.sender
-            origin = info.origin
+            origin = info.origin.rawValue
+            authenticated = info.origin.isRemote ? info.origin.isAuthenticated : nil
+            self.host = host?.name
+            domain = host?.domain
             text = String(data: data, encoding: .utf8)
             base64 = text == nil ? data.base64EncodedString() : nil
         }

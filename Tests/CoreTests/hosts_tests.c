@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // MARK: a message from another machine
@@ -244,8 +245,8 @@ TEST(a_restarted_bridge_goes_on_with_the_table_that_is_there)
 TEST(what_cannot_be_in_a_record_is_refused)
 {
     mslot_hosts *hosts = must_open_hosts(0);
-    static const char *const bad[] = {"", "UPPER", "a/b", "a\\b", "a:b", "a*", "a?", "<a", "a>", "a\"", "a|b", "@", "a@b", "a\x1b[2J", "\x7f",
-        "\xc2\x80", "\xff", "\xc3"};
+    static const char *const bad[] = {"", "UPPER", "a/b", "a\\b", "a:b", "a*", "a?", "<a", "a>", "a\"", "a|b", "@", "a@b", "a\x1b[2J",
+        "\x7f", "\xc2\x80", "\xff", "\xc3"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         trying("\"%s\"", bad[i]);
         mslot_host host = host_made_of(1, 1);
@@ -309,8 +310,8 @@ TEST(an_update_cut_off_at_any_byte_leaves_what_was_there_or_what_was_to_be)
         unsigned char before[RECORD_BYTES] = {0}, after[RECORD_BYTES], torn[RECORD_BYTES];
         (void)!pread(descriptor, before, sizeof before, RECORD_BYTES);
         must_set(hosts, 1, version);
-        expect_equal(pread(descriptor, after, version == 1 ? COPY_BYTES : RECORD_BYTES, RECORD_BYTES), version == 1 ? COPY_BYTES : RECORD_BYTES);
-        if (version == 1) memset(after + COPY_BYTES, 0, COPY_BYTES);
+        memset(after, 0, sizeof after);
+        expect(pread(descriptor, after, sizeof after, RECORD_BYTES) >= COPY_BYTES); // the first time there is only one
         size_t same_half = memcmp(before, after, COPY_BYTES) == 0 ? 0 : COPY_BYTES;
         expect(memcmp(before + same_half, after + same_half, COPY_BYTES) == 0); // only one copy was touched
         // Forwards, and as if the later bytes had come first.
@@ -450,8 +451,9 @@ TEST(a_record_that_breaks_a_rule_is_no_host_whatever_its_check_says)
         {"the sequence is 0", 8, 0}, {"no host", 28, 0}, {"host too long", 28, 64}, {"host far too long", 28, 255}, {"host cut", 28, 3},
         {"no domain", 29, 0}, {"domain too long", 29, 64}, {"domain longer than its text", 29, 63}, {"address too long", 30, 96},
         {"address far too long", 30, 255}, {"address cut", 30, 0}, {"byte 31", 31, 1}, {"escape in host", 32, 0x1b}, {"capital", 33, 'A'},
-        {"separator", 33, '/'}, {"not UTF-8", 33, 0xff}, {"zero in host", 34, 0}, {"behind host", 32 + 63, 'x'}, {"escape in domain", 96, 0x1b},
-        {"star", 96, '*'}, {"behind domain", 96 + 63, 1}, {"newline in address", 160, '\n'}, {"not ASCII", 160, 0x80}, {"behind address", 255, '1'},
+        {"separator", 33, '/'}, {"not UTF-8", 33, 0xff}, {"zero in host", 34, 0}, {"behind host", 32 + 63, 'x'},
+        {"escape in domain", 96, 0x1b}, {"star", 96, '*'}, {"behind domain", 96 + 63, 1}, {"newline in address", 160, '\n'},
+        {"not ASCII", 160, 0x80}, {"behind address", 255, '1'},
     };
     mslot_hosts *hosts = must_open_hosts(0);
     must_set(hosts, 1, 1);
@@ -592,6 +594,15 @@ TEST(a_table_that_cannot_be_made_says_why)
     expect_outcome(mslot_hosts_open(0).failure.outcome, MSLOT_NOT_FOUND);
     expect_outcome(find_outcome(1), MSLOT_NOT_FOUND);
     setenv("MAILSLOT_DIRECTORY", directory, 1);
+
+    pid_t child = child_start();
+    if (child == 0) {
+        refuse_system_call(SYS_fchmod, EPERM);
+        expect_outcome(mslot_hosts_open(0).failure.outcome, MSLOT_NO_PERMISSION);
+        child_end();
+    }
+    child_join(child);
+    unlink(table_path());
 
     failure = (mslot_failure){.outcome = MSLOT_SYSTEM_ERROR, .system_error = EIO};
     expect_words(&failure);

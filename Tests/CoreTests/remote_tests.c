@@ -220,7 +220,7 @@ static pid_t open_in_child(mslot_outcome outcome, const char *says)
     mslot_opened opened = open_within(JOBS, 0, PATIENCE_NS);
     expect_outcome(opened.failure.outcome, outcome);
     if (opened.writer != NULL) must_close_writer(opened.writer);
-    else expect(strstr(description(&opened.failure, JOBS), says) != NULL);
+    else expect(strstr(description(&opened.failure, JOBS), says) != NULL && strstr(description(&opened.failure, JOBS), "after") == NULL);
     child_end();
 }
 
@@ -414,11 +414,11 @@ TEST(a_refusal_reaches_the_user_in_the_bridges_own_words)
         {7, MSLOT_NOT_ALLOWED, "a reason of a later version", "a reason of a later version"},
         {255, MSLOT_NOT_ALLOWED, longest, longest},
         {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x8c", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x8c"},
-        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\x1b[2Jafter", "there: before."},
-        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\nafter", "there: before."},
-        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xff" "after", "there: before."},
-        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xc2\x9b" "after", "there: before."},
-        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xe2\x82", "there: before."},
+        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\x1b[2Jafter", "The bridge says: before"},
+        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\nafter", "The bridge says: before"},
+        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xff" "after", "The bridge says: before"},
+        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xc2\x9b" "after", "The bridge says: before"},
+        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xe2\x82", "The bridge says: before"},
     };
     bridge b = bridge_start();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -450,6 +450,11 @@ TEST(every_failure_of_a_remote_name_is_described_as_such)
     }
     mslot_failure failure = {.outcome = MSLOT_TIMED_OUT};
     expect(strstr(description(&failure, JOBS), "process") == NULL);
+    // What cannot be for a name of this machine is at least no nonsense.
+    char text[200];
+    failure.outcome = MSLOT_NO_BRIDGE;
+    mslot_describe(&failure, "orders", text, sizeof text);
+    expect(strcmp(text, "Mailslot \"orders\": no bridge is running.") == 0);
 }
 
 TEST(who_waits_for_a_host_asks_again_until_the_bridge_has_heard_of_it)
@@ -569,6 +574,18 @@ TEST(a_stopped_bridge_is_waited_for_no_longer_than_it_may_take_to_answer)
     begun = now_ns();
     expect_outcome(refusal_within(JOBS, 60 * MILLISECOND, 1).outcome, MSLOT_TIMED_OUT);
     expect(now_ns() - begun >= 60 * MILLISECOND);
+    bridge_end(&b);
+}
+
+TEST(a_bridge_that_takes_longer_than_a_second_is_not_taken_for_dead)
+{
+    bridge b = bridge_start();
+    pid_t child = open_in_child(MSLOT_DONE, "");
+    asked request = must_be_asked(&b);
+    // Only as long as it takes until the child asks for the reader's lock.
+    expect_equal(usleep(1100000), 0);
+    make_outbox(&b, &request);
+    child_join(child);
     bridge_end(&b);
 }
 

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -102,6 +103,8 @@ typedef struct operation {
     mslot_outcome normal;
     /// A killed reader's mailslot is there.
     bool with_dead_reader;
+    /// The act fails to open another machine's name.
+    bool is_remote;
 } operation;
 
 static mslot_reader *reader, *second_reader;
@@ -123,6 +126,12 @@ static void prepare_both(void)
 {
     prepare_reader();
     writer = must_open("orders");
+}
+static void prepare_outbox(void) { reader = must_create("bridge/out/0/render7/jobs", 2, 2); }
+static void prepare_bridge(void)
+{
+    reader = must_create("bridge/requests", 2, 2);
+    second_reader = must_create("bridge/answers", 2, 2);
 }
 static void prepare_two_readers(void)
 {
@@ -177,6 +186,53 @@ static mslot_failure open_waiting_up_to(int64_t wait_ns)
 }
 static mslot_failure open_now(void) { return open_waiting_up_to(0); }
 static mslot_failure open_in_vain(void) { return open_waiting_up_to(A_WHILE_NS); }
+#define JOBS "\\\\render7\\mailslot\\jobs"
+static mslot_failure open_remote(void)
+{
+    mslot_open_options options = mslot_open_options_default();
+    options.answer_ns = A_WHILE_NS;
+    mslot_opened opened = mslot_open(JOBS, &options);
+    expect((opened.writer != NULL) == (opened.failure.outcome == MSLOT_DONE));
+    writer = opened.writer;
+    return opened.failure;
+}
+static void remove_hosts(void)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", getenv("MAILSLOT_DIRECTORY"), MSLOT_HOSTS_FILE);
+    unlink(path);
+}
+static mslot_host some_host(void) { return (mslot_host){.number = 1, .host = "render7", .domain = "studio"}; }
+static void prepare_hosts(void)
+{
+    mslot_hosts_opened opened = mslot_hosts_open(0);
+    expect_outcome(opened.failure.outcome, MSLOT_DONE);
+    mslot_host host = some_host();
+    expect_outcome(mslot_hosts_set(opened.hosts, &host).outcome, MSLOT_DONE);
+    mslot_hosts_close(opened.hosts);
+}
+static mslot_failure write_hosts(void)
+{
+    mslot_hosts_opened opened = mslot_hosts_open(0);
+    expect((opened.hosts != NULL) == (opened.failure.outcome == MSLOT_DONE));
+    if (opened.hosts == NULL) return opened.failure;
+    mslot_host host = some_host();
+    mslot_failure failure = mslot_hosts_set(opened.hosts, &host);
+    mslot_hosts_close(opened.hosts);
+    return failure;
+}
+static void count_host(const mslot_host *host, void *context)
+{
+    expect(host->number == 1 && strcmp(host->host, "render7") == 0);
+    ++*(unsigned *)context;
+}
+static mslot_failure read_hosts(void)
+{
+    unsigned count = 0;
+    mslot_failure failure = mslot_hosts_list(count_host, &count, MSLOT_TRUST_NOBODY_ELSE);
+    expect((count == 1) == (failure.outcome == MSLOT_DONE));
+    return failure.outcome == MSLOT_DONE ? mslot_origin_host(1, MSLOT_TRUST_NOBODY_ELSE).failure : failure;
+}
 static mslot_failure close_reader(void)
 {
     mslot_outcome outcome = mslot_close(reader);
@@ -274,8 +330,9 @@ static void victim_act(void)
     if (failure.outcome == MSLOT_SYSTEM_ERROR) expect_equal(failure.system_error, is_as_if_held ? EAGAIN : error);
     if (failure.outcome != tried->normal) {
         char text[1000];
-        expect(mslot_describe(&failure, "orders", text, sizeof text) > 40);
+        expect(mslot_describe(&failure, tried->is_remote ? JOBS : "orders", text, sizeof text) > 40);
     }
+    remove_hosts();
     // A list is whole, but for what has gone or may not be read, or cannot be (no reading needs space); or it fails.
     if (tried->act == list && failure.outcome == MSLOT_DONE)
         expect(names_listed == 1 || error == ENOENT || error == EACCES || error == ENOSPC);
@@ -373,47 +430,59 @@ static void fail_every_call(const operation *what)
 
 TEST(a_creation_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
-    fail_every_call(&(operation){prepare_nothing, create, MSLOT_DONE, false});
+    fail_every_call(&(operation){prepare_nothing, create, MSLOT_DONE, false, false});
 }
 TEST(a_fresh_take_over_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
-    fail_every_call(&(operation){prepare_nothing, create, MSLOT_DONE, true});
+    fail_every_call(&(operation){prepare_nothing, create, MSLOT_DONE, true, false});
 }
 TEST(an_adoption_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
-    fail_every_call(&(operation){prepare_nothing, adopt, MSLOT_DONE, true});
+    fail_every_call(&(operation){prepare_nothing, adopt, MSLOT_DONE, true, false});
 }
 TEST(an_opening_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
-    fail_every_call(&(operation){prepare_reader, open_now, MSLOT_DONE, false});
-    fail_every_call(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false});
+    fail_every_call(&(operation){prepare_reader, open_now, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false, false});
+}
+TEST(an_opening_of_another_machines_name_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
+{
+    fail_every_call(&(operation){prepare_outbox, open_remote, MSLOT_DONE, false, true});
+    fail_every_call(&(operation){prepare_bridge, open_remote, MSLOT_TIMED_OUT, false, true});
+    fail_every_call(&(operation){prepare_nothing, open_remote, MSLOT_NO_BRIDGE, false, true});
+}
+TEST(a_table_of_hosts_whose_use_fails_at_any_system_call_leaves_nothing_open_and_works_the_next_time)
+{
+    fail_every_call(&(operation){prepare_nothing, write_hosts, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_hosts, write_hosts, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_hosts, read_hosts, MSLOT_DONE, false, false});
 }
 TEST(a_close_that_fails_at_any_system_call_closes_all_the_same)
 {
-    fail_every_call(&(operation){prepare_full, close_reader, MSLOT_DONE, false});
-    fail_every_call(&(operation){prepare_writer_that_asked, close_writer, MSLOT_DONE, false});
+    fail_every_call(&(operation){prepare_full, close_reader, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_writer_that_asked, close_writer, MSLOT_DONE, false, false});
 }
 TEST(a_removal_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
-    fail_every_call(&(operation){prepare_nothing, remove_orders, MSLOT_DONE, true});
+    fail_every_call(&(operation){prepare_nothing, remove_orders, MSLOT_DONE, true, false});
 }
 TEST(a_look_from_outside_that_fails_at_any_system_call_leaves_nothing)
 {
-    fail_every_call(&(operation){prepare_full, inspect, MSLOT_DONE, false});
-    fail_every_call(&(operation){prepare_full, observe, MSLOT_DONE, false});
-    fail_every_call(&(operation){prepare_full, list, MSLOT_DONE, false});
+    fail_every_call(&(operation){prepare_full, inspect, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_full, observe, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_full, list, MSLOT_DONE, false, false});
 }
 TEST(a_wait_that_fails_at_any_system_call_ends_when_its_time_is_up)
 {
-    fail_every_call(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false});
-    fail_every_call(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false});
-    fail_every_call(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false});
+    fail_every_call(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false, false});
+    fail_every_call(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false, false});
+    fail_every_call(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false, false});
 }
 TEST(a_wake_that_fails_at_any_system_call_does_not_fail_the_message)
 {
-    fail_every_call(&(operation){prepare_both, write_one, MSLOT_DONE, false}); // the first of a thread asks for its robust list
-    fail_every_call(&(operation){prepare_sleeping_reader, write_one, MSLOT_DONE, false});
-    fail_every_call(&(operation){prepare_waiting_writer, read_one, MSLOT_DONE, false});
+    fail_every_call(&(operation){prepare_both, write_one, MSLOT_DONE, false, false}); // the first of a thread asks for its robust list
+    fail_every_call(&(operation){prepare_sleeping_reader, write_one, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_waiting_writer, read_one, MSLOT_DONE, false, false});
 }
 
 // MARK: clocks
@@ -446,10 +515,10 @@ static void expect_no_wall_clock(const operation *what)
 
 TEST(no_wait_follows_the_wall_clock)
 {
-    expect_no_wall_clock(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false});
-    expect_no_wall_clock(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false});
-    expect_no_wall_clock(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false});
-    expect_no_wall_clock(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false});
+    expect_no_wall_clock(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false, false});
+    expect_no_wall_clock(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false, false});
+    expect_no_wall_clock(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false, false});
+    expect_no_wall_clock(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false, false});
 }
 
 TEST(processes_whose_monotonic_clocks_differ_by_days_exchange_messages_and_wait_as_long_as_they_say)
@@ -529,11 +598,11 @@ static mslot_failure open_and_close(void)
 
 TEST(a_storm_of_signals_ends_no_wait_early_and_fails_no_call)
 {
-    storm_during(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false});
-    storm_during(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false});
-    storm_during(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false});
-    storm_during(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false});
-    storm_during(&(operation){prepare_nothing, create_and_close, MSLOT_DONE, false});
-    storm_during(&(operation){prepare_reader, open_and_close, MSLOT_DONE, false});
-    storm_during(&(operation){prepare_full, inspect, MSLOT_DONE, false});
+    storm_during(&(operation){prepare_reader, read_one, MSLOT_TIMED_OUT, false, false});
+    storm_during(&(operation){prepare_full, write_one, MSLOT_TIMED_OUT, false, false});
+    storm_during(&(operation){prepare_two_readers, wait_for_both, MSLOT_TIMED_OUT, false, false});
+    storm_during(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false, false});
+    storm_during(&(operation){prepare_nothing, create_and_close, MSLOT_DONE, false, false});
+    storm_during(&(operation){prepare_reader, open_and_close, MSLOT_DONE, false, false});
+    storm_during(&(operation){prepare_full, inspect, MSLOT_DONE, false, false});
 }

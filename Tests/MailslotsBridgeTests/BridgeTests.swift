@@ -72,8 +72,8 @@
                     let message = try #require(try await reader.read(timeout: .seconds(30)))
                     #expect([UInt8](message) == [1, 2, 3])
                     #expect(message.info.sender == 77)
-                    #expect(message.info.origin & 0x8000 != 0, "authenticated")
-                    #expect(bridge.hosts.name(of: message.info.origin & 0x7FFF)?.host == "far")
+                    #expect(message.info.origin.isAuthenticated)
+                    #expect(message.info.origin.hostNumber.flatMap { bridge.hosts.name(of: $0) }?.host == "far")
                 }
             }
         }

@@ -404,14 +404,14 @@ def switched(context, count, **settings):
     for number in range(count):
         machine = context.world.machine("host%d" % number, key=7, announceMilliseconds=500, **settings)
         machines.append(switch.plug(machine))
-    for machine in machines:
-        machine.start()
     return switch, machines
 
 
 @check
 def a_broadcast_reaches_each_mailslot_of_sixteen_hosts_once(context):
     switch, machines = switched(context, 16)
+    for machine in machines:
+        machine.start()
     for machine in machines:
         eventually(
             lambda: "%s knows the others: %s" % (machine.host, counters(machine)), lambda: counters(machine)["announcements_received"] >= 15)
@@ -435,6 +435,8 @@ def a_broadcast_reaches_each_mailslot_of_sixteen_hosts_once(context):
 @check
 def an_interface_may_go_down_and_come_up(context):
     switch, (a, b) = switched(context, 2)
+    a.start()
+    b.start()
     reader = b.read(["x"])
     writer = a.write(1, [remote("host1", "x"), remote("*", "x")], interval=1000)
     for turn in range(2 if context.seconds < 30 else 10):
@@ -451,6 +453,64 @@ def an_interface_may_go_down_and_come_up(context):
     expect_whole(settled_after(writer, reader), "b")
     drops = {name: value for name, value in counters(a).items() if "drop" in name and value}
     print("  what was dropped: %s" % drops)
+
+
+def expect_refusal(machine, *words):
+    """Its bridge does not start, and says why and what to do."""
+    try:
+        machine.start()
+    except Failure as failure:
+        for word in words:
+            expect(word in str(failure), "the error lacks \"%s\": %s" % (word, failure))
+        return
+    raise Failure("it started")
+
+
+@check
+def a_network_that_cannot_carry_it_is_said_to_be_so(context):
+    switch, (a, b) = switched(context, 2)
+    namespaces.ip("-n", a.namespace, "route", "del", "224.0.0.0/4", "dev", "eth0")
+    namespaces.ip("-n", a.namespace, "-6", "route", "flush", "table", "local")
+    expect_refusal(a, "Multicast does not work", "no peers", "no multicast to 239.255.77.83", "ip route add 224.0.0.0/4")
+    # With a peer it is no more than a warning, and by a named interface there is multicast without a route.
+    a.start(peers=["%s:4240" % b.ip_address])
+    expect("no multicast to 239.255.77.83: there is no route to it" in a.bridge.last_words(), a.bridge.last_words())
+    a.bridge.end()
+    a.start(peers=[], interfaces=["eth0"], groups=["239.255.77.83"])
+
+    namespaces.ip("-n", b.namespace, "link", "set", "eth0", "mtu", "600")
+    expect_refusal(b, "MTU is too small", "604")
+    namespaces.ip("-n", b.namespace, "link", "set", "eth0", "mtu", "604")
+    b.settings["groups"] = ["239.255.77.83"]
+    b.start()
+    reader = a.read(["x"])
+    writer = b.write(1, [remote("host0", "x"), remote("*", "x")], byte_count=424, interval=1000, count=200)
+    eventually(lambda: "all come through: %s, %s" % (reader.ask(), counters(b)), lambda: reader.ask()["received"] == 400)
+    expect(counters(b)["transport.drops.send.mtu"] == 0, "some were too long: %s" % counters(b))
+    expect_refusal(context.world.machine("other", addresses=["127.0.0.1"], port=0, interfaces=["nosuch0"], key=7), "nosuch0", "ip link")
+
+
+@check
+def hosts_of_both_families_hear_one_copy_and_those_of_one_are_heard(context):
+    switch, (both, alike, only6) = switched(context, 3)
+    namespaces.ip("-n", only6.namespace, "address", "flush", "dev", "eth0", "scope", "global")
+    only6.settings["addresses"] = ["::"]
+    both.start()
+    alike.start()
+    readers = [machine.read(["x"]) for machine in (both, alike, only6)]
+    eventually("they know each other", lambda: counters(alike)["announcements_received"] > 0)
+    before = counters(both)["transport.datagrams.sent"]
+    writer = both.write(1, [remote("*", "x")], interval=1000, count=200)
+    eventually(lambda: "all come: %s" % readers[1].ask(), lambda: readers[1].ask()["received"] == 200)
+    expect(counters(alike)["datagrams_refused_seen"] == 0, "some came by both families")
+
+    only6.start()
+    eventually("they know each other", lambda: counters(only6)["announcements_received"] >= 4)
+    writer = both.write(2, [remote("*", "x")], interval=1000, count=200)
+    eventually(lambda: "all come: %s" % readers[2].ask(), lambda: received(readers[2].ask(), "x", 2)[0] == 200)
+    for reader in readers:
+        expect_whole(settled(reader), "a host", in_order=False)
+    expect(counters(alike)["datagrams_refused_seen"] > 0, "it was not sent by both families")
 
 
 # MARK: running

@@ -65,8 +65,8 @@ static void stop_bridge(pid_t child, uint64_t *words)
 
 TEST(a_remote_name_always_opens_and_without_a_bridge_its_write_is_error_53)
 {
-    static const char *const names[] = {FAR_SLOT, "\\\\*\\mailslot\\x", "//host/mailslot/a/b", "\\\\host\\mailslot\\x\\", "\\\\a*\\mailslot\\x",
-        "\\\\host\\mailslot\\..", "\\\\host\\mailslot\\12345678901234567890123456789012345678901"};
+    static const char *const names[] = {FAR_SLOT, "\\\\*\\mailslot\\x", "//host/mailslot/a/b", "\\\\host\\mailslot\\x\\",
+        "\\\\a*\\mailslot\\x", "\\\\host\\mailslot\\..", "\\\\host\\mailslot\\12345678901234567890123456789012345678901"};
     for (size_t i = 0; i < ARRAYSIZE(names); i++) {
         trying("%s", names[i]);
         HANDLE client = must_open(names[i]);
@@ -92,7 +92,8 @@ TEST(no_slot_can_be_created_on_another_machine)
 TEST(what_is_written_to_a_remote_name_is_the_bridges)
 {
     static const char *const names[][2] = {
-        {FAR_SLOT, OUTBOX}, {"//HOST/MailSlot/X", OUTBOX}, {"\\\\host\\mailslot\\a\\..\\x. .", OUTBOX}, {"\\\\*\\mailslot\\a\\b", "bridge/out/0/@/a/b"},
+        {FAR_SLOT, OUTBOX}, {"//HOST/MailSlot/X", OUTBOX}, {"\\\\host\\mailslot\\a\\..\\x. .", OUTBOX},
+        {"\\\\*\\mailslot\\a\\b", "bridge/out/0/@/a/b"},
     };
     for (size_t i = 0; i < ARRAYSIZE(names); i++) {
         trying("%s", names[i][0]);

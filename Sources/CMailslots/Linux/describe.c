@@ -61,12 +61,12 @@ static int describe_hosts(const mslot_failure *failure, char *text, size_t capac
     switch (failure->outcome) {
     case MSLOT_BAD_ARGUMENT:
         return snprintf(text, capacity,
-            "That is no host's record: its number is from 1 to 32767, host and domain have 1 to 63 bytes in canonical form, and the mode of the "
-            "table is 0600 to 0666. A message of this machine came from no host.");
+            "That is no host's record: its number is from 1 to 32767, host and domain have 1 to 63 bytes in canonical form, and the mode "
+            "of the table is 0600 to 0666. A message of this machine came from no host.");
     case MSLOT_NOT_FOUND:
         return snprintf(text, capacity,
-            "The host is not known, or there is no table of hosts (%s): no bridge has run here. Start one (mailslot bridge), and see that both "
-            "use the same MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
+            "The host is not known, or there is no table of hosts (%s): no bridge has run here. Start one (mailslot bridge), and see that "
+            "both use the same MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
     case MSLOT_UNTRUSTED:
         return snprintf(text, capacity,
             "The table of hosts (%s) belongs to user %u, who is neither you nor root, and may write there what it likes. If that is the "
@@ -76,63 +76,73 @@ static int describe_hosts(const mslot_failure *failure, char *text, size_t capac
             "The table of hosts (%s): permission denied: %s. The bridge's configuration says who may read it.", MSLOT_HOSTS_FILE,
             strerror(failure->system_error));
     case MSLOT_NOT_A_MAILSLOT:
-        return snprintf(text, capacity, "%s is not a table of hosts: another program made it, or it was cut short or overwritten. Delete it, "
-            "and start the bridge again.", MSLOT_HOSTS_FILE);
+        return snprintf(text, capacity,
+            "%s is not a table of hosts: another program made it, or it was cut short or overwritten. Delete it, and start the bridge again.",
+            MSLOT_HOSTS_FILE);
     case MSLOT_OTHER_LAYOUT:
-        return snprintf(text, capacity, "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.",
-            MSLOT_HOSTS_FILE, (unsigned)failure->detail);
+        return snprintf(text, capacity,
+            "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.", MSLOT_HOSTS_FILE,
+            (unsigned)failure->detail);
     case MSLOT_NO_SPACE:
-        return snprintf(text, capacity, "No space for the table of hosts (%s): the file system of the mailslots is full. Make room, or set "
-            "MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
+        return snprintf(text, capacity,
+            "No space for the table of hosts (%s): the file system of the mailslots is full. Make room, or set MAILSLOT_DIRECTORY.",
+            MSLOT_HOSTS_FILE);
     default:
         return snprintf(text, capacity, "The table of hosts (%s): %s: %s.", MSLOT_HOSTS_FILE, mslot_outcome_text(failure->outcome),
             strerror(failure->system_error));
     }
 }
 
+/// What the bridge refused, with its own words for cause and cure.
+static int describe_refusal(const mslot_failure *failure, const char *name, char *text, size_t capacity)
+{
+    const char *what = failure->outcome == MSLOT_NO_SPACE ? "the bridge can make no outbox" : mslot_outcome_text(failure->outcome);
+    return snprintf(text, capacity, "\"%s\": %s. The bridge says: %s", name, what, failure->words);
+}
+
 /// Of opening or writing to a name of another machine: what is said differently there. -1: nothing is.
 static int describe_remote(const mslot_failure *failure, const char *name, char *text, size_t capacity)
 {
-    const char *colon = failure->words[0] != 0 ? ": " : "";
+    if (failure->words[0] != 0) return describe_refusal(failure, name, text, capacity);
     switch (failure->outcome) {
-    case MSLOT_BAD_NAME:
-        if (failure->words[0] == 0) return -1;
-        return snprintf(text, capacity, "\"%s\": the bridge refuses this name: %s", name, failure->words);
     case MSLOT_NO_BRIDGE:
         return snprintf(text, capacity,
-            "\"%s\" is on other machines, and no bridge is running on this one%s%s. Start one (mailslot bridge); see that it uses the same "
-            "MAILSLOT_DIRECTORY and runs as your user, as root, or as a user whom you trust.", name, colon, failure->words);
+            "\"%s\" is on other machines, and no bridge is running on this one. Start one (mailslot bridge); see that it uses the same "
+            "MAILSLOT_DIRECTORY.", name);
     case MSLOT_NO_SUCH_HOST:
         return snprintf(text, capacity,
-            "\"%s\": the bridge knows no host and no domain of this name%s%s. See who is there (mailslot hosts), and whether a bridge runs there.",
-            name, colon, failure->words);
+            "\"%s\": the bridge knows no host and no domain of this name. See who is there (mailslot hosts), and whether a bridge runs "
+            "there.", name);
     case MSLOT_NOT_ALLOWED:
-        return snprintf(text, capacity, "\"%s\": the bridge does not allow to write there%s%s. Its configuration says what it allows.", name,
-            colon, failure->words);
+        return snprintf(text, capacity,
+            "\"%s\": the bridge does not allow to write there. Its configuration says what it allows.", name);
     case MSLOT_NO_SPACE:
         return snprintf(text, capacity,
-            "\"%s\": the bridge can make no outbox%s%s. Close writers to other hosts, or raise the bridge's limits.", name, colon, failure->words);
+            "\"%s\": the bridge can make no outbox. Close writers to other hosts, or raise the bridge's limits.", name);
     case MSLOT_TIMED_OUT:
         if (failure->holder_pid == 0) return -1;
-        return snprintf(text, capacity, "\"%s\": the bridge, process %d, does not answer. It is stopped or overloaded: see what it does, or restart it.",
-            name, (int)failure->holder_pid);
+        return snprintf(text, capacity,
+            "\"%s\": the bridge, process %d, does not answer. It is stopped or overloaded: see what it does, or restart it.", name,
+            (int)failure->holder_pid);
     case MSLOT_TOO_MANY_WRITERS:
         return snprintf(text, capacity,
-            "\"%s\": every lane of every outbox to there is taken by an open writer. Close writers, or share one between parts of a program.", name);
+            "\"%s\": every lane of every outbox to there is taken by an open writer. Close writers, or share one between parts of a "
+            "program.", name);
     case MSLOT_NO_PERMISSION:
         return snprintf(text, capacity,
             "\"%s\": the bridge's mailslots are not open to you. The bridge's configuration says who may send: its permissions.", name);
     case MSLOT_UNTRUSTED:
         return snprintf(text, capacity,
-            "\"%s\": the bridge belongs to user %u, who is neither you nor root, and could read and change what you write. If that is right, open "
-            "it with trust in that user.", name, (unsigned)failure->holder_uid);
+            "\"%s\": the bridge belongs to user %u, who is neither you nor root, and could read and change what you write. If that is "
+            "right, open it with trust in that user.", name, (unsigned)failure->holder_uid);
     case MSLOT_NO_READER:
         return snprintf(text, capacity,
             "\"%s\": the bridge ended without closing. Start it again (mailslot bridge): it goes on with what was not sent yet.", name);
     case MSLOT_CLOSED:
         return snprintf(text, capacity, "\"%s\": the bridge has ended, or serves this name no longer. Open it again.", name);
     case MSLOT_TOO_LONG:
-        return snprintf(text, capacity, "\"%s\": the message is too long. A message to another machine has at most 424 bytes; split it.", name);
+        return snprintf(text, capacity,
+            "\"%s\": the message is too long. A message to another machine has at most 424 bytes; split it.", name);
     default: return -1;
     }
 }

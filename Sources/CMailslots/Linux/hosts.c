@@ -21,10 +21,11 @@
  * Bits 0 to 14 of an `origin` are the number of a record. A number is never given to another host while the file is there: a
  * restarted bridge goes on with the file that it finds.
  *
- * A copy is valid if and only if its check is right, its sequence is not 0, its lengths are in their ranges, byte 31 is zero, host and domain are
- * names in canonical form (mslot_host_is_canonical), the address is printable ASCII, and zeros are behind each text. A record is its valid
- * copy, of two the one with the higher sequence; without one there is no such host. The writer overwrites the other copy, with the
- * sequence that follows; so wherever it is killed, what was there stays. It is never mapped: a file cut short is read as far as it goes.
+ * A copy is valid if and only if its check is right, its sequence is not 0, its lengths are in their ranges, byte 31 is zero, host and
+ * domain are names in canonical form (mslot_host_is_canonical), the address is printable ASCII, and zeros are behind each text. A record
+ * is its valid copy, of two the one with the higher sequence; without one there is no such host. The writer overwrites the other copy,
+ * with the sequence that follows; so wherever it is killed, what was there stays. It is never mapped: a file cut short is read as far
+ * as it goes.
  */
 
 #include "linux.h"
@@ -143,7 +144,7 @@ static const host_copy *newer_copy(const host_record *record)
     return a_is_valid ? a : b_is_valid ? b : NULL;
 }
 
-/// NOT_FOUND: there is no such host.
+/// NOT_FOUND without an errno: there is no such host.
 static mslot_failure find_host(int descriptor, uint16_t number, mslot_host *host)
 {
     host_record record;
@@ -249,8 +250,9 @@ mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *contex
         mslot_host host;
         memset(&host, 0, sizeof host);
         failure = find_host(descriptor, (uint16_t)number, &host);
+        bool is_no_host = failure.outcome == MSLOT_NOT_FOUND && failure.system_error == 0;
         if (failure.outcome == MSLOT_DONE) each(&host, context);
-        else if (failure.outcome == MSLOT_NOT_FOUND) failure = mslot_failure_of(MSLOT_DONE);
+        else if (is_no_host) failure = mslot_failure_of(MSLOT_DONE);
     }
     close(descriptor);
     return failure;

@@ -2,24 +2,24 @@
  * Names of other machines: how a writer gets its outbox from the bridge of this one.
  *
  * `\\host\mailslot\x`, `\\domain\mailslot\x` and `\\*\mailslot\x` are written to by an outbox, an ordinary mailslot whose reader is the
- * bridge: `bridge/out/K/DESTINATION/x`. DESTINATION is the host or the domain in canonical form, or `@` for `*`. K is 0, and when all lanes of
- * that one are taken 1, and so on up to 63. A writer opens the outbox if it is there. Only if not does it ask, once for all
- * who come after it:
+ * bridge: `bridge/out/K/DESTINATION/x`. DESTINATION is the host or the domain in canonical form, or `@` for `*`. K is 0, and when all
+ * lanes of that one are taken 1, and so on up to 63. A writer opens the outbox if it is there. Only if not does it ask, once for all who
+ * come after it:
  *
  *     request   a message in `bridge/requests`, whose reader is the bridge
- *               0 version u8 = 1 · 1 kind u8 = 1, make an outbox · 2 K u8 · 3 bytes of destination u8 · 4 bytes of name u8 · 5 three zeros
- *               8 id u64, random · 16 destination, name
+ *               0 version u8 = 1 · 1 kind u8 = 1, make an outbox · 2 K u8 · 3 bytes of destination u8 · 4 bytes of name u8
+ *               5 three zeros · 8 id u64, random · 16 destination, name
  *     answer    a message in `bridge/answers`, which the bridge creates, writes and reads itself, and others observe
  *               0 version u8 = 1 · 1 kind u8 = 1 · 2 result u8 · 3 zero · 4 bytes of text u16 · 6 zero u16
  *               8 id u64, of the request · 16 text, the bridge's words, UTF-8, 0 to 400 bytes
  *     result    0 the outbox is there · 1 no such host or domain · 2 not allowed by the bridge's configuration · 3 the name cannot be
  *               4 too many outboxes · 5 no resources · 6 the bridge is ending
  *
- * Little-endian. Each request has one answer. Who asks observes the answers before it sends its request, so that none is missed; unless as many
- * others were answered meanwhile as `bridge/answers` holds: then the outbox is there, or it asks again. An answer is valid if and only
- * if all this is so and it ends with its text; any other is not for us. A result of which nothing is said here is a refusal.
+ * Little-endian. Each request has one answer. Who asks observes the answers before it sends its request, so that none is missed; unless
+ * as many others were answered meanwhile as `bridge/answers` holds: then the outbox is there, or it asks again. An answer is valid if
+ * and only if all this is so and it ends with its text; any other is not for us. A result of which nothing is said here is a refusal.
  *
- * The bridge creates `bridge/answers` before `bridge/requests`, and closes it after it. Whether it is alive its reader's lock says.
+ * Without either of these mailslots there is no bridge. Whether it is alive the lock of the reader of `bridge/requests` says.
  */
 
 #include "linux.h"

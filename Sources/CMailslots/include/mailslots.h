@@ -50,11 +50,11 @@
  *   stopped between publishing and waking (tens of nanoseconds) and nobody else writes, if two such accidents meet, or if a
  *   writer was killed there and the kernel offers no robust list (before 5.5, some sandboxes, qemu-user). Nothing is lost.
  *
- *   Other machines. mslot_open of "\\host\mailslot\x", and nothing else, takes such a name; a bridge has to run on both machines (mailslot
- *   bridge). "\\domain\mailslot\x" is the mailslot x of every host of that domain that has one, "\\*\mailslot\x" of this one's first domain. A host or
- *   domain has 1 to 63 bytes, without @, a name there at most 40, a message at most 424. DONE says that the bridge has the message and
- *   not that it arrived: it arrives once, or not at all. mslot_writer_info, FULL and NO_READER are about the way to the bridge: a
- *   bridge that ends closes it (CLOSED); one that was killed leaves what it had not sent to the next one.
+ *   Other machines. mslot_open of "\\host\mailslot\x", and nothing else, takes such a name; a bridge has to run on both machines
+ *   (mailslot bridge). "\\domain\mailslot\x" is the mailslot x of every host of that domain that has one, "\\*\mailslot\x" of this
+ *   machine's first domain. A host or domain has 1 to 63 bytes, without @, a name there at most 40, a message at most 424. DONE says
+ *   that the bridge has the message and not that it arrived: it arrives once, or not at all. mslot_writer_info, FULL and NO_READER
+ *   are about the way to the bridge: a bridge that ends closes it (CLOSED); one that was killed leaves what it had not sent to the next.
  *     Fix: what matters is acknowledged by the reader's program. wait_through_restarts for writers that outlive bridges.
  *
  *   Signals never end a call. mslot_interrupt does, and may be called from a signal handler.
@@ -198,8 +198,8 @@ typedef struct mslot_opened {
 /// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
 /// Failures: BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
 ///
-/// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the bridge is
-/// asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;
+/// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the bridge
+/// is asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;
 /// NO_SUCH_HOST, NOT_ALLOWED, NO_SPACE, BAD_NAME: the bridge refuses, and `words` in the failure says why; TIMED_OUT: it does not answer.
 mslot_opened mslot_open(const char *name, const mslot_open_options *options);
 

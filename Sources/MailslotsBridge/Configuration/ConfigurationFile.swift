@@ -25,6 +25,8 @@
 //         "announceEverySeconds": 10, "clockBoundSeconds": 30, "drainTimeoutSeconds": 10
 //     }
 //
+// Through NATS servers in place of UDP: "nats", see NATSSettings.swift.
+//
 // A setting's variable is its path in capitals behind MAILSLOT_BRIDGE_, MAILSLOT_BRIDGE_NETWORK_PORT, lists with commas. Settings that
 // are not there are refused wherever they come from: a misspelt one must not be taken for its default.
 #if Bridge
@@ -56,6 +58,7 @@
             domains = []
             for name in try settings.strings("domains") ?? [] { domains.append(try Domain(name, settings, file: file)) }
             try network.read(settings)
+            nats = try NATS(settings, folder: file.map { URL(filePath: $0) })
             try outboxes.read(settings)
             try delivery.read(settings)
             if let seconds = try settings.seconds("announceEverySeconds") { announceEvery = seconds }
@@ -181,6 +184,7 @@
         package var interfaces: [String] = []
         package var engine: String?
         package var permissions: String?
+        package var nats = NATSFlags()
 
         package init() {}
 
@@ -206,6 +210,9 @@
             set(["network", "interfaces"], interfaces)
             set(["network", "engine"], engine)
             set(["outboxes", "permissions"], permissions)
+            for (path, texts, isList) in nats.settings {
+                if isList { set(["nats"] + path, texts) } else { set(["nats"] + path, texts.first) }
+            }
             return values.isEmpty ? nil : SettingsSource(flags: values)
         }
 

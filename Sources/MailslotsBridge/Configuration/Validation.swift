@@ -9,6 +9,7 @@
             try Check.hostName(host, "host")
             try checkDomains()
             try network.validate()
+            try nats?.validate()
             try outboxes.validate()
             try delivery.validate()
             try Check.range(announceEvery, .milliseconds(10)...(.seconds(3600)), "announceEverySeconds", "0.01 to 3600")

@@ -14,7 +14,8 @@ A Reader or Writer is for one thread at a time, and for the process that made it
 import enum
 import time
 from ctypes import (
-    CDLL, POINTER, Structure, byref, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p, create_string_buffer)
+    CDLL, POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p,
+    create_string_buffer)
 
 MESSAGE_BYTES_MAX = 424
 
@@ -46,12 +47,17 @@ class Outcome(enum.IntEnum):
     MISMATCH = 20
     NO_SPACE = 21
     SYSTEM_ERROR = 22
+    NO_BRIDGE = 23
+    NO_SUCH_HOST = 24
+    NOT_ALLOWED = 25
 
 
 # The structures of mailslots.h, under their names there.
 
 class mslot_failure(Structure):
-    _fields_ = [("outcome", c_int), ("system_error", c_int32), ("holder_pid", c_int32), ("holder_uid", c_uint32), ("detail", c_uint32)]
+    _fields_ = [
+        ("outcome", c_int), ("system_error", c_int32), ("holder_pid", c_int32), ("holder_uid", c_uint32), ("detail", c_uint32),
+        ("words", c_char * 404)]
 
 
 class mslot_create_options(Structure):
@@ -65,7 +71,8 @@ class mslot_created(Structure):
 
 
 class mslot_open_options(Structure):
-    _fields_ = [("wait_ns", c_int64), ("trust_user", c_uint32), ("wait_through_restarts", c_bool), ("populate", c_bool)]
+    _fields_ = [
+        ("wait_ns", c_int64), ("trust_user", c_uint32), ("wait_through_restarts", c_bool), ("populate", c_bool), ("answer_ns", c_int64)]
 
 
 class mslot_opened(Structure):

@@ -114,7 +114,7 @@ typedef struct mslot_failure {
     uint32_t holder_uid;
     /// With BAD_NAME a mslot_name_problem, with OTHER_LAYOUT the version found.
     uint32_t detail;
-    /// What the bridge said when it refused a name of another machine: UTF-8 without control characters, with a zero byte behind. Else empty.
+    /// What the bridge said when it refused a name of another machine: UTF-8 without control characters, a zero byte behind. Else empty.
     char words[MSLOT_WORDS_BYTES_MAX + 4];
 } mslot_failure;
 

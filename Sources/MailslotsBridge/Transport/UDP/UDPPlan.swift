@@ -12,8 +12,6 @@
     struct UDPPlan {
         var domains: [UDPWays.Domain] = []
         var memberships: Set<UDPMembership> = []
-        /// Bound for groups, by this plan or an earlier one; they stay.
-        var groupSockets: [UDPStation.Socket]
         /// What is missing, for the summary.
         var warnings: [String] = []
         /// "239.255.77.83:4240 by eth0".
@@ -21,6 +19,7 @@
 
         private let station: UDPStation
         private let hosts: [UDPStation.Socket]
+        private let groupSockets: UDPGroupSockets
         private let network: BridgeConfiguration.Network
         /// By the text of the configuration: several domains may have the same.
         private var found: [String: FoundGroup] = [:]
@@ -32,7 +31,7 @@
 
         /// Binds the sockets for groups that are missing, and joins nothing yet. Peers must have been looked up.
         init(
-            _ configuration: BridgeConfiguration, _ station: UDPStation, hosts: [UDPStation.Socket], groupSockets: [UDPStation.Socket]
+            _ configuration: BridgeConfiguration, _ station: UDPStation, hosts: [UDPStation.Socket], groupSockets: UDPGroupSockets
         ) throws(BridgeError) {
             self.station = station
             self.hosts = hosts
@@ -181,11 +180,16 @@
             let wildcard = UDPAddress.wildcard(family: group.family, port: group.port)
             if let host = hosts.first(where: { $0.address == wildcard }) { return host }
             let address = group.isLinkLocalMulticast ? group.by(interface: interface) : group.by(interface: 0)
-            if let bound = groupSockets.first(where: { $0.address == address }) { return bound }
+            if let bound = groupSockets.bound.first(where: { $0.address == address }) { return bound }
             let socket = try station.bindGroup(address, network)
-            groupSockets.append(socket)
+            groupSockets.bound.append(socket)
             return socket
         }
+    }
+
+    /// The sockets that were bound for groups, by any plan: a station keeps its sockets.
+    final class UDPGroupSockets {
+        fileprivate(set) var bound: [UDPStation.Socket] = []
     }
 
     extension UDPAddress {

@@ -32,7 +32,7 @@
         // The receiving side's.
         private let views: UnsafeMutablePointer<mslot_datagram_view>
         private var memberships: Set<UDPMembership> = []
-        private var groupSockets: [UDPStation.Socket] = []
+        private let groupSockets = UDPGroupSockets()
         private var bytesMax: Int
 
         /// Binds, joins and looks up the peers' names, which may take seconds.
@@ -94,13 +94,12 @@
             }
             var plan = try UDPPlan(
                 Self.lookUpPeers(of: configuration), station, hosts: hosts, groupSockets: groupSockets)
-            groupSockets = plan.groupSockets
             try join(&plan)
             for former in memberships.subtracting(plan.memberships) { station.leave(former) }
             memberships = plan.memberships
             bytesMax = configuration.network.datagramBytesMax
             for host in hosts {
-                station.loopMulticast(host, groupSockets.contains { $0.address.family == host.address.family })
+                station.loopMulticast(host, groupSockets.bound.contains { $0.address.family == host.address.family })
             }
             let domains = plan.domains
             ways.withLock { $0.replace(by: domains) }

@@ -1,0 +1,211 @@
+// A station: opening, closing, its subscriptions, and what it says of itself.
+
+#include "station.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+mslot_nats_probed mslot_nats_probe(void)
+{
+    mslot_nats_probed probed;
+    memset(&probed, 0, sizeof probed);
+    probed.is_usable = mslot_nats_client_probe(probed.text);
+    return probed;
+}
+
+// MARK: opening
+
+static bool are_good(const mslot_nats_options *options)
+{
+    if (options->server_count < 1 || options->server_count > MSLOT_NATS_SERVERS_MAX) return false;
+    for (size_t i = 0; i < options->server_count; i++)
+        if (options->servers[i] == NULL) return false;
+    if ((options->certificate_file == NULL) != (options->key_file == NULL)) return false;
+    if ((options->nkey == NULL) != (options->nkey_seed_file == NULL)) return false;
+    return options->connect_timeout_ns >= 1000000 && options->retry_min_ns > 0 && options->retry_max_ns >= options->retry_min_ns;
+}
+
+static bool open_memory(mslot_nats_station *station, const mslot_nats_options *options)
+{
+    return mslot_nats_records_open(&station->backlog, options->backlog_bytes)
+        && mslot_nats_records_open(&station->incoming[0], options->incoming_bytes)
+        && mslot_nats_records_open(&station->incoming[1], options->incoming_bytes);
+}
+
+static void open_locks(mslot_nats_station *station)
+{
+    pthread_mutex_init(&station->client_mutex, NULL);
+    pthread_mutex_init(&station->mutex, NULL);
+    pthread_cond_init(&station->flushed, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&station->arrived, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void mslot_nats_free(mslot_nats_station *station)
+{
+    if (station->client != NULL) mslot_nats_client_close(station->client);
+    for (uint32_t i = 0; i < MSLOT_NATS_SUBSCRIPTIONS_MAX; i++) free(station->subjects[i]);
+    mslot_nats_records_close(&station->backlog);
+    for (int i = 0; i < 2; i++) mslot_nats_records_close(&station->incoming[i]);
+    if (station->look_descriptor >= 0) close(station->look_descriptor);
+    pthread_cond_destroy(&station->arrived);
+    pthread_cond_destroy(&station->flushed);
+    pthread_mutex_destroy(&station->mutex);
+    pthread_mutex_destroy(&station->client_mutex);
+    free(station);
+}
+
+/// The first attempt is made here, so that what no later one can mend is said at once.
+static mslot_nats_outcome start(mslot_nats_station *station, const mslot_nats_options *options, char text[MSLOT_NATS_TEXT_MAX])
+{
+    station->look_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!open_memory(station, options) || station->look_descriptor < 0) return MSLOT_NATS_NO_RESOURCES;
+    mslot_nats_outcome outcome = mslot_nats_client_open(&station->client, options, &mslot_nats_calls, station, text);
+    if (outcome != MSLOT_NATS_DONE) return outcome;
+    outcome = mslot_nats_connect(station, text);
+    if (outcome == MSLOT_NATS_DISCONNECTED) {
+        mslot_nats_tell_unreachable(station, text);
+        outcome = MSLOT_NATS_DONE;
+    }
+    if (outcome == MSLOT_NATS_DONE && pthread_create(&station->thread, NULL, mslot_nats_run, station) != 0) {
+        char ignored[MSLOT_NATS_TEXT_MAX];
+        if (station->is_connected) mslot_nats_client_disconnect(station->client, ignored);
+        outcome = MSLOT_NATS_NO_RESOURCES;
+    }
+    return outcome;
+}
+
+mslot_nats_opened mslot_nats_open(const mslot_nats_options *options)
+{
+    int saved_errno = errno;
+    mslot_nats_opened opened;
+    memset(&opened, 0, sizeof opened);
+    opened.outcome = are_good(options) ? MSLOT_NATS_NO_RESOURCES : MSLOT_NATS_BAD_ARGUMENT;
+    mslot_nats_station *station = opened.outcome == MSLOT_NATS_BAD_ARGUMENT ? NULL : calloc(1, sizeof *station);
+    if (station != NULL) {
+        station->look_descriptor = -1;
+        station->retry_min_ns = options->retry_min_ns;
+        station->retry_max_ns = options->retry_max_ns;
+        open_locks(station);
+        opened.outcome = start(station, options, opened.text);
+        opened.is_connected = opened.outcome == MSLOT_NATS_DONE && mslot_nats_describe(station).is_connected;
+        if (opened.outcome == MSLOT_NATS_DONE)
+            opened.station = station;
+        else
+            mslot_nats_free(station);
+    }
+    if (opened.text[0] == 0) snprintf(opened.text, sizeof opened.text, "%s", mslot_nats_outcome_text(opened.outcome));
+    errno = saved_errno;
+    return opened;
+}
+
+// MARK: closing
+
+static const int64_t LAST_FLUSH_NS = 500000000;
+
+mslot_nats_outcome mslot_nats_close(mslot_nats_station *station)
+{
+    if (!mslot_nats_side_enter(&station->receiving)) return MSLOT_NATS_BUSY;
+    // The client's sockets forget what the kernel has not sent yet, when they are closed.
+    if (mslot_nats_flush(station, LAST_FLUSH_NS) == MSLOT_NATS_BUSY || !mslot_nats_side_enter(&station->sending)) {
+        mslot_nats_side_leave(&station->receiving);
+        return MSLOT_NATS_BUSY;
+    }
+    int saved_errno = errno;
+    __atomic_store_n(&station->is_ending, true, __ATOMIC_RELEASE);
+    mslot_nats_look(station);
+    pthread_join(station->thread, NULL);
+    errno = saved_errno;
+    // Both sides stay taken.
+    return MSLOT_NATS_DONE;
+}
+
+// MARK: subscriptions
+
+static bool is_subject(const char *subject)
+{
+    size_t length = strnlen(subject, MSLOT_NATS_SUBJECT_MAX + 1);
+    return length > 0 && length <= MSLOT_NATS_SUBJECT_MAX && strpbrk(subject, " \t\r\n") == NULL;
+}
+
+mslot_nats_subscribed mslot_nats_subscribe(mslot_nats_station *station, const char *subject)
+{
+    mslot_nats_subscribed subscribed = {.outcome = MSLOT_NATS_BAD_ARGUMENT, .subscription = 0};
+    if (!is_subject(subject)) return subscribed;
+    subscribed.outcome = MSLOT_NATS_TOO_MANY;
+    pthread_mutex_lock(&station->client_mutex);
+    uint32_t index = 0;
+    while (index < MSLOT_NATS_SUBSCRIPTIONS_MAX && station->subjects[index] != NULL) index++;
+    if (index < MSLOT_NATS_SUBSCRIPTIONS_MAX) {
+        station->subjects[index] = strdup(subject);
+        subscribed.outcome = station->subjects[index] == NULL ? MSLOT_NATS_NO_RESOURCES : MSLOT_NATS_DONE;
+        subscribed.subscription = index;
+        if (station->is_connected && subscribed.outcome == MSLOT_NATS_DONE) {
+            mslot_nats_client_subscribe(station->client, index, subject);
+            mslot_nats_write_out(station);
+        }
+    }
+    pthread_mutex_unlock(&station->client_mutex);
+    return subscribed;
+}
+
+mslot_nats_outcome mslot_nats_unsubscribe(mslot_nats_station *station, uint32_t subscription)
+{
+    mslot_nats_outcome outcome = MSLOT_NATS_BAD_ARGUMENT;
+    pthread_mutex_lock(&station->client_mutex);
+    if (subscription < MSLOT_NATS_SUBSCRIPTIONS_MAX && station->subjects[subscription] != NULL) {
+        outcome = MSLOT_NATS_DONE;
+        if (station->is_connected) {
+            mslot_nats_client_unsubscribe(station->client, subscription);
+            mslot_nats_write_out(station);
+        }
+        free(station->subjects[subscription]);
+        station->subjects[subscription] = NULL;
+    }
+    pthread_mutex_unlock(&station->client_mutex);
+    return outcome;
+}
+
+// MARK: information
+
+mslot_nats_info mslot_nats_describe(mslot_nats_station *station)
+{
+    pthread_mutex_lock(&station->mutex);
+    mslot_nats_info info = station->info;
+    pthread_mutex_unlock(&station->mutex);
+    return info;
+}
+
+mslot_nats_counters mslot_nats_count(const mslot_nats_station *station)
+{
+    _Static_assert(sizeof(mslot_nats_counters) % sizeof(uint64_t) == 0, "it is counters only, so that it can be copied as such");
+    mslot_nats_counters counters;
+    const uint64_t *from = (const uint64_t *)&station->counters;
+    uint64_t *to = (uint64_t *)&counters;
+    for (size_t i = 0; i < sizeof counters / sizeof(uint64_t); i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    return counters;
+}
+
+const char *mslot_nats_outcome_text(mslot_nats_outcome outcome)
+{
+    switch (outcome) {
+    case MSLOT_NATS_DONE: return "done";
+    case MSLOT_NATS_BUSY: return "another thread is using the station";
+    case MSLOT_NATS_BAD_ARGUMENT: return "an argument is out of its range";
+    case MSLOT_NATS_NO_CLIENT: return "this was built without the NATS client";
+    case MSLOT_NATS_BAD_OPTIONS: return "a file or an address is not what it should be";
+    case MSLOT_NATS_REFUSED: return "the server does not accept these credentials";
+    case MSLOT_NATS_NO_TLS: return "TLS was not agreed on";
+    case MSLOT_NATS_NO_RESOURCES: return "there is not enough memory, or there are too many descriptors or threads";
+    case MSLOT_NATS_TIMED_OUT: return "the time was up";
+    case MSLOT_NATS_DISCONNECTED: return "there is no connection";
+    case MSLOT_NATS_TOO_MANY: return "there are as many subscriptions as can be";
+    }
+    return "unknown";
+}

@@ -1,0 +1,116 @@
+// What the files of this target share. A station keeps a client connected (connection.c), sends through it (send.c), and keeps what it
+// received until it is asked for (receive.c).
+//
+// Locks, taken in this order:
+//   client_mutex    the client's socket and subscriptions: whoever sends, and the connection's thread when it reads.
+//   mutex           everything else that threads share. Never held while the client is called.
+#ifndef MAILSLOTS_NATS_STATION_H
+#define MAILSLOTS_NATS_STATION_H
+
+#include "client.h"
+#include "records.h"
+
+#include <pthread.h>
+
+enum {
+    EVENTS_MAX = 16,
+    /// Sent by one system call.
+    BATCH_MAX = 64
+};
+
+struct mslot_nats_station {
+    mslot_nats_client *client;
+    int64_t retry_min_ns;
+    int64_t retry_max_ns;
+
+    /// Makes connections, and reads.
+    pthread_t thread;
+    /// An eventfd: the thread is to look at what follows.
+    int look_descriptor;
+    bool is_ending;
+    /// The reason that was told last why there is no connection; empty: there was one since. Of the thread, once it runs.
+    char told[MSLOT_NATS_TEXT_MAX];
+    int64_t told_at_ns;
+
+    pthread_mutex_t client_mutex;
+    // Under the client's mutex:
+    bool is_connected;
+    char *subjects[MSLOT_NATS_SUBSCRIPTIONS_MAX];
+    /// Sent while there was no connection: the number is how long the subject is, the text the subject and the one for replies.
+    mslot_nats_records backlog;
+    /// Given to the client since it last had written all.
+    uint64_t unwritten;
+    /// Somebody waits in mslot_nats_flush, for whom the connection stays.
+    uint32_t flushing;
+    pthread_cond_t flushed;
+
+    /// 1 while a thread is on that side. Taken with acquire, left with release: the next thread sees what the last one did.
+    uint32_t sending;
+    uint32_t receiving;
+    /// Who sends is going to write, so nobody else has to. See write_out.
+    bool is_writing;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t arrived;
+    // Under the mutex:
+    /// What arrives goes into one of them, what is received comes out of the other.
+    mslot_nats_records incoming[2];
+    uint32_t filled;
+    bool is_full;
+    bool is_waiting;
+    bool is_woken;
+    bool has_news;
+    mslot_nats_event events[EVENTS_MAX];
+    uint32_t event_first;
+    uint32_t event_count;
+    mslot_nats_info info;
+
+    /// Each has one writer at a time: of what is sent the sending side, the connection's thread of the rest, both under the client's mutex.
+    mslot_nats_counters counters;
+};
+
+static inline bool mslot_nats_side_enter(uint32_t *side) { return __atomic_exchange_n(side, 1, __ATOMIC_ACQUIRE) == 0; }
+static inline void mslot_nats_side_leave(uint32_t *side) { __atomic_store_n(side, 0, __ATOMIC_RELEASE); }
+
+/// Counters are written under a lock, and read by anyone.
+static inline void mslot_nats_add(uint64_t *counter, uint64_t amount)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+
+// connection.c
+
+extern const mslot_nats_client_calls mslot_nats_calls;
+/// One attempt.
+mslot_nats_outcome mslot_nats_connect(mslot_nats_station *station, char text[MSLOT_NATS_TEXT_MAX]);
+/// Unless it was told just now.
+void mslot_nats_tell_unreachable(mslot_nats_station *station, const char *why);
+/// The thread.
+void *mslot_nats_run(void *station);
+/// Makes the thread look.
+void mslot_nats_look(mslot_nats_station *station);
+
+// send.c; under the client's mutex
+
+void mslot_nats_send_backlog(mslot_nats_station *station);
+/// Writes what the client has to write, as far as the kernel takes it.
+void mslot_nats_write_out(mslot_nats_station *station);
+
+// receive.c
+
+void mslot_nats_arrive(void *station, const mslot_nats_view *view);
+/// After one or more of these.
+void mslot_nats_announce(mslot_nats_station *station);
+void mslot_nats_tell(mslot_nats_station *station, mslot_nats_event_kind kind, const char *text);
+
+// clock.c
+
+int64_t mslot_nats_now_ns(void);
+/// Of the monotonic clock. Saturates.
+int64_t mslot_nats_deadline(int64_t timeout_ns);
+/// The same moment by another clock.
+struct timespec mslot_nats_moment(int64_t deadline_ns, clockid_t clock);
+/// For poll: rounded up.
+int mslot_nats_milliseconds_until(int64_t deadline_ns);
+
+#endif

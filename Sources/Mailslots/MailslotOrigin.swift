@@ -1,0 +1,109 @@
+internal import CMailslots
+
+/// Which machine a message came from. A number; who that is is asked only when it is wanted.
+///
+/// ```swift
+/// if let message = try orders.read(), let host = try message.info.origin.host() {
+///     print("\(host.name) in \(host.domain), \(message.info.origin.isAuthenticated ? "with" : "without") the key")
+/// }
+/// ```
+///
+/// The numbers are those of this machine's bridge. One means the same host for as long as the bridge's table of hosts is there: until
+/// this machine is restarted, where mailslots are in `/dev/shm`. Who may write a mailslot of this machine may put any number there.
+public struct MailslotOrigin: RawRepresentable, Sendable, Hashable {
+    /// 0: this machine. Else bits 0 to 14 are a host's number, 0 if it is not known, and bit 15 says whether the message was authenticated.
+    public let rawValue: UInt16
+
+    /// The origin that a message carries as this number.
+    @inlinable
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// This machine.
+    public static let thisMachine = MailslotOrigin(rawValue: 0)
+
+    /// Whether the message came from another machine.
+    @inlinable public var isRemote: Bool { rawValue != 0 }
+
+    /// Whether the bridge knows by a key that the message came from its domain. False on this machine, where the file's permissions decide.
+    public var isAuthenticated: Bool { rawValue & UInt16(MSLOT_ORIGIN_AUTHENTICATED) != 0 }
+
+    /// The number of the host in the bridge's table, ``MailslotHost/number``; `nil`: this machine, or a host that is not known.
+    public var hostNumber: UInt16? {
+        let number = rawValue & UInt16(MSLOT_ORIGIN_HOST)
+        return number == 0 ? nil : number
+    }
+
+    /// Asks the bridge's table which host this is. It opens and closes a file: some microseconds. From any thread.
+    ///
+    /// - Parameter trust: Whose table is believed.
+    /// - Returns: `nil`: this machine, or a host that is not known.
+    /// - Throws: A ``MailslotError``: ``MailslotError/Code/untrusted``, ``MailslotError/Code/noPermission`` and what its codes say, of the
+    ///   table.
+    ///
+    /// The corresponding C function is `mslot_origin_host`.
+    public func host(trusting trust: Mailslot.Trust = .sameUser) throws(MailslotError) -> MailslotHost? {
+        if hostNumber == nil { return nil }
+        let found = mslot_origin_host(rawValue, trust.user)
+        switch found.failure.outcome {
+        case .done: return MailslotHost(found.host)
+        case .notFound: return nil
+        default: throw MailslotError(hosts: found.failure)
+        }
+    }
+}
+
+/// Another machine, as this one's bridge knows it.
+public struct MailslotHost: Sendable, Hashable {
+    /// Its number in the ``MailslotOrigin`` of its messages, 1 to 32767.
+    public let number: UInt16
+    /// What it is called, folded: the `host` of `\\host\mailslot\name`.
+    public let name: String
+    /// The domain by which it is known here, folded.
+    public let domain: String
+    /// Its address as text, for people; may be empty.
+    public let address: String
+    /// Whether it is there, as far as the bridge knows; false: it said goodbye, or was silent for long.
+    public let isPresent: Bool
+    /// Whether it has its domain's key; of the host of a message: whether who sent that message had it.
+    public let isAuthenticated: Bool
+    /// When it was last heard of, in nanoseconds since 1970.
+    public let heardNanoseconds: UInt64
+
+    init(_ host: mslot_host) {
+        number = host.number
+        name = text(host.host)
+        domain = text(host.domain)
+        address = text(host.address)
+        isPresent = host.is_present
+        isAuthenticated = host.is_authenticated
+        heardNanoseconds = host.heard_ns
+    }
+}
+
+extension Mailslot {
+    /// The hosts that this machine's bridge has heard of, in the order of their numbers. Reads one file.
+    ///
+    /// - Parameter trust: Whose table is believed.
+    /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound`` if no bridge ever ran here, ``MailslotError/Code/untrusted``, and
+    ///   what its codes say, of the table.
+    ///
+    /// The corresponding C function is `mslot_hosts_list`.
+    public static func hosts(trusting trust: Trust = .sameUser) throws(MailslotError) -> [MailslotHost] {
+        final class Hosts { var hosts: [MailslotHost] = [] }
+        let found = Hosts()
+        let failure = unsafe mslot_hosts_list(
+            { host, context in
+                // Sound: the context is `found`, which outlives the call.
+                guard let host = unsafe host, let context = unsafe context else { return }
+                unsafe Unmanaged<Hosts>.fromOpaque(context).takeUnretainedValue().hosts.append(MailslotHost(host.pointee))
+            }, Unmanaged.passUnretained(found).toOpaque(), trust.user)
+        guard failure.outcome == .done else { throw MailslotError(hosts: failure) }
+        return found.hosts
+    }
+}
+
+/// The text up to the zero byte.
+private func text<Characters: BitwiseCopyable>(_ characters: Characters) -> String {
+    // Sound: bytes of the caller's copy.
+    unsafe withUnsafeBytes(of: characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+}
