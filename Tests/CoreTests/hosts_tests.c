@@ -148,6 +148,7 @@ TEST(several_messages_from_another_machine_wake_their_reader_once)
     }
     char bytes[8];
     for (int i = 0; i < 32; i++) expect_outcome(mslot_read(reader, bytes, sizeof bytes, PATIENCE_NS).outcome, MSLOT_DONE);
+    expect_equal(mslot_reader_info(reader).late_wakes, 0);
     child_join(child);
     must_close(reader);
 }
