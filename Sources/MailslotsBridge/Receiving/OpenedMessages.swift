@@ -23,7 +23,7 @@
             var count: Int
         }
 
-        private var messages: [mslot_remote_message] = []
+        private var messages: [mslot_remote_message] = unsafe []
         private var runs: [Run] = []
         private let memory = UnsafeMutableRawPointer.allocate(byteCount: bytesMax, alignment: 64)
         private var usedBytes = 0
