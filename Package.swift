@@ -79,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "CMailslots", "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram", "CMailslotsNATS",
+                "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),

@@ -146,12 +146,13 @@
                 DatagramEngine.ioURing.isUsable
                     ? "a bridge can use mmsg, and \(DatagramEngine.ioURing.says)"
                     : "a bridge can use mmsg, but not io_uring: \(DatagramEngine.ioURing.says)")
-            return [engines, .ok("NATS", NATSClient.isUsable ? "a bridge can go through NATS, by \(NATSClient.says)" : NATSClient.says)] + runningBridge()
+            let nats = Finding.ok("NATS", NATSClient.isUsable ? "a bridge can go through NATS, by \(NATSClient.says)" : NATSClient.says)
+            return [engines, nats] + bridgeThatRuns()
         }
 
-        private func runningBridge() -> [Finding] {
+        private func bridgeThatRuns() -> [Finding] {
             let check = "bridge"
-            guard let requests = try? Mailslot.info("bridge/requests"), requests.hasReader else {
+            guard let requests = runningBridge() else {
                 return [.ok(check, "none runs here, so names of other machines cannot be opened: mailslot bridge --help")]
             }
             let says = "process \(requests.readerProcessID) of user \(userName(requests.readerUserID))"

@@ -1,6 +1,5 @@
 #if Bridge
     import ArgumentParser
-    import CMailslots
     import Foundation
     import Mailslots
 
@@ -23,7 +22,7 @@
 
         func run() throws {
             try reportingErrors {
-                let hosts = try knownHosts(trustingAnyone: trustAnyone)
+                let hosts = try Mailslot.hosts(trusting: trustAnyone ? .anyone : .sameUser).map(KnownHost.init)
                 if json {
                     try emit(hosts.map { jsonText($0) })
                 } else if hosts.isEmpty {
@@ -31,12 +30,14 @@
                 } else {
                     try emit(table(KnownHost.titles, hosts.map { $0.row(now: Date()) }))
                 }
-                if !isBridgeRunning { complain("no bridge runs here: this is what the last one knew") }
+                if runningBridge() == nil { complain("no bridge runs here: this is what the last one knew") }
             }
         }
 
-        private var isBridgeRunning: Bool { (try? Mailslot.info("bridge/requests"))?.hasReader == true }
     }
+
+    /// What the bridge of this machine's mailslots reads; `nil`: none runs.
+    func runningBridge() -> MailslotInfo? { (try? Mailslot.info("bridge/requests")).flatMap { $0.hasReader ? $0 : nil } }
 
     /// What --json prints of a host. These names are promised.
     struct KnownHost: Encodable {
@@ -46,13 +47,13 @@
         /// In the `origin` of its messages.
         let number: UInt16
 
-        init(_ host: mslot_host) {
-            self.host = text(of: host.host)
-            domain = text(of: host.domain)
-            address = text(of: host.address)
-            isPresent = host.is_present
-            isAuthenticated = host.is_authenticated
-            heard = Double(host.heard_ns) / 1e9
+        init(_ host: MailslotHost) {
+            self.host = host.name
+            domain = host.domain
+            address = host.address
+            isPresent = host.isPresent
+            isAuthenticated = host.isAuthenticated
+            heard = Double(host.heardNanoseconds) / 1e9
             number = host.number
         }
 
@@ -66,21 +67,5 @@
                 "\(ago) ago",
             ]
         }
-    }
-
-    private func knownHosts(trustingAnyone: Bool) throws -> [KnownHost] {
-        final class List { var hosts: [KnownHost] = [] }
-        let list = List()
-        var failure = unsafe mslot_hosts_list(
-            { host, context in
-                // Sound: the context is `list`, which outlives the call.
-                guard let host = unsafe host, let context = unsafe context else { return }
-                unsafe Unmanaged<List>.fromOpaque(context).takeUnretainedValue().hosts.append(KnownHost(host.pointee))
-            }, Unmanaged.passUnretained(list).toOpaque(), trustingAnyone ? MSLOT_TRUST_ANYONE : MSLOT_TRUST_NOBODY_ELSE)
-        if failure.outcome == .done { return list.hosts }
-        var says = [CChar](repeating: 0, count: 1024)
-        _ = unsafe mslot_describe(&failure, nil, &says, says.count)
-        complain(unsafe says.withUnsafeBytes { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
-        throw failure.outcome == .notFound ? ExitStatus.noMailslot : ExitStatus.failure
     }
 #endif

@@ -51,7 +51,13 @@
             }
         }
 
-        static func of(_ error: BridgeError) -> ExitCode { error.code == .alreadyRunning ? alreadyExists : failure }
+        static func of(_ error: BridgeError) -> ExitCode {
+            switch error.code {
+            case .alreadyRunning: alreadyExists
+            case .notRunning: noMailslot
+            default: failure
+            }
+        }
     }
 
     /// Prints to standard error, where messages for people go.

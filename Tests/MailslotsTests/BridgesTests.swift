@@ -87,10 +87,11 @@
                 let result = try here.write("to \(name)", to: name)
                 #expect(result.status == 0, "\(result.errors)")
             }
-            struct Line: Decodable { let text: String, origin: Int }
+            struct Line: Decodable { let text: String, host: String?, domain: String?, authenticated: Bool? }
             let lines = try reader.wait().text.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
             #expect(lines.map(\.text) == ["local", #"to \\there\mailslot\jobs"#, #"to \\Studio\mailslot\jobs"#, #"to \\*\mailslot\jobs"#])
-            #expect(lines.map(\.origin) == [0, 0x8001, 0x8001, 0x8001])
+            #expect(lines.map(\.host) == [nil, "here", "here", "here"] && lines.map(\.domain) == [nil, "studio", "studio", "studio"])
+            #expect(lines.map(\.authenticated) == [nil, true, true, true])
             #expect(try own.wait().text == "own\nto \\\\Studio\\mailslot\\jobs\nto \\\\*\\mailslot\\jobs\n")
 
             let hosts = try here.call("hosts")
@@ -98,12 +99,16 @@
             #expect(row.prefix(5).map(String.init) == ["there", "studio", "\(there.address):\(network.port)", "there", "yes"])
             #expect(try here.call("doctor").text.contains(/bridge +process [0-9]+ of user/))
 
+            try eventually("what was delivered is counted") {
+                try there.call("bridge", "--status").text.contains(/messages_delivered +3\n/)
+            }
             let end = try there.endBridge()
             #expect(end.status == 0 && end.signal == nil, "\(end.errors)")
             #expect(end.errors.contains("studio (key ") && end.errors.contains("UDP on \(there.address):\(network.port)"))
             try eventually("the goodbye was heard") { try here.call("hosts").text.contains(" gone ") }
             #expect(try here.endBridge(SIGINT).status == 0)
             #expect(try here.call("hosts").errors.contains("no bridge runs here"))
+            #expect(try here.call("bridge", "--status").status == 3)
             #expect(try here.call("list").text.isEmpty)
         }
 

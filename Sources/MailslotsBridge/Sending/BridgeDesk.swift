@@ -23,7 +23,7 @@
 //          4      2  text bytes, t       little-endian
 //          6      2  0
 //          8      8  id                  of the request
-//         16      t  text                more on cause and cure, for people: part of a sentence. UTF-8, at most 400 bytes
+//         16      t  text                cause and cure in sentences, for people. UTF-8, at most 400 bytes
 #if Bridge
     internal import CMailslots
 
