@@ -99,6 +99,60 @@ TEST(a_message_from_another_machine_is_refused_as_any_other_is)
     must_close_writer(writer);
 }
 
+TEST(several_messages_from_another_machine_are_written_in_order_up_to_the_first_that_cannot_be)
+{
+    mslot_reader *reader = must_create("orders", 4, 2);
+    mslot_writer *writer = must_open("orders");
+    static char bytes[MSLOT_MESSAGE_BYTES_MAX + 1];
+    mslot_remote_message messages[6];
+    for (uint32_t i = 0; i < 6; i++)
+        messages[i] = (mslot_remote_message){.bytes = bytes, .byte_count = i, .sender = 70 + i, .origin = (uint16_t)(i + 1)};
+    messages[2].byte_count = sizeof bytes;
+
+    mslot_batch batch = mslot_write_batch_from(writer, messages, 6);
+    expect_outcome(batch.outcome, MSLOT_TOO_LONG);
+    expect_equal(batch.count, 2);
+    batch = mslot_write_batch_from(writer, messages + 3, 3);
+    expect_outcome(batch.outcome, MSLOT_FULL);
+    expect_equal(batch.count, 2);
+    expect_equal(mslot_reader_info(reader).fulls, 1);
+    static mslot_message read[4];
+    expect_equal(mslot_read_batch(reader, read, 4, 0).count, 4);
+    static const uint32_t arrived[] = {0, 1, 3, 4};
+    for (int i = 0; i < 4; i++)
+        expect(read[i].byte_count == arrived[i] && read[i].sender == 70 + arrived[i] && read[i].origin == arrived[i] + 1);
+    expect_outcome(mslot_write_batch_from(writer, messages, 0).outcome, MSLOT_DONE);
+
+    must_close(reader);
+    batch = mslot_write_batch_from(writer, messages, 2);
+    expect_outcome(batch.outcome, MSLOT_CLOSED);
+    expect_equal(batch.count, 0);
+    must_close_writer(writer);
+}
+
+TEST(several_messages_from_another_machine_wake_their_reader_once)
+{
+    mslot_reader *reader = must_create("orders", 64, 2);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_writer *writer = must_open("orders");
+        mslot_remote_message messages[32];
+        for (int i = 0; i < 32; i++) messages[i] = (mslot_remote_message){.bytes = "x", .byte_count = 1, .origin = 1};
+        wait_until(mslot_writer_info(writer).reader_parks > 0);
+        expect_equal(mslot_write_batch_from(writer, messages, 32).count, 32);
+        // Once a park, for it may have woken by itself and slept again meanwhile.
+        mslot_info info = mslot_writer_info(writer);
+        expect(info.reader_wakes >= 1 && info.reader_wakes <= info.reader_parks);
+        must_close_writer(writer);
+        child_end();
+    }
+    char bytes[8];
+    for (int i = 0; i < 32; i++) expect_outcome(mslot_read(reader, bytes, sizeof bytes, PATIENCE_NS).outcome, MSLOT_DONE);
+    expect_equal(mslot_reader_info(reader).late_wakes, 0);
+    child_join(child);
+    must_close(reader);
+}
+
 // MARK: the table
 
 enum { RECORD_BYTES = 512, COPY_BYTES = 256 };
@@ -513,11 +567,18 @@ TEST(a_file_that_is_no_table_is_refused_by_readers_and_replaced_by_the_bridge)
     expect_equal(hosts_listed(), 0);
     unlink(table_path());
 
-    expect_equal(symlink("/dev/zero", table_path()), 0);
+    mslot_hosts *hosts = must_open_hosts(0);
+    must_set(hosts, 1, 1);
+    mslot_hosts_close(hosts);
+    char elsewhere[PATH_MAX + 8];
+    snprintf(elsewhere, sizeof elsewhere, "%s.away", table_path());
+    expect_equal(rename(table_path(), elsewhere), 0);
+    expect_equal(symlink(elsewhere, table_path()), 0); // to a sound one
     expect_outcome(find_outcome(1), MSLOT_NOT_A_MAILSLOT);
     mslot_hosts_close(must_open_hosts(0));
     expect_equal(hosts_listed(), 0);
     unlink(table_path());
+    unlink(elsewhere);
 
     expect_equal(mkdir(table_path(), 0700), 0);
     expect_outcome(find_outcome(1), MSLOT_NOT_A_MAILSLOT);

@@ -290,6 +290,42 @@ mslot_outcome mslot_write_from(
     return outcome;
 }
 
+mslot_batch mslot_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count)
+{
+    mslot_batch batch = {MSLOT_DONE, 0};
+    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) {
+        batch.outcome = mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+        return batch;
+    }
+    // As in mslot_writer_publish_filled; but the note stays for the cell at which the reader sleeps, until it is woken.
+    mslot_death_note note = mslot_this_thread() != writer->note_thread ? mslot_writer_note_slow(writer) : writer->note;
+    if (*(volatile uintptr_t *)note.pending != 0) note.pending = &writer->no_note;
+    mslot_death_note none = note;
+    none.pending = &writer->no_note;
+    uint32_t *asleep = NULL;
+    for (; batch.count < count && batch.outcome == MSLOT_DONE; batch.count += batch.outcome == MSLOT_DONE) {
+        const mslot_remote_message *message = &messages[batch.count];
+        batch.outcome = MSLOT_TOO_LONG;
+        if (message->byte_count > writer->slot_bytes_max) break;
+        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
+        mslot_writer_head(writer, slot, message->byte_count);
+        slot->sender = message->sender;
+        slot->origin = message->origin;
+        if (message->byte_count != 0) memcpy(slot->payload, message->bytes, message->byte_count);
+        mslot_publication publication = mslot_ring_publish(&writer->ring, asleep == NULL ? note : none);
+        batch.outcome = publication.outcome;
+        if (publication.wake == NULL) continue;
+        // A second time: it woke by itself, and went to sleep again.
+        if (asleep != NULL) mslot_wake_reader_slow(asleep);
+        asleep = publication.wake;
+    }
+    if (asleep != NULL) mslot_wake_reader_slow(asleep);
+    *(volatile uintptr_t *)note.pending = 0;
+    if (batch.outcome == MSLOT_FULL) mslot_count(&writer->ring.lane->fulls);
+    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    return batch;
+}
+
 // MARK: batches
 
 mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns)

@@ -460,6 +460,19 @@ mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *contex
 mslot_outcome mslot_write_from(
     mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin);
 
+/// A message for mslot_write_batch_from.
+typedef struct mslot_remote_message {
+    const void *bytes;
+    uint32_t byte_count;
+    uint32_t sender;
+    uint16_t origin;
+} mslot_remote_message;
+
+/// As mslot_write_from for several, in order; never waits for room. A reader that sleeps is woken once, after the last: woken by the first, it
+/// could take the CPU from the writer, read that one, and sleep again. `count` in the result were written; `outcome` is that of the first
+/// that was not: FULL, TOO_LONG, or as of mslot_write. Who is killed between the first and the last has woken the reader all the same.
+mslot_batch mslot_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count);
+
 /// The table of hosts, to be written. For one thread at a time; one process at a time, which is the reader of "bridge/requests".
 /// A forked child must not use it.
 typedef struct mslot_hosts mslot_hosts;

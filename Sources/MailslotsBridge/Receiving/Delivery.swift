@@ -2,7 +2,7 @@
     internal import CMailslots
 
     /// Writes messages into this machine's mailslots: those that are there, that accept remote messages, and that the configuration allows.
-    /// A mailslot that is full drops the message. For one thread.
+    /// A mailslot that is full, and stays so for as long as there is patience, drops the message. For one thread.
     ///
     /// A mailslot is opened at its first message, and kept open; it closes when it had none for a minute.
     @safe
@@ -41,8 +41,12 @@
         private var targets: [MailslotKey: Target] = [:]
         private var last: Target?
 
-        init(_ configuration: BridgeConfiguration.Delivery, counters: BridgeCounters) {
+        /// `nil`: a full mailslot is not waited for.
+        private var patience: Patience?
+
+        init(_ configuration: BridgeConfiguration.Delivery, counters: BridgeCounters, patience: Patience? = nil) {
             self.counters = counters
+            self.patience = patience
             allowed = Patterns(configuration.allowedMailslots)
             perSecond = configuration.messagesPerSecondOfMailslot
             trustsAnyone = configuration.trustsAnyone
@@ -62,7 +66,7 @@
             guard let key = MailslotKey(name) else { return counters.add(.droppedBadName) }
             // A second time if its reader closed it: there may be a new one.
             for _ in 0..<2 {
-                guard let target = target(key, now) else { return }
+                guard let target = target(key, now, count: 1) else { return }
                 guard let writer = unsafe target.writer else { return counters.add(target.refusal) }
                 target.lastUsed = now
                 if target.limit?.allows(now: now) == false { return counters.add(.droppedMailslotLimit) }
@@ -80,12 +84,67 @@
             counters.add(.droppedNoMailslot)
         }
 
+        /// The same for several, in order. Their reader is woken once.
+        func deliver(_ messages: UnsafeBufferPointer<mslot_remote_message>, to name: RawSpan, now: Int64) {
+            guard let key = MailslotKey(name) else { return counters.add(.droppedBadName, messages.count) }
+            var rest = unsafe messages[...]
+            // A second time if its reader closed it: there may be a new one.
+            for _ in 0..<2 {
+                guard let target = unsafe target(key, now, count: rest.count) else { return }
+                guard let writer = unsafe target.writer else { return unsafe counters.add(target.refusal, rest.count) }
+                target.lastUsed = now
+                if unsafe write(&rest, writer, target, now) { return }
+                close(target)
+            }
+            unsafe counters.add(.droppedNoMailslot, rest.count)
+        }
+
+        /// False: it cannot be written to any more, and these are left.
+        private func write(
+            _ rest: inout Slice<UnsafeBufferPointer<mslot_remote_message>>, _ writer: UnsafeMutablePointer<mslot_writer>, _ target: Target,
+            _ now: Int64
+        ) -> Bool {
+            while let first = unsafe rest.first {
+                if target.limit?.allows(now: now) == false {
+                    counters.add(.droppedMailslotLimit)
+                    unsafe rest.removeFirst()
+                    continue
+                }
+                // With a limit one by one, for each is asked for.
+                let count = unsafe target.limit == nil ? rest.count : 1
+                // Sound: the call copies the bytes.
+                let written = unsafe mslot_write_batch_from(writer, UnsafeBufferPointer(rebasing: rest).baseAddress, count)
+                counters.add(.messagesDelivered, written.count)
+                unsafe rest.removeFirst(written.count)
+                switch written.outcome {
+                case .done: break
+                case .full:
+                    let outcome = patience?.spend { nanoseconds in
+                        let next = unsafe rest.first ?? first
+                        return unsafe mslot_write_from(writer, next.bytes, Int(next.byte_count), nanoseconds, next.sender, next.origin)
+                    }
+                    guard outcome == .done else {
+                        unsafe counters.add(.droppedFull, rest.count)
+                        return true
+                    }
+                    counters.add(.messagesDelivered)
+                    unsafe rest.removeFirst()
+                case .tooLong:
+                    counters.add(.droppedTooLong)
+                    unsafe rest.removeFirst()
+                default: return false
+                }
+            }
+            return true
+        }
+
         /// Closes what had no message for long: its reader may be gone, and its memory would stay.
         func closeIdle(now: Int64) {
             for target in targets.values where now - target.lastUsed > Self.idleNanoseconds || target.end < now { close(target) }
         }
 
-        private func target(_ key: MailslotKey, _ now: Int64) -> Target? {
+        /// `nil`: there is none, for which `count` messages were dropped.
+        private func target(_ key: MailslotKey, _ now: Int64, count: Int) -> Target? {
             if let last, last.name == key, now < last.end { return last }
             if let known = targets[key] {
                 if now < known.end {
@@ -94,12 +153,12 @@
                 }
                 close(known)
             }
-            return open(key, now)
+            return open(key, now, count: count)
         }
 
-        private func open(_ key: MailslotKey, _ now: Int64) -> Target? {
+        private func open(_ key: MailslotKey, _ now: Int64, count: Int) -> Target? {
             guard let name = MailslotName.canonical(key.bytes) else {
-                counters.add(.droppedBadName)
+                counters.add(.droppedBadName, count)
                 return nil
             }
             guard allowed.match(name) else { return unsafe remember(key, nil, refusal: .droppedNotAllowed, now) }
@@ -111,7 +170,7 @@
                 let isMissing = outcome == .notFound || outcome == .noReader
                 // Who creates a mailslot gets messages from then on: a mailslot that is not there is looked for each time.
                 guard isMissing else { return unsafe remember(key, nil, refusal: .droppedUnusable, now) }
-                counters.add(.droppedNoMailslot)
+                counters.add(.droppedNoMailslot, count)
                 return nil
             }
             guard unsafe mslot_writer_info(writer).allows_remote else {

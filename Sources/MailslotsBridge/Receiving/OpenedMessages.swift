@@ -1,4 +1,10 @@
 #if Bridge
+    internal import CMailslots
+    #if canImport(Glibc)
+        internal import Glibc
+    #else
+        internal import Musl
+    #endif
 
     /// Messages of datagrams that were opened, until they are written into their mailslots, all together.
     ///
@@ -9,19 +15,20 @@
         /// Some fifty datagrams: what can be opened in the time in which a reader wakes up.
         private static let bytesMax = 1 << 16
 
-        private struct Entry {
-            let offset: Int
+        /// Consecutive messages for one mailslot.
+        private struct Run {
+            let nameOffset: Int
             let nameBytes: Int
-            let payloadBytes: Int
-            let sender: UInt32
-            let origin: UInt16
+            let first: Int
+            var count: Int
         }
 
-        private var entries: [Entry] = []
+        private var messages: [mslot_remote_message] = unsafe []
+        private var runs: [Run] = []
         private let memory = UnsafeMutableRawPointer.allocate(byteCount: bytesMax, alignment: 64)
         private var usedBytes = 0
 
-        init() { entries.reserveCapacity(Self.bytesMax / 32) }
+        init() { unsafe messages.reserveCapacity(Self.bytesMax / 16) }
 
         deinit { unsafe memory.deallocate() }
 
@@ -31,10 +38,20 @@
         /// There must be room.
         mutating func append(_ payload: RawSpan, to name: RawSpan, sender: UInt32, origin: UInt16) {
             precondition(usedBytes + name.byteCount + payload.byteCount <= Self.bytesMax, "There is no room.")
-            entries.append(
-                Entry(offset: usedBytes, nameBytes: name.byteCount, payloadBytes: payload.byteCount, sender: sender, origin: origin))
-            copy(name)
+            if !isOfLastRun(name) {
+                unsafe runs.append(Run(nameOffset: usedBytes, nameBytes: name.byteCount, first: messages.count, count: 0))
+                copy(name)
+            }
+            runs[runs.count - 1].count += 1
+            unsafe messages.append(
+                mslot_remote_message(bytes: memory + usedBytes, byte_count: UInt32(payload.byteCount), sender: sender, origin: origin))
             copy(payload)
+        }
+
+        private func isOfLastRun(_ name: RawSpan) -> Bool {
+            guard let run = runs.last, run.nameBytes == name.byteCount else { return false }
+            // Sound: the run's name is there, and as long.
+            return unsafe name.withUnsafeBytes { unsafe memcmp($0.baseAddress!, memory + run.nameOffset, run.nameBytes) } == 0
         }
 
         private mutating func copy(_ part: RawSpan) {
@@ -45,15 +62,17 @@
             usedBytes += part.byteCount
         }
 
-        /// Calls `body` with each, in order, and forgets them.
-        mutating func removeAll(_ body: (_ payload: RawSpan, _ name: RawSpan, _ sender: UInt32, _ origin: UInt16) -> Void) {
-            for entry in entries {
-                // Sound: these bytes were copied here, and the spans do not leave the call.
-                let name = unsafe RawSpan(_unsafeStart: memory + entry.offset, byteCount: entry.nameBytes)
-                let payload = unsafe RawSpan(_unsafeStart: memory + entry.offset + entry.nameBytes, byteCount: entry.payloadBytes)
-                body(payload, name, entry.sender, entry.origin)
+        /// Calls `body` with those for one mailslot after the other, in order, and forgets them.
+        mutating func removeAll(_ body: (_ messages: UnsafeBufferPointer<mslot_remote_message>, _ name: RawSpan) -> Void) {
+            unsafe messages.withUnsafeBufferPointer { all in
+                for run in runs {
+                    // Sound: these bytes were copied here, and neither leaves the call.
+                    let name = unsafe RawSpan(_unsafeStart: memory + run.nameOffset, byteCount: run.nameBytes)
+                    unsafe body(UnsafeBufferPointer(rebasing: all[run.first..<run.first + run.count]), name)
+                }
             }
-            entries.removeAll(keepingCapacity: true)
+            unsafe messages.removeAll(keepingCapacity: true)
+            runs.removeAll(keepingCapacity: true)
             usedBytes = 0
         }
     }

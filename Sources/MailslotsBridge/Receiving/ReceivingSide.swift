@@ -64,7 +64,7 @@
             self.logger = logger
             self.bell = bell
             allowedHosts = Patterns(configuration.delivery.allowedHosts)
-            delivery = Delivery(configuration.delivery, counters: counters)
+            delivery = Delivery(configuration.delivery, counters: counters, patience: Patience())
             newSessions = RateLimit(perSecond: Self.newSessionsPerSecond, now: BridgeClock.monotonic)
             openerBox = OpenerBox(
                 Opener(
@@ -135,9 +135,7 @@
         }
 
         private func deliverAll(_ now: Int64) {
-            messages.removeAll { payload, name, sender, origin in
-                delivery.deliver(payload, to: name, sender: sender, origin: origin, now: now)
-            }
+            unsafe messages.removeAll { messages, name in unsafe delivery.deliver(messages, to: name, now: now) }
         }
 
         private func peer(of session: SessionID, _ now: Int64) -> Peer {
