@@ -95,16 +95,51 @@ static int open_buffers(uring_engine *engine)
 
 // MARK: opening and closing
 
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZES_THREADS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZES_THREADS 1
+#endif
+#endif
+
+#ifdef SANITIZES_THREADS
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+// liburing (2.3) maps and unmaps rings by system calls of its own, which the sanitizer does not see: a ring that comes to lie
+// where another thread's was would look shared. What was done to one that is closed comes before one that is opened then.
+static char closed_rings;
+static void follow_closed_rings(void) { __tsan_acquire(&closed_rings); }
+static void precede_opened_rings(void) { __tsan_release(&closed_rings); }
+#else
+static void follow_closed_rings(void) {}
+static void precede_opened_rings(void) {}
+#endif
+
+/// 0 or an errno.
+static int open_ring(unsigned entries, struct io_uring *ring, struct io_uring_params parameters)
+{
+    int result = io_uring_queue_init_params(entries, ring, &parameters);
+    follow_closed_rings();
+    return -result;
+}
+
+static void close_ring(struct io_uring *ring)
+{
+    precede_opened_rings();
+    io_uring_queue_exit(ring);
+}
+
 /// 0 or an errno.
 static int open_receive_ring(uring_engine *engine)
 {
     struct io_uring_params parameters = {.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP, .cq_entries = RECEIVE_COMPLETIONS};
-    int result = io_uring_queue_init_params(RECEIVE_ENTRIES, &engine->receive_ring, &parameters);
-    if (result < 0) return -result;
+    int error = open_ring(RECEIVE_ENTRIES, &engine->receive_ring, parameters);
+    if (error != 0) return error;
     engine->wanted = (struct msghdr){.msg_namelen = SOURCE_BYTES, .msg_controllen = INCOMING_CONTROL_BYTES};
     io_uring_ring_dontfork(&engine->receive_ring);
-    int error = open_buffers(engine);
-    if (error != 0) io_uring_queue_exit(&engine->receive_ring);
+    error = open_buffers(engine);
+    if (error != 0) close_ring(&engine->receive_ring);
     return error;
 }
 
@@ -114,7 +149,7 @@ static void close_receive_ring(uring_engine *engine)
     struct io_uring_sync_cancel_reg all = {
         .fd = -1, .flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL, .timeout = {.tv_sec = -1, .tv_nsec = -1}};
     while (io_uring_register_sync_cancel(&engine->receive_ring, &all) == -EINTR) {}
-    io_uring_queue_exit(&engine->receive_ring);
+    close_ring(&engine->receive_ring);
     munmap(engine->buffers, 4096 + MEMORY_BYTES);
 }
 
@@ -125,7 +160,7 @@ static int uring_open(mslot_datagram_station *station, void **state)
     if (engine == NULL) return ENOMEM;
     int error = open_receive_ring(engine);
     if (error == 0) {
-        error = -io_uring_queue_init(OUTGOING_PACKETS_MAX, &engine->send_ring, 0);
+        error = open_ring(OUTGOING_PACKETS_MAX, &engine->send_ring, (struct io_uring_params){0});
         if (error != 0) close_receive_ring(engine);
     }
     if (error != 0) {
@@ -141,7 +176,7 @@ static void uring_close(void *state)
 {
     uring_engine *engine = state;
     close_receive_ring(engine);
-    io_uring_queue_exit(&engine->send_ring);
+    close_ring(&engine->send_ring);
     free(engine);
 }
 
@@ -372,13 +407,13 @@ static bool uring_probe(char text[MSLOT_DATAGRAM_TEXT_MAX])
         return false;
     }
     struct io_uring ring;
-    int error = -io_uring_queue_init(1, &ring, 0);
+    int error = open_ring(1, &ring, (struct io_uring_params){0});
     if (error != 0) {
         explain_refusal(error, text);
         free(engine);
         return false;
     }
-    io_uring_queue_exit(&ring);
+    close_ring(&ring);
     error = open_receive_ring(engine);
     if (error == 0) {
         error = try_receive(engine);
