@@ -513,11 +513,18 @@ TEST(a_file_that_is_no_table_is_refused_by_readers_and_replaced_by_the_bridge)
     expect_equal(hosts_listed(), 0);
     unlink(table_path());
 
-    expect_equal(symlink("/dev/zero", table_path()), 0);
+    mslot_hosts *hosts = must_open_hosts(0);
+    must_set(hosts, 1, 1);
+    mslot_hosts_close(hosts);
+    char elsewhere[PATH_MAX + 8];
+    snprintf(elsewhere, sizeof elsewhere, "%s.away", table_path());
+    expect_equal(rename(table_path(), elsewhere), 0);
+    expect_equal(symlink(elsewhere, table_path()), 0); // to a sound one
     expect_outcome(find_outcome(1), MSLOT_NOT_A_MAILSLOT);
     mslot_hosts_close(must_open_hosts(0));
     expect_equal(hosts_listed(), 0);
     unlink(table_path());
+    unlink(elsewhere);
 
     expect_equal(mkdir(table_path(), 0700), 0);
     expect_outcome(find_outcome(1), MSLOT_NOT_A_MAILSLOT);

@@ -31,24 +31,24 @@ import Testing
                 try writeFromAfar("orders", "hello", sender: 77, origin: 1)
                 try writeFromAfar("orders", "hello", sender: 77, origin: 3)
                 var writer = try Mailslot.open("orders")
-                try writer.write("from here")
+                try await writer.write("from here")
 
-                let first = try #require(try reader.read(timeout: .now)).info
+                let first = try #require(try await reader.read(timeout: .now)).info
                 #expect(first.sender == 77 && first.origin.isRemote && first.origin.isAuthenticated)
                 let host = try #require(try first.origin.host())
                 #expect(host.number == 2 && host.name == "render7" && host.domain == "studio" && host.address == "192.0.2.7:4240")
                 #expect(host.isPresent && host.isAuthenticated && host.heardNanoseconds == 1_700_000_000_000_000_000)
 
-                let second = try #require(try reader.read(timeout: .now)).info.origin
+                let second = try #require(try await reader.read(timeout: .now)).info.origin
                 #expect(second.isRemote && !second.isAuthenticated)
                 #expect(try second.host()?.name == "gate")
                 #expect(try second.host()?.isAuthenticated == false)
 
-                let third = try #require(try reader.read(timeout: .now)).info.origin
+                let third = try #require(try await reader.read(timeout: .now)).info.origin
                 #expect(third.isRemote && third.hostNumber == 3)
                 #expect(try third.host() == nil)
 
-                try reader.withMessage(timeout: .now) { _, info in #expect(info.origin == .thisMachine) }
+                #expect(try await reader.read(timeout: .now)?.info.origin == .thisMachine)
                 #expect(try MailslotOrigin.thisMachine.host() == nil)
                 #expect(try Mailslot.hosts().map(\.name) == ["gate", "render7"])
                 #expect(try Mailslot.hosts().map(\.isPresent) == [false, true])
@@ -75,7 +75,8 @@ import Testing
         await #expect(processExitsWith: .success) {
             try await inOwnDirectory {
                 try makeHosts()
-                #expect(chown(hostsFile(), 4321, 4321) == 0)
+                let given = unsafe chown(hostsFile(), 4321, 4321)
+                #expect(given == 0)
                 #expect(errorOf { _ = try Mailslot.hosts() }?.code == .untrusted)
                 #expect(errorOf { _ = try MailslotOrigin(rawValue: 1).host() }?.code == .untrusted)
                 #expect(try MailslotOrigin(rawValue: 1).host(trusting: .user(4321))?.name == "gate")
@@ -150,13 +151,13 @@ import Testing
                         ($0 as? MailslotError)?.code == .noSuchHost
                     }
                 }
-                await bridge.end()
+                bridge.end()
                 let strict = StandIn { _ in (2, "jobs is not for you") }
                 let error = errorOf { _ = try Mailslot.open(Self.jobs) }
                 #expect(error?.code == .notAllowed)
                 #expect(error?.description.contains("jobs is not for you") == true)
                 #expect(error?.code.description == "the bridge does not allow it")
-                await strict.end()
+                strict.end()
             }
         }
     }
@@ -166,16 +167,16 @@ import Testing
             try await inOwnDirectory {
                 let bridge = StandIn { _ in (0, "") }
                 var writer = try Mailslot.open(Self.jobs)
-                try writer.write("hello")
+                try await writer.write("hello")
                 #expect(writer.info.name == "bridge/out/0/render7/jobs")
                 #expect(writer.info.maximumMessageSize == 424)
                 #expect(errorOf { try writer.write([UInt8](repeating: 1, count: 425)) }?.description.contains("at most 424") == true)
                 try eventually("it arrives") { bridge.received.withLock { $0 } == ["hello"] }
                 #expect(try mailslot("write", Self.jobs, "from the program").status == 0)
                 var late = try await Mailslot.open(#"\\*\mailslot\late"#, waitingUpTo: .forever)
-                try late.write("to all")
+                try await late.write("to all")
                 try eventually("all arrive") { bridge.received.withLock { $0 } == ["hello", "from the program", "to all"] }
-                await bridge.end()
+                bridge.end()
                 #expect(errorOf { try writer.write("late") }?.code == .closed)
             }
         }
@@ -186,7 +187,7 @@ import Testing
             try await inOwnDirectory {
                 let opening = Task {
                     var writer = try await Mailslot.open(Self.jobs, waitingUpTo: .forever)
-                    try writer.write("at last")
+                    try await writer.write("at last")
                 }
                 let cancelled = Task { _ = try await Mailslot.open(#"\\nobody\mailslot\x"#, waitingUpTo: .forever) }
                 try await Task.sleep(for: .milliseconds(5))
@@ -195,7 +196,7 @@ import Testing
                 try eventually("it was asked for nobody") { bridge.asked.withLock { $0.contains("nobody") } }
                 cancelled.cancel()
                 await #expect(throws: CancellationError.self) { try await cancelled.value }
-                await bridge.end()
+                bridge.end()
             }
         }
     }
@@ -210,6 +211,8 @@ private func inOwnDirectory(_ body: () async throws -> Void) async throws {
     try await body()
 }
 
+private struct NoHandle: Error {}
+
 private func hostsFile() -> String { ProcessInfo.processInfo.environment["MAILSLOT_DIRECTORY"]! + "/" + MSLOT_HOSTS_FILE }
 
 private func copy<Characters: BitwiseCopyable>(_ text: String, to characters: inout Characters) {
@@ -218,7 +221,7 @@ private func copy<Characters: BitwiseCopyable>(_ text: String, to characters: in
 
 /// A table of two hosts: 1, gone, and 2, there.
 private func makeHosts() throws {
-    let table = try #require(unsafe mslot_hosts_open(0).hosts)
+    guard let table = unsafe mslot_hosts_open(0).hosts else { throw NoHandle() }
     for (number, name) in [(UInt16(1), "gate"), (2, "render7")] {
         var host = mslot_host()
         host.number = number
@@ -228,15 +231,17 @@ private func makeHosts() throws {
         copy(name, to: &host.host)
         copy("studio", to: &host.domain)
         copy("192.0.2.7:4240", to: &host.address)
-        #expect(unsafe mslot_hosts_set(table, &host).outcome == .done)
+        let set = unsafe mslot_hosts_set(table, &host).outcome
+        #expect(set == .done)
     }
     unsafe mslot_hosts_close(table)
 }
 
 private func writeFromAfar(_ name: String, _ text: String, sender: UInt32, origin: UInt16) throws {
-    let writer = try #require(unsafe mslot_open(name, nil).writer)
+    guard let writer = unsafe mslot_open(name, nil).writer else { throw NoHandle() }
     let bytes = [UInt8](text.utf8)
-    #expect(unsafe mslot_write_from(writer, bytes, bytes.count, 0, sender, origin) == .done)
+    let outcome = unsafe mslot_write_from(writer, bytes, bytes.count, 0, sender, origin)
+    #expect(outcome == .done)
     _ = unsafe mslot_close_writer(writer)
 }
 
@@ -245,28 +250,30 @@ private final class StandIn: Sendable {
     /// The destinations that it was asked for, and the texts that came.
     let asked = Locked<[String]>([])
     let received = Locked<[String]>([])
+    private let isReady = Locked(false)
     private let ends = Locked(false)
-    private let task: Locked<Task<Void, Never>?> = Locked(nil)
+    private let hasEnded = Locked(false)
 
     /// `answer`: the result and the words for a destination; `nil`: none at all.
     init(_ answer: @escaping @Sendable (_ destination: String) -> (UInt8, String)?) {
-        let ready = Locked(false)
-        let serving = Task.detached { [self] in try! await serve(answer) { ready.withLock { $0 = true } } }
-        task.withLock { $0 = serving }
-        while !ready.withLock({ $0 }) { usleep(1000) }
+        Thread.detachNewThread { [self] in
+            do { try serve(answer) } catch { Issue.record(error) }
+            hasEnded.withLock { $0 = true }
+        }
+        while !isReady.withLock({ $0 }) { usleep(1000) }
     }
 
-    func end() async {
+    func end() {
         ends.withLock { $0 = true }
-        await task.withLock { $0 }?.value
+        while !hasEnded.withLock({ $0 }) { usleep(1000) }
     }
 
-    private func serve(_ answer: (String) -> (UInt8, String)?, whenReady: () -> Void) async throws {
+    private func serve(_ answer: (String) -> (UInt8, String)?) throws {
         var answers = try Mailslot.create("bridge/answers", capacity: 16, writers: 1)
         var answering = try Mailslot.open("bridge/answers")
         var requests = try Mailslot.create("bridge/requests", capacity: 16, writers: 16)
         var outboxes = Outboxes()
-        whenReady()
+        isReady.withLock { $0 = true }
         while !ends.withLock({ $0 }) {
             if let message = try requests.read(timeout: .now) {
                 let request = [UInt8](message)
@@ -282,14 +289,15 @@ private final class StandIn: Sendable {
                 }
             }
             outboxes.drain { text in received.withLock { $0.append(text) } }
-            try? await Task.sleep(for: .milliseconds(1))
+            usleep(1000)
         }
         outboxes.close()
     }
 
     /// Readers cannot lie in an array, so these are handles of C.
+    @safe
     private struct Outboxes {
-        private var readers: [UnsafeMutablePointer<mslot_reader>] = []
+        private var readers: [UnsafeMutablePointer<mslot_reader>] = unsafe []
 
         mutating func add(_ name: String) {
             if let reader = unsafe mslot_create(name, nil).reader { unsafe readers.append(reader) }
@@ -297,15 +305,15 @@ private final class StandIn: Sendable {
 
         func drain(_ each: (String) -> Void) {
             var bytes = [UInt8](repeating: 0, count: 424)
-            for unsafe reader in unsafe readers {
+            for index in unsafe readers.indices {
                 while true {
-                    let received = unsafe mslot_read(reader, &bytes, bytes.count, 0)
+                    let received = unsafe mslot_read(readers[index], &bytes, bytes.count, 0)
                     if received.outcome != .done { break }
                     each(String(decoding: bytes.prefix(Int(received.byte_count)), as: UTF8.self))
                 }
             }
         }
 
-        func close() { for unsafe reader in unsafe readers { _ = unsafe mslot_close(reader) } }
+        func close() { for index in unsafe readers.indices { _ = unsafe mslot_close(readers[index]) } }
     }
 }
