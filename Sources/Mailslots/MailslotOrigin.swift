@@ -30,7 +30,7 @@ public struct MailslotOrigin: RawRepresentable, Sendable, Hashable {
     /// The number of the host in the bridge's table, ``MailslotHost/number``; `nil`: this machine, or a host that is not known.
     public var hostNumber: UInt16? {
         let number = rawValue & UInt16(MSLOT_ORIGIN_HOST)
-        return number == 0 ? nil : number
+        return number == 0 || number == UInt16(MSLOT_ORIGIN_UNKNOWN) ? nil : number
     }
 
     /// Asks the bridge's table which host this is. It opens and closes a file: some microseconds. From any thread.

@@ -100,7 +100,9 @@
             let new = try configuration.validated()
             let running = try state.withLock { state throws(BridgeError) in
                 guard new.host == state.configuration.host else {
-                    throw BridgeError(.badConfiguration, "A bridge cannot change the host's name, \(state.configuration.host), while it runs. Start it anew.")
+                    throw BridgeError(
+                        .badConfiguration,
+                        "A bridge cannot change the host's name, \(state.configuration.host), while it runs. Start it anew.")
                 }
                 guard (new.nats == nil) == (state.configuration.nats == nil) else {
                     throw BridgeError(.badConfiguration, "A bridge cannot change between UDP and NATS while it runs. Start it anew.")
@@ -118,7 +120,8 @@
                 "The bridge is running",
                 metadata: [
                     "bridge.host": "\(configuration.host)",
-                    "bridge.domains": "\(configuration.domains.map { "\($0.name) (\($0.key?.description ?? "no key: insecure"))" }.joined(separator: ", "))",
+                    "bridge.domains":
+                        "\(configuration.domains.map { "\($0.name) (\($0.key?.description ?? "no key: insecure"))" }.joined(separator: ", "))",
                     "bridge.transport": "\(transport.summary)",
                 ])
         }

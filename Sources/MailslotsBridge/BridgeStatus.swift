@@ -70,7 +70,8 @@
         /// - Throws: A ``BridgeError`` of code `notRunning`; or `system`, if the file cannot be read.
         package static func read() throws(BridgeError) -> [(name: String, value: UInt64)] {
             guard (try? Mailslot.info(BridgeDesk.requestsName))?.hasReader == true, let folder else {
-                throw BridgeError(.notRunning, "No bridge runs here. Start one: mailslot bridge; or see that MAILSLOT_DIRECTORY is the same.")
+                throw BridgeError(
+                    .notRunning, "No bridge runs here. Start one: mailslot bridge; or see that MAILSLOT_DIRECTORY is the same.")
             }
             do throws(SmallFile.Failure) {
                 return counts(in: String(decoding: try SmallFile(path: folder + "/" + fileName).bytes, as: UTF8.self))

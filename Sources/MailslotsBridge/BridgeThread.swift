@@ -29,7 +29,8 @@
             pthread_detach(thread)
         }
         guard failure == 0 else {
-            throw BridgeError(.system, "The bridge cannot start a thread: \(unsafe String(cString: strerror(failure))). Raise the limit of processes.")
+            throw BridgeError(
+                .system, "The bridge cannot start a thread: \(unsafe String(cString: strerror(failure))). Raise the limit of processes.")
         }
     }
 

@@ -30,7 +30,13 @@
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         unsafe setenv("MAILSLOT_DIRECTORY", folder.path, 1)
         defer { try? FileManager.default.removeItem(at: folder) }
-        try await body()
+        do {
+            try await body()
+        } catch {
+            // What is thrown in a process of its own is not shown otherwise.
+            print("thrown: \(error)")
+            throw error
+        }
     }
 
     extension BridgeConfiguration {

@@ -89,7 +89,10 @@
                     var secret = try Mailslot.create("secret", acceptsRemoteMessages: true)
                     network.deliver(
                         far.datagram(
-                            [.message("closed"), .message("secret"), .message("nowhere"), .message("bridge/requests"), .message("open", [9])]))
+                            [
+                                .message("closed"), .message("secret"), .message("nowhere"), .message("bridge/requests"),
+                                .message("open", [9]),
+                            ]))
 
                     #expect(try await open.read(timeout: .seconds(30)).map { [UInt8]($0) } == [9])
                     #expect(try await closed.read(timeout: .now) == nil)
@@ -289,7 +292,8 @@
                     let b = try Mailslot.create("b", acceptsRemoteMessages: true)
                     for name in ["a", "b"] { network.deliver(far.datagram((0..<40).map { _ in .message(name) })) }
                     _ = try await eventually("all were looked at") {
-                        bridge.counters[.messagesDelivered] + bridge.counters[.droppedHostLimit] + bridge.counters[.droppedMailslotLimit] == 80
+                        bridge.counters[.messagesDelivered] + bridge.counters[.droppedHostLimit] + bridge.counters[.droppedMailslotLimit]
+                            == 80
                             ? true : nil
                     }
                     // A few more if the machine took long.

@@ -15,10 +15,10 @@ struct MailslotsBench: ParsableCommand {
 
 /// How much to measure, and where.
 struct Extent: ParsableArguments {
-    @Flag(help: "Fewer and shorter rounds. Bounds: some 20 seconds in all; peers: less than 2 minutes, and fewer patterns; bridge: 40 seconds.")
+    @Flag(help: "Fewer and shorter rounds. Bounds: some 20 seconds; peers: less than 2 minutes, and fewer patterns; bridge: 40 seconds.")
     var quick = false
 
-    @Option(help: "Pairs a comparison, or with peers and bridge rounds of all. Default: 31, peers and bridge 5; with --quick 9, peers and bridge 2.")
+    @Option(help: "Pairs a comparison; with peers and bridge rounds of all. Default: 31, peers and bridge 5; with --quick 9 and 2.")
     var rounds: Int?
 
     @Option(help: "The CPUs, as in 0,1: the first side's, and the second's. More are for further writers of peers.")

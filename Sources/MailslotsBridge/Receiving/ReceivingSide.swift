@@ -194,7 +194,8 @@
         private func record(_ name: HostList.Name, address: String) {
             guard let host = hosts[name] else { return }
             let isWritten = table.set(
-                host.index, name, isPresent: host.isPresent, isAuthenticated: host.isAuthenticated, address: address, heard: host.lastHeardReal)
+                host.index, name, isPresent: host.isPresent, isAuthenticated: host.isAuthenticated, address: address,
+                heard: host.lastHeardReal)
             if !isWritten { counters.add(.hostsNotRecorded) }
         }
 

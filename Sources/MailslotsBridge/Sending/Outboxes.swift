@@ -60,7 +60,9 @@
             let quiet = all.values.filter { now - $0.lastActive > Self.idleNanoseconds }.sorted { $0.lastActive < $1.lastActive }
             for outbox in quiet {
                 let inspected = unsafe mslot_inspect(outbox.name.local)
-                guard inspected.failure.outcome == .done, inspected.info.writer_count == 0, inspected.info.message_count == 0 else { continue }
+                guard inspected.failure.outcome == .done, inspected.info.writer_count == 0, inspected.info.message_count == 0 else {
+                    continue
+                }
                 close(outbox)
                 return true
             }

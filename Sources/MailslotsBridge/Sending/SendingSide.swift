@@ -157,7 +157,8 @@
 
         private func serve(_ request: DeskRequest, _ now: Int64) {
             guard let name = request.outbox else {
-                return refuse(request, .badName, "A host or domain has 1 to 63 bytes, and a mailslot to write to from afar a name of 1 to 40 bytes.")
+                return refuse(
+                    request, .badName, "A host or domain has 1 to 63 bytes, and a mailslot to write to from afar a name of 1 to 40 bytes.")
             }
             if outboxes[name] != nil { return desk.answer(request, .ready) }
             guard !isEnding else { return refuse(request, .ending, "Wait for the next bridge, or start it: mailslot bridge.") }
@@ -170,7 +171,9 @@
                     """)
             }
             guard allowed.match(name.destination + "/" + name.mailslot) else {
-                return refuse(request, .notAllowed, "Its configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
+                return refuse(
+                    request, .notAllowed,
+                    "Its configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
             }
             guard outboxes.count < configuration.outboxes.countMax || outboxes.closeIdle(now: now) else {
                 return refuse(
@@ -205,7 +208,9 @@
                 do throws(BridgeError) {
                     try open(name, resolve(name.destination), now)
                 } catch {
-                    logger.warning("An outbox of an earlier bridge cannot be adopted", metadata: ["bridge.outbox": "\(name.local)", "error": "\(error)"])
+                    logger.warning(
+                        "An outbox of an earlier bridge cannot be adopted",
+                        metadata: ["bridge.outbox": "\(name.local)", "error": "\(error)"])
                 }
             }
         }

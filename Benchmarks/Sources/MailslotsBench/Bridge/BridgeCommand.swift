@@ -55,7 +55,9 @@ struct BridgeCommand: ParsableCommand {
 
     func run() throws {
         if list {
-            for contender in Self.everybody { print("  \(contender.name): \(contender.missing.map { "not here: \($0)" } ?? contender.settings)") }
+            for contender in Self.everybody {
+                print("  \(contender.name): \(contender.missing.map { "not here: \($0)" } ?? contender.settings)")
+            }
             for pattern in PeerPattern.bridge { print("  \(pattern.id): \(pattern.title)") }
             return
         }
