@@ -173,6 +173,24 @@
         }
     }
 
+    extension MemoryNetwork {
+        /// What is sent to a host, until it has that many messages. (A message counts as sent when it is packed, before its batch goes out.)
+        func messages(to far: inout FarHost, count: Int) async throws -> (records: [PlainRecord], datagrams: [Sent]) {
+            let route = Route(domain: 0, destination: .host(far.name))
+            var records: [PlainRecord] = []
+            var datagrams: [Sent] = []
+            let end = ContinuousClock.now + .seconds(30)
+            while records.count < count, ContinuousClock.now < end {
+                let sent = takeSent().filter { $0.route == route }
+                datagrams += sent
+                records += try far.opened(sent).filter { $0.kind == .message }
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            #expect(records.count == count)
+            return (records, datagrams)
+        }
+    }
+
     /// What `body` gives, as soon as it gives something; a test that waits in vain fails after a long time.
     func eventually<Value: ~Copyable>(_ what: String = "", _ body: () throws -> Value?) async throws -> Value {
         let end = ContinuousClock.now + .seconds(30)

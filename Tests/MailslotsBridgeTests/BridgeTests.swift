@@ -46,12 +46,8 @@
                     var prices = try await outbox(for: "far", "prices")
                     for number in 0..<300 { try await orders.write([UInt8](repeating: UInt8(number % 256), count: 8)) }
                     for number in 0..<300 { try await prices.write([UInt8](repeating: UInt8(number % 256), count: 424)) }
-                    try await orders.drained()
-                    try await prices.drained()
-                    _ = try await eventually("all are sent") { bridge.counters[.messagesSent] == 600 ? true : nil }
-
-                    let sent = network.takeSent().filter { $0.route.destination == .host("far") }
-                    let records = try far.opened(sent).filter { $0.kind == .message }
+                    let (records, sent) = try await network.messages(to: &far, count: 600)
+                    #expect(bridge.counters[.messagesSent] == 600)
                     for name in ["orders", "prices"] {
                         let numbers = records.filter { $0.name == [UInt8](name.utf8) }.map { $0.payload[0] }
                         #expect(numbers == (0..<300).map { UInt8($0 % 256) }, "\(name) is whole and in order")
@@ -311,8 +307,7 @@
                     try await BridgeTests.introduce(&far, to: network)
                     let writers = try await Writers(to: "far", count: 100)
                     try await writers.writeRounds(5, bridge)
-                    let sent = network.takeSent().filter { $0.route.destination == .host("far") }
-                    let records = try far.opened(sent).filter { $0.kind == .message }
+                    let (records, _) = try await network.messages(to: &far, count: 500)
                     let byMailslot = Dictionary(grouping: records, by: \.name).mapValues { $0.map(\.payload) }
                     #expect(byMailslot.count == 100)
                     #expect(byMailslot.values.allSatisfy { $0 == [[0], [1], [2], [3], [4]] })
@@ -403,13 +398,6 @@
                     #expect(error?.description.contains("MAILSLOT_DIRECTORY") == true)
                 }
             }
-        }
-    }
-
-    extension MailslotWriter {
-        /// Until the reader has taken all.
-        func drained() async throws {
-            for _ in 0..<20_000 where info.messageCount != 0 { try await Task.sleep(for: .milliseconds(1)) }
         }
     }
 
