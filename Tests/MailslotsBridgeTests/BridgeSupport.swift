@@ -127,8 +127,8 @@
         /// The bridge has announced itself: datagrams sealed from now on are ones that it takes.
         func hasStarted() async throws { _ = try await eventually("a start") { takeSent().isEmpty ? nil : true } }
 
-        func deliver(_ datagram: [UInt8]) {
-            state.withLock { $0.arriving.append(datagram) }
+        func deliver(_ datagrams: [UInt8]...) {
+            state.withLock { $0.arriving += datagrams }
             bell.signal()
         }
         /// Takes what was sent, of one domain.
