@@ -227,7 +227,7 @@
 
             TransportClaim("a wait ends for a datagram") { network in
                 for number in 0..<20 {
-                    let sender = Thread {
+                    let sender = TestThread {
                         network.send([(TestDatagram(sender: 0, number: UInt64(number), byteCount: 64), .host(network.hosts[1]))])
                     }
                     sender.start()
@@ -242,7 +242,7 @@
                 for isBefore in [true, false] {
                     isOver.isSet = false
                     if isBefore { network[1].wake() }
-                    let waker = Thread {
+                    let waker = TestThread {
                         while !isBefore && !isOver.isSet {
                             network[1].wake()
                             Thread.sleep(forTimeInterval: 0.001)
@@ -260,10 +260,10 @@
             TransportClaim("all threads may wake and count while others send and receive") { network in
                 let count = 4000
                 let isOver = Flag()
-                var threads: [Thread] = []
+                var threads: [TestThread] = []
                 for host in 0...1 {
                     threads.append(
-                        Thread {
+                        TestThread {
                             for number in stride(from: 0, to: count, by: 50) {
                                 network.send(
                                     (number..<number + 50).map {
@@ -276,7 +276,7 @@
                         })
                 }
                 threads.append(
-                    Thread {
+                    TestThread {
                         while !isOver.isSet {
                             for host in 0...1 {
                                 network[host].wake()
@@ -285,7 +285,7 @@
                             Thread.sleep(forTimeInterval: 0.0001)
                         }
                     })
-                let second = Thread { while !isOver.isSet { network.take(at: 1, waiting: 1_000_000) } }
+                let second = TestThread { while !isOver.isSet { network.take(at: 1, waiting: 1_000_000) } }
                 for thread in threads + [second] { thread.start() }
                 while !threads[0].isFinished || !threads[1].isFinished { network.take(at: 0, waiting: 1_000_000) }
                 isOver.isSet = true
