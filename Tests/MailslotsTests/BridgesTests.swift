@@ -132,7 +132,7 @@
             #expect(stranger.errors.contains("there is no such host or domain") && stranger.errors.contains("mailslot hosts"))
             let forbidden = try here.call("write", #"\\studio\mailslot\other"#, "x")
             #expect(forbidden.status == 1)
-            #expect(forbidden.errors.contains("outboxes.allowed, does not name studio/other"))
+            #expect(forbidden.errors.contains("outboxes.allowed, does not let studio/other be sent to"))
 
             let long = try here.write(String(repeating: "x", count: 425), to: #"\\studio\mailslot\jobs"#)
             #expect(long.status == 1)

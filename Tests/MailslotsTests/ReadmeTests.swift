@@ -46,6 +46,9 @@ import Testing
 
     static func fences(in page: String) -> Int { page.split(separator: "\n").count { ["```swift", "```c", "```console"].contains($0) } }
 
+    /// Whole machines and files, which BridgeCommandTests runs and reads.
+    static let kindsElsewhere: Set = ["machine", "configuration"]
+
     static func snippets(_ kind: String) -> [Snippet] { snippets.filter { $0.kind == kind } }
     static var programs: [Snippet] { (snippets + articleSnippets).filter { $0.kind == "program" } }
 
@@ -59,9 +62,12 @@ import Testing
     }
 
     @Test func `every snippet of code in an article is tested`() {
-        for article in Self.articles { #expect(Self.snippets(in: article.text).count == Self.fences(in: article.text), "\(article.name)") }
+        for article in Self.articles {
+            let code = Self.snippets(in: article.text).filter { !Self.kindsElsewhere.contains($0.kind) }
+            #expect(code.count == Self.fences(in: article.text), "\(article.name)")
+        }
         #expect(Self.articleSnippets.count >= 10)
-        #expect(Set(Self.articleSnippets.map(\.kind)) == ["program", "body", "console"])
+        #expect(Set(Self.articleSnippets.map(\.kind)).subtracting(Self.kindsElsewhere) == ["program", "body", "console"])
     }
 
     @Test(.disabled(if: isSanitized, "the client is built without a sanitizer"))
