@@ -25,6 +25,9 @@
         }
     }
 
+    /// Whether a sanitizer is in this process.
+    let isSanitized = ["__asan_init", "__tsan_init"].contains { (symbol: String) in unsafe dlsym(nil, symbol) != nil }
+
     func withOwnDirectory(_ body: () async throws -> Void) async throws {
         let folder = URL(filePath: "/dev/shm/mailslots-bridge-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

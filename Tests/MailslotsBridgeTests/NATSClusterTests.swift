@@ -136,7 +136,8 @@
             return try NATSTransport(configuration, logger: Logger(label: host))
         }
 
-        @Test func `servers are killed and restarted, and nothing comes twice or out of order`() throws {
+        @Test(.disabled(if: isSanitized, "a cluster that is formed anew again and again takes minutes beside a sanitizer"))
+        func `servers are killed and restarted, and nothing comes twice or out of order`() throws {
             var generator = SeededGenerator.forTest("servers killed")
             let servers = try NATSServer.cluster(of: 3)
             defer { for server in servers { server.stop() } }
