@@ -25,7 +25,8 @@ Where the sources have the Windows calls, libmailslots-win32 likewise, with its 
 With a PREFIX of your own no root is needed. If anything fails, nothing is changed.
 
   --with-program    also PREFIX/bin/mailslot, its manual page, completions for bash, zsh and fish, and of its bridge units for systemd
-                    and PREFIX/share/mailslots/bridge.json, an example; needs Swift, and takes a minute or more
+                    and PREFIX/share/mailslots/bridge.json, an example; needs Swift, and takes a minute or more.
+                    Where liburing-dev and libnats-dev are installed it uses them, and needs liburing and libnats where it runs
   --help            print this and end
 
 Environment: CC (cc, gcc or clang), CFLAGS (-O2), LDFLAGS, AR (ar or llvm-ar). DESTDIR is put before PREFIX where files are copied
@@ -198,12 +199,9 @@ fi
 
 if $with_program; then
     package=$(dirname "$sources")
-    mkdir -p "$stage/bin" "$stage/share/man/man1" "$work/static"
-    # Of liburing the archive, if it is used at all: the linker looks here first, and the program needs no library where it runs.
-    uring=$(pkg-config --variable=libdir liburing 2> /dev/null)/liburing.a
-    [ ! -f "$uring" ] || cp "$uring" "$work/static/liburing.a"
+    mkdir -p "$stage/bin" "$stage/share/man/man1"
     for product in mailslot generate-manual; do
-        swift build -c release --static-swift-stdlib -Xlinker -s -Xlinker "-L$work/static" --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
+        swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
             || fail "the program could not be built. Nothing was installed."
     done
     cp "$work/swift/release/mailslot" "$stage/bin/mailslot"
