@@ -46,6 +46,15 @@ TEST(a_message_from_another_machine_says_so_to_every_kind_of_reader_and_the_next
     expect(observed.sender == SENDER && observed.origin == ORIGIN);
     expect_equal(mslot_observe_next(observing.observer, bytes, sizeof bytes).origin, 0);
     expect_outcome(mslot_observer_close(observing.observer), MSLOT_DONE);
+
+    // A slot that had a message from afar is used for one of this machine: each of them, in the end.
+    for (int i = 0; i < 64; i++) {
+        bool is_from_afar = i < 32;
+        mslot_outcome outcome = is_from_afar ? mslot_write_from(writer, "a", 1, 0, SENDER, ORIGIN) : mslot_write(writer, "a", 1, 0);
+        expect_outcome(outcome, MSLOT_DONE);
+        expect_equal(mslot_peek(reader, 0).origin, is_from_afar ? ORIGIN : 0);
+        expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+    }
     must_close_writer(writer);
     must_close(reader);
 }
