@@ -316,7 +316,7 @@ def a_bridge_that_ends_sends_first_what_was_written(context):
     a, b = pair(context)
     reader = b.read(["x"])
     writer = a.write(1, [remote("b", "x")], interval=1000, count=1)
-    eventually("the way is there", lambda: reader.ask()["received"] == 1)
+    eventually("the way is there", lambda: reader.ask()["received"] >= 1)  # it may have written more before it was told
     more = a.write(2, [remote("b", "x")], interval=0)
     a.bridge.signal(signal.SIGSTOP)
     more.tell("count 900")
