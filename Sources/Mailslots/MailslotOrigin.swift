@@ -54,7 +54,7 @@ public struct MailslotOrigin: RawRepresentable, Sendable, Hashable {
 
 /// Another machine, as this one's bridge knows it.
 public struct MailslotHost: Sendable, Hashable {
-    /// Its number in the ``MailslotOrigin`` of its messages, 1 to 32767.
+    /// Its number in the ``MailslotOrigin`` of its messages, 1 to 32766.
     public let number: UInt16
     /// What it is called, folded: the `host` of `\\host\mailslot\name`.
     public let name: String

@@ -4,7 +4,7 @@
 
     /// The hosts that this bridge has heard of, shared by its two sides.
     ///
-    /// A host has an index, 1 to 32767, which goes with the messages that it sends; it keeps the index for good.
+    /// A host has an index, 1 to 32766, which goes with the messages that it sends; it keeps the index for good.
     package final class HostList: Sendable {
         package struct Name: Hashable, Sendable {
             /// The domain's name.

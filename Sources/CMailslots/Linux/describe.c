@@ -61,7 +61,7 @@ static int describe_hosts(const mslot_failure *failure, char *text, size_t capac
     switch (failure->outcome) {
     case MSLOT_BAD_ARGUMENT:
         return snprintf(text, capacity,
-            "That is no host's record: its number is from 1 to 32767, host and domain have 1 to 63 bytes in canonical form, and the mode "
+            "That is no host's record: its number is from 1 to 32766, host and domain have 1 to 63 bytes in canonical form, and the mode "
             "of the table is 0600 to 0666. A message of this machine came from no host.");
     case MSLOT_NOT_FOUND:
         return snprintf(text, capacity,

@@ -12,7 +12,7 @@
         init(mode: UInt32) throws(BridgeError) {
             // Who may read a message may know where it came from.
             let opened = unsafe mslot_hosts_open(mode & 0o666 | 0o400)
-            guard let table = unsafe opened.hosts else { throw unsafe BridgeError(opened.failure) }
+            guard let table = unsafe opened.hosts else { throw unsafe BridgeError(opened.failure, of: nil) }
             unsafe self.table = unsafe table
         }
 

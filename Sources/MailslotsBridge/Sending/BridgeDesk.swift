@@ -132,16 +132,8 @@
     }
 
     extension BridgeError {
-        /// The table of hosts could not be had.
-        init(_ failure: mslot_failure) {
-            var failure = failure
-            var text = [CChar](repeating: 0, count: 2048)
-            let length = unsafe mslot_describe(&failure, nil, &text, text.count)
-            self.init(.system, String(decoding: text.prefix(min(length, text.count - 1)).map { UInt8(bitPattern: $0) }, as: UTF8.self))
-        }
-
-        /// A mailslot of the bridge's own could not be made.
-        init(_ failure: mslot_failure, of name: String) {
+        /// A mailslot of the bridge's own could not be made; `nil`: the table of hosts could not be had.
+        init(_ failure: mslot_failure, of name: String?) {
             var failure = failure
             if failure.outcome == .alreadyExists {
                 self.init(

@@ -124,13 +124,12 @@
             }
         }
 
-        /// Calls `body` with the message that `peek` found; it is taken if `body` says so. The bytes are shared memory: they may change.
-        func withNext(_ body: (_ payload: RawSpan, _ sender: UInt32) -> Bool) {
+        /// Takes the message that `peek` found, and calls `body` with it. The bytes are shared memory: they may change.
+        func takeNext(_ body: (_ payload: RawSpan, _ sender: UInt32) -> Void) {
             guard let view = unsafe next else { preconditionFailure("peek first") }
             let count = unsafe min(Int(view.byte_count), DatagramFormat.payloadBytesMax)
             // Sound: lent bytes stay until they are released; the span does not leave the call.
-            let isTaken = unsafe body(RawSpan(_unsafeStart: UnsafeRawPointer(view.bytes!), byteCount: count), view.sender)
-            guard isTaken else { return }
+            unsafe body(RawSpan(_unsafeStart: UnsafeRawPointer(view.bytes!), byteCount: count), view.sender)
             unsafe next = nil
             takenCount += 1
         }

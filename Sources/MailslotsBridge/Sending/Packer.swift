@@ -88,11 +88,7 @@
             to span: inout MutableRawSpan, _ byteCountMax: Int, _ queue: DestinationQueue, tells: Bool, _ now: Int64
         ) -> Int {
             var messages = 0
-            // Sound: the range is inside of the buffer, and the output does not leave the call.
-            let count = unsafe span.withUnsafeMutableBytes { all in
-                let room = unsafe UnsafeMutableRawBufferPointer(
-                    rebasing: all[DatagramFormat.headerBytes..<min(all.count, byteCountMax) - DatagramFormat.tagBytes])
-                var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+            let count = fillRecords(of: &span, byteCountMax) { output in
                 if tells { append(.present, to: &output) }
                 var isFull = false
                 while !isFull, queue.hasMessage(now, counters) {
@@ -100,10 +96,23 @@
                     messages += moved.count
                     isFull = !moved.isAll
                 }
-                return unsafe output.finalize(for: room)
             }
             counters.add(.messagesSent, messages)
             return count
+        }
+
+        /// Between the header and the tag of a datagram of at most `byteCountMax` bytes. Returns how many bytes `body` has appended.
+        private func fillRecords(
+            of span: inout MutableRawSpan, _ byteCountMax: Int, _ body: (inout OutputRawSpan) -> Void
+        ) -> Int {
+            // Sound: the range is inside of the buffer, and the output does not leave the call.
+            unsafe span.withUnsafeMutableBytes { all in
+                let room = unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: all[DatagramFormat.headerBytes..<min(all.count, byteCountMax) - DatagramFormat.tagBytes])
+                var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+                body(&output)
+                return unsafe output.finalize(for: room)
+            }
         }
 
         /// What is for every host is for us too: the messages of a datagram that is not sealed yet.
@@ -127,10 +136,9 @@
                 unsafe withUnsafeTemporaryAllocation(byteCount: DatagramFormat.payloadBytesMax, alignment: 1) { copy in
                     var byteCount = 0
                     var writer: UInt32 = 0
-                    queue.current.withNext { payload, sender in
+                    queue.current.takeNext { payload, sender in
                         unsafe payload.withUnsafeBytes { unsafe copy.copyMemory(from: $0) }
                         (byteCount, writer) = (payload.byteCount, sender)
-                        return true
                     }
                     // As above: given back before it is delivered.
                     queue.release()
@@ -151,18 +159,11 @@
             send()
             for domain in sealers.indices {
                 let route = Route(domain: domain, destination: .everyHost)
-                guard transport.byteCountMax(to: route) != nil else { continue }
+                guard let byteCountMax = transport.byteCountMax(to: route) else { continue }
                 let time = clock.real()
                 let sealer = sealers[domain]
                 batch.append(to: route) { span in
-                    // Sound: as in `appendRecords`.
-                    let count = unsafe span.withUnsafeMutableBytes { all in
-                        let room = unsafe UnsafeMutableRawBufferPointer(
-                            rebasing: all[DatagramFormat.headerBytes..<all.count - DatagramFormat.tagBytes])
-                        var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
-                        append(kind, to: &output)
-                        return unsafe output.finalize(for: room)
-                    }
+                    let count = fillRecords(of: &span, byteCountMax) { append(kind, to: &$0) }
                     return sealer.sealer.seal(&span, recordBytes: count, to: .everyHost, time: time)
                 }
                 counters.add(.announcementsSent)

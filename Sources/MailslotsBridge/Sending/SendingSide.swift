@@ -247,7 +247,7 @@
             }
             var dropped = 0
             while dropped < 256, queue.hasMessage(now, counters) {
-                queue.current.withNext { _, _ in true }
+                queue.current.takeNext { _, _ in }
                 queue.release()
                 dropped += 1
             }
