@@ -130,7 +130,9 @@
         /// The bridge has announced itself: datagrams sealed from now on are ones that it takes.
         func hasStarted() async throws { _ = try await eventually("a start") { takeSent().isEmpty ? nil : true } }
 
-        func deliver(_ datagrams: [UInt8]...) {
+        func deliver(_ datagrams: [UInt8]...) { deliver(all: datagrams) }
+
+        func deliver(all datagrams: [[UInt8]]) {
             state.withLock { $0.arriving += datagrams }
             bell.signal()
         }

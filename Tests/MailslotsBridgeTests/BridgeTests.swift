@@ -368,6 +368,21 @@
             }
         }
 
+        @Test func `of sessions that are new at one moment a thousand are looked at`() async {
+            await #expect(processExitsWith: .success) {
+                try await withBridge { bridge, network in
+                    // Together, so that they are looked at in the same moment.
+                    network.deliver(
+                        all: (0..<1100).map { _ in
+                            var far = FarHost()
+                            return far.datagram([.message("nowhere")])
+                        })
+                    _ = try await eventually("the others are dropped") { bridge.counters[.datagramsOverSessionLimit] == 100 ? true : nil }
+                    _ = try await eventually("a thousand are opened") { bridge.counters[.droppedNoMailslot] == 1000 ? true : nil }
+                }
+            }
+        }
+
         @Test func `what is counted can be read by others`() async {
             await #expect(processExitsWith: .success) {
                 try await withBridge { bridge, network in
