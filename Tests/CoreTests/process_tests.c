@@ -329,6 +329,25 @@ TEST(waiting_on_many_mailslots_is_ended_by_a_message_to_any_of_them)
     for (int i = 0; i < MAILSLOTS; i++) must_close(readers[i]);
 }
 
+TEST(a_wait_on_many_that_had_to_sleep_does_not_count_as_one_that_polling_ended)
+{
+    mslot_reader *reader = must_create("orders", 2, 1);
+    int64_t before = reader->spin.limit_ns;
+    expect(before > 0);
+    pid_t child = child_start();
+    if (child == 0) {
+        mslot_writer *writer = must_open("orders");
+        wait_until(is_parked(writer->ring.ring.control));
+        must_write(writer, 0, 0);
+        child_end();
+    }
+    expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DONE);
+    expect(reader->spin.limit_ns < before);
+    child_join(child);
+    must_read_this(reader, 0, 0);
+    must_close(reader);
+}
+
 static bool has_futex_waitv(void) { return syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) == -1 && errno == EINVAL; }
 
 /// As before Linux 5.16 (ENOSYS), as in some sandboxes (EPERM): a sleeper on two words sleeps on the mailslot's alone.

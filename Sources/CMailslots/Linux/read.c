@@ -289,6 +289,21 @@ static void sleep_on_all(mslot_reader *const *readers, size_t count, int64_t dea
     for (size_t i = 0; i < count; i++) mslot_ring_unpark(&readers[i]->ring);
 }
 
+/// Polls a while for something in any. `count` if nothing came.
+static size_t spin_for_any(mslot_reader *const *readers, size_t count)
+{
+    mslot_spin *spin = &readers[0]->spin;
+    if (spin->limit_ns <= 0) return count;
+    int64_t end = mslot_now_ns() + spin->limit_ns;
+    size_t ready;
+    do {
+        mslot_pause();
+        ready = first_ready(readers, count);
+    } while (ready == count && mslot_now_ns() < end);
+    if (ready < count) mslot_spin_hit(spin);
+    return ready;
+}
+
 static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns)
 {
     size_t ready = first_ready(readers, count);
@@ -296,20 +311,15 @@ static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int6
     if (timeout_ns <= 0) return (mslot_ready){MSLOT_EMPTY, 0};
 
     int64_t deadline = mslot_deadline(timeout_ns);
-    for (;;) {
-        int64_t spin_end = mslot_now_ns() + readers[0]->spin.limit_ns;
-        do {
-            ready = first_ready(readers, count);
-            if (ready < count) {
-                mslot_spin_hit(&readers[0]->spin);
-                return (mslot_ready){MSLOT_DONE, ready};
-            }
-            mslot_pause();
-        } while (mslot_now_ns() < spin_end);
+    while ((ready = spin_for_any(readers, count)) == count) {
         if (take_any_interrupt(readers, count)) return (mslot_ready){MSLOT_INTERRUPTED, 0};
         if (mslot_now_ns() >= deadline) return (mslot_ready){MSLOT_TIMED_OUT, 0};
         sleep_on_all(readers, count, deadline);
+        // Before polling again: what a sleep brought is no success of polling.
+        ready = first_ready(readers, count);
+        if (ready < count) break;
     }
+    return (mslot_ready){MSLOT_DONE, ready};
 }
 
 mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns)
