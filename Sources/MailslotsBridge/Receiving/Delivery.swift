@@ -40,6 +40,8 @@
         private var trustsAnyone: Bool
         private var targets: [MailslotKey: Target] = [:]
         private var last: Target?
+        /// Names that were looked for in vain, for the messages of one batch.
+        private var missing: Set<MailslotKey> = []
 
         /// `nil`: a full mailslot is not waited for.
         private var patience: Patience?
@@ -60,6 +62,10 @@
             trustsAnyone = configuration.trustsAnyone
             closeAll()
         }
+
+        /// All messages that are delivered from now on, until this is called again, were written before. Who creates a mailslot gets messages
+        /// from then on; but one that is not there when the first of these messages is delivered gets none of them, and is looked for once.
+        func beginBatch() { missing.removeAll(keepingCapacity: true) }
 
         /// Writes it, or counts why not. `origin`: as the core has it, 0 for this machine.
         func deliver(_ payload: RawSpan, to name: RawSpan, sender: UInt32, origin: UInt16, now: Int64) {
@@ -153,6 +159,10 @@
                 }
                 close(known)
             }
+            guard !missing.contains(key) else {
+                counters.add(.droppedNoMailslot, count)
+                return nil
+            }
             return open(key, now, count: count)
         }
 
@@ -168,8 +178,8 @@
             guard let writer = unsafe opened.writer else {
                 let outcome = unsafe opened.failure.outcome
                 let isMissing = outcome == .notFound || outcome == .noReader
-                // Who creates a mailslot gets messages from then on: a mailslot that is not there is looked for each time.
                 guard isMissing else { return unsafe remember(key, nil, refusal: .droppedUnusable, now) }
+                missing.insert(key)
                 counters.add(.droppedNoMailslot, count)
                 return nil
             }
