@@ -133,7 +133,10 @@ static void close_ring(struct io_uring *ring)
 /// 0 or an errno.
 static int open_receive_ring(uring_engine *engine)
 {
-    struct io_uring_params parameters = {.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP, .cq_entries = RECEIVE_COMPLETIONS};
+    // Packets are taken over when we ask for them, not by an interrupt of what we do with those before. Linux 5.19; the engine needs 6.0.
+    struct io_uring_params parameters = {
+        .flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+        .cq_entries = RECEIVE_COMPLETIONS};
     int error = open_ring(RECEIVE_ENTRIES, &engine->receive_ring, parameters);
     if (error != 0) return error;
     engine->wanted = (struct msghdr){.msg_namelen = SOURCE_BYTES, .msg_controllen = INCOMING_CONTROL_BYTES};
