@@ -99,9 +99,9 @@
             destination.destination == .everyHost || state.withLock { $0.known.contains(destination) } ? 1472 : nil
         }
         func send(_ batch: borrowing DatagramBatch) {
-            for (index, entry) in batch.entries.enumerated() {
-                let bytes = unsafe batch.withBytes(of: index) { unsafe [UInt8]($0) }
-                state.withLock { $0.sent.append(Sent(route: entry.route, bytes: bytes)) }
+            for run in batch.runs {
+                let sent = run.range.map { Sent(route: run.route, bytes: unsafe [UInt8](batch.bytes(of: $0))) }
+                state.withLock { $0.sent += sent }
             }
         }
         func receive(_ body: (_ datagram: RawSpan, _ source: TransportSource) -> Void) -> Int {

@@ -111,10 +111,13 @@
         }
 
         func next() -> Next {
-            var buffer = [UInt8](repeating: 0, count: Int(MSLOT_MESSAGE_BYTES_MAX))
-            let received = unsafe mslot_read(requests, &buffer, buffer.count, 0)
-            switch received.outcome {
-            case .done: return DeskRequest([UInt8](buffer.prefix(Int(received.byte_count)))).map { .request($0) } ?? .malformed
+            let view = unsafe mslot_peek(requests, 0)
+            switch unsafe view.outcome {
+            case .done:
+                // Sound: lent until it is released; copied, for its writer may change it.
+                let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: view.bytes, count: Int(view.byte_count)))
+                _ = unsafe mslot_release(requests, 1)
+                return DeskRequest(bytes).map { .request($0) } ?? .malformed
             case .damaged: return .malformed
             default: return .nothing
             }

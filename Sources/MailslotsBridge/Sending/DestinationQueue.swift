@@ -40,6 +40,17 @@
             return false
         }
 
+        /// Moves messages, each into a record, until one does not fit or there are no more. Returns how many.
+        func moveAll(to output: inout OutputRawSpan, _ now: Int64, _ counters: BridgeCounters) -> Int {
+            var messages = 0
+            while hasMessage(now, counters) {
+                let moved = current.moveAll(to: &output)
+                messages += moved.count
+                if !moved.isAll { break }
+            }
+            return messages
+        }
+
         /// To the next outbox, so that none has to wait until another one is empty.
         func goOn() { index += 1 }
 

@@ -1,8 +1,11 @@
 #if Bridge
 
     /// Packs messages into datagrams, seals them, and gives them to the transport, a batch at a time. For one thread at a time.
+    ///
+    /// A batch is filled; then its messages are given back to their outboxes, all at once, so that their writers are woken once; then it is
+    /// sealed and sent. Who is killed in between loses messages, and none comes twice.
     @safe
-    final class Packer {
+    struct Packer: ~Copyable {
         private let clock: BridgeClock
         private let counters: BridgeCounters
         private let transport: any Transport
@@ -12,7 +15,10 @@
 
         private var sealers: [SealerBox]
         private var announceEvery: Int64
+        /// Datagrams whose records are not sealed yet.
         private var batch = DatagramBatch()
+        /// Whose messages are in the batch, and still lent.
+        private var lenders: [DestinationQueue] = []
 
         /// Noncopyable values do not go into arrays.
         private final class SealerBox {
@@ -40,7 +46,7 @@
         var sessions: [SessionID] { sealers.map { $0.sealer.session } }
 
         /// A domain whose key stays keeps its session.
-        func reconfigure(_ configuration: BridgeConfiguration, domains: [Domain]) {
+        mutating func reconfigure(_ configuration: BridgeConfiguration, domains: [Domain]) {
             let before = sealers
             sealers = domains.map { domain in
                 before.first { $0.domain.name == domain.name && $0.domain.used.isSame(as: domain.used) } ?? SealerBox(domain)
@@ -53,79 +59,58 @@
 
         var isFull: Bool { batch.isFull }
 
+        /// Moves messages of a destination into at most `share` datagrams of at most `byteCountMax` bytes. False: there were none.
+        mutating func pack(_ queue: DestinationQueue, for route: Route, _ byteCountMax: Int, share: Int, now: Int64) -> Bool {
+            guard queue.hasMessage(now, counters) else { return false }
+            lenders.append(queue)
+            var (share, messages) = (share, 0)
+            repeat {
+                let tells = now - queue.lastTold >= announceEvery
+                if tells { queue.lastTold = now }
+                appendDatagram(to: route, byteCountMax) { [counters, host] output in
+                    if tells { output.append(.present, of: host) }
+                    messages += queue.moveAll(to: &output, now, counters)
+                }
+                queue.goOn()
+                share -= 1
+            } while share > 0 && !batch.isFull && queue.hasMessage(now, counters)
+            counters.add(.messagesSent, messages)
+            return true
+        }
+
+        /// A datagram of at most `byteCountMax` bytes, whose records `body` appends.
+        private mutating func appendDatagram(to route: Route, _ byteCountMax: Int, _ body: (inout OutputRawSpan) -> Void) {
+            batch.append(to: route) { span in
+                // Sound: the range is inside of the buffer, and the output does not leave the call.
+                unsafe span.withUnsafeMutableBytes { all in
+                    let room = unsafe UnsafeMutableRawBufferPointer(
+                        rebasing: all[DatagramFormat.headerBytes..<min(all.count, byteCountMax) - DatagramFormat.tagBytes])
+                    var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+                    body(&output)
+                    return unsafe output.finalize(for: room)
+                }
+            }
+        }
+
         /// Sends what was packed.
-        func send() {
-            if !batch.isEmpty { transport.send(batch) }
+        mutating func send(now: Int64) {
+            guard !batch.isEmpty else { return }
+            for queue in lenders { queue.release() }
+            lenders.removeAll(keepingCapacity: true)
+            seal(now)
+            transport.send(batch)
             batch.removeAll()
         }
 
-        /// Moves messages of a destination into at most `share` datagrams of at most `byteCountMax` bytes. False: there were none.
-        func pack(_ queue: DestinationQueue, for route: Route, _ byteCountMax: Int, share: Int, now: Int64) -> Bool {
-            var share = share
-            var isBusy = false
-            while share > 0, !batch.isFull, queue.hasMessage(now, counters) {
-                let time = clock.real()
-                let tells = now - queue.lastTold >= announceEvery
-                let sealer = sealers[route.domain]
-                batch.append(to: route) { span in
-                    let recordBytes = appendRecords(to: &span, byteCountMax, queue, tells: tells, now)
-                    // Before it is sent or delivered: who is killed between the two loses messages, and none comes twice.
-                    queue.release()
-                    if route.destination == .everyHost { deliverToOurselves(recordsOf: span, recordBytes, now) }
-                    return sealer.sealer.seal(&span, recordBytes: recordBytes, to: route.destination, time: time)
-                }
-                queue.goOn()
-                if tells { queue.lastTold = now }
-                counters.add(.datagramsSealed)
-                share -= 1
-                isBusy = true
+        private mutating func seal(_ now: Int64) {
+            let time = clock.real()
+            let (sealers, looped) = (sealers, looped)
+            looped.beginBatch()
+            batch.changeAll { route, span, recordBytes in
+                if route.destination == .everyHost { deliver(recordsOf: span, recordBytes, into: looped, now) }
+                return sealers[route.domain].sealer.seal(&span, recordBytes: recordBytes, to: route.destination, time: time)
             }
-            return isBusy
-        }
-
-        /// Fills a datagram with what there is, up to its length. Returns the bytes of its records.
-        private func appendRecords(
-            to span: inout MutableRawSpan, _ byteCountMax: Int, _ queue: DestinationQueue, tells: Bool, _ now: Int64
-        ) -> Int {
-            var messages = 0
-            let count = fillRecords(of: &span, byteCountMax) { output in
-                if tells { append(.present, to: &output) }
-                var isFull = false
-                while !isFull, queue.hasMessage(now, counters) {
-                    let moved = queue.current.moveAll(to: &output)
-                    messages += moved.count
-                    isFull = !moved.isAll
-                }
-            }
-            counters.add(.messagesSent, messages)
-            return count
-        }
-
-        /// Between the header and the tag of a datagram of at most `byteCountMax` bytes. Returns how many bytes `body` has appended.
-        private func fillRecords(
-            of span: inout MutableRawSpan, _ byteCountMax: Int, _ body: (inout OutputRawSpan) -> Void
-        ) -> Int {
-            // Sound: the range is inside of the buffer, and the output does not leave the call.
-            unsafe span.withUnsafeMutableBytes { all in
-                let room = unsafe UnsafeMutableRawBufferPointer(
-                    rebasing: all[DatagramFormat.headerBytes..<min(all.count, byteCountMax) - DatagramFormat.tagBytes])
-                var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
-                body(&output)
-                return unsafe output.finalize(for: room)
-            }
-        }
-
-        /// What is for every host is for us too: the messages of a datagram that is not sealed yet.
-        private func deliverToOurselves(recordsOf span: borrowing MutableRawSpan, _ recordBytes: Int, _ now: Int64) {
-            let records = span.bytes.extracting(DatagramFormat.headerBytes..<DatagramFormat.headerBytes + recordBytes)
-            do throws(DatagramRejection) {
-                try Records.read(records) { header, name, payload in
-                    guard header.kind == .message else { return }
-                    looped.deliver(payload, to: name, sender: header.sender, origin: 0, now: now)
-                }
-            } catch {
-                assertionFailure("We have made these records: \(error)")
-            }
+            counters.add(.datagramsSealed, batch.count)
         }
 
         /// Moves messages that are for ourselves to where they are for. False: there were none.
@@ -142,6 +127,7 @@
                     }
                     // As above: given back before it is delivered.
                     queue.release()
+                    looped.beginBatch()
                     // Sound: so many bytes were copied; bytes have no padding.
                     let payload = unsafe RawSpan(_unsafeStart: copy.baseAddress!, byteCount: byteCount)
                     unsafe looped.deliver(payload, to: mailslot.span.bytes, sender: writer, origin: 0, now: now)
@@ -155,27 +141,37 @@
         // MARK: announcements
 
         /// Tells every host of every domain, at once.
-        func announce(_ kind: Announcement.Kind) {
-            send()
+        mutating func announce(_ kind: Announcement.Kind, now: Int64) {
+            send(now: now)
             for domain in sealers.indices {
                 let route = Route(domain: domain, destination: .everyHost)
                 guard let byteCountMax = transport.byteCountMax(to: route) else { continue }
-                let time = clock.real()
-                let sealer = sealers[domain]
-                batch.append(to: route) { span in
-                    let count = fillRecords(of: &span, byteCountMax) { append(kind, to: &$0) }
-                    return sealer.sealer.seal(&span, recordBytes: count, to: .everyHost, time: time)
-                }
+                appendDatagram(to: route, byteCountMax) { [host] in $0.append(kind, of: host) }
                 counters.add(.announcementsSent)
-                if batch.isFull { send() }
+                if batch.isFull { send(now: now) }
             }
-            send()
+            send(now: now)
         }
+    }
 
-        private func append(_ kind: Announcement.Kind, to output: inout OutputRawSpan) {
+    /// What is for every host is for us too: the messages of a datagram that is not sealed yet.
+    private func deliver(recordsOf span: borrowing MutableRawSpan, _ recordBytes: Int, into looped: Delivery, _ now: Int64) {
+        let records = span.bytes.extracting(DatagramFormat.headerBytes..<DatagramFormat.headerBytes + recordBytes)
+        do throws(DatagramRejection) {
+            try Records.read(records) { header, name, payload in
+                guard header.kind == .message else { return }
+                looped.deliver(payload, to: name, sender: header.sender, origin: 0, now: now)
+            }
+        } catch {
+            assertionFailure("We have made these records: \(error)")
+        }
+    }
+
+    extension OutputRawSpan {
+        fileprivate mutating func append(_ kind: Announcement.Kind, of host: String) {
             let payload = Announcement(kind: kind, host: host).bytes
             // Sound: bytes have no padding.
-            let fits = output.append(announcement: unsafe payload.span.bytes)
+            let fits = append(announcement: unsafe payload.span.bytes)
             assert(fits, "An announcement fits the shortest datagram.")
         }
     }

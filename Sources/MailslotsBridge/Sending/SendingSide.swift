@@ -15,7 +15,7 @@
         private let transport: any Transport
         private let desk: BridgeDesk
         private let outboxes: Outboxes
-        private let packer: Packer
+        private var packer: Packer
 
         private var configuration: BridgeConfiguration
         private var allowed: Patterns
@@ -72,23 +72,26 @@
                 let queue = destinations[(turns + offset) % destinations.count]
                 if send(queue, now) { isBusy = true }
             }
-            packer.send()
+            packer.send(now: now)
             if !isBusy, let idle = idle(now) { return idle }
             return nil
         }
 
         private func idle(_ now: Int64) -> Idle? {
+            let awakeCount = outboxes.awake.count
+            defer { if outboxes.awake.count != awakeCount { regroup() } }
             guard let readers = unsafe outboxes.readersToWaitFor() else { return nil }
-            regroup()
             let blocked = destinations.filter(\.isBlocked).map { $0.lastKnown + patience }.min() ?? .max
             return unsafe Idle(readers: [desk.requests] + readers, deadline: min(announcements.next, blocked))
         }
 
         /// Waits until there may be something to do. Without the lock on the sending side: another thread may change the configuration.
-        static func wait(_ idle: Idle) {
-            let left = idle.deadline - BridgeClock.monotonic
-            guard left > 0 else { return }
-            _ = unsafe mslot_wait_any(idle.readers, idle.readers.count, left)
+        /// Returns for how many nanoseconds.
+        static func wait(_ idle: Idle) -> Int64 {
+            let before = BridgeClock.monotonic
+            guard before < idle.deadline else { return 0 }
+            _ = unsafe mslot_wait_any(idle.readers, idle.readers.count, idle.deadline - before)
+            return BridgeClock.monotonic - before
         }
 
         // MARK: destinations
@@ -266,7 +269,7 @@
 
         private func announceIfDue(_ now: Int64) {
             guard announcements.isDue(now) else { return }
-            packer.announce(.present)
+            packer.announce(.present, now: now)
             announcements.done(now)
         }
 
@@ -286,7 +289,7 @@
 
         /// Says goodbye, and closes everything: writers are told, what is unread is discarded.
         func end(bell: Doorbell) {
-            packer.announce(.goodbye)
+            packer.announce(.goodbye, now: BridgeClock.monotonic)
             outboxes.closeAll()
             unsafe bell.setListener(nil)
         }

@@ -8,37 +8,61 @@
         /// How many fit.
         package static let countMax = 64
 
-        package struct Entry: Sendable {
+        /// Consecutive datagrams of one destination, by their indices.
+        package struct Run: Sendable {
             package let route: Route
-            package let byteCount: Int
+            package fileprivate(set) var range: Range<Int>
         }
 
-        package private(set) var entries: [Entry] = []
+        package private(set) var runs: [Run] = []
+        package private(set) var count = 0
+        private var byteCounts = InlineArray<64, UInt16>(repeating: 0)
         private let memory = UnsafeMutableRawPointer.allocate(
             byteCount: countMax * DatagramFormat.bytesMax, alignment: 64)
 
-        package init() { entries.reserveCapacity(Self.countMax) }
+        package init() {}
 
         deinit { unsafe memory.deallocate() }
 
-        package var isEmpty: Bool { entries.isEmpty }
-        package var isFull: Bool { entries.count == Self.countMax }
+        package var isEmpty: Bool { count == 0 }
+        package var isFull: Bool { count == Self.countMax }
 
         /// Appends a datagram: `fill` writes it to the front of 1472 bytes, and returns how many it has. The batch must not be full.
         package mutating func append(to route: Route, _ fill: (inout MutableRawSpan) -> Int) {
             precondition(!isFull, "The batch is full.")
-            let start = unsafe memory + entries.count * DatagramFormat.bytesMax
-            // Sound: this part of the memory is ours alone, and `fill` does not keep the span.
-            var span = unsafe MutableRawSpan(_unsafeStart: start, byteCount: DatagramFormat.bytesMax)
-            entries.append(Entry(route: route, byteCount: fill(&span)))
+            if runs.last?.route == route {
+                runs[runs.count - 1].range = runs[runs.count - 1].range.lowerBound..<count + 1
+            } else {
+                runs.append(Run(route: route, range: count..<count + 1))
+            }
+            byteCounts[count] = 0
+            count += 1
+            change(count - 1) { span, _ in fill(&span) }
         }
 
-        /// Calls `body` with the bytes of an entry, which stay where they are until the batch is cleared.
-        package borrowing func withBytes<Result>(of index: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-            // Sound: the entry's bytes were written, and the index is checked.
-            unsafe body(UnsafeRawBufferPointer(start: memory + index * DatagramFormat.bytesMax, count: entries[index].byteCount))
+        /// Calls `body` with the 1472 bytes of each datagram and how many of them it has, and takes what it returns for that.
+        package mutating func changeAll(_ body: (_ route: Route, _ bytes: inout MutableRawSpan, _ byteCount: Int) -> Int) {
+            for run in runs {
+                for index in run.range { change(index) { bytes, byteCount in body(run.route, &bytes, byteCount) } }
+            }
         }
 
-        package mutating func removeAll() { entries.removeAll(keepingCapacity: true) }
+        private mutating func change(_ index: Int, _ body: (inout MutableRawSpan, _ byteCount: Int) -> Int) {
+            // Sound: this part of the memory is ours alone, and `body` does not keep the span.
+            var span = unsafe MutableRawSpan(
+                _unsafeStart: memory + index * DatagramFormat.bytesMax, byteCount: DatagramFormat.bytesMax)
+            byteCounts[index] = UInt16(body(&span, Int(byteCounts[index])))
+        }
+
+        /// The bytes of a datagram. They stay where they are until the batch is cleared.
+        package borrowing func bytes(of index: Int) -> UnsafeRawBufferPointer {
+            // Sound: the index is checked by the array, and so many bytes were written.
+            unsafe UnsafeRawBufferPointer(start: memory + index * DatagramFormat.bytesMax, count: Int(byteCounts[index]))
+        }
+
+        package mutating func removeAll() {
+            runs.removeAll(keepingCapacity: true)
+            count = 0
+        }
     }
 #endif

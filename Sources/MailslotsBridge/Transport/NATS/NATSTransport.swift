@@ -187,16 +187,14 @@
         package func send(_ batch: borrowing DatagramBatch) {
             outgoing.removeAll()
             shared.withLock { shared in
-                var (route, way): (Route?, Subject?)
-                for (index, entry) in batch.entries.enumerated() {
-                    if entry.route != route { (route, way) = (entry.route, shared.ways[entry.route]) }
-                    guard let way else {
-                        unreachable.add(1, ordering: .relaxed)
+                for run in batch.runs {
+                    guard let way = shared.ways[run.route] else {
+                        unreachable.add(UInt64(run.range.count), ordering: .relaxed)
                         continue
                     }
-                    let own = shared.domains[entry.route.domain].own
+                    let own = shared.domains[run.route.domain].own
                     // Sound: the bytes stay where they are as long as the batch is borrowed, and `outgoing` keeps the subjects.
-                    unsafe batch.withBytes(of: index) { unsafe outgoing.append($0, to: way, from: own) }
+                    for index in run.range { unsafe outgoing.append(batch.bytes(of: index), to: way, from: own) }
                 }
             }
             unsafe _ = mslot_nats_send(station, outgoing.datagrams, outgoing.count, Self.roomTimeout)

@@ -11,7 +11,7 @@
         private static let viewsMax = 256
         /// Datagrams that are handed to the engine at once. Chosen: a batch to 16 peers.
         private static let outgoingMax = 1024
-        private static let patience: Duration = .milliseconds(10)
+        private static let patienceNanoseconds: Int64 = 10_000_000
 
         private let station: UDPStation
         /// The sockets that we send by, numbered from 0: they are bound first.
@@ -167,44 +167,38 @@
         package func byteCountMax(to destination: Route) -> Int? { ways.withLock { $0.byteCountMax(to: destination) } }
 
         package func send(_ batch: borrowing DatagramBatch) {
-            let deadline = ContinuousClock.now + Self.patience
-            var first = 0
-            while first < batch.entries.count {
-                let route = batch.entries[first].route
-                var end = first + 1
-                while end < batch.entries.count, batch.entries[end].route == route { end += 1 }
-                let ways = ways.withLock { $0.ways(to: route) }
-                if ways.isEmpty { drops.noWay.add(UInt64(end - first), ordering: .relaxed) }
-                for way in ways { append(batch, first..<end, way, deadline) }
-                first = end
+            let deadline = BridgeClock.monotonic + Self.patienceNanoseconds
+            for run in batch.runs {
+                let ways = ways.withLock { $0.ways(to: run.route) }
+                if ways.isEmpty { drops.noWay.add(UInt64(run.range.count), ordering: .relaxed) }
+                for way in ways { append(batch, run.range, way, deadline) }
             }
             for host in hosts.indices { hand(over: host, deadline) }
         }
 
         /// Datagrams of one destination, one behind the other: so they go out as one packet.
-        private func append(_ batch: borrowing DatagramBatch, _ range: Range<Int>, _ way: UDPWay, _ deadline: ContinuousClock.Instant) {
+        private func append(_ batch: borrowing DatagramBatch, _ range: Range<Int>, _ way: UDPWay, _ deadline: Int64) {
             let host = Int(way.socket)
             if outgoingCounts[host] + range.count > Self.outgoingMax { hand(over: host, deadline) }
-            for index in range {
-                let next = unsafe outgoing + host * Self.outgoingMax + outgoingCounts[host]
-                unsafe batch.withBytes(of: index) { bytes in
-                    // Sound: the bytes stay where they are as long as the batch is not changed, and we end before that.
-                    let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                    unsafe next.initialize(
-                        to: mslot_datagram(bytes: start, byte_count: UInt32(bytes.count), destination: way.address.raw))
-                }
-                outgoingCounts[host] += 1
+            let first = unsafe outgoing + host * Self.outgoingMax + outgoingCounts[host]
+            let destination = way.address.raw
+            for (offset, index) in range.enumerated() {
+                // Sound: the bytes stay where they are as long as the batch is not changed, and we end before that.
+                let bytes = unsafe batch.bytes(of: index)
+                let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                unsafe (first + offset).initialize(
+                    to: mslot_datagram(bytes: start, byte_count: UInt32(bytes.count), destination: destination))
             }
+            outgoingCounts[host] += range.count
         }
 
         /// Gives the engine what is collected for a socket.
-        private func hand(over host: Int, _ deadline: ContinuousClock.Instant) {
+        private func hand(over host: Int, _ deadline: Int64) {
             let count = outgoingCounts[host]
             guard count > 0 else { return }
             outgoingCounts[host] = 0
-            let left = (deadline - ContinuousClock.now).components
             let sent = unsafe mslot_datagram_send(
-                station.handle, UInt32(host), outgoing + host * Self.outgoingMax, count, left.attoseconds / 1_000_000_000)
+                station.handle, UInt32(host), outgoing + host * Self.outgoingMax, count, deadline - BridgeClock.monotonic)
             if sent.count < count { drops.blocked.add(UInt64(count - sent.count), ordering: .relaxed) }
         }
 
