@@ -47,7 +47,6 @@
             #expect(first.origin?.domain == 0)
             #expect(first.origin?.header.session == Self.session)
             #expect(try opener.opened(Self.goldenForEveryHost, now: Self.time).get().records == more)
-            #expect(opener.accepted == 2)
         }
 
         @Test func `what the public key sealed is not authenticated`() throws {
@@ -68,7 +67,6 @@
                 altered[bit / 8] ^= 1 << (bit % 8)
                 #expect(opener.rejection(of: altered, now: Self.time) != nil, "bit \(bit)")
             }
-            #expect(opener.accepted == 0)
             #expect(opener.sessionCount == 0)
             // And none of them shut the right one out.
             #expect(opener.rejection(of: datagram, now: Self.time) == nil)
@@ -78,7 +76,6 @@
                 altered[bit / 8] ^= 1 << (bit % 8)
                 #expect(opener.rejection(of: altered, now: Self.time) != nil, "bit \(bit)")
             }
-            #expect(opener.accepted == 1)
             #expect(opener.sessionCount == 1)
         }
 
@@ -141,9 +138,6 @@
             #expect(opener.rejection(of: datagrams[2500 - Int(ReplayWindow.span)], now: Self.time) == .seen)
             #expect(opener.rejection(of: datagrams[10], now: Self.time) == .tooOld)
             #expect(opener.rejection(of: datagrams[2999], now: Self.time) == nil)
-            #expect(opener.accepted == 3)
-            #expect(opener.count(of: .seen) == 3)
-            #expect(opener.count(of: .tooOld) == 1)
             #expect(opener.sessionCount == 1)
         }
 
@@ -163,7 +157,6 @@
             #expect(opener.rejection(of: Self.golden, now: Self.time) == nil)
             opener = Self.opener(start: Self.time + 1)
             #expect(opener.rejection(of: Self.golden, now: Self.time) == .beforeStart)
-            #expect(opener.count(of: .beforeStart) == 1)
         }
 
         @Test func `a sealed datagram with wrong records is refused as a whole, and counts as seen`() {
@@ -173,7 +166,6 @@
             let datagram = sealer.sealed(plain: good + [9, 0, 0, 0, 0, 0, 0, 0], to: .everyHost, time: Self.time)
             #expect(opener.rejection(of: datagram, now: Self.time) == .badKind)
             #expect(opener.rejection(of: datagram, now: Self.time) == .seen)
-            #expect(opener.accepted == 0)
         }
 
         @Test func `sessions are bounded, and forgotten when none of their datagrams could come again`() {
@@ -224,19 +216,11 @@
         }
 
         @Test func `each rejection is counted by its cause`() {
-            var opener = Self.opener()
-            #expect(Set(DatagramRejection.allCases.map(\.rawValue)) == Set(0..<UInt8(DatagramRejection.allCases.count)))
-            for (number, cause) in [(1, DatagramRejection.tooShort), (2, .badMagic), (3, .badTag)] {
-                var datagram = Self.golden
-                switch cause {
-                case .tooShort: datagram = []
-                case .badMagic: datagram[0] = 0
-                default: datagram[50] ^= 1
-                }
-                for _ in 0..<number { #expect(opener.rejection(of: datagram, now: Self.time) == cause) }
-                #expect(opener.count(of: cause) == UInt64(number))
+            let counters = BridgeCounters()
+            for (number, cause) in DatagramRejection.allCases.enumerated() {
+                for _ in 0...number { counters.add(cause) }
             }
-            #expect(DatagramRejection.allCases.map { opener.count(of: $0) }.reduce(0, +) == 6)
+            for (number, cause) in DatagramRejection.allCases.enumerated() { #expect(counters[cause] == UInt64(number + 1)) }
         }
     }
 #endif

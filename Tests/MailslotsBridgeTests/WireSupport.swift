@@ -88,19 +88,22 @@
     }
 
     extension Opener {
+        /// As the bridge does it.
         mutating func opened(_ datagram: [UInt8], now: UInt64) -> Result<OpenedDatagram, DatagramRejection> {
             var result = OpenedDatagram()
-            do throws(DatagramRejection) {
-                try open(unsafe datagram.span.bytes, now: now) { origin, header, name, payload in
-                    result.origin = origin
-                    result.records.append(
-                        PlainRecord(
-                            kind: header.kind, name: [UInt8](copying: name), payload: [UInt8](copying: payload), sender: header.sender))
+            var rejection: DatagramRejection?
+            let opened = appended { output in
+                do throws(DatagramRejection) {
+                    let datagram = unsafe datagram.span.bytes
+                    result.origin = try open(datagram, DatagramHeader(datagram: datagram), now: now, to: &output)
+                } catch {
+                    rejection = error
                 }
-                return .success(result)
-            } catch {
-                precondition(result.records.isEmpty, "A record of a refused datagram was given.")
-                return .failure(error)
+            }
+            if let rejection { return .failure(rejection) }
+            return decoded(opened).map { records in
+                result.records = records
+                return result
             }
         }
 

@@ -3,7 +3,7 @@
     internal import Logging
 
     /// From the network to this machine's mailslots: opens each datagram, and delivers its messages. For one thread at a time.
-    final class ReceivingSide {
+    struct ReceivingSide: ~Copyable {
         /// To derive a session's key costs some microseconds, whoever asks for it.
         private static let newSessionsPerSecond = 1000
         private static let housekeepingNanoseconds: Int64 = 1_000_000_000
@@ -15,7 +15,7 @@
         private let hosts: HostList
         private let transport: any Transport
         private let delivery: Delivery
-        private let openerBox: OpenerBox
+        private var opener: Opener
         private var messages = OpenedMessages()
         private let bell: Doorbell
         private let table: HostTable
@@ -44,11 +44,6 @@
         private var peersOfSessions: [SessionID: Peer] = [:]
         private var last: (session: SessionID, peer: Peer)?
 
-        private final class OpenerBox {
-            var opener: Opener
-            init(_ opener: consuming Opener) { self.opener = opener }
-        }
-
         init(
             _ configuration: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID], transport: any Transport, hosts: HostList,
             counters: BridgeCounters, clock: BridgeClock, logger: Logger, bell: Doorbell
@@ -66,18 +61,19 @@
             allowedHosts = Patterns(configuration.delivery.allowedHosts)
             delivery = Delivery(configuration.delivery, counters: counters, patience: Patience())
             newSessions = RateLimit(perSecond: Self.newSessionsPerSecond, now: BridgeClock.monotonic)
-            openerBox = OpenerBox(
-                Opener(
-                    host: configuration.host, domains: domains, start: clock.real(),
-                    clockBound: UInt64(configuration.clockBound.nanoseconds)))
+            opener = Opener(
+                host: configuration.host, domains: domains, start: clock.real(),
+                clockBound: UInt64(configuration.clockBound.nanoseconds))
         }
 
         /// Takes what is there. False: there was nothing.
-        func turn() -> Bool {
-            let now = BridgeClock.monotonic
+        mutating func turn() -> Bool {
+            let time = (now: BridgeClock.monotonic, real: clock.real())
+            let now = time.now
+            let transport = transport
             let count = transport.receive { datagram, source in
                 if !messages.hasRoom { deliverAll(now) }
-                open(datagram, from: source, now)
+                take(datagram, from: source, time)
             }
             deliverAll(now)
             if now >= nextHousekeeping { keepHouse(now) }
@@ -86,7 +82,7 @@
 
         func waitNanoseconds() -> Int64 { max(0, nextHousekeeping - BridgeClock.monotonic) }
 
-        private func keepHouse(_ now: Int64) {
+        private mutating func keepHouse(_ now: Int64) {
             nextHousekeeping = now + Self.housekeepingNanoseconds
             delivery.closeIdle(now: now)
             let gone = hosts.expire(before: now - 3 * configuration.announceEvery.nanoseconds)
@@ -106,46 +102,62 @@
 
         // MARK: datagrams
 
-        private func open(_ datagram: RawSpan, from source: TransportSource, _ now: Int64) {
+        private mutating func take(_ datagram: RawSpan, from source: TransportSource, _ time: (now: Int64, real: UInt64)) {
             do throws(DatagramRejection) {
-                let session = try DatagramHeader(datagram: datagram).session
-                // Multicast comes back to us; and whoever sends us our own datagrams again achieves nothing.
-                guard !ownSessions.contains(session) else { return counters.add(.datagramsOwn) }
-                guard openerBox.opener.knows(session) || newSessions.allows(now: now) else {
-                    return counters.add(.datagramsOverSessionLimit)
-                }
-                try openerBox.opener.open(datagram, now: clock.real()) { origin, record, name, payload in
-                    switch record.kind {
-                    case .announcement: hear(payload, origin, source, now)
-                    case .message: accept(payload, to: name, sender: record.sender, origin, now)
-                    }
-                }
+                let header = try DatagramHeader(datagram: datagram)
+                if let refusal = refusal(of: header.session, time.now) { return counters.add(refusal) }
+                let room = unsafe messages.room
+                // Sound: the room is ours alone, and is given to nobody else before this ends.
+                var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+                let origin = try opener.open(datagram, header, now: time.real, to: &output)
+                let recordBytes = unsafe output.finalize(for: room)
+                messages.keep(recordBytes)
+                try read(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: room[..<recordBytes])), origin, source, time.now)
                 counters.add(.datagramsAccepted)
             } catch {
                 counters.add(error)
             }
         }
 
-        private func accept(_ payload: RawSpan, to name: RawSpan, sender: UInt32, _ origin: DatagramOrigin, _ now: Int64) {
-            let peer = peer(of: origin.header.session, now)
-            guard peer.isAllowed else { return counters.add(.droppedHostNotAllowed) }
-            if peer.limit?.allows(now: now) == false { return counters.add(.droppedHostLimit) }
-            let index = peer.index | (origin.isAuthenticated ? UInt16(MSLOT_ORIGIN_AUTHENTICATED) : 0)
-            messages.append(payload, to: name, sender: sender, origin: index)
+        private mutating func refusal(of session: SessionID, _ now: Int64) -> BridgeCount? {
+            if last?.session == session { return nil }
+            // Multicast comes back to us; and whoever sends us our own datagrams again achieves nothing.
+            if ownSessions.contains(session) { return .datagramsOwn }
+            return opener.knows(session) || newSessions.allows(now: now) ? nil : .datagramsOverSessionLimit
         }
 
-        private func deliverAll(_ now: Int64) {
+        private mutating func read(
+            _ records: RawSpan, _ origin: DatagramOrigin, _ source: TransportSource, _ now: Int64
+        ) throws(DatagramRejection) {
+            let authenticated = origin.isAuthenticated ? UInt16(MSLOT_ORIGIN_AUTHENTICATED) : 0
+            var peer = peer(of: origin.header.session, now)
+            try Records.read(records) { record, name, payload in
+                switch record.kind {
+                case .announcement:
+                    hear(payload, origin, source, now)
+                    peer = self.peer(of: origin.header.session, now)
+                case .message:
+                    guard peer.isAllowed else { return counters.add(.droppedHostNotAllowed) }
+                    if peer.limit?.allows(now: now) == false { return counters.add(.droppedHostLimit) }
+                    messages.append(payload, to: name, sender: record.sender, origin: peer.index | authenticated)
+                }
+            }
+        }
+
+        private mutating func deliverAll(_ now: Int64) {
+            let delivery = delivery
+            delivery.beginBatch()
             unsafe messages.removeAll { messages, name in unsafe delivery.deliver(messages, to: name, now: now) }
         }
 
-        private func peer(of session: SessionID, _ now: Int64) -> Peer {
+        private mutating func peer(of session: SessionID, _ now: Int64) -> Peer {
             if let last, last.session == session { return last.peer }
             let peer = peersOfSessions[session] ?? peer(UInt16(MSLOT_ORIGIN_UNKNOWN), called: "", now)
             last = (session, peer)
             return peer
         }
 
-        private func peer(_ index: UInt16, called host: String, _ now: Int64) -> Peer {
+        private mutating func peer(_ index: UInt16, called host: String, _ now: Int64) -> Peer {
             if let known = peers[index] { return known }
             let limit = configuration.delivery.messagesPerSecondOfHost.map { RateLimit(perSecond: $0, now: now) }
             let peer = Peer(index: index, isAllowed: allowedHosts.match(host), limit: limit)
@@ -155,7 +167,7 @@
 
         // MARK: announcements
 
-        private func hear(_ payload: RawSpan, _ origin: DatagramOrigin, _ source: TransportSource, _ now: Int64) {
+        private mutating func hear(_ payload: RawSpan, _ origin: DatagramOrigin, _ source: TransportSource, _ now: Int64) {
             guard let announcement = Announcement(payload) else { return counters.add(.announcementsMalformed) }
             counters.add(.announcementsReceived)
             let session = origin.header.session
@@ -204,7 +216,7 @@
         }
 
         /// At most once a minute: who sends decides how often it happens.
-        private func logConflict(_ text: Logger.Message, _ name: HostList.Name, _ source: TransportSource, _ now: Int64) {
+        private mutating func logConflict(_ text: Logger.Message, _ name: HostList.Name, _ source: TransportSource, _ now: Int64) {
             guard now - lastConflictLog >= Self.conflictLogNanoseconds else { return }
             lastConflictLog = now
             logger.warning(text, metadata: metadata(name, source))
@@ -212,17 +224,17 @@
 
         // MARK: changes
 
-        func reconfigure(_ new: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID]) {
+        mutating func reconfigure(_ new: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID]) {
             configuration = new
             self.ownSessions.formUnion(ownSessions)
             allowedHosts = Patterns(new.delivery.allowedHosts)
             delivery.reconfigure(new.delivery)
-            openerBox.opener.reconfigure(domains: domains)
+            opener.reconfigure(domains: domains)
             // With their limits and permissions; who they are was told by their announcements.
             let sessions = peersOfSessions.mapValues(\.index)
             peers = [:]
             let now = BridgeClock.monotonic
-            peersOfSessions = sessions.mapValues { peer($0, called: hosts.name(of: $0)?.host ?? "", now) }
+            for (session, index) in sessions { peersOfSessions[session] = peer(index, called: hosts.name(of: index)?.host ?? "", now) }
             last = nil
         }
     }

@@ -46,22 +46,20 @@
         /// Encrypts `text` where it is, and writes the tag, 16 bytes. The nonce has 12.
         func seal(
             _ text: UnsafeMutableRawBufferPointer, tag: UnsafeMutableRawBufferPointer, nonce: UnsafeRawBufferPointer,
-            authenticating data: RawSpan
+            authenticating data: UnsafeRawBufferPointer
         ) {
             #if canImport(CCryptoBoringSSLShims)
                 var tagBytes = 0
                 // Sound: all ranges are as long as is said, and in place is allowed.
-                let isSealed = unsafe data.withUnsafeBytes { data in
-                    unsafe CCryptoBoringSSLShims_EVP_AEAD_CTX_seal_scatter(
-                        context, text.baseAddress, tag.baseAddress, &tagBytes, tag.count, nonce.baseAddress, nonce.count,
-                        text.baseAddress, text.count, nil, 0, data.baseAddress, data.count)
-                }
+                let isSealed = unsafe CCryptoBoringSSLShims_EVP_AEAD_CTX_seal_scatter(
+                    context, text.baseAddress, tag.baseAddress, &tagBytes, tag.count, nonce.baseAddress, nonce.count,
+                    text.baseAddress, text.count, nil, 0, data.baseAddress, data.count)
                 precondition(isSealed == 1 && tagBytes == DatagramFormat.tagBytes, "AES-256-GCM refuses to seal.")
             #else
                 do {
                     let box = try unsafe AES.GCM.seal(
                         UnsafeRawBufferPointer(text), using: key, nonce: AES.GCM.Nonce(data: nonce),
-                        authenticating: data.withUnsafeBytes { unsafe Data($0) })
+                        authenticating: Data(data))
                     unsafe text.copyBytes(from: box.ciphertext)
                     unsafe tag.copyBytes(from: box.tag)
                 } catch {
@@ -72,20 +70,19 @@
 
         /// Decrypts `sealed` into `text`, as long as it is. False: the tag is wrong, and what is in `text` must not be used.
         func open(
-            _ sealed: UnsafeRawBufferPointer, tag: UnsafeRawBufferPointer, nonce: UnsafeRawBufferPointer, authenticating data: RawSpan,
+            _ sealed: UnsafeRawBufferPointer, tag: UnsafeRawBufferPointer, nonce: UnsafeRawBufferPointer,
+            authenticating data: UnsafeRawBufferPointer,
             into text: UnsafeMutableRawBufferPointer
         ) -> Bool {
             #if canImport(CCryptoBoringSSLShims)
                 // Sound: all ranges are as long as is said.
-                return unsafe data.withUnsafeBytes { data in
-                    unsafe CCryptoBoringSSLShims_EVP_AEAD_CTX_open_gather(
-                        context, text.baseAddress, nonce.baseAddress, nonce.count, sealed.baseAddress, sealed.count, tag.baseAddress,
-                        tag.count, data.baseAddress, data.count)
-                } == 1
+                return unsafe CCryptoBoringSSLShims_EVP_AEAD_CTX_open_gather(
+                    context, text.baseAddress, nonce.baseAddress, nonce.count, sealed.baseAddress, sealed.count, tag.baseAddress,
+                    tag.count, data.baseAddress, data.count) == 1
             #else
                 let opened = try? unsafe AES.GCM.open(
                     AES.GCM.SealedBox(nonce: AES.GCM.Nonce(data: nonce), ciphertext: sealed, tag: tag), using: key,
-                    authenticating: data.withUnsafeBytes { unsafe Data($0) })
+                    authenticating: Data(data))
                 guard let opened else { return false }
                 unsafe text.copyBytes(from: opened)
                 return true

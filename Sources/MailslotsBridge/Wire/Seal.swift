@@ -9,7 +9,8 @@
 //     let byteCount = sealer.seal(&buffer, recordBytes: n, to: .host("render7"), time: now)
 //
 //     var opener = Opener(host: "render7", domains: [domain], start: now, clockBound: 30_000_000_000)
-//     let count = try opener.open(datagram, now: now) { (origin, record, name, payload) in … }
+//     let origin = try opener.open(datagram, DatagramHeader(datagram: datagram), now: now, to: &records)
+//     try Records.read(records) { (record, name, payload) in … }
 #if Bridge
     /// Whom a datagram is for. It is sealed in: who takes a datagram for one host to another, or to all, has a wrong tag.
     package enum Destination: Hashable, Sendable {
@@ -19,14 +20,16 @@
     }
 
     /// Calls `body` with what a datagram's tag is made over beside its records: the header, and the name of the host.
-    private func withAuthenticated<Result>(_ header: RawSpan, for destination: Destination, _ body: (RawSpan) -> Result) -> Result {
-        guard case .host(var name) = destination else { return body(header) }
-        // Sound: as many bytes as there is room for are written, and `body` does not keep the span.
+    private func withAuthenticated<Result>(
+        _ header: UnsafeRawBufferPointer, for destination: Destination, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
+        guard case .host(var name) = destination else { return unsafe body(header) }
+        // Sound: as many bytes as there is room for are written, and `body` does not keep them.
         return name.withUTF8 { name in
-            unsafe withUnsafeTemporaryAllocation(byteCount: header.byteCount + name.count, alignment: 8) { memory in
-                unsafe header.withUnsafeBytes { unsafe memory.copyMemory(from: $0) }
-                unsafe UnsafeMutableRawBufferPointer(rebasing: memory[header.byteCount...]).copyMemory(from: UnsafeRawBufferPointer(name))
-                return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(memory)))
+            unsafe withUnsafeTemporaryAllocation(byteCount: header.count + name.count, alignment: 8) { memory in
+                unsafe memory.copyMemory(from: header)
+                unsafe UnsafeMutableRawBufferPointer(rebasing: memory[header.count...]).copyMemory(from: UnsafeRawBufferPointer(name))
+                return unsafe body(UnsafeRawBufferPointer(memory))
             }
         }
     }
@@ -67,7 +70,7 @@
                 let records = unsafe UnsafeMutableRawBufferPointer(rebasing: all[DatagramFormat.headerBytes...].prefix(recordBytes))
                 let tag = unsafe UnsafeMutableRawBufferPointer(rebasing: all[(DatagramFormat.headerBytes + recordBytes)..<byteCount])
                 let nonce = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.nonceOffset...].prefix(DatagramFormat.nonceBytes))
-                unsafe withAuthenticated(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(head)), for: destination) {
+                unsafe withAuthenticated(UnsafeRawBufferPointer(head), for: destination) {
                     unsafe key.seal(records, tag: tag, nonce: nonce, authenticating: $0)
                 }
             }
@@ -93,6 +96,7 @@
     package struct Opener: ~Copyable {
         package static let sessionsMax = 8192
 
+        /// A key of a domain that is accepted.
         private struct Acceptance {
             let domain: Int
             let hint: UInt32
@@ -101,19 +105,30 @@
 
         private final class Session {
             var acceptance: Int
+            /// As the acceptance says.
+            let keyID: UInt32
+            let hint: UInt32
+            let isAuthenticated: Bool
+            var domain: Int
+
             let key: AEADKey
             var window = ReplayWindow()
             /// The latest time that one of its datagrams had.
             var time: UInt64
 
-            init(acceptance: Int, key: AEADKey, time: UInt64) {
-                self.acceptance = acceptance
+            init(_ index: Int, _ acceptance: Acceptance, key: AEADKey, time: UInt64) {
+                self.acceptance = index
+                keyID = acceptance.key.id
+                hint = acceptance.hint
+                isAuthenticated = !acceptance.key.isPublic
+                domain = acceptance.domain
                 self.key = key
                 self.time = time
             }
         }
 
-        private let host: Destination
+        /// What the tag of a datagram for us is made over beside its records: its header, and behind it our name.
+        private let authenticated: UnsafeMutableRawBufferPointer
         private var domains: [Domain]
         private var acceptances: [Acceptance]
         private let start: UInt64
@@ -121,30 +136,27 @@
         private var sessions: [SessionID: Session] = [:]
         /// The one that was met last: datagrams come in runs.
         private var latest: (id: SessionID, session: Session)?
-        /// The records of the datagram that was opened last.
-        private let opened = UnsafeMutableRawBufferPointer.allocate(byteCount: DatagramFormat.bytesMax, alignment: 16)
-        /// By the cause's raw value.
-        private var rejections = [UInt64](repeating: 0, count: DatagramRejection.allCases.count)
-        package private(set) var accepted: UInt64 = 0
 
         /// `host`: our name, canonical. `start`: the time now. A datagram that was sealed earlier is refused: those that were accepted
         /// before a restart could come again, and nothing remembers them. `clockBound`: by how many nanoseconds a sender's clock may
         /// differ from ours.
         package init(host: String, domains: [Domain], start: UInt64, clockBound: UInt64) {
-            self.host = .host(host)
+            let name = [UInt8](host.utf8)
+            unsafe authenticated = .allocate(byteCount: DatagramFormat.headerBytes + name.count, alignment: 8)
+            unsafe UnsafeMutableRawBufferPointer(rebasing: authenticated[DatagramFormat.headerBytes...]).copyBytes(from: name)
             self.domains = domains
             self.start = start
             self.clockBound = clockBound
             acceptances = Self.acceptances(of: domains)
         }
 
+        deinit { unsafe authenticated.deallocate() }
+
         private static func acceptances(of domains: [Domain]) -> [Acceptance] {
             domains.indices.flatMap { index in
                 domains[index].accepted.map { Acceptance(domain: index, hint: domains[index].hint(for: $0), key: $0) }
             }
         }
-
-        deinit { unsafe opened.deallocate() }
 
         /// Other domains and keys. Sessions whose domain and key are still there go on; the others are forgotten.
         package mutating func reconfigure(domains new: [Domain]) {
@@ -158,6 +170,7 @@
                 let index = acceptances.firstIndex { $0.key.isSame(as: old.key) && new[$0.domain].name == namesBefore[old.domain] }
                 guard let index else { return nil }
                 session.acceptance = index
+                session.domain = acceptances[index].domain
                 return session
             }
         }
@@ -172,89 +185,68 @@
             return session
         }
 
-        /// How many datagrams were dropped for this cause.
-        package func count(of rejection: DatagramRejection) -> UInt64 { rejections[Int(rejection.rawValue)] }
-
         package var sessionCount: Int { sessions.count }
 
-        /// Checks a datagram by all rules of the format, and gives each of its records to `body`. Returns how many there were. Else it
-        /// throws the cause, has counted it, and `body` was not called. What has the right tag counts as seen, whatever is in it.
-        @discardableResult
+        /// Checks a datagram, whose header this is, by the rules 3 to 5 of the format, and appends its records to `output`, which has room for
+        /// them, else this traps. Else throws the cause, and what is in `output` must not be used. What has the right tag counts as seen,
+        /// whatever its records are.
         package mutating func open(
-            _ datagram: RawSpan, now: UInt64,
-            _ body: (_ origin: DatagramOrigin, _ record: RecordHeader, _ name: RawSpan, _ payload: RawSpan) -> Void
-        ) throws(DatagramRejection) -> Int {
-            do throws(DatagramRejection) {
-                let header = try DatagramHeader(datagram: datagram)
-                try checkTime(of: header, now: now)
-                let origin = try openRecords(of: datagram, header, now: now)
-                // Sound: so many bytes were decrypted into it, and nobody else has it.
-                let records = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: opened[..<Self.recordBytes(of: datagram)]))
-                let count = try Records.read(records) { body(origin, $0, $1, $2) }
-                accepted += 1
-                return count
-            } catch {
-                rejections[Int(error.rawValue)] += 1
-                throw error
-            }
-        }
-
-        private func checkTime(of header: DatagramHeader, now: UInt64) throws(DatagramRejection) {
+            _ datagram: RawSpan, _ header: DatagramHeader, now: UInt64, to output: inout OutputRawSpan
+        ) throws(DatagramRejection) -> DatagramOrigin {
             let difference = header.time > now ? header.time - now : now - header.time
             guard difference <= clockBound else { throw .badTime }
             guard header.time >= start else { throw .beforeStart }
-        }
-
-        private static func recordBytes(of datagram: RawSpan) -> Int {
-            datagram.byteCount - DatagramFormat.headerBytes - DatagramFormat.tagBytes
-        }
-
-        /// Rules 3 to 5, and the window. The records are in `opened` then.
-        private mutating func openRecords(
-            of datagram: RawSpan, _ header: DatagramHeader, now: UInt64
-        ) throws(DatagramRejection) -> DatagramOrigin {
-            if let session = session(header.session) {
-                let acceptance = acceptances[session.acceptance]
-                guard acceptance.key.id == header.key, acceptance.hint == header.domain else { throw .unknownKey }
-                switch session.window.verdict(on: header.counter) {
-                case .new: break
-                case .seen: throw .seen
-                case .tooOld: throw .tooOld
-                }
-                guard decrypt(datagram, header, using: session.key) else { throw .badTag }
-                session.window.mark(header.counter)
-                session.time = max(session.time, header.time)
-                return origin(of: header, acceptance)
+            guard let session = session(header.session) else { return try openFirst(datagram, header, now: now, to: &output) }
+            guard session.keyID == header.key, session.hint == header.domain else { throw .unknownKey }
+            switch session.window.verdict(on: header.counter) {
+            case .new: break
+            case .seen: throw .seen
+            case .tooOld: throw .tooOld
             }
+            guard decrypt(datagram, header, using: session.key, to: &output) else { throw .badTag }
+            return accept(header, of: session)
+        }
+
+        private func accept(_ header: DatagramHeader, of session: Session) -> DatagramOrigin {
+            session.window.mark(header.counter)
+            session.time = max(session.time, header.time)
+            return DatagramOrigin(header: header, domain: session.domain, isAuthenticated: session.isAuthenticated)
+        }
+
+        /// The first of a session: its key is derived.
+        private mutating func openFirst(
+            _ datagram: RawSpan, _ header: DatagramHeader, now: UInt64, to output: inout OutputRawSpan
+        ) throws(DatagramRejection) -> DatagramOrigin {
             // Two keys may have the same id, by chance: one in four billion.
             var knowsKey = false
             for (index, acceptance) in acceptances.enumerated() where acceptance.key.id == header.key && acceptance.hint == header.domain {
                 knowsKey = true
                 let key = AEADKey(domains[acceptance.domain].sessionKey(for: header.session, of: acceptance.key))
-                guard decrypt(datagram, header, using: key) else { continue }
+                guard decrypt(datagram, header, using: key, to: &output) else { continue }
                 try makeRoom(now: now)
-                let session = Session(acceptance: index, key: key, time: header.time)
-                session.window.mark(header.counter)
+                let session = Session(index, acceptance, key: key, time: header.time)
                 sessions[header.session] = session
-                return origin(of: header, acceptance)
+                return accept(header, of: session)
             }
             throw knowsKey ? .badTag : .unknownKey
         }
 
-        private func origin(of header: DatagramHeader, _ acceptance: Acceptance) -> DatagramOrigin {
-            DatagramOrigin(header: header, domain: acceptance.domain, isAuthenticated: !acceptance.key.isPublic)
-        }
-
-        private func decrypt(_ datagram: RawSpan, _ header: DatagramHeader, using key: AEADKey) -> Bool {
-            let destination = header.isForEveryHost ? Destination.everyHost : host
-            let text = unsafe UnsafeMutableRawBufferPointer(rebasing: opened[..<Self.recordBytes(of: datagram)])
-            // Sound: the ranges are in the datagram, whose length was checked, and nothing keeps them.
+        private func decrypt(_ datagram: RawSpan, _ header: DatagramHeader, using key: AEADKey, to output: inout OutputRawSpan) -> Bool {
+            let recordBytes = datagram.byteCount - DatagramFormat.headerBytes - DatagramFormat.tagBytes
+            precondition(recordBytes <= output.freeCapacity, "There is no room for the records.")
+            // Sound: the ranges are in the datagram, whose length was checked, and in the room, and nothing keeps them.
             return unsafe datagram.withUnsafeBytes { all in
+                unsafe authenticated.copyMemory(from: UnsafeRawBufferPointer(rebasing: all[..<DatagramFormat.headerBytes]))
+                let data = unsafe authenticated.prefix(header.isForEveryHost ? DatagramFormat.headerBytes : authenticated.count)
                 let nonce = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.nonceOffset...].prefix(DatagramFormat.nonceBytes))
-                let sealed = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.headerBytes...].prefix(text.count))
+                let sealed = unsafe UnsafeRawBufferPointer(rebasing: all[DatagramFormat.headerBytes...].prefix(recordBytes))
                 let tag = unsafe UnsafeRawBufferPointer(rebasing: all.suffix(DatagramFormat.tagBytes))
-                return withAuthenticated(datagram.extracting(first: DatagramFormat.headerBytes), for: destination) {
-                    unsafe key.open(sealed, tag: tag, nonce: nonce, authenticating: $0, into: text)
+                return unsafe output.withUnsafeMutableBytes { room, used in
+                    let text = unsafe UnsafeMutableRawBufferPointer(rebasing: room[used...].prefix(recordBytes))
+                    let isOpened = unsafe key.open(
+                        sealed, tag: tag, nonce: nonce, authenticating: UnsafeRawBufferPointer(rebasing: data), into: text)
+                    if isOpened { used += recordBytes }
+                    return isOpened
                 }
             }
         }

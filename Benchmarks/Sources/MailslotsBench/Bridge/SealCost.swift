@@ -27,6 +27,8 @@ struct SealCost: Codable {
         var opener = Opener(host: "b", domains: [domain], start: Self.now, clockBound: 1)
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.datagrams * DatagramFormat.bytesMax, alignment: 64)
         defer { memory.deallocate() }
+        let opened = UnsafeMutableRawBufferPointer.allocate(byteCount: DatagramFormat.bytesMax, alignment: 64)
+        defer { opened.deallocate() }
         for index in 0..<Self.datagrams { fill(UnsafeMutableRawBufferPointer(rebasing: memory[place(of: index)])) }
         var byteCount = 0
 
@@ -39,12 +41,20 @@ struct SealCost: Codable {
         let between = bench_ticks()
         for index in 0..<Self.datagrams {
             let datagram = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[place(of: index)].prefix(byteCount)))
-            let count = try? opener.open(datagram, now: Self.now) { _, _, _, _ in }
-            precondition(count != nil, "What was sealed cannot be opened.")
+            precondition((try? open(datagram, &opener, into: opened)) != nil, "What was sealed cannot be opened.")
         }
         let after = bench_ticks()
         seal.append(Double(between - before) * nanosecondsPerTick / Double(Self.datagrams))
         open.append(Double(after - between) * nanosecondsPerTick / Double(Self.datagrams))
+    }
+
+    private func open(
+        _ datagram: RawSpan, _ opener: inout Opener, into opened: UnsafeMutableRawBufferPointer
+    ) throws(DatagramRejection) -> Int {
+        var output = OutputRawSpan(buffer: opened, initializedCount: 0)
+        _ = try opener.open(datagram, DatagramHeader(datagram: datagram), now: Self.now, to: &output)
+        let byteCount = output.finalize(for: opened)
+        return try Records.read(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: opened[..<byteCount]))) { _, _, _ in }
     }
 
     private func place(of index: Int) -> Range<Int> { index * DatagramFormat.bytesMax..<(index + 1) * DatagramFormat.bytesMax }
