@@ -4,6 +4,11 @@
     internal import Mailslots
     public import ServiceLifecycle
     internal import Synchronization
+    #if canImport(Glibc)
+        internal import Glibc
+    #else
+        internal import Musl
+    #endif
 
     /// Carries messages between the mailslots of this machine and those of others, as a `Service` of swift-service-lifecycle.
     ///
@@ -134,6 +139,8 @@
         private let receiving: Locked<ReceivingSide>
         private let bell = Doorbell()
         private let drainTimeout: Duration
+        /// Less than a process that is woken on another processor needs to write the next message. Chosen.
+        private static let briefNanoseconds: Int64 = 10_000
         /// 0: it serves. 1: it sends what is there, and ends. 2: it ends.
         private let phase = Atomic<Int>(0)
         private let sendingEnded = Atomic<Bool>(false)
@@ -191,6 +198,7 @@
 
         private func send() {
             var drainedBy = Int64.max
+            var sleptBriefly = false
             while phase.load(ordering: .relaxed) != 2, BridgeClock.monotonic < drainedBy {
                 let isDraining = phase.load(ordering: .relaxed) == 1
                 if isDraining, drainedBy == .max { drainedBy = BridgeClock.monotonic + drainTimeout.nanoseconds }
@@ -200,7 +208,13 @@
                 }
                 guard let idle else { continue }
                 if isDraining { break }
-                SendingSide.wait(idle)
+                if sleptBriefly {
+                    // Who woke us is in the middle of a burst, and may share our processor: let it write on, and look once more.
+                    sleptBriefly = false
+                    sched_yield()
+                } else {
+                    sleptBriefly = SendingSide.wait(idle) < Self.briefNanoseconds
+                }
             }
             sending.withLock { $0.end(bell: bell) }
             endReceiving()
