@@ -64,6 +64,16 @@ static void write_three(void)
     shared_set(&world->returned, batch.count);
     note_outcome(batch.outcome);
 }
+/// As a bridge does it.
+static void write_three_from(void)
+{
+    mslot_remote_message messages[3];
+    for (int i = 0; i < 3; i++)
+        messages[i] = (mslot_remote_message){victims_messages[i].bytes, (uint32_t)victims_messages[i].byte_count, 7, 1};
+    mslot_batch batch = mslot_write_batch_from(victims_writer, messages, 3);
+    shared_set(&world->returned, batch.count);
+    note_outcome(batch.outcome);
+}
 static void publish_loan(void)
 {
     mslot_loaned loaned = mslot_loan(victims_writer);
@@ -205,6 +215,7 @@ static const operation
         .must_see = {"lost", "published|the mailslot is full"}},
     batch = {"write_batch of 3", WRITER(write_three), THREE_AT_STAKE},
     waiting_batch = {"write_batch of 3, waits", WRITER(write_three), THREE_AT_STAKE, .awaken = consume},
+    batch_from = {"write_batch_from of 3", WRITER(write_three_from), THREE_AT_STAKE},
     publishing_loan = {"loan, publish", WRITER(publish_loan), ONE_AT_STAKE},
     abandoning_loan = {"loan, abandon", WRITER(abandon_loan), .must_see = {"lost", "done"}};
 
@@ -272,6 +283,11 @@ static const row rows[] = {
     {&batch, KILLED, .reader = PARKED, .in_pid_namespace = true, .is_long = true},
     {&batch, STOPPED, .reader = PARKED},
     {&batch, STOPPED, .reader = SPINNING, .is_long = true},
+    {&batch_from, KILLED, .heirs = BEFORE_READING},
+    {&batch_from, KILLED, .reader = PARKED},
+    {&batch_from, KILLED, .reader = SPINNING, .is_long = true},
+    {&batch_from, KILLED, .cells = 4, .heirs = A_LAP_LATER, .is_long = true},
+    {&batch_from, STOPPED, .is_long = true},
     {&waiting_batch, KILLED, .cells = 2},
     {&waiting_batch, STOPPED, .cells = 4, .unread = 4, .is_long = true},
 
