@@ -177,7 +177,7 @@
                 let dropped = transport.dropsOfSending
                 // What is neither dropped here nor received was in a server or a socket that ended.
                 #expect(arrived + dropped <= sent)
-                #expect(transport.counter("datagrams.sent") + dropped - transport.counter("drops.send.connectionLost") == sent)
+                #expect(transport.counter("datagrams.sent") + dropped - transport.counter("drops.send.connection_lost") == sent)
                 print("sender \(number): \(sent) sent, \(arrived) arrived, \(dropped) dropped, \(sent - arrived - dropped) lost on the way")
             }
             for transport in senders + [receiver] {

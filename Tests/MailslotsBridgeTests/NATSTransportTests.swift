@@ -59,7 +59,7 @@
 
             let kept = network[0].counter("nats.backlogged")
             #expect((15...20).contains(kept))
-            #expect(network[0].counter("drops.send.backlogFull") == 100 - kept)
+            #expect(network[0].counter("drops.send.backlog_full") == 100 - kept)
             try server.start()
             try waitUntil("the backlog is sent") { network[0].counter("datagrams.sent") == kept }
             server.stop()
@@ -113,7 +113,7 @@
             server.pause()
             var number: UInt64 = 0
             // The sockets' buffers hold some megabytes.
-            while network[0].counter("drops.send.noRoom") == 0 {
+            while network[0].counter("drops.send.no_room") == 0 {
                 network.send(
                     (0..<64).map { _ in
                         number += 1
@@ -168,7 +168,7 @@
             let message = "CONNECT {}\r\nPUB mailslot.domain0.host1 1473\r\n\(long)\r\nPING\r\n"
             #expect(raw.write([UInt8](message.utf8)) && raw.read(until: "PONG"))
 
-            try waitUntil("it is counted") { network[1].counter("drops.receive.tooLong") == 1 }
+            try waitUntil("it is counted") { network[1].counter("drops.receive.too_long") == 1 }
             server.stop()
         }
 
