@@ -70,11 +70,12 @@
         private let answering: UnsafeMutablePointer<mslot_writer>
 
         init(_ configuration: BridgeConfiguration.Outboxes) throws(BridgeError) {
-            unsafe requests = try Self.create(Self.requestsName, capacity: 256, writers: 1024, mode: configuration.permissions)
+            // The answers first: who finds the requests finds them too.
+            unsafe answers = try Self.create(Self.answersName, capacity: 256, writers: 1, mode: configuration.permissions)
             do throws(BridgeError) {
-                unsafe answers = try Self.create(Self.answersName, capacity: 256, writers: 1, mode: configuration.permissions)
+                unsafe requests = try Self.create(Self.requestsName, capacity: 256, writers: 1024, mode: configuration.permissions)
             } catch {
-                _ = unsafe mslot_close(requests)
+                _ = unsafe mslot_close(answers)
                 throw error
             }
             let opened = unsafe mslot_open(Self.answersName, nil)
@@ -88,8 +89,8 @@
 
         deinit {
             _ = unsafe mslot_close_writer(answering)
-            _ = unsafe mslot_close(answers)
             _ = unsafe mslot_close(requests)
+            _ = unsafe mslot_close(answers)
         }
 
         private static func create(
