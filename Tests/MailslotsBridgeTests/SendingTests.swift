@@ -33,6 +33,20 @@
             }
         }
 
+        @Test func `an answer's words are at most 400 bytes, and whole characters`() async {
+            await #expect(processExitsWith: .success) {
+                var configuration = BridgeConfiguration.forTests
+                for number in 0..<8 { configuration.domains.append(.init(name: "\(number)" + String(repeating: "ä", count: 31), key: nil)) }
+                try await withBridge(configuration) { _, _ in
+                    // One byte more, so that the end is once between two characters and once within one.
+                    for name in ["nobody", "nobody2"] {
+                        let text = try await ask(for: name, "orders").text
+                        #expect(399...400 ~= text.utf8.count && !text.contains("\u{FFFD}"), "\(text)")
+                    }
+                }
+            }
+        }
+
         @Test func `a domain wins over a host of its name`() async {
             await #expect(processExitsWith: .success) {
                 try await withBridge { _, network in
