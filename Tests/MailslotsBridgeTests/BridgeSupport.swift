@@ -96,6 +96,7 @@
         /// What a test does while the bridge calls: it may hold it up, or refuse.
         struct Hooks: Sendable {
             var send: @Sendable () -> Void = {}
+            var lookUp: @Sendable () -> Void = {}
             var reconfigure: @Sendable () throws(BridgeError) -> Void = { () throws(BridgeError) in }
         }
 
@@ -136,6 +137,10 @@
             state.withLock { _ = $0.known.remove(Route(domain: domain, destination: .host(host))) }
         }
         func describe(_ source: TransportSource) -> String { "memory:\(source.number)" }
+        func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration {
+            hooks.withLock { $0.lookUp }()
+            return configuration
+        }
         func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) { try hooks.withLock { $0.reconfigure }() }
         var counters: [TransportCounter] { [] }
         func close() {}

@@ -266,5 +266,29 @@
                 }
             }
         }
+
+        @Test func `a reload whose names are found only when the bridge has ended returns`() async {
+            await #expect(processExitsWith: .success) {
+                try await withOwnDirectory {
+                    let network = MemoryNetwork()
+                    let bridge = try Bridge(.forTests, logger: LogRecord().logger, clock: BridgeClock()) { _ in network }
+                    let running = Task { try await bridge.run() }
+                    try await network.hasStarted()
+                    let gate = Gate()
+                    network.hooks.withLock { $0.lookUp = { gate.pass() } }
+                    let hasReturned = Locked(false)
+                    let reload = Task {
+                        try await bridge.reload(.forTests)
+                        hasReturned.withLock { $0 = true }
+                    }
+                    try await gate.somebodyWaits()
+                    running.cancel()
+                    _ = await running.result
+                    gate.open()
+                    _ = try await eventually("the reload returns") { hasReturned.withLock { $0 } ? true : nil }
+                    try await reload.value
+                }
+            }
+        }
     }
 #endif
