@@ -127,6 +127,8 @@
                 var second = FarHost("second")
                 try await BridgeTests.introduce(&second, to: network)
                 let name = HostList.Name(domain: "studio", host: "second")
+                // Who is there was heard by this bridge, not by the one before.
+                _ = try await eventually("it is recorded") { try Mailslot.hosts().map(\.isPresent) == [false, true] ? true : nil }
                 #expect(bridge.hosts[name]?.index == 2 && bridge.hosts.name(of: 1)?.host == "first")
                 var far = FarHost()
                 network.deliver(far.announcement())
