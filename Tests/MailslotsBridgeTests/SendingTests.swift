@@ -204,6 +204,7 @@
                 try await withBridge(SendingTests.withPeer) { bridge, network in
                     var writer = try await outbox(for: "far", "orders")
                     try await writer.write([1])
+                    try await writer.write([2])
                     // What waits costs nothing: the bridge turns when it is asked for something, and not otherwise.
                     let before = network.waysAskedFor.withLock { $0 }
                     for _ in 0..<50 { _ = try await ask(for: "far", "orders") }
@@ -211,7 +212,7 @@
                     #expect(bridge.counters[.messagesSent] == 0)
                     var far = FarHost()
                     network.deliver(far.announcement())
-                    #expect(try await network.messages(to: &far, count: 1).records.map(\.payload) == [[1]])
+                    #expect(try await network.messages(to: &far, count: 2).records.map(\.payload) == [[1], [2]])
                 }
             }
         }
