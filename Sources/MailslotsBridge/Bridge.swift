@@ -144,7 +144,8 @@
         /// 0: it serves. 1: it sends what is there, and ends. 2: it ends.
         private let phase = Atomic<Int>(0)
         private let sendingEnded = Atomic<Bool>(false)
-        private let changes = Locked<[Change]>([])
+        /// `nil`: it has ended, and takes over nothing more.
+        private let changes = Locked<[Change]?>([])
 
         private struct Change: Sendable {
             let configuration: BridgeConfiguration
@@ -231,16 +232,21 @@
                 applyChanges()
                 if !isBusy { transport.wait(upTo: wait) }
             }
-            applyChanges()
+            applyChanges(areLast: true)
         }
 
         // MARK: changes
 
+        /// Does nothing if it has ended meanwhile.
         func reconfigure(_ configuration: BridgeConfiguration) async throws(BridgeError) {
             let configuration = try await lookedUp(configuration)
-            let failure = await withCheckedContinuation { done in
-                changes.withLock { $0.append(Change(configuration: configuration, done: done)) }
-                transport.wake()
+            let failure: BridgeError? = await withCheckedContinuation { done in
+                changes.withLock { changes in
+                    guard changes != nil else { return done.resume(returning: nil) }
+                    changes!.append(Change(configuration: configuration, done: done))
+                    // Within the lock: the transport is closed only after the last ones were taken.
+                    transport.wake()
+                }
             }
             if let failure { throw failure }
         }
@@ -256,10 +262,10 @@
         }
 
         /// On the receiving thread, with both sides at rest.
-        private func applyChanges() {
+        private func applyChanges(areLast: Bool = false) {
             let due = changes.withLock { changes in
-                defer { changes = [] }
-                return changes
+                defer { changes = areLast ? nil : [] }
+                return changes ?? []
             }
             for change in due { change.done.resume(returning: apply(change.configuration)) }
         }

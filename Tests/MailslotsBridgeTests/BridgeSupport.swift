@@ -47,6 +47,8 @@
         static var forTests: BridgeConfiguration {
             var configuration = BridgeConfiguration(host: "here", domain: "studio", key: .studio)
             configuration.domains.append(Domain(name: "lab", key: .lab))
+            // Nothing happens because time passes, unless a test wants it to.
+            configuration.announceEvery = .seconds(3600)
             return configuration
         }
     }
@@ -91,14 +93,28 @@
             var known: Set<Route> = []
         }
 
+        /// What a test does while the bridge calls: it may hold it up, or refuse.
+        struct Hooks: Sendable {
+            var send: @Sendable () -> Void = {}
+            var lookUp: @Sendable () -> Void = {}
+            var reconfigure: @Sendable () throws(BridgeError) -> Void = { () throws(BridgeError) in }
+        }
+
+        let hooks = Locked(Hooks())
+        /// How often the bridge has asked for the way to a host.
+        let waysAskedFor = Locked(0)
+
         private let state = Locked(State())
         private let bell = DispatchSemaphore(value: 0)
 
         var summary: String { "memory" }
         func byteCountMax(to destination: Route) -> Int? {
-            destination.destination == .everyHost || state.withLock { $0.known.contains(destination) } ? 1472 : nil
+            if destination.destination == .everyHost { return 1472 }
+            waysAskedFor.withLock { $0 += 1 }
+            return state.withLock { $0.known.contains(destination) } ? 1472 : nil
         }
         func send(_ batch: borrowing DatagramBatch) {
+            hooks.withLock { $0.send }()
             for run in batch.runs {
                 let sent = run.range.map { Sent(route: run.route, bytes: unsafe [UInt8](batch.bytes(of: $0))) }
                 state.withLock { $0.sent += sent }
@@ -121,7 +137,11 @@
             state.withLock { _ = $0.known.remove(Route(domain: domain, destination: .host(host))) }
         }
         func describe(_ source: TransportSource) -> String { "memory:\(source.number)" }
-        func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) {}
+        func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration {
+            hooks.withLock { $0.lookUp }()
+            return configuration
+        }
+        func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) { try hooks.withLock { $0.reconfigure }() }
         var counters: [TransportCounter] { [] }
         func close() {}
 
@@ -144,6 +164,20 @@
                 return taken
             }
         }
+    }
+
+    /// Holds up whoever passes it until it is opened.
+    final class Gate: Sendable {
+        private let opened = DispatchSemaphore(value: 0)
+        private let waiting = Locked(0)
+
+        func pass() {
+            waiting.withLock { $0 += 1 }
+            opened.wait()
+            opened.signal()
+        }
+        func somebodyWaits() async throws { _ = try await eventually("somebody at the gate") { waiting.withLock { $0 > 0 ? true : nil } } }
+        func open() { opened.signal() }
     }
 
     /// Another host, played by the test.

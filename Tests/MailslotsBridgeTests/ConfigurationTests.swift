@@ -166,6 +166,9 @@
             (#""network": {"addresses": ["render7"]}"#, "network.addresses: \"render7\" is not a numeric address", "Write an address"),
             (#""network": {"addresses": "127.0.0.1"}"#, "network.addresses: what", "is not a list of texts. Write one"),
             (#""network": {"interfaces": ["much-too-long-name"]}"#, "network.interfaces: \"much-too-long-name\" cannot be", "ip link"),
+            (#""network": {"interfaces": ["exactly-16-bytes"]}"#, "network.interfaces: \"exactly-16-bytes\" cannot be", "ip link"),
+            (#""network": {"interfaces": [""]}"#, "network.interfaces: \"\" cannot be", "ip link"),
+            (#""network": {"interfaces": ["a/b"]}"#, "network.interfaces: \"a/b\" cannot be", "ip link"),
             (#""network": {"datagramBytesMax": 575}"#, "network.datagramBytesMax: it is 575", "Choose 576 to 1472."),
             (#""network": {"datagramBytesMax": 1473}"#, "network.datagramBytesMax: it is 1473", "Choose 576 to 1472."),
             (#""network": {"receiveBufferBytes": 1}"#, "network.receiveBufferBytes: it is 1", "Choose 4096 to 1073741824."),
@@ -176,17 +179,27 @@
             (#""outboxes": {"permissions": "rw"}"#, "outboxes.permissions: \"rw\" is not an octal number", "Write 0600, 0660 or 0666"),
             (#""outboxes": {"permissions": "0777"}"#, "outboxes.permissions: it is 0777", "Choose 0600"),
             (#""outboxes": {"permissions": "0060"}"#, "outboxes.permissions: it is 060", "Choose 0600"),
+            (#""outboxes": {"permissions": "0400"}"#, "outboxes.permissions: it is 0400", "Choose 0600"),
             (#""outboxes": {"countMax": 0}"#, "outboxes.countMax: it is 0", "Choose 1 to 65536."),
             (#""outboxes": {"allowed": ["jobs"]}"#, "outboxes.allowed: \"jobs\" is not HOST-OR-DOMAIN/MAILSLOT", "Write patterns as"),
+            (#""outboxes": {"allowed": ["studio/"]}"#, "outboxes.allowed: \"studio/\" is not HOST-OR-DOMAIN/MAILSLOT", "Write patterns as"),
+            (#""outboxes": {"allowed": ["/jobs"]}"#, "outboxes.allowed: \"/jobs\" is not HOST-OR-DOMAIN/MAILSLOT", "Write patterns as"),
             (#""delivery": {"allowedMailslots": [""]}"#, "delivery.allowedMailslots: a pattern is empty", "Write patterns as"),
             (#""delivery": {"allowedHosts": [""]}"#, "delivery.allowedHosts: a pattern is empty", "Write patterns as"),
             (#""delivery": {"messagesPerSecondOfHost": 0}"#, "delivery.messagesPerSecondOfHost: it is 0", "Choose 1 to"),
+            (#""delivery": {"messagesPerSecondOfHost": 1000000001}"#, "delivery.messagesPerSecondOfHost: it is 1000000001", "Choose 1 to"),
             (#""delivery": {"messagesPerSecondOfMailslot": 0}"#, "delivery.messagesPerSecondOfMailslot: it is 0", "Choose 1 to"),
             (#""delivery": {"trustsAnyone": "maybe"}"#, "delivery.trustsAnyone: what", "is not true or false. Write one"),
             (#""announceEverySeconds": 0"#, "announceEverySeconds: it is 0.0 seconds", "Choose 0.01 to 3600."),
+            (#""announceEverySeconds": 0.009"#, "announceEverySeconds: it is 0.009 seconds", "Choose 0.01 to 3600."),
+            (#""announceEverySeconds": 7200"#, "announceEverySeconds: it is 7200.0 seconds", "Choose 0.01 to 3600."),
+            (#""clockBoundSeconds": 0.09"#, "clockBoundSeconds: it is 0.09 seconds", "Choose 0.1 to 86400."),
             (#""clockBoundSeconds": 86401"#, "clockBoundSeconds: it is 86401.0 seconds", "Choose 0.1 to 86400."),
+            (#""drainTimeoutSeconds": -1"#, "drainTimeoutSeconds: it is -1.0 seconds", "Choose 0 to 3600."),
+            (#""drainTimeoutSeconds": 7200"#, "drainTimeoutSeconds: it is 7200.0 seconds", "Choose 0 to 3600."),
             (#""drainTimeoutSeconds": 1e30"#, "drainTimeoutSeconds: it is 1e+30", "up to a billion"),
             (#""host": "a/b""#, "host: \"a/b\" cannot be a name", "Choose 1 to 63 bytes"),
+            (#""host": "a,b""#, "host: \"a,b\" cannot be a name", "Choose 1 to 63 bytes"),
             (#""host": """#, "host: a name is empty", "Choose 1 to 63 bytes"),
             (#""host": ".""#, "host: \".\" means this machine", "Choose 1 to 63 bytes"),
             (#""host": "a\u0000b""#, "cannot be a name", "Choose 1 to 63 bytes"),
@@ -199,6 +212,21 @@
             #expect(says.contains(cause) && says.contains(cure), "\(says)")
         }
 
+        @Test(arguments: [
+            #""announceEverySeconds": 0.01, "clockBoundSeconds": 0.1, "drainTimeoutSeconds": 0"#,
+            #""announceEverySeconds": 3600, "clockBoundSeconds": 86400, "drainTimeoutSeconds": 3600"#,
+            #""outboxes": {"capacity": 1, "writers": 65534, "permissions": "0600", "countMax": 1, "allowed": []}"#,
+            #""outboxes": {"capacity": 32768, "writers": 32767, "permissions": "0660", "countMax": 65536, "allowed": ["*", "*/*"]}"#,
+            #""network": {"datagramBytesMax": 576, "receiveBufferBytes": 4096, "sendBufferBytes": 4096, "interfaces": ["of-15-bytes-now"]}"#,
+            #""network": {"datagramBytesMax": 1472, "receiveBufferBytes": 1073741824, "sendBufferBytes": 1073741824}"#,
+            #""delivery": {"messagesPerSecondOfHost": 1, "messagesPerSecondOfMailslot": 1000000000, "allowedHosts": []}"#,
+            #""host": "\#(String(repeating: "a", count: 63))""#,
+        ])
+        func `a setting that just can be is taken`(setting: String) throws {
+            _ = try read(
+                #"{"domains": ["studio"], "domain": {"studio": {"insecure": true, "groups": ["224.0.0.1", "ff02::1"]}}, \#(setting)}"#)
+        }
+
         /// Of a file whose only domain is "a", with these settings.
         @Test(arguments: [
             ("", "domain.a.key: there is none, and without a key everybody can read and forge messages", "mailslot keygen a.key"),
@@ -208,12 +236,23 @@
             (#""insecure": true, "alsoAccepted": ["none.key"]"#, "none.key cannot be read: No such file", "mailslot keygen"),
             (#""insecure": true, "peers": ["1.2.3.4:99999"]"#, "\"1.2.3.4:99999\" is not [HOST=]ADDRESS[:PORT]", "Write 192.0.2.7"),
             (#""insecure": true, "peers": ["[::1]4240"]"#, "\"[::1]4240\" is not [HOST=]ADDRESS[:PORT]", "Write 192.0.2.7"),
+            (#""insecure": true, "peers": ["[::1]:99999"]"#, "\"[::1]:99999\" is not [HOST=]ADDRESS[:PORT]", "Write 192.0.2.7"),
+            (#""insecure": true, "peers": ["[1.2.3.4"]"#, "\"[1.2.3.4\" is not [HOST=]ADDRESS[:PORT]", "Write 192.0.2.7"),
+            (
+                #""insecure": true, "peers": ["192.0.2.0/24"]"#, "\"192.0.2.0/24\" is neither an address nor a host's name",
+                "Write 192.0.2.7"
+            ),
+            (
+                #""insecure": true, "peers": ["\#(String(repeating: "a", count: 254))"]"#, "is neither an address nor a host's name",
+                "Write 192.0.2.7"
+            ),
             (#""insecure": true, "peers": ["a="]"#, "\"a=\" is not [HOST=]ADDRESS[:PORT]", "Write 192.0.2.7"),
             (#""insecure": true, "peers": ["1.2.3.4:0"]"#, "domain.a.peers: 1.2.3.4 has port 0", "Ports are 1 to 65535"),
             (#""insecure": true, "peers": ["a b"]"#, "\"a b\" is neither an address nor a host's name", "Write 192.0.2.7"),
             (#""insecure": true, "peers": ["=1.2.3.4"]"#, "domain.a.peers: a name is empty", "Choose 1 to 63 bytes"),
             (#""insecure": true, "groups": ["192.0.2.1"]"#, "\"192.0.2.1\" is not a multicast address", "239.255.0.0"),
             (#""insecure": true, "groups": ["fe80::1"]"#, "\"fe80::1\" is not a multicast address", "ff02"),
+            (#""insecure": true, "groups": ["240.0.0.1"]"#, "\"240.0.0.1\" is not a multicast address", "239.255.0.0"),
             (#""insecure": true, "group": []"#, "domain.a.group: there is no such setting", "domain.a.groups"),
         ])
         func `a domain that cannot be is refused with cause and cure`(settings: String, cause: String, cure: String) throws {
@@ -278,6 +317,19 @@
             #expect(try read(file, flags: flags { $0.key = folder.path("k") }).domains[0].key == Self.key)
         }
 
+        @Test func `a key by flag is looked for in the shell's directory, one of the file beside it`() throws {
+            try Self.key.write(toFile: folder.path("k"))
+            let toRoot = String(repeating: "../", count: URL(filePath: FileManager.default.currentDirectoryPath).pathComponents.count - 1)
+            // So deep that the same steps lead elsewhere.
+            let deep = folder.url.appending(path: toRoot.replacing("..", with: "deep"))
+            try FileManager.default.createDirectory(at: deep, withIntermediateDirectories: true)
+            let file = deep.appending(path: "bridge.json").path
+            try #"{"domains": ["a"]}"#.write(toFile: file, atomically: false, encoding: .utf8)
+            let relative = toRoot + folder.path("k").dropFirst()
+            let configuration = try BridgeConfiguration(file: file, environment: [:], flags: flags { $0.key = relative })
+            #expect(configuration.domains[0].key == Self.key)
+        }
+
         // MARK: what a program says
 
         @Test func `what a program says is checked too`() {
@@ -289,6 +341,7 @@
             #expect(says { _ in } == "valid")
             #expect(says { $0.domains = [] }.hasPrefix("domains: there is none."))
             #expect(says { $0.domains[0].key = BridgeKey([UInt8](repeating: 0, count: 32)) }.contains("it has only zeros"))
+            #expect(says { $0.domains[0].alsoAccepted = [BridgeKey([UInt8](repeating: 0, count: 32))!] }.contains("it has only zeros"))
             #expect(says { $0.announceEvery = .zero - .seconds(1) }.contains("announceEverySeconds: it is -1.0 seconds. Choose"))
             #expect(says { $0.outboxes.capacity = .min }.contains("outboxes.capacity"))
             #expect(says { $0.outboxes.writers = 70_000 }.contains("outboxes.writers: it is 70000. Choose 1 to 64511."))

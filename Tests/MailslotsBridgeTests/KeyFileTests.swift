@@ -59,6 +59,20 @@
             #expect(FileManager.default.fileExists(atPath: "/dev/full"))
         }
 
+        @Test func `of a key that could not be written whole nothing is left`() async {
+            await #expect(processExitsWith: .success) {
+                let folder = try TemporaryFolder()
+                // No file may be longer than half a key.
+                unsafe signal(SIGXFSZ, SIG_IGN)
+                var limit = rlimit(rlim_cur: 32, rlim_max: 32)
+                let limited = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+                #expect(limited == 0)
+                let error = bridgeError { try BridgeKey.random().write(toFile: folder.path("some.key")) }
+                #expect(error?.description.contains("cannot be written: File too large. Make room") == true, "\(error?.description ?? "")")
+                #expect(!FileManager.default.fileExists(atPath: folder.path("some.key")))
+            }
+        }
+
         @Test(arguments: [0o640, 0o604, 0o660, 0o666, 0o620, 0o602, 0o601, 0o610, 0o777] as [mode_t])
         func `what others may read or write is no key`(mode: mode_t) throws {
             let error = try #require(try refusal(of: Self.digits, mode: mode))
@@ -102,6 +116,9 @@
             unsafe mkfifo(folder.path("fifo"), 0o600)
             #expect(says(folder.path("fifo")).contains("it is not a regular file"))
             #expect(says("/dev/zero").contains("it is not a regular file"))
+            let longest = Self.digits + "\n#" + String(repeating: "a", count: 1 << 20 - 66)
+            #expect(try BridgeKey(contentsOfFile: folder.write(longest, to: "longest")).bytes == bytes(Self.digits))
+            #expect(try says(folder.write(longest + "a", to: "long")).contains("it is longer than 1 MiB"))
             try folder.write(String(repeating: "#\n", count: 600_000), to: "long")
             #expect(says(folder.path("long")).contains("it is longer than 1 MiB"))
         }

@@ -67,6 +67,12 @@
             Mistake("a group as a peer", cause: "no address of a host", cure: "192.0.2.7") {
                 $0.domains[0].peers = [.init(address: "239.255.77.83", port: 1)]
             },
+            Mistake("a peer with port 0", cause: "no address of a host", cure: "192.0.2.7") {
+                $0.domains[0].peers = [.init(address: "127.0.0.9", port: 0)]
+            },
+            Mistake("every address as a peer", cause: "no address of a host", cure: "192.0.2.7") {
+                $0.domains[0].peers = [.init(address: "0.0.0.0", port: 1)]
+            },
             Mistake("datagrams too short", cause: "575 bytes cannot be", cure: "576 to 1472") { $0.network.datagramBytesMax = 575 },
             Mistake("datagrams too long", cause: "1473 bytes cannot be", cure: "576 to 1472") { $0.network.datagramBytesMax = 1473 },
             Mistake("more sockets than a station has", cause: "too many addresses", cure: "16 sockets") {
@@ -153,6 +159,65 @@
             configuration.domains[0].peers = [.init(address: transport.addresses[0]), .init(address: "127.0.0.9", port: 9)]
             try transport.reconfigure(configuration)
             #expect(transport.summary.hasSuffix("1 peer"), "\(transport.summary)")
+        }
+
+        @Test func `who listens on all addresses knows which are its own`() throws {
+            let transport = try UDPTransport(Self.configuration { $0.network.addresses = ["0.0.0.0"] })
+            defer { transport.close() }
+            let port = UDPAddress(transport.addresses[0], defaultPort: 0)!.port
+            var configuration = Self.configuration { $0.network.addresses = ["0.0.0.0"] }
+            // Its own; its own with another's port; another's.
+            configuration.domains[0].peers = [
+                .init(address: "127.0.0.1", port: port), .init(address: "127.0.0.1", port: port ^ 1),
+                .init(address: "192.0.2.9", port: port),
+            ]
+            try transport.reconfigure(configuration)
+            #expect(transport.summary.contains("; 2 peers"), "\(transport.summary)")
+        }
+
+        @Test func `a peer that cannot be reached now is a warning`() throws {
+            // To all hosts of a network nothing is sent.
+            let transport = try UDPTransport(Self.configuration { $0.domains[0].peers = [.init(address: "255.255.255.255", port: 9)] })
+            defer { transport.close() }
+            #expect(transport.summary.contains("; 1 peer; the peer 255.255.255.255:9 cannot be reached now: "), "\(transport.summary)")
+        }
+
+        @Test(.enabled(if: UDPKinds.noMulticast(4) == nil, "no multicast on loopback"))
+        func `what two addresses and two domains share is one group, of the bridge's port`() throws {
+            // That nobody else has.
+            let port = UInt16.random(in: 20_000...30_000)
+            let network = "127.\(UInt8.random(in: 1...250)).\(UInt8.random(in: 1...250))"
+            let transport = try UDPTransport(
+                Self.configuration {
+                    $0.network.port = port
+                    $0.network.addresses = ["\(network).2", "\(network).3"]
+                    $0.domains.append($0.domains[0])
+                    $0.domains[1].name = "lab"
+                    for domain in 0...1 { $0.domains[domain].groups = ["239.255.77.83"] }
+                })
+            defer { transport.close() }
+            #expect(transport.summary.hasSuffix("; multicast 239.255.77.83:\(port) by lo"), "\(transport.summary)")
+        }
+
+        @Test func `of several addresses the one is sent from that the kernel would take`() throws {
+            let there = try UDPTransport(Self.configuration { $0.network.addresses = ["127.0.0.9"] })
+            defer { there.close() }
+            let here = try UDPTransport(
+                Self.configuration {
+                    $0.network.addresses = ["127.0.0.2", "127.0.0.1"]
+                    $0.domains[0].peers = [.init(address: there.addresses[0], host: "there")]
+                })
+            defer { here.close() }
+            var batch = DatagramBatch()
+            batch.append(to: Route(domain: 0, destination: .host("there")), [UInt8](repeating: 1, count: 100))
+            here.send(batch)
+            var source = ""
+            let end = BridgeClock.monotonic + Watchdog.nanoseconds
+            while source.isEmpty, BridgeClock.monotonic < end {
+                there.wait(upTo: 1_000_000_000)
+                _ = there.receive { _, from in source = there.describe(from) }
+            }
+            #expect(source == here.addresses[1])
         }
     }
 #endif

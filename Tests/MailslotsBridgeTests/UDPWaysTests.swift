@@ -80,6 +80,46 @@
             #expect(ways.ways(to: toAll) == [Self.group4, Self.host6])
         }
 
+        @Test func `a peer that is heard by the other family is sent to there, and is no reason to use its groups`() {
+            let peer = Self.way("10.0.0.9")
+            var ways = Self.ways(peers: [UDPWays.Peer(host: "far", way: peer)])
+            _ = ways.learn("far", inDomain: 0, Self.host6)
+            #expect(ways.ways(to: toAll) == [Self.group4, Self.host6])
+        }
+
+        @Test func `peers of one address get what is for every host once`() {
+            let peer = Self.way("10.0.0.9")
+            let ways = Self.ways(peers: [UDPWays.Peer(host: nil, way: peer), UDPWays.Peer(host: "far", way: peer)])
+            #expect(ways.ways(to: toAll) == [Self.group4, peer])
+        }
+
+        @Test func `another configuration keeps the hosts of each domain, wherever it stands`() {
+            func domain(_ name: String) -> UDPWays.Domain {
+                UDPWays.Domain(name: name, groups: [Self.group4, Self.group6], peers: [])
+            }
+            var ways = UDPWays([domain("studio"), domain("lab")])
+            _ = ways.learn("render7", inDomain: 0, Self.host6)
+            ways.replace(by: [domain("stage"), domain("studio")])
+            #expect(ways.hostCount == 1)
+            #expect(ways.ways(to: to("render7")) == [] && ways.ways(to: toAll) == [Self.group4])
+            let host = Route(domain: 1, destination: .host("render7"))
+            let all = Route(domain: 1, destination: .everyHost)
+            #expect(ways.ways(to: host) == [Self.host6])
+            #expect(ways.ways(to: all) == [Self.group4, Self.group6], "it is still heard by the other family only")
+
+            _ = ways.learn("render7", inDomain: 1, Self.host4)
+            #expect(ways.ways(to: all) == [Self.group4])
+        }
+
+        @Test func `a domain that there is not is no error`() {
+            var ways = Self.ways()
+            let isLearned = ways.learn("render7", inDomain: 1, Self.host4)
+            #expect(isLearned && ways.hostCount == 0)
+            ways.forget("render7", inDomain: 1)
+            #expect(ways.ways(to: Route(domain: 1, destination: .everyHost)) == [])
+            #expect(ways.byteCountMax(to: Route(domain: 1, destination: .everyHost)) == nil)
+        }
+
         @Test func `without groups every host that was heard gets what is for every host, once`() {
             let peer = Self.way("10.0.0.9")
             var ways = Self.ways(groups: [], peers: [UDPWays.Peer(host: nil, way: peer)])

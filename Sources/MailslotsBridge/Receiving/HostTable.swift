@@ -14,22 +14,35 @@
             let opened = unsafe mslot_hosts_open(mode & 0o666 | 0o400)
             guard let table = unsafe opened.hosts else { throw unsafe BridgeError(opened.failure, of: nil) }
             unsafe self.table = unsafe table
+            forgetPresence()
         }
 
         deinit { unsafe mslot_hosts_close(table) }
 
         /// What is in it, in the order of their indices.
         func hosts() -> [(index: UInt16, name: HostList.Name)] {
-            final class Found { var hosts: [(index: UInt16, name: HostList.Name)] = [] }
+            records().map { ($0.number, HostList.Name(domain: text($0.domain), host: text($0.host))) }
+        }
+
+        private func records() -> [mslot_host] {
+            final class Found { var hosts: [mslot_host] = [] }
             let found = Found()
             _ = unsafe mslot_hosts_list(
                 { host, context in
-                    // Sound: the context is `found`, which outlives the call; the texts end with a zero byte.
+                    // Sound: the context is `found`, which outlives the call.
                     guard let host = unsafe host, let context = unsafe context else { return }
-                    let name = unsafe HostList.Name(domain: text(host.pointee.domain), host: text(host.pointee.host))
-                    unsafe Unmanaged<Found>.fromOpaque(context).takeUnretainedValue().hosts.append((host.pointee.number, name))
+                    unsafe Unmanaged<Found>.fromOpaque(context).takeUnretainedValue().hosts.append(host.pointee)
                 }, Unmanaged.passUnretained(found).toOpaque(), MSLOT_TRUST_NOBODY_ELSE)
             return found.hosts
+        }
+
+        /// Who was there for an earlier bridge was not heard by this one, and may have gone meanwhile.
+        private func forgetPresence() {
+            for host in records() where host.is_present {
+                _ = set(
+                    host.number, HostList.Name(domain: text(host.domain), host: text(host.host)), isPresent: false,
+                    isAuthenticated: host.is_authenticated, address: "", heard: host.heard_ns)
+            }
         }
 
         /// False: it could not be written, and says what it said before.

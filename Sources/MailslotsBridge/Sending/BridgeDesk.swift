@@ -125,13 +125,21 @@
         }
 
         func answer(_ request: DeskRequest, _ result: DeskResult, _ text: String = "") {
-            let words = [UInt8](text.utf8.prefix(Self.textBytesMax))
+            let words = Self.wholeCharacters(of: text)
             var bytes: [UInt8] = [1, 1, result.rawValue, 0, UInt8(words.count & 0xFF), UInt8(words.count >> 8), 0, 0]
             bytes += (0..<8).map { UInt8(truncatingIfNeeded: request.id >> UInt64($0 * 8)) }
             bytes += words
             _ = unsafe mslot_try_write(answering, bytes, bytes.count)
             var ignored = [UInt8](repeating: 0, count: Int(MSLOT_MESSAGE_BYTES_MAX))
             _ = unsafe mslot_read(answers, &ignored, ignored.count, 0)
+        }
+
+        /// As much of the text as there is room for: what is sent is UTF-8.
+        private static func wholeCharacters(of text: String) -> [UInt8] {
+            let bytes = [UInt8](text.utf8)
+            var count = min(bytes.count, textBytesMax)
+            while count < bytes.count, UTF8.isContinuation(bytes[count]) { count -= 1 }
+            return [UInt8](bytes.prefix(count))
         }
     }
 
