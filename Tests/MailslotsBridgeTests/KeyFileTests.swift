@@ -63,12 +63,13 @@
             await #expect(processExitsWith: .success) {
                 let folder = try TemporaryFolder()
                 // No file may be longer than half a key.
-                unsafe signal(SIGXFSZ, SIG_IGN)
+                signal(SIGXFSZ, SIG_IGN)
                 var limit = rlimit(rlim_cur: 32, rlim_max: 32)
                 let limited = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
                 #expect(limited == 0)
                 let error = bridgeError { try BridgeKey.random().write(toFile: folder.path("some.key")) }
-                #expect(error?.description.contains("cannot be written: File too large. Make room") == true, "\(error?.description ?? "")")
+                let words = error?.description ?? ""
+                #expect(words.contains("cannot be written: File too large. Make room"), "\(words)")
                 #expect(!FileManager.default.fileExists(atPath: folder.path("some.key")))
             }
         }
