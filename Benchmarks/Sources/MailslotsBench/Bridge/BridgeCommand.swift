@@ -91,7 +91,7 @@ struct BridgeCommand: ParsableCommand {
         results.show()
         results.showProcesses()
         results.showSealCosts()
-        results.showFloors()
+        results.showParts()
         results.showGoals()
         print("\nKept in \(folder.url.path)")
         if results.absences.contains(where: \.failed) { throw ExitCode(1) }

@@ -1,6 +1,6 @@
-/// What a message through two bridges costs at least: two mailslots, its own machine's outbox and the one that it is for, each written and read
-/// once; and its share of sealing a full datagram and of opening it. Nothing is counted for packing, for the network, and for falling asleep.
-struct Floor {
+/// What the parts of a message's way through two bridges cost by themselves: two mailslots, the outbox and the one that it is for, each written
+/// and read once; and its share of sealing a full datagram and of opening it. Not packing, not the network, not falling asleep.
+struct Parts {
     /// Nanoseconds of CPU, a message.
     var mailslot: Double
     var sealing: Double
@@ -25,11 +25,11 @@ struct Floor {
 }
 
 extension Results {
-    /// What each goal leaves for a message, beside the least that it costs.
-    func showFloors() {
-        print("\nThe least that a message through two bridges can cost, ns of CPU: twice that of a local one, and its share of sealing and opening")
+    /// Beside what a goal leaves for all.
+    func showParts() {
+        print("\nTwo local messages, and a message's share of sealing and opening, ns of CPU by themselves, beside what a goal leaves for all")
         for goal in Goal.all where goal.against == "udp-loopback" {
-            guard let pattern = PeerPattern.bridge.first(where: { $0.id == goal.pattern }), let floor = Floor(of: pattern, in: self) else {
+            guard let pattern = PeerPattern.bridge.first(where: { $0.id == goal.pattern }), let parts = Parts(of: pattern, in: self) else {
                 continue
             }
             let rates = measurements.filter { $0.pattern == goal.pattern && $0.contender == goal.against }.compactMap(\.messagesASecond)
@@ -38,9 +38,8 @@ extension Results {
             let allowed = 2e9 / (Spread(rates).median * goal.atLeast)
             print(
                 """
-                  \(pattern.title): 2 * \(floor.mailslot.text(0)) + \(floor.sealing.text(0)) = \(floor.total.text(0)). \
-                \(goal.atLeast.text(0)) times as fast as one call a message allows \(allowed.text(0)) on two CPUs\
-                \(floor.total > allowed ? ": less" : "")
+                  \(pattern.title): 2 * \(parts.mailslot.text(0)) + \(parts.sealing.text(0)) = \(parts.total.text(0)); \
+                \(goal.atLeast.text(0)) times as fast as one call a message is \(allowed.text(0)) on two CPUs
                 """)
         }
     }
