@@ -117,6 +117,8 @@
                 unsafe next = view
                 damages = 0
                 return .message
+            // It is skipped, and counted, when nothing before it is lent.
+            case .damaged where takenCount > 0: return .nothing
             case .damaged:
                 damages += 1
                 return .damaged
