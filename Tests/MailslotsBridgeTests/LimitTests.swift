@@ -47,17 +47,19 @@
         }
 
         @Test func `less patience than is worth a sleep is none`() {
-            var patience = Patience()
-            var given: [Int64] = []
-            for _ in 0..<200 {
-                let nanoseconds = patience.spend { nanoseconds in
-                    let end = BridgeClock.monotonic + 30_000
-                    while BridgeClock.monotonic < end {}
-                    return nanoseconds
+            for _ in 0..<50 {
+                var patience = Patience()
+                // In small pieces, until there is none: who loses the CPU meanwhile comes to the end at once.
+                for _ in 0..<100 {
+                    let given = patience.spend { nanoseconds in
+                        let end = BridgeClock.monotonic + 30_000
+                        while BridgeClock.monotonic < end {}
+                        return nanoseconds
+                    }
+                    guard let given else { break }
+                    #expect(50_000...1_000_000 ~= given)
                 }
-                if let nanoseconds { given.append(nanoseconds) }
             }
-            #expect(given.allSatisfy { 50_000...1_000_000 ~= $0 })
         }
 
         // MARK: announcements

@@ -149,15 +149,16 @@
                     var far = FarHost()
                     network.deliver(far.announcement())
                     _ = try await eventually("the last") { try far.opened(network.takeSent()).contains { $0.payload == [4] } ? true : nil }
-                    #expect(bridge.counters[.droppedDamagedOutbox] >= 2)
-                    #expect(bridge.counters[.messagesSent] <= 2)
+                    let (sent, dropped) = (bridge.counters[.messagesSent], bridge.counters[.droppedDamagedOutbox])
+                    #expect(sent + dropped == 4 && sent <= 2, "\(sent) sent, \(dropped) dropped: each counts once")
                     try await writer.write([5])
                     #expect(try await network.messages(to: &far, count: 1).records.map(\.payload) == [[5]])
                 }
             }
         }
 
-        @Test func `an outbox that is destroyed is closed, and who asks gets a new one`() async {
+        @Test(.disabled(if: isSanitized, "65,536 turns of a bridge take too long beside a sanitizer"))
+        func `an outbox that is destroyed is closed, and who asks gets a new one`() async {
             await #expect(processExitsWith: .success) {
                 let log = LogRecord()
                 try await withBridge(SendingTests.withPeer, logTo: log) { bridge, network in
