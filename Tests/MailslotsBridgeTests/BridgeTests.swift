@@ -196,6 +196,28 @@
             }
         }
 
+        @Test func `who creates a mailslot gets what comes from then on`() async {
+            await #expect(processExitsWith: .success) {
+                try await withBridge { bridge, network in
+                    var far = FarHost()
+                    try await BridgeTests.introduce(&far, to: network)
+                    var broadcasts = try await outbox(for: "@", "late")
+                    let records = [PlainRecord.message("late", [1]), .message("other", [2]), .message("late", [3])]
+                    // Of another host, and our own.
+                    network.deliver(far.datagram(records))
+                    _ = try await eventually("there is none") { bridge.counters[.droppedNoMailslot] == 3 ? true : nil }
+                    try await broadcasts.write([4])
+                    _ = try await eventually("there is none") { bridge.counters[.droppedNoMailslot] == 4 ? true : nil }
+
+                    var late = try Mailslot.create("late", acceptsRemoteMessages: true)
+                    network.deliver(far.datagram(records))
+                    for payload: [UInt8] in [[1], [3]] { #expect(try await late.read(timeout: .seconds(30)).map { [UInt8]($0) } == payload) }
+                    try await broadcasts.write([4])
+                    #expect(try await late.read(timeout: .seconds(30)).map { [UInt8]($0) } == [4])
+                }
+            }
+        }
+
         @Test func `our own name leads to ourselves`() async {
             await #expect(processExitsWith: .success) {
                 try await withBridge { bridge, network in
