@@ -83,7 +83,8 @@
         /// Calls in a row that said so.
         private var damages = 0
         /// Every slot was skipped, and still nothing is sound.
-        var isDestroyed: Bool { damages > Int(UInt16.max) }
+        var isDestroyed: Bool { damages > capacity }
+        private let capacity: Int
 
         init(_ name: OutboxName, id: Int, reader: UnsafeMutablePointer<mslot_reader>, now: Int64, bell: Doorbell) {
             self.id = id
@@ -92,6 +93,7 @@
             mailslotBytes = [UInt8](name.mailslot.utf8)
             lastKnown = now
             lastActive = now
+            capacity = Int(unsafe mslot_reader_info(reader).capacity)
             sleep = SleepThroughWait(of: id, bell)
         }
 

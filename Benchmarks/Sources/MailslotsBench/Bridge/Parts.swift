@@ -27,7 +27,7 @@ struct Parts {
 extension Results {
     /// Beside what a goal leaves for all.
     func showParts() {
-        print("\nTwo local messages, and a message's share of sealing and opening, ns of CPU by themselves, beside what a goal leaves for all")
+        print("\nTwo local messages, and a message's share of sealing and opening, alone, beside what a goal leaves; ns of CPU")
         for goal in Goal.all where goal.against == "udp-loopback" {
             guard let pattern = PeerPattern.bridge.first(where: { $0.id == goal.pattern }), let parts = Parts(of: pattern, in: self) else {
                 continue
