@@ -178,7 +178,7 @@
                     request, .notAllowed,
                     "Its configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
             }
-            guard outboxes.count < configuration.outboxes.countMax || outboxes.closeIdle(now: now) else {
+            guard outboxes.count < configuration.outboxes.countMax || closeIdle(now) else {
                 return refuse(
                     request, .tooManyOutboxes,
                     "There are \(outboxes.count) outboxes, as many as its configuration allows. Raise outboxes.countMax.")
@@ -189,6 +189,13 @@
             } catch {
                 refuse(request, .noResources, error.description)
             }
+        }
+
+        private func closeIdle(_ now: Int64) -> Bool {
+            guard outboxes.closeIdle(now: now) else { return false }
+            // Also if nothing takes its place: no destination has one that is closed.
+            regroup()
+            return true
         }
 
         private func refuse(_ request: DeskRequest, _ result: DeskResult, _ text: String) {
