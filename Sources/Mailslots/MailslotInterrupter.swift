@@ -1,5 +1,4 @@
 internal import CMailslots
-internal import Synchronization
 
 /// Ends the waits of one reader or writer, from any thread.
 ///
@@ -19,10 +18,10 @@ public final class MailslotInterrupter: Sendable {
     }
 
     // The lock keeps the handle from being closed during an interrupt. nil: it was closed.
-    private let target: Mutex<Target?>
+    private let target: Locked<Target?>
 
     init(_ target: Target) {
-        self.target = Mutex(target)
+        self.target = Locked(target)
     }
 
     /// Ends the wait that is on, or else the next one, with ``MailslotError/Code/interrupted``: one wait for any number of calls.

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Testing
 
 @testable import Mailslots
@@ -14,7 +13,7 @@ func uniqueName(_ what: String = "test") -> String {
     return name
 }
 
-private let usedNames = Mutex<Set<String>>([])
+private let usedNames = Locked<Set<String>>([])
 
 private func removeLeftovers() {
     let used = usedNames.withLock { $0 }
