@@ -14,7 +14,8 @@
         private var byName: [OutboxName: Outbox] = [:]
         private var nextID = 0
         /// In no order. Changes rarely: a turn goes through it.
-        private(set) var awake: [Outbox] = []
+        private(set) var awake: [Outbox] = [] { didSet { awakeChanged = true } }
+        private var awakeChanged = false
 
         init(bell: Doorbell) { self.bell = bell }
 
@@ -86,6 +87,12 @@
         }
 
         private func wake(_ outbox: Outbox) { awake.append(outbox) }
+
+        /// Whether others are awake than when this was asked last.
+        func takeAwakeChanged() -> Bool {
+            defer { awakeChanged = false }
+            return awakeChanged
+        }
 
         /// The readers to wait for when all turns were in vain: those that were active last. The others go to sleep, and ring. `nil`: one of
         /// them has a message.

@@ -59,13 +59,11 @@
         func turn() -> Idle? {
             let now = BridgeClock.monotonic
             var isBusy = serveDesk(now)
-            if outboxes.wakeRung() {
-                regroup()
-                isBusy = true
-            }
+            if outboxes.wakeRung() { isBusy = true }
             lookAtHosts(now)
             announceIfDue(now)
             closeDestroyed()
+            if outboxes.takeAwakeChanged() { regroup() }
             turns += 1
             for offset in destinations.indices {
                 guard !packer.isFull else { break }
@@ -78,8 +76,6 @@
         }
 
         private func idle(_ now: Int64) -> Idle? {
-            let awakeCount = outboxes.awake.count
-            defer { if outboxes.awake.count != awakeCount { regroup() } }
             guard let readers = unsafe outboxes.readersToWaitFor() else { return nil }
             let blocked = destinations.filter(\.isBlocked).map { $0.lastKnown + patience }.min() ?? .max
             return unsafe Idle(readers: [desk.requests] + readers, deadline: min(announcements.next, blocked))
@@ -178,7 +174,7 @@
                     request, .notAllowed,
                     "Its configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
             }
-            guard outboxes.count < configuration.outboxes.countMax || closeIdle(now) else {
+            guard outboxes.count < configuration.outboxes.countMax || outboxes.closeIdle(now: now) else {
                 return refuse(
                     request, .tooManyOutboxes,
                     "There are \(outboxes.count) outboxes, as many as its configuration allows. Raise outboxes.countMax.")
@@ -191,13 +187,6 @@
             }
         }
 
-        private func closeIdle(_ now: Int64) -> Bool {
-            guard outboxes.closeIdle(now: now) else { return false }
-            // Also if nothing takes its place: no destination has one that is closed.
-            regroup()
-            return true
-        }
-
         private func refuse(_ request: DeskRequest, _ result: DeskResult, _ text: String) {
             counters.add(.requestsRefused)
             desk.answer(request, result, text)
@@ -208,7 +197,6 @@
             let outbox = try outboxes.open(name, configuration.outboxes, now: now)
             outbox.destination = destination
             counters.add(.outboxesMade)
-            regroup()
         }
 
         /// Those of a bridge that was killed, with what is unread in them.
@@ -230,7 +218,6 @@
             guard let outbox = outboxes.awake.first(where: \.isDestroyed) else { return }
             logger.error("An outbox is destroyed, and closed", metadata: ["bridge.outbox": "\(outbox.name.local)"])
             outboxes.close(outbox)
-            regroup()
         }
 
         // MARK: messages
