@@ -11,33 +11,29 @@
         /// Consecutive datagrams of one destination, by their indices.
         package struct Run: Sendable {
             package let route: Route
-            package fileprivate(set) var range: Range<Int>
+            package let range: Range<Int>
         }
 
         package private(set) var runs: [Run] = []
-        package private(set) var count = 0
-        private var byteCounts = InlineArray<64, UInt16>(repeating: 0)
+        private var byteCounts: [Int] = []
         private let memory = UnsafeMutableRawPointer.allocate(
             byteCount: countMax * DatagramFormat.bytesMax, alignment: 64)
 
-        package init() {}
+        package init() { byteCounts.reserveCapacity(Self.countMax) }
 
         deinit { unsafe memory.deallocate() }
 
-        package var isEmpty: Bool { count == 0 }
+        package var count: Int { byteCounts.count }
+        package var isEmpty: Bool { byteCounts.isEmpty }
         package var isFull: Bool { count == Self.countMax }
 
         /// Appends a datagram: `fill` writes it to the front of 1472 bytes, and returns how many it has. The batch must not be full.
         package mutating func append(to route: Route, _ fill: (inout MutableRawSpan) -> Int) {
             precondition(!isFull, "The batch is full.")
-            if runs.last?.route == route {
-                runs[runs.count - 1].range = runs[runs.count - 1].range.lowerBound..<count + 1
-            } else {
-                runs.append(Run(route: route, range: count..<count + 1))
-            }
-            byteCounts[count] = 0
-            count += 1
-            change(count - 1) { span, _ in fill(&span) }
+            let first = runs.last?.route == route ? runs.removeLast().range.lowerBound : count
+            runs.append(Run(route: route, range: first..<count + 1))
+            byteCounts.append(0)
+            change(count - 1) { bytes, _ in fill(&bytes) }
         }
 
         /// Calls `body` with the 1472 bytes of each datagram and how many of them it has, and takes what it returns for that.
@@ -47,22 +43,21 @@
             }
         }
 
-        private mutating func change(_ index: Int, _ body: (inout MutableRawSpan, _ byteCount: Int) -> Int) {
+        private mutating func change(_ index: Int, _ body: (_ bytes: inout MutableRawSpan, _ byteCount: Int) -> Int) {
             // Sound: this part of the memory is ours alone, and `body` does not keep the span.
-            var span = unsafe MutableRawSpan(
-                _unsafeStart: memory + index * DatagramFormat.bytesMax, byteCount: DatagramFormat.bytesMax)
-            byteCounts[index] = UInt16(body(&span, Int(byteCounts[index])))
+            var bytes = unsafe MutableRawSpan(_unsafeStart: memory + index * DatagramFormat.bytesMax, byteCount: DatagramFormat.bytesMax)
+            byteCounts[index] = body(&bytes, byteCounts[index])
         }
 
         /// The bytes of a datagram. They stay where they are until the batch is cleared.
         package borrowing func bytes(of index: Int) -> UnsafeRawBufferPointer {
             // Sound: the index is checked by the array, and so many bytes were written.
-            unsafe UnsafeRawBufferPointer(start: memory + index * DatagramFormat.bytesMax, count: Int(byteCounts[index]))
+            unsafe UnsafeRawBufferPointer(start: memory + index * DatagramFormat.bytesMax, count: byteCounts[index])
         }
 
         package mutating func removeAll() {
             runs.removeAll(keepingCapacity: true)
-            count = 0
+            byteCounts.removeAll(keepingCapacity: true)
         }
     }
 #endif
