@@ -5,7 +5,6 @@
     import Mailslots
     import MailslotsBridge
     import ServiceLifecycle
-    import Synchronization
     import UnixSignals
 
     struct BridgeCommand: ParsableCommand {
@@ -104,14 +103,13 @@
 
     /// Runs a task to its end, while this thread sleeps.
     private func waitFor(_ body: @escaping @Sendable () async throws -> Void) throws {
-        final class Outcome: Sendable { let value = Mutex<Result<Void, any Error>>(.success(())) }
-        let outcome = Outcome()
+        let outcome = Locked<Result<Void, any Error>>(.success(()))
         let end = DispatchSemaphore(value: 0)
         Task.detached {
-            do { try await body() } catch { outcome.value.withLock { $0 = .failure(error) } }
+            do { try await body() } catch { outcome.withLock { $0 = .failure(error) } }
             end.signal()
         }
         end.wait()
-        try outcome.value.withLock { try $0.get() }
+        try outcome.withLock { try $0.get() }
     }
 #endif

@@ -1,6 +1,6 @@
 #if Bridge
     import Foundation
-    import Synchronization
+    import Mailslots
 
     /// Rows with their columns aligned: to the left, or where `rightAligned` says so to the right.
     func table(_ head: [String]?, _ rows: [[String]], rightAligned: [Bool] = []) -> String {
@@ -28,7 +28,7 @@
         String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
     }
 
-    private let userNames = Mutex<[UInt32: String]>([:])
+    private let userNames = Locked<[UInt32: String]>([:])
 
     /// The name of a user, or the number if there is none.
     func userName(_ id: UInt32) -> String {
