@@ -37,6 +37,26 @@
             }
         }
 
+        @Test func `a message is given back to its outbox before it is sent, so that nobody who is killed sends it twice`() async {
+            await #expect(processExitsWith: .success) {
+                try await withBridge { _, network in
+                    var far = FarHost()
+                    try await BridgeTests.introduce(&far, to: network)
+                    var writer = try await outbox(for: "far", "orders")
+                    let waiting = Locked<[UInt64]>([])
+                    network.hooks.withLock { hooks in
+                        hooks.send = {
+                            let outbox = unsafe mslot_inspect("bridge/out/0/far/orders")
+                            waiting.withLock { $0.append(UInt64(outbox.info.message_count)) }
+                        }
+                    }
+                    try await writer.write("hello")
+                    _ = try await network.messages(to: &far, count: 1)
+                    #expect(waiting.withLock { $0 } == [0])
+                }
+            }
+        }
+
         @Test func `what waits for one destination is packed`() async {
             await #expect(processExitsWith: .success) {
                 try await withBridge { bridge, network in
@@ -145,6 +165,9 @@
                     network.deliver(damaged)
                     network.deliver([1, 2, 3])
                     network.deliver([])
+                    var foreign = far.datagram([.message("orders")])
+                    foreign[0] = 0
+                    network.deliver(foreign)
                     network.deliver(far.datagram([.message("orders", [7])]))
 
                     #expect(try await reader.read(timeout: .seconds(30)).map { [UInt8]($0) } == [7])
@@ -153,6 +176,9 @@
                     #expect(bridge.counters[DatagramRejection.badTime] == 1)
                     #expect(bridge.counters[DatagramRejection.badTag] == 2)
                     #expect(bridge.counters[DatagramRejection.tooShort] == 2)
+                    #expect(bridge.counters[DatagramRejection.badMagic] == 1)
+                    #expect(DatagramRejection.allCases.map { bridge.counters[$0] }.reduce(0, +) == 7)
+                    #expect(bridge.counters[.datagramsAccepted] == 1)
                 }
             }
         }
