@@ -1,6 +1,4 @@
-#if Bridge
-    /// The text in an array of C's characters, which Swift takes for a tuple: up to its zero byte.
-    func text<Characters: BitwiseCopyable>(of characters: Characters) -> String {
-        unsafe withUnsafeBytes(of: characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }
-#endif
+/// The text in an array of C's characters, which Swift takes for a tuple: up to its zero byte.
+func text<Characters: BitwiseCopyable>(of characters: Characters) -> String {
+    unsafe withUnsafeBytes(of: characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+}

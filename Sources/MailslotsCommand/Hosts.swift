@@ -1,71 +1,69 @@
-#if Bridge
-    import ArgumentParser
-    import Foundation
-    import Mailslots
+import ArgumentParser
+import Foundation
+import Mailslots
 
-    struct Hosts: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "List the machines that this one's bridge knows.",
-            discussion: """
-                A machine is "there" while it is heard of, and "gone" when it said goodbye, or was silent for three announcements. KEY says \
-                whether it has its domain's key.
+struct Hosts: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the machines that this one's bridge knows.",
+        discussion: """
+            A machine is "there" while it is heard of, and "gone" when it said goodbye, or was silent for three announcements. KEY says \
+            whether it has its domain's key.
 
-                  mailslot hosts
-                  mailslot hosts --json
-                """)
+              mailslot hosts
+              mailslot hosts --json
+            """)
 
-        @Flag(help: "Print a line of JSON for each.")
-        var json = false
+    @Flag(help: "Print a line of JSON for each.")
+    var json = false
 
-        @Flag(help: "Trust what a bridge of any user says, not only your own and root's.")
-        var trustAnyone = false
+    @Flag(help: "Trust what a bridge of any user says, not only your own and root's.")
+    var trustAnyone = false
 
-        func run() throws {
-            try reportingErrors {
-                let hosts = try Mailslot.hosts(trusting: trustAnyone ? .anyone : .sameUser).map(KnownHost.init)
-                if json {
-                    try emit(hosts.map { jsonText($0) })
-                } else if hosts.isEmpty {
-                    complain("the bridge has heard of no other machine yet")
-                } else {
-                    try emit(table(KnownHost.titles, hosts.map { $0.row(now: Date()) }))
-                }
-                if runningBridge() == nil { complain("no bridge runs here: this is what the last one knew") }
+    func run() throws {
+        try reportingErrors {
+            let hosts = try Mailslot.hosts(trusting: trustAnyone ? .anyone : .sameUser).map(KnownHost.init)
+            if json {
+                try emit(hosts.map { jsonText($0) })
+            } else if hosts.isEmpty {
+                complain("the bridge has heard of no other machine yet")
+            } else {
+                try emit(table(KnownHost.titles, hosts.map { $0.row(now: Date()) }))
             }
-        }
-
-    }
-
-    /// What the bridge of this machine's mailslots reads; `nil`: none runs.
-    func runningBridge() -> MailslotInfo? { (try? Mailslot.info("bridge/requests")).flatMap { $0.hasReader ? $0 : nil } }
-
-    /// What --json prints of a host. These names are promised.
-    struct KnownHost: Encodable {
-        let host: String, domain: String, address: String, isPresent: Bool, isAuthenticated: Bool
-        /// Seconds since 1970.
-        let heard: Double
-        /// In the `origin` of its messages.
-        let number: UInt16
-
-        init(_ host: MailslotHost) {
-            self.host = host.name
-            domain = host.domain
-            address = host.address
-            isPresent = host.isPresent
-            isAuthenticated = host.isAuthenticated
-            heard = Double(host.heardNanoseconds) / 1e9
-            number = host.number
-        }
-
-        static let titles = ["HOST", "DOMAIN", "ADDRESS", "STATE", "KEY", "HEARD"]
-
-        func row(now: Date) -> [String] {
-            let age = Duration.seconds(max(0, now.timeIntervalSince1970 - heard).rounded())
-            let ago = age.formatted(.units(allowed: [.days, .hours, .minutes, .seconds], width: .narrow, maximumUnitCount: 2))
-            return [
-                printable(host), printable(domain), printable(address), isPresent ? "there" : "gone", isAuthenticated ? "yes" : "NO",
-                "\(ago) ago",
-            ]
+            if runningBridge() == nil { complain("no bridge runs here: this is what the last one knew") }
         }
     }
-#endif
+
+}
+
+/// What the bridge of this machine's mailslots reads; `nil`: none runs.
+func runningBridge() -> MailslotInfo? { (try? Mailslot.info("bridge/requests")).flatMap { $0.hasReader ? $0 : nil } }
+
+/// What --json prints of a host. These names are promised.
+struct KnownHost: Encodable {
+    let host: String, domain: String, address: String, isPresent: Bool, isAuthenticated: Bool
+    /// Seconds since 1970.
+    let heard: Double
+    /// In the `origin` of its messages.
+    let number: UInt16
+
+    init(_ host: MailslotHost) {
+        self.host = host.name
+        domain = host.domain
+        address = host.address
+        isPresent = host.isPresent
+        isAuthenticated = host.isAuthenticated
+        heard = Double(host.heardNanoseconds) / 1e9
+        number = host.number
+    }
+
+    static let titles = ["HOST", "DOMAIN", "ADDRESS", "STATE", "KEY", "HEARD"]
+
+    func row(now: Date) -> [String] {
+        let age = Duration.seconds(max(0, now.timeIntervalSince1970 - heard).rounded())
+        let ago = age.formatted(.units(allowed: [.days, .hours, .minutes, .seconds], width: .narrow, maximumUnitCount: 2))
+        return [
+            printable(host), printable(domain), printable(address), isPresent ? "there" : "gone", isAuthenticated ? "yes" : "NO",
+            "\(ago) ago",
+        ]
+    }
+}

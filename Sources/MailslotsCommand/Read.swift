@@ -1,241 +1,239 @@
-#if Bridge
-    import ArgumentParser
-    import Foundation
-    import Mailslots
+import ArgumentParser
+import Foundation
+import Mailslots
 
-    struct Read: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Create a mailslot and print what is written to it.",
-            discussion: """
-                Prints each message as a line, until Ctrl-C, or as --count, --timeout and --until-empty say. A message is given back only \
-                after it was printed: if this process is killed, a reader with --adopt gets it again.
+struct Read: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Create a mailslot and print what is written to it.",
+        discussion: """
+            Prints each message as a line, until Ctrl-C, or as --count, --timeout and --until-empty say. A message is given back only \
+            after it was printed: if this process is killed, a reader with --adopt gets it again.
 
-                  mailslot read orders | tee log
-                  mailslot read --raw --until-empty backup > copy      with: mailslot write --raw --end backup < original
-                  mailslot read --remote jobs                          also what bridges of other machines bring
-                """)
+              mailslot read orders | tee log
+              mailslot read --raw --until-empty backup > copy      with: mailslot write --raw --end backup < original
+              mailslot read --remote jobs                          also what bridges of other machines bring
+            """)
 
-        @Argument(help: "The mailslot's name.", completion: .mailslots)
-        var name: String
+    @Argument(help: "The mailslot's name.", completion: .mailslots)
+    var name: String
 
-        @Flag(help: "Read the unread messages of a reader that was killed, instead of discarding them.")
-        var adopt = false
+    @Flag(help: "Read the unread messages of a reader that was killed, instead of discarding them.")
+    var adopt = false
 
-        @Option(help: "How many messages fit: a power of two from 1 to 32768. (default: 4096)")
-        var capacity: Int?
+    @Option(help: "How many messages fit: a power of two from 1 to 32768. (default: 4096)")
+    var capacity: Int?
 
-        @Option(help: "How many writers there may be at one time. (default: 256)")
-        var writers: Int?
+    @Option(help: "How many writers there may be at one time. (default: 256)")
+    var writers: Int?
 
-        @Option(help: "The longest message in bytes, 1 to \(Mailslot.maximumLongMessageSize). (default: \(Mailslot.maximumMessageSize))")
-        var maxSize: Int?
+    @Option(help: "The longest message in bytes, 1 to \(Mailslot.maximumLongMessageSize). (default: \(Mailslot.maximumMessageSize))")
+    var maxSize: Int?
 
-        @Option(help: "Permission bits in octal: 0600 for you, 0660 for your group, 0666 for everybody. (default: 0600)")
-        var mode: Mode?
+    @Option(help: "Permission bits in octal: 0600 for you, 0660 for your group, 0666 for everybody. (default: 0600)")
+    var mode: Mode?
 
-        @Flag(help: "Accept messages from other machines, too, which a bridge of this one brings.")
-        var remote = false
+    @Flag(help: "Accept messages from other machines, too, which a bridge of this one brings.")
+    var remote = false
 
-        @Flag(help: "Print the bytes of the messages with nothing between them.")
-        var raw = false
+    @Flag(help: "Print the bytes of the messages with nothing between them.")
+    var raw = false
 
-        @Flag(
-            help: """
-                Print each message as a line of JSON: position, sender, origin, and text, or base64 if it is not UTF-8; of one from another \
-                machine also authenticated, and host and domain if they are known.
-                """)
-        var json = false
+    @Flag(
+        help: """
+            Print each message as a line of JSON: position, sender, origin, and text, or base64 if it is not UTF-8; of one from another \
+            machine also authenticated, and host and domain if they are known.
+            """)
+    var json = false
 
-        @Option(help: "End after this many messages.")
-        var count: Int?
+    @Option(help: "End after this many messages.")
+    var count: Int?
 
-        @Option(help: ArgumentHelp("End with status 2 when nothing came for this long.", valueName: "seconds"))
-        var timeout: Seconds?
+    @Option(help: ArgumentHelp("End with status 2 when nothing came for this long.", valueName: "seconds"))
+    var timeout: Seconds?
 
-        @Flag(help: "End at the first message of 0 bytes, and do not print it. (write --end sends one.)")
-        var untilEmpty = false
+    @Flag(help: "End at the first message of 0 bytes, and do not print it. (write --end sends one.)")
+    var untilEmpty = false
 
-        func validate() throws {
-            if raw && json { throw ValidationError("Choose one of --raw and --json.") }
-            if let count, count < 1 { throw ValidationError("--count is at least 1.") }
+    func validate() throws {
+        if raw && json { throw ValidationError("Choose one of --raw and --json.") }
+        if let count, count < 1 { throw ValidationError("--count is at least 1.") }
+    }
+
+    func run() throws {
+        try reportingErrors {
+            var reader = try Mailslot.create(
+                name, capacity: capacity, writers: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
+                unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
+            let signals = StopSignals(interrupting: reader.interrupter)
+            if isatty(STDERR_FILENO) != 0 {
+                let unread = reader.info.messageCount
+                complain("reading \"\(reader.info.name)\"\(reader.adopted ? ", \(unread) unread adopted" : ""); Ctrl-C ends")
+            }
+            var printer = MessagePrinter(format: raw ? .raw : json ? .json : .lines, stopsAtEmpty: untilEmpty, limit: count)
+            let end = try printer.printMessages(of: &reader, timeout: timeout?.timeout ?? .forever, signals)
+            reader.close()
+            if let end { throw end }
         }
+    }
+}
 
-        func run() throws {
-            try reportingErrors {
-                var reader = try Mailslot.create(
-                    name, capacity: capacity, writers: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
-                    unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
-                let signals = StopSignals(interrupting: reader.interrupter)
-                if isatty(STDERR_FILENO) != 0 {
-                    let unread = reader.info.messageCount
-                    complain("reading \"\(reader.info.name)\"\(reader.adopted ? ", \(unread) unread adopted" : ""); Ctrl-C ends")
+struct Mode: ExpressibleByArgument {
+    let permissions: Mailslot.Permissions
+
+    init?(argument: String) {
+        guard let bits = UInt32(argument, radix: 8) else { return nil }
+        permissions = Mailslot.Permissions(rawValue: bits)
+    }
+}
+
+/// Prints messages until something ends it.
+struct MessagePrinter: ~Copyable {
+    let stopsAtEmpty: Bool
+    let limit: Int?
+    private var printed = 0
+    private var sawEmpty = false
+    private var output: MessageOutput
+
+    /// As many as the output's buffer holds, so that a batch is one write.
+    private static let batch = 512
+
+    init(format: MessageOutput.Format, stopsAtEmpty: Bool, limit: Int?) {
+        output = MessageOutput(format: format)
+        self.stopsAtEmpty = stopsAtEmpty
+        self.limit = limit
+    }
+
+    private var isDone: Bool { sawEmpty || printed == limit }
+
+    /// Returns the exit status, `nil` for success.
+    mutating func printMessages(
+        of reader: inout MailslotReader, timeout: MailslotTimeout, _ signals: StopSignals
+    ) throws -> ExitCode? {
+        while !isDone {
+            do {
+                if try printBatch(of: &reader, timeout: timeout) == 0 { return ExitStatus.timeIsUp }
+            } catch {
+                // A `switch`: `catch where` on a typed error crashes Swift 6.3.1 here.
+                switch error.code {
+                case .interrupted:
+                    return signals.received.map { ExitCode(128 + $0) }
+                case .damaged where reader.info.isSound:
+                    complain("a message was damaged and skipped: a writer broke the mailslot's rules")
+                default:
+                    throw error
                 }
-                var printer = MessagePrinter(format: raw ? .raw : json ? .json : .lines, stopsAtEmpty: untilEmpty, limit: count)
-                let end = try printer.printMessages(of: &reader, timeout: timeout?.timeout ?? .forever, signals)
-                reader.close()
-                if let end { throw end }
             }
+            if try !output.isWanted() { return nil }
+            if let number = signals.received { return ExitCode(128 + number) }
+        }
+        return nil
+    }
+
+    /// Prints what is there, and gives it back once it is written out.
+    private mutating func printBatch(of reader: inout MailslotReader, timeout: MailslotTimeout) throws(MailslotError) -> Int {
+        // What comes behind an empty message in its batch is discarded, as by the close that follows.
+        let most = limit.map { min(Self.batch, $0 - printed) } ?? Self.batch
+        return try reader.withMessages(atMost: stopsAtEmpty ? Self.batch : most, timeout: timeout) { bytes, info in
+            append(bytes, info)
+        } beforeRelease: {
+            output.flush()
         }
     }
 
-    struct Mode: ExpressibleByArgument {
-        let permissions: Mailslot.Permissions
-
-        init?(argument: String) {
-            guard let bits = UInt32(argument, radix: 8) else { return nil }
-            permissions = Mailslot.Permissions(rawValue: bits)
+    private mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
+        if isDone { return }
+        if stopsAtEmpty && bytes.byteCount == 0 {
+            sawEmpty = true
+            return
         }
+        printed += 1
+        output.append(bytes, info)
     }
+}
 
-    /// Prints messages until something ends it.
-    struct MessagePrinter: ~Copyable {
-        let stopsAtEmpty: Bool
-        let limit: Int?
-        private var printed = 0
-        private var sawEmpty = false
-        private var output: MessageOutput
+/// Standard output for messages, in one of their formats.
+struct MessageOutput: ~Copyable {
+    enum Format { case lines, raw, json }
 
-        /// As many as the output's buffer holds, so that a batch is one write.
-        private static let batch = 512
+    let format: Format
+    private var output = StandardOutput()
+    private var hosts: [UInt16: MailslotHost] = [:]
 
-        init(format: MessageOutput.Format, stopsAtEmpty: Bool, limit: Int?) {
-            output = MessageOutput(format: format)
-            self.stopsAtEmpty = stopsAtEmpty
-            self.limit = limit
-        }
+    init(format: Format) { self.format = format }
 
-        private var isDone: Bool { sawEmpty || printed == limit }
-
-        /// Returns the exit status, `nil` for success.
-        mutating func printMessages(
-            of reader: inout MailslotReader, timeout: MailslotTimeout, _ signals: StopSignals
-        ) throws -> ExitCode? {
-            while !isDone {
-                do {
-                    if try printBatch(of: &reader, timeout: timeout) == 0 { return ExitStatus.timeIsUp }
-                } catch {
-                    // A `switch`: `catch where` on a typed error crashes Swift 6.3.1 here.
-                    switch error.code {
-                    case .interrupted:
-                        return signals.received.map { ExitCode(128 + $0) }
-                    case .damaged where reader.info.isSound:
-                        complain("a message was damaged and skipped: a writer broke the mailslot's rules")
-                    default:
-                        throw error
-                    }
-                }
-                if try !output.isWanted() { return nil }
-                if let number = signals.received { return ExitCode(128 + number) }
-            }
-            return nil
-        }
-
-        /// Prints what is there, and gives it back once it is written out.
-        private mutating func printBatch(of reader: inout MailslotReader, timeout: MailslotTimeout) throws(MailslotError) -> Int {
-            // What comes behind an empty message in its batch is discarded, as by the close that follows.
-            let most = limit.map { min(Self.batch, $0 - printed) } ?? Self.batch
-            return try reader.withMessages(atMost: stopsAtEmpty ? Self.batch : most, timeout: timeout) { bytes, info in
-                append(bytes, info)
-            } beforeRelease: {
-                output.flush()
-            }
-        }
-
-        private mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
-            if isDone { return }
-            if stopsAtEmpty && bytes.byteCount == 0 {
-                sawEmpty = true
-                return
-            }
-            printed += 1
-            output.append(bytes, info)
-        }
-    }
-
-    /// Standard output for messages, in one of their formats.
-    struct MessageOutput: ~Copyable {
-        enum Format { case lines, raw, json }
-
-        let format: Format
-        private var output = StandardOutput()
-        private var hosts: [UInt16: MailslotHost] = [:]
-
-        init(format: Format) { self.format = format }
-
-        mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
-            switch format {
-            case .raw:
-                output.append(bytes)
-            case .lines:
-                output.append(bytes)
-                output.append(UInt8(ascii: "\n"))
-            case .json:
-                append(line: MessageLine(bytes, info, from: host(of: info.origin)).json)
-            }
-        }
-
-        /// Asks once for each host: its number and its name stay together.
-        private mutating func host(of origin: MailslotOrigin) -> MailslotHost? {
-            guard let number = origin.hostNumber else { return nil }
-            if let known = hosts[number] { return known }
-            let host = try? origin.host()
-            hosts[number] = host
-            return host
-        }
-
-        mutating func append(line: String) {
-            output.append(line)
+    mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
+        switch format {
+        case .raw:
+            output.append(bytes)
+        case .lines:
+            output.append(bytes)
             output.append(UInt8(ascii: "\n"))
-        }
-
-        mutating func flush() { output.flush() }
-
-        /// False: whoever read our output has had enough. Anything else that prevents writing is an error. Waits up to `milliseconds` to find out.
-        func isWanted(within milliseconds: Int32 = 0) throws -> Bool {
-            if let failure = output.failure {
-                if failure == EPIPE { return false }
-                complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
-                throw ExitStatus.failure
-            }
-            if milliseconds == 0 { return true }
-            var poll = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
-            // POLLERR - "This bit is also set for a file descriptor referring to the write end of a pipe when the read end has been closed."
-            return unsafe Foundation.poll(&poll, 1, milliseconds) <= 0 || poll.revents & Int16(POLLERR | POLLHUP) == 0
+        case .json:
+            append(line: MessageLine(bytes, info, from: host(of: info.origin)).json)
         }
     }
 
-    /// A message as a line of JSON.
-    struct MessageLine: Encodable {
-        let position: UInt64
-        let sender: UInt32
-        let origin: UInt16
-        /// `nil`: it is of this machine.
-        let authenticated: Bool?
-        let host: String?
-        let domain: String?
-        let text: String?
-        let base64: String?
+    /// Asks once for each host: its number and its name stay together.
+    private mutating func host(of origin: MailslotOrigin) -> MailslotHost? {
+        guard let number = origin.hostNumber else { return nil }
+        if let known = hosts[number] { return known }
+        let host = try? origin.host()
+        hosts[number] = host
+        return host
+    }
 
-        init(_ bytes: RawSpan, _ info: MailslotMessage.Info, from host: MailslotHost?) {
-            let data = unsafe bytes.withUnsafeBytes { unsafe Data($0) }
-            position = info.position
-            sender = info.sender
-            origin = info.origin.rawValue
-            authenticated = info.origin.isRemote ? info.origin.isAuthenticated : nil
-            self.host = host?.name
-            domain = host?.domain
-            text = String(data: data, encoding: .utf8)
-            base64 = text == nil ? data.base64EncodedString() : nil
+    mutating func append(line: String) {
+        output.append(line)
+        output.append(UInt8(ascii: "\n"))
+    }
+
+    mutating func flush() { output.flush() }
+
+    /// False: whoever read our output has had enough. Anything else that prevents writing is an error. Waits up to `milliseconds` to find out.
+    func isWanted(within milliseconds: Int32 = 0) throws -> Bool {
+        if let failure = output.failure {
+            if failure == EPIPE { return false }
+            complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
+            throw ExitStatus.failure
         }
+        if milliseconds == 0 { return true }
+        var poll = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        // POLLERR - "This bit is also set for a file descriptor referring to the write end of a pipe when the read end has been closed."
+        return unsafe Foundation.poll(&poll, 1, milliseconds) <= 0 || poll.revents & Int16(POLLERR | POLLHUP) == 0
+    }
+}
 
-        var json: String { jsonText(self) }
+/// A message as a line of JSON.
+struct MessageLine: Encodable {
+    let position: UInt64
+    let sender: UInt32
+    let origin: UInt16
+    /// `nil`: it is of this machine.
+    let authenticated: Bool?
+    let host: String?
+    let domain: String?
+    let text: String?
+    let base64: String?
+
+    init(_ bytes: RawSpan, _ info: MailslotMessage.Info, from host: MailslotHost?) {
+        let data = unsafe bytes.withUnsafeBytes { unsafe Data($0) }
+        position = info.position
+        sender = info.sender
+        origin = info.origin.rawValue
+        authenticated = info.origin.isRemote ? info.origin.isAuthenticated : nil
+        self.host = host?.name
+        domain = host?.domain
+        text = String(data: data, encoding: .utf8)
+        base64 = text == nil ? data.base64EncodedString() : nil
     }
 
-    func jsonText(_ value: some Encodable, pretty: Bool = false) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting =
-            pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
-        // Numbers and strings always encode.
-        return String(decoding: try! encoder.encode(value), as: UTF8.self)
-    }
-#endif
+    var json: String { jsonText(self) }
+}
+
+func jsonText(_ value: some Encodable, pretty: Bool = false) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting =
+        pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+    // Numbers and strings always encode.
+    return String(decoding: try! encoder.encode(value), as: UTF8.self)
+}

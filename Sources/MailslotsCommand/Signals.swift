@@ -1,37 +1,35 @@
-#if Bridge
-    import Dispatch
-    import Foundation
-    import Mailslots
-    import Synchronization
+import Dispatch
+import Foundation
+import Mailslots
+import Synchronization
 
-    /// Ends a wait when the user asks the program to stop, so that it closes its mailslot before it goes.
-    struct StopSignals {
-        private final class Number: Sendable {
-            let value = Atomic<Int32>(0)
-        }
+/// Ends a wait when the user asks the program to stop, so that it closes its mailslot before it goes.
+struct StopSignals {
+    private final class Number: Sendable {
+        let value = Atomic<Int32>(0)
+    }
 
-        private let number = Number()
-        private let sources: [any DispatchSourceSignal]
+    private let number = Number()
+    private let sources: [any DispatchSourceSignal]
 
-        /// The signal that came; `nil`: none yet.
-        var received: Int32? {
-            let value = number.value.load(ordering: .acquiring)
-            return value == 0 ? nil : value
-        }
+    /// The signal that came; `nil`: none yet.
+    var received: Int32? {
+        let value = number.value.load(ordering: .acquiring)
+        return value == 0 ? nil : value
+    }
 
-        init(interrupting interrupter: MailslotInterrupter) {
-            let queue = DispatchQueue(label: "mailslot.signals")
-            let number = number
-            sources = [SIGINT, SIGTERM, SIGHUP].map { which in
-                _ = signal(which, SIG_IGN)
-                let source = DispatchSource.makeSignalSource(signal: which, queue: queue)
-                source.setEventHandler {
-                    number.value.store(which, ordering: .releasing)
-                    interrupter.interrupt()
-                }
-                source.activate()
-                return source
+    init(interrupting interrupter: MailslotInterrupter) {
+        let queue = DispatchQueue(label: "mailslot.signals")
+        let number = number
+        sources = [SIGINT, SIGTERM, SIGHUP].map { which in
+            _ = signal(which, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: which, queue: queue)
+            source.setEventHandler {
+                number.value.store(which, ordering: .releasing)
+                interrupter.interrupt()
             }
+            source.activate()
+            return source
         }
     }
-#endif
+}

@@ -1,71 +1,69 @@
-#if Bridge
-    import Foundation
+import Foundation
 
-    /// Standard output with a buffer, written out when it is full or when it is told to. What `print` does costs an allocation
-    /// and a lock a message.
-    struct StandardOutput: ~Copyable {
-        /// Nobody reads the other end any more (EPIPE), or the disk is full: nothing is written from then on.
-        private(set) var failure: Int32?
+/// Standard output with a buffer, written out when it is full or when it is told to. What `print` does costs an allocation
+/// and a lock a message.
+struct StandardOutput: ~Copyable {
+    /// Nobody reads the other end any more (EPIPE), or the disk is full: nothing is written from then on.
+    private(set) var failure: Int32?
 
-        private var storage = [UInt8](repeating: 0, count: 1 << 18)
-        private var used = 0
+    private var storage = [UInt8](repeating: 0, count: 1 << 18)
+    private var used = 0
 
-        init() {
-            _ = signal(SIGPIPE, SIG_IGN)  // EPIPE says the same, and lets us close our mailslot
-        }
-
-        mutating func append(_ bytes: RawSpan) {
-            let count = bytes.byteCount
-            if count > storage.count - used { flush() }
-            if count > storage.count { storage = [UInt8](repeating: 0, count: count) }
-            let start = used
-            unsafe storage.withUnsafeMutableBytes { target in
-                unsafe bytes.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(from: $0) }
-            }
-            used += count
-        }
-
-        mutating func append(_ byte: UInt8) {
-            if used == storage.count { flush() }
-            storage[used] = byte
-            used += 1
-        }
-
-        mutating func append(_ text: String) {
-            for byte in text.utf8 { append(byte) }
-        }
-
-        mutating func flush() {
-            var written = 0
-            while written < used, failure == nil {
-                let rest = written..<used
-                let count = unsafe storage.withUnsafeBytes {
-                    unsafe Foundation.write(STDOUT_FILENO, $0.baseAddress! + rest.lowerBound, rest.count)
-                }
-                if count > 0 {
-                    written += count
-                } else if errno == EAGAIN {
-                    var poll = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
-                    _ = unsafe Foundation.poll(&poll, 1, -1)
-                } else if errno != EINTR {
-                    failure = errno
-                }
-            }
-            used = 0
-        }
+    init() {
+        _ = signal(SIGPIPE, SIG_IGN)  // EPIPE says the same, and lets us close our mailslot
     }
 
-    /// Prints a line or several. Whoever does not read them is not told; anything else that prevents writing is an error.
-    func emit(_ lines: [String]) throws {
-        var output = StandardOutput()
-        for line in lines {
-            output.append(line)
-            output.append(UInt8(ascii: "\n"))
+    mutating func append(_ bytes: RawSpan) {
+        let count = bytes.byteCount
+        if count > storage.count - used { flush() }
+        if count > storage.count { storage = [UInt8](repeating: 0, count: count) }
+        let start = used
+        unsafe storage.withUnsafeMutableBytes { target in
+            unsafe bytes.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(from: $0) }
         }
-        output.flush()
-        guard let failure = output.failure, failure != EPIPE else { return }
-        complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
-        throw ExitStatus.failure
+        used += count
     }
-    func emit(_ line: String) throws { try emit([line]) }
-#endif
+
+    mutating func append(_ byte: UInt8) {
+        if used == storage.count { flush() }
+        storage[used] = byte
+        used += 1
+    }
+
+    mutating func append(_ text: String) {
+        for byte in text.utf8 { append(byte) }
+    }
+
+    mutating func flush() {
+        var written = 0
+        while written < used, failure == nil {
+            let rest = written..<used
+            let count = unsafe storage.withUnsafeBytes {
+                unsafe Foundation.write(STDOUT_FILENO, $0.baseAddress! + rest.lowerBound, rest.count)
+            }
+            if count > 0 {
+                written += count
+            } else if errno == EAGAIN {
+                var poll = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe Foundation.poll(&poll, 1, -1)
+            } else if errno != EINTR {
+                failure = errno
+            }
+        }
+        used = 0
+    }
+}
+
+/// Prints a line or several. Whoever does not read them is not told; anything else that prevents writing is an error.
+func emit(_ lines: [String]) throws {
+    var output = StandardOutput()
+    for line in lines {
+        output.append(line)
+        output.append(UInt8(ascii: "\n"))
+    }
+    output.flush()
+    guard let failure = output.failure, failure != EPIPE else { return }
+    complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
+    throw ExitStatus.failure
+}
+func emit(_ line: String) throws { try emit([line]) }

@@ -1,43 +1,41 @@
-#if Bridge
-    import Foundation
-    import Mailslots
+import Foundation
+import Mailslots
 
-    /// Rows with their columns aligned: to the left, or where `rightAligned` says so to the right.
-    func table(_ head: [String]?, _ rows: [[String]], rightAligned: [Bool] = []) -> String {
-        tableLines((head.map { [$0] } ?? []) + rows, rightAligned: rightAligned).joined(separator: "\n")
-    }
+/// Rows with their columns aligned: to the left, or where `rightAligned` says so to the right.
+func table(_ head: [String]?, _ rows: [[String]], rightAligned: [Bool] = []) -> String {
+    tableLines((head.map { [$0] } ?? []) + rows, rightAligned: rightAligned).joined(separator: "\n")
+}
 
-    func tableLines(_ rows: [[String]], rightAligned: [Bool] = []) -> [String] {
-        let widths = rows.reduce(into: [Int]()) { widths, row in
-            for (column, text) in row.enumerated() {
-                if column == widths.count { widths.append(0) }
-                widths[column] = max(widths[column], text.count)
-            }
-        }
-        return rows.map { row in
-            row.enumerated().map { column, text in
-                let padding = String(repeating: " ", count: widths[column] - text.count)
-                if column < rightAligned.count && rightAligned[column] { return padding + text }
-                return column == row.count - 1 ? text : text + padding
-            }.joined(separator: "  ")
+func tableLines(_ rows: [[String]], rightAligned: [Bool] = []) -> [String] {
+    let widths = rows.reduce(into: [Int]()) { widths, row in
+        for (column, text) in row.enumerated() {
+            if column == widths.count { widths.append(0) }
+            widths[column] = max(widths[column], text.count)
         }
     }
-
-    /// For terminals, which take some characters for commands: these become U+FFFD. Names have none, but the file of another may lie.
-    func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
+    return rows.map { row in
+        row.enumerated().map { column, text in
+            let padding = String(repeating: " ", count: widths[column] - text.count)
+            if column < rightAligned.count && rightAligned[column] { return padding + text }
+            return column == row.count - 1 ? text : text + padding
+        }.joined(separator: "  ")
     }
+}
 
-    private let userNames = Locked<[UInt32: String]>([:])
+/// For terminals, which take some characters for commands: these become U+FFFD. Names have none, but the file of another may lie.
+func printable(_ text: String) -> String {
+    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
+}
 
-    /// The name of a user, or the number if there is none.
-    func userName(_ id: UInt32) -> String {
-        userNames.withLock { names in
-            if let name = names[id] { return name }
-            // Sound: only this thread asks, and the name is copied at once.
-            let name = unsafe getpwuid(id).map { unsafe String(cString: $0.pointee.pw_name) } ?? "\(id)"
-            names[id] = name
-            return name
-        }
+private let userNames = Locked<[UInt32: String]>([:])
+
+/// The name of a user, or the number if there is none.
+func userName(_ id: UInt32) -> String {
+    userNames.withLock { names in
+        if let name = names[id] { return name }
+        // Sound: only this thread asks, and the name is copied at once.
+        let name = unsafe getpwuid(id).map { unsafe String(cString: $0.pointee.pw_name) } ?? "\(id)"
+        names[id] = name
+        return name
     }
-#endif
+}

@@ -1,47 +1,46 @@
-#if Bridge
-    #if canImport(FoundationEssentials)
-        internal import FoundationEssentials
-    #else
-        internal import Foundation
-    #endif
-    public import Mailslots
+public import Mailslots
 
-    /// Reads a `Codable` type, one JSON value a message. A fixed layout is faster: `MailslotValueReader`.
-    public struct MailslotCodableReader<Value: Decodable>: ~Copyable, Sendable {
-        private var reader: MailslotReader
-
-        public init(_ reader: consuming MailslotReader) { self.reader = reader }
-
-        /// The next value, suspending the task until there is one; `nil` when the time is up.
-        ///
-        /// - Throws: `DecodingError` if the next message is not such a value; the message is gone. Otherwise as the reader's own call.
-        public mutating func read(timeout: MailslotTimeout = .ofMailslot) async throws -> Value? {
-            guard let message = try await reader.read(timeout: timeout) else { return nil }
-            return try JSONDecoder().decode(Value.self, from: Data(message))
-        }
-
-        /// The mailslot at this moment.
-        public var info: MailslotInfo { reader.info }
-    }
-
-    /// Writes a `Codable` type, one JSON value a message.
-    public struct MailslotCodableWriter<Value: Encodable>: ~Copyable, Sendable {
-        private var writer: MailslotWriter
-
-        public init(_ writer: consuming MailslotWriter) { self.writer = writer }
-
-        /// Writes a value, suspending the task until there is room.
-        ///
-        /// - Throws: `EncodingError`; or as the writer's own call: `MailslotError.Code.tooLong` if its JSON is longer than the mailslot
-        ///   takes, which is 424 bytes unless its reader said otherwise.
-        public mutating func write(_ value: Value) async throws { try await writer.write([UInt8](try JSONEncoder().encode(value))) }
-
-        /// Writes a value, suspending the task until there is room, up to `timeout`.
-        public mutating func write(_ value: Value, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
-            try await writer.write([UInt8](try JSONEncoder().encode(value)), timeout: timeout)
-        }
-
-        /// The mailslot at this moment.
-        public var info: MailslotInfo { writer.info }
-    }
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
 #endif
+
+/// Reads a `Codable` type, one JSON value a message. A fixed layout is faster: `MailslotValueReader`.
+public struct MailslotCodableReader<Value: Decodable>: ~Copyable, Sendable {
+    private var reader: MailslotReader
+
+    public init(_ reader: consuming MailslotReader) { self.reader = reader }
+
+    /// The next value, suspending the task until there is one; `nil` when the time is up.
+    ///
+    /// - Throws: `DecodingError` if the next message is not such a value; the message is gone. Otherwise as the reader's own call.
+    public mutating func read(timeout: MailslotTimeout = .ofMailslot) async throws -> Value? {
+        guard let message = try await reader.read(timeout: timeout) else { return nil }
+        return try JSONDecoder().decode(Value.self, from: Data(message))
+    }
+
+    /// The mailslot at this moment.
+    public var info: MailslotInfo { reader.info }
+}
+
+/// Writes a `Codable` type, one JSON value a message.
+public struct MailslotCodableWriter<Value: Encodable>: ~Copyable, Sendable {
+    private var writer: MailslotWriter
+
+    public init(_ writer: consuming MailslotWriter) { self.writer = writer }
+
+    /// Writes a value, suspending the task until there is room.
+    ///
+    /// - Throws: `EncodingError`; or as the writer's own call: `MailslotError.Code.tooLong` if its JSON is longer than the mailslot
+    ///   takes, which is 424 bytes unless its reader said otherwise.
+    public mutating func write(_ value: Value) async throws { try await writer.write([UInt8](try JSONEncoder().encode(value))) }
+
+    /// Writes a value, suspending the task until there is room, up to `timeout`.
+    public mutating func write(_ value: Value, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+        try await writer.write([UInt8](try JSONEncoder().encode(value)), timeout: timeout)
+    }
+
+    /// The mailslot at this moment.
+    public var info: MailslotInfo { writer.info }
+}

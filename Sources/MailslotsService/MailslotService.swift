@@ -1,187 +1,185 @@
-#if Bridge
-    public import Logging
-    public import Mailslots
-    public import Metrics
-    public import ServiceLifecycle
-    internal import Synchronization
+public import Logging
+public import Mailslots
+public import Metrics
+public import ServiceLifecycle
+internal import Synchronization
 
-    /// Serves a mailslot with a handler, as a `Service` of swift-service-lifecycle.
-    ///
-    /// ```swift
-    /// let service = MailslotService(try Mailslot.create("orders"), logger: logger) { message in
-    ///     try await store(message)
-    /// }
-    /// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
-    /// ```
-    ///
-    /// Messages are handled one after another, in their order. Each leaves the mailslot before the handler gets it: if the process dies in the
-    /// handler, that one message is lost. While the handler is slow the mailslot fills and its writers wait; nothing is buffered here.
-    ///
-    /// On graceful shutdown the messages that are in the mailslot at that moment are handled, and then it closes: writers are told, and messages
-    /// that came meanwhile are discarded. What is not handled within `drainTimeout` is discarded, too, and the handler is cancelled.
-    ///
-    /// A cancelled service handles nothing more, and closes. An error of the handler is logged and counted, and the next message is handled; so is
-    /// a message that a writer damaged.
-    ///
-    /// ## Metadata of log messages
-    ///
-    /// | key | what |
-    /// |---|---|
-    /// | `mailslot.name` | the mailslot's name, as it was given |
-    /// | `mailslot.position` | a message's position |
-    /// | `mailslot.sender` | a message's writer, as it says |
-    /// | `mailslot.unread` | messages in the mailslot |
-    /// | `error` | what went wrong |
-    public struct MailslotService: Service {
-        /// What the service does with a message.
-        public typealias Handler = @Sendable (MailslotMessage) async throws -> Void
+/// Serves a mailslot with a handler, as a `Service` of swift-service-lifecycle.
+///
+/// ```swift
+/// let service = MailslotService(try Mailslot.create("orders"), logger: logger) { message in
+///     try await store(message)
+/// }
+/// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// ```
+///
+/// Messages are handled one after another, in their order. Each leaves the mailslot before the handler gets it: if the process dies in the
+/// handler, that one message is lost. While the handler is slow the mailslot fills and its writers wait; nothing is buffered here.
+///
+/// On graceful shutdown the messages that are in the mailslot at that moment are handled, and then it closes: writers are told, and messages
+/// that came meanwhile are discarded. What is not handled within `drainTimeout` is discarded, too, and the handler is cancelled.
+///
+/// A cancelled service handles nothing more, and closes. An error of the handler is logged and counted, and the next message is handled; so is
+/// a message that a writer damaged.
+///
+/// ## Metadata of log messages
+///
+/// | key | what |
+/// |---|---|
+/// | `mailslot.name` | the mailslot's name, as it was given |
+/// | `mailslot.position` | a message's position |
+/// | `mailslot.sender` | a message's writer, as it says |
+/// | `mailslot.unread` | messages in the mailslot |
+/// | `error` | what went wrong |
+public struct MailslotService: Service {
+    /// What the service does with a message.
+    public typealias Handler = @Sendable (MailslotMessage) async throws -> Void
 
-        private let reader: ReaderBox
-        private let logger: Logger
-        private let drainTimeout: Duration
-        private let sampler: MailslotSampler
-        private let handler: Handler
+    private let reader: ReaderBox
+    private let logger: Logger
+    private let drainTimeout: Duration
+    private let sampler: MailslotSampler
+    private let handler: Handler
 
-        /// - Parameters:
-        ///   - reader: The mailslot. It closes when the service ends.
-        ///   - drainTimeout: How long a graceful shutdown may take to handle what is there.
-        ///   - samplingEvery: How often metrics are taken: see ``MailslotSampler``.
-        ///   - metricsFactory: Where metrics go; by default where `MetricsSystem` says.
-        ///   - handler: What is done with a message.
-        public init(
-            _ reader: consuming MailslotReader,
-            drainTimeout: Duration = .seconds(10),
-            samplingEvery interval: Duration = .seconds(10),
-            logger: Logger,
-            metricsFactory: any MetricsFactory = MetricsSystem.factory,
-            handler: @escaping Handler
-        ) {
-            var logger = logger
-            logger[metadataKey: "mailslot.name"] = "\(reader.name)"
-            self.logger = logger
-            self.drainTimeout = drainTimeout
-            self.handler = handler
-            sampler = MailslotSampler([reader.name], every: interval, logger: logger, metricsFactory: metricsFactory)
-            self.reader = ReaderBox(reader)
+    /// - Parameters:
+    ///   - reader: The mailslot. It closes when the service ends.
+    ///   - drainTimeout: How long a graceful shutdown may take to handle what is there.
+    ///   - samplingEvery: How often metrics are taken: see ``MailslotSampler``.
+    ///   - metricsFactory: Where metrics go; by default where `MetricsSystem` says.
+    ///   - handler: What is done with a message.
+    public init(
+        _ reader: consuming MailslotReader,
+        drainTimeout: Duration = .seconds(10),
+        samplingEvery interval: Duration = .seconds(10),
+        logger: Logger,
+        metricsFactory: any MetricsFactory = MetricsSystem.factory,
+        handler: @escaping Handler
+    ) {
+        var logger = logger
+        logger[metadataKey: "mailslot.name"] = "\(reader.name)"
+        self.logger = logger
+        self.drainTimeout = drainTimeout
+        self.handler = handler
+        sampler = MailslotSampler([reader.name], every: interval, logger: logger, metricsFactory: metricsFactory)
+        self.reader = ReaderBox(reader)
+    }
+
+    private enum Ended { case serving, sampling, draining }
+
+    /// Serves until graceful shutdown or cancellation. Once: the mailslot is closed then.
+    public func run() async throws {
+        guard var reader = reader.take() else { preconditionFailure("A MailslotService runs once.") }
+        let interrupter = reader.interrupter
+        let moved = ReaderBox(reader)
+        let isDraining = DrainFlag()
+        try await withGracefulShutdownHandler {
+            try await serveUntilEnd(moved, isDraining)
+        } onGracefulShutdown: {
+            isDraining.set()
+            interrupter.interrupt()
         }
+    }
 
-        private enum Ended { case serving, sampling, draining }
-
-        /// Serves until graceful shutdown or cancellation. Once: the mailslot is closed then.
-        public func run() async throws {
-            guard var reader = reader.take() else { preconditionFailure("A MailslotService runs once.") }
-            let interrupter = reader.interrupter
-            let moved = ReaderBox(reader)
-            let isDraining = DrainFlag()
-            try await withGracefulShutdownHandler {
-                try await serveUntilEnd(moved, isDraining)
-            } onGracefulShutdown: {
-                isDraining.set()
-                interrupter.interrupt()
+    private func serveUntilEnd(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
+        try await withThrowingTaskGroup(of: Ended.self) { group in
+            group.addTask {
+                try await serve(box, isDraining)
+                return .serving
             }
-        }
-
-        private func serveUntilEnd(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
-            try await withThrowingTaskGroup(of: Ended.self) { group in
-                group.addTask {
-                    try await serve(box, isDraining)
-                    return .serving
-                }
-                group.addTask {
-                    try await sampler.sampleUntilCancelled()
-                    return .sampling
-                }
-                group.addTask {
-                    try await gracefulShutdown()
-                    try await Task.sleep(for: drainTimeout)
-                    return .draining
-                }
-                defer { group.cancelAll() }
-                var isLate = false
-                do {
-                    while let ended = try await group.next(), ended != .serving {
-                        isLate = ended == .draining
-                        if isLate { group.cancelAll() }
-                    }
-                } catch {
-                    guard isLate, error is CancellationError else { throw error }
-                }
+            group.addTask {
+                try await sampler.sampleUntilCancelled()
+                return .sampling
             }
-        }
-
-        private func serve(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
-            guard var reader = box.take() else { return }
-            logger.debug("Serving the mailslot")
-            var left: Int?
-            defer { logger.debug("Closing the mailslot") }
-            while left != 0 {
-                if left == nil, isDraining.isSet {
-                    let unread = reader.info.messageCount
-                    logger.info("Handling what is left", metadata: ["mailslot.unread": "\(unread)"])
-                    left = unread
-                    continue
-                }
-                try checkCancellation(reader.info)
-                guard let message = try await next(&reader, timeout: left == nil ? .forever : .now) else {
-                    if left == nil { continue }
-                    break
-                }
-                left? -= 1
-                try await handle(message)
+            group.addTask {
+                try await gracefulShutdown()
+                try await Task.sleep(for: drainTimeout)
+                return .draining
             }
-            sampler.record(reader.info)
-        }
-
-        private func checkCancellation(_ info: @autoclosure () -> MailslotInfo) throws {
-            guard Task.isCancelled else { return }
-            logger.warning("Cancelled; what is unread is discarded", metadata: ["mailslot.unread": "\(info().messageCount)"])
-            throw CancellationError()
-        }
-
-        /// nil: there is none, or something else is to be looked at first.
-        private func next(_ reader: inout MailslotReader, timeout: MailslotTimeout) async throws -> MailslotMessage? {
-            let read = reader.info.read
+            defer { group.cancelAll() }
+            var isLate = false
             do {
-                return try await reader.read(timeout: timeout)
-            } catch let error as MailslotError {
-                switch error.code {
-                case .interrupted: return nil
-                case .damaged where reader.info.read > read:  // it was skipped
-                    logger.warning("A message is damaged", metadata: ["error": "\(error)"])
-                    return nil
-                default:
-                    logger.error("The mailslot cannot be read", metadata: ["error": "\(error)"])
-                    throw error
+                while let ended = try await group.next(), ended != .serving {
+                    isLate = ended == .draining
+                    if isLate { group.cancelAll() }
                 }
-            }
-        }
-
-        private func handle(_ message: MailslotMessage) async throws {
-            do {
-                try await handler(message)
-                sampler.handled(failed: false)
             } catch {
-                if Task.isCancelled { throw CancellationError() }
-                sampler.handled(failed: true)
-                logger.error(
-                    "The handler failed",
-                    metadata: [
-                        "error": "\(error)", "mailslot.position": "\(message.info.position)", "mailslot.sender": "\(message.info.sender)",
-                    ])
+                guard isLate, error is CancellationError else { throw error }
             }
         }
     }
 
-    /// Carries the reader from the initialiser into the task that serves it.
-    private final class ReaderBox: Sendable {
-        private let reader: Locked<MailslotReader?>
-        init(_ reader: consuming MailslotReader) { self.reader = Locked(consume reader) }
-        func take() -> MailslotReader? { reader.withLock { $0.take() } }
+    private func serve(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
+        guard var reader = box.take() else { return }
+        logger.debug("Serving the mailslot")
+        var left: Int?
+        defer { logger.debug("Closing the mailslot") }
+        while left != 0 {
+            if left == nil, isDraining.isSet {
+                let unread = reader.info.messageCount
+                logger.info("Handling what is left", metadata: ["mailslot.unread": "\(unread)"])
+                left = unread
+                continue
+            }
+            try checkCancellation(reader.info)
+            guard let message = try await next(&reader, timeout: left == nil ? .forever : .now) else {
+                if left == nil { continue }
+                break
+            }
+            left? -= 1
+            try await handle(message)
+        }
+        sampler.record(reader.info)
     }
 
-    private final class DrainFlag: Sendable {
-        private let flag = Atomic(false)
-        var isSet: Bool { flag.load(ordering: .acquiring) }
-        func set() { flag.store(true, ordering: .releasing) }
+    private func checkCancellation(_ info: @autoclosure () -> MailslotInfo) throws {
+        guard Task.isCancelled else { return }
+        logger.warning("Cancelled; what is unread is discarded", metadata: ["mailslot.unread": "\(info().messageCount)"])
+        throw CancellationError()
     }
-#endif
+
+    /// nil: there is none, or something else is to be looked at first.
+    private func next(_ reader: inout MailslotReader, timeout: MailslotTimeout) async throws -> MailslotMessage? {
+        let read = reader.info.read
+        do {
+            return try await reader.read(timeout: timeout)
+        } catch let error as MailslotError {
+            switch error.code {
+            case .interrupted: return nil
+            case .damaged where reader.info.read > read:  // it was skipped
+                logger.warning("A message is damaged", metadata: ["error": "\(error)"])
+                return nil
+            default:
+                logger.error("The mailslot cannot be read", metadata: ["error": "\(error)"])
+                throw error
+            }
+        }
+    }
+
+    private func handle(_ message: MailslotMessage) async throws {
+        do {
+            try await handler(message)
+            sampler.handled(failed: false)
+        } catch {
+            if Task.isCancelled { throw CancellationError() }
+            sampler.handled(failed: true)
+            logger.error(
+                "The handler failed",
+                metadata: [
+                    "error": "\(error)", "mailslot.position": "\(message.info.position)", "mailslot.sender": "\(message.info.sender)",
+                ])
+        }
+    }
+}
+
+/// Carries the reader from the initialiser into the task that serves it.
+private final class ReaderBox: Sendable {
+    private let reader: Locked<MailslotReader?>
+    init(_ reader: consuming MailslotReader) { self.reader = Locked(consume reader) }
+    func take() -> MailslotReader? { reader.withLock { $0.take() } }
+}
+
+private final class DrainFlag: Sendable {
+    private let flag = Atomic(false)
+    var isSet: Bool { flag.load(ordering: .acquiring) }
+    func set() { flag.store(true, ordering: .releasing) }
+}

@@ -1,223 +1,222 @@
-#if Bridge
-    import Foundation
-    import InMemoryLogging
-    import Logging
-    @testable import Mailslots
-    import MailslotsService
-    import MetricsTestKit
-    import ServiceLifecycle
-    import ServiceLifecycleTestKit
-    import Testing
+import Foundation
+import InMemoryLogging
+import Logging
+import MailslotsService
+import MetricsTestKit
+import ServiceLifecycle
+import ServiceLifecycleTestKit
+import Testing
 
-    private func uniqueName() -> String { "service/\(UUID().uuidString)" }
+@testable import Mailslots
 
-    /// What a handler was given.
-    private final class Received: Sendable {
-        private let texts = Locked<[String]>([])
-        var all: [String] { texts.withLock { $0 } }
-        func add(_ text: String) { texts.withLock { $0.append(text) } }
-        func wait(for count: Int) async { while all.count < count { await Task.yield() } }
-    }
+private func uniqueName() -> String { "service/\(UUID().uuidString)" }
 
-    private func recordingLogger() -> (Logger, InMemoryLogHandler) {
-        var handler = InMemoryLogHandler()
-        handler.logLevel = .debug
-        return (Logger(label: "test", factory: { [handler] _ in handler }), handler)
-    }
+/// What a handler was given.
+private final class Received: Sendable {
+    private let texts = Locked<[String]>([])
+    var all: [String] { texts.withLock { $0 } }
+    func add(_ text: String) { texts.withLock { $0.append(text) } }
+    func wait(for count: Int) async { while all.count < count { await Task.yield() } }
+}
 
-    @Suite struct ServiceTests {
-        struct Refusal: Error {}
+private func recordingLogger() -> (Logger, InMemoryLogHandler) {
+    var handler = InMemoryLogHandler()
+    handler.logLevel = .debug
+    return (Logger(label: "test", factory: { [handler] _ in handler }), handler)
+}
 
-        @Test func `a service handles messages until graceful shutdown, then what is left, and closes`() async throws {
-            let name = uniqueName()
-            let (logger, log) = recordingLogger()
-            let received = Received()
-            let gate = Locked<CheckedContinuation<Void, Never>?>(nil)
-            let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: TestMetrics()) { message in
-                received.add(message.text)
-                if message.text == "hold" { await withCheckedContinuation { held in gate.withLock { $0 = held } } }
-            }
-            var writer = try Mailslot.open(name)
-            try await testGracefulShutdown { trigger in
-                async let running: Void = service.run()
-                for index in 0..<50 { try await writer.write("\(index)") }
-                try await writer.write("hold")
-                await received.wait(for: 51)
-                for index in 0..<20 { try await writer.write("left \(index)") }
-                trigger.triggerGracefulShutdown()
-                while gate.withLock({ $0 == nil }) { await Task.yield() }
-                // The service has been told while its handler is at work.
-                gate.withLock { $0?.resume() }
-                try await running
-            }
-            #expect(received.all == (0..<50).map { "\($0)" } + ["hold"] + (0..<20).map { "left \($0)" })
-            #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
-            let error = await #expect(throws: MailslotError.self) { try await writer.write("late") }
-            #expect(error?.code == .closed)
-            let entry = log.entries.first { "\($0.message)" == "Handling what is left" }
-            #expect(entry?.metadata["mailslot.unread"] == "20")
-            #expect(entry?.metadata["mailslot.name"] == "\(name)")
+@Suite struct ServiceTests {
+    struct Refusal: Error {}
+
+    @Test func `a service handles messages until graceful shutdown, then what is left, and closes`() async throws {
+        let name = uniqueName()
+        let (logger, log) = recordingLogger()
+        let received = Received()
+        let gate = Locked<CheckedContinuation<Void, Never>?>(nil)
+        let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: TestMetrics()) { message in
+            received.add(message.text)
+            if message.text == "hold" { await withCheckedContinuation { held in gate.withLock { $0 = held } } }
         }
-
-        @Test func `an idle service ends at once on graceful shutdown, also in a group`() async throws {
-            let name = uniqueName()
-            let (logger, log) = recordingLogger()
-            let service = MailslotService(
-                try Mailslot.create(name), drainTimeout: .seconds(3600), logger: logger, metricsFactory: TestMetrics()
-            ) { _ in }
-            let group = ServiceGroup(services: [service], logger: logger)
-            async let running: Void = group.run()
-            while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
-            await group.triggerGracefulShutdown()
+        var writer = try Mailslot.open(name)
+        try await testGracefulShutdown { trigger in
+            async let running: Void = service.run()
+            for index in 0..<50 { try await writer.write("\(index)") }
+            try await writer.write("hold")
+            await received.wait(for: 51)
+            for index in 0..<20 { try await writer.write("left \(index)") }
+            trigger.triggerGracefulShutdown()
+            while gate.withLock({ $0 == nil }) { await Task.yield() }
+            // The service has been told while its handler is at work.
+            gate.withLock { $0?.resume() }
             try await running
-            #expect(log.entries.contains { "\($0.message)" == "Closing the mailslot" })
         }
-
-        @Test func `what is not handled in time is discarded, and the handler is cancelled`() async throws {
-            let name = uniqueName()
-            let (logger, _) = recordingLogger()
-            let received = Received()
-            let service = MailslotService(
-                try Mailslot.create(name), drainTimeout: .milliseconds(20), logger: logger, metricsFactory: TestMetrics()
-            ) { message in
-                received.add(message.text)
-                try await Task.sleep(for: .seconds(3600))
-            }
-            var writer = try Mailslot.open(name)
-            try await testGracefulShutdown { trigger in
-                async let running: Void = service.run()
-                for index in 0..<5 { try await writer.write("\(index)") }
-                await received.wait(for: 1)
-                trigger.triggerGracefulShutdown()
-                try await running
-            }
-            #expect(received.all == ["0"])
-            #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
-        }
-
-        @Test func `an error of the handler is logged and counted, and the next message is handled`() async throws {
-            let name = uniqueName()
-            let (logger, log) = recordingLogger()
-            let metrics = TestMetrics()
-            let received = Received()
-            let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: metrics) { message in
-                received.add(message.text)
-                if message.text == "bad" { throw Refusal() }
-            }
-            var writer = try Mailslot.open(name)
-            try await testGracefulShutdown { trigger in
-                async let running: Void = service.run()
-                for text in ["good", "bad", "good again"] { try await writer.write(text) }
-                await received.wait(for: 3)
-                trigger.triggerGracefulShutdown()
-                try await running
-            }
-            let failure = log.entries.first { $0.level == .error }
-            #expect(failure?.metadata["error"] == "Refusal()")
-            #expect(failure?.metadata["mailslot.sender"] == "\(getpid())")
-            #expect(failure?.metadata["mailslot.position"] != nil)
-            let dimensions = [("mailslot", name)]
-            #expect(try metrics.expectCounter("mailslot_handled", dimensions).totalValue == 3)
-            #expect(try metrics.expectCounter("mailslot_handler_failures", dimensions).totalValue == 1)
-        }
-
-        @Test func `a cancelled service closes, and throws`() async throws {
-            let name = uniqueName()
-            let (logger, _) = recordingLogger()
-            let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: TestMetrics()) { _ in }
-            let running = Task { try await service.run() }
-            while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
-            running.cancel()
-            await #expect(throws: CancellationError.self) { try await running.value }
-            #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
-        }
+        #expect(received.all == (0..<50).map { "\($0)" } + ["hold"] + (0..<20).map { "left \($0)" })
+        #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
+        let error = await #expect(throws: MailslotError.self) { try await writer.write("late") }
+        #expect(error?.code == .closed)
+        let entry = log.entries.first { "\($0.message)" == "Handling what is left" }
+        #expect(entry?.metadata["mailslot.unread"] == "20")
+        #expect(entry?.metadata["mailslot.name"] == "\(name)")
     }
 
-    @Suite struct SamplerTests {
-        @Test func `samples say what is in a mailslot, and count what happened between them`() async throws {
-            let name = uniqueName()
-            let dimensions = [("mailslot", name)]
-            let metrics = TestMetrics()
-            let (logger, log) = recordingLogger()
-            let sampler = MailslotSampler([name, "nobody/\(UUID().uuidString)"], logger: logger, metricsFactory: metrics)
-            var reader = try Mailslot.create(name, capacity: 4)
-            var writer = try Mailslot.open(name)
-            try await writer.write("before the first sample")
-            sampler.sample()
-            #expect(try metrics.expectMeter("mailslot_messages_waiting", dimensions).lastValue == 1)
-            #expect(try metrics.expectMeter("mailslot_messages_capacity", dimensions).lastValue == 4)
-            #expect(try metrics.expectMeter("mailslot_writers", dimensions).lastValue == 1)
-            #expect(try metrics.expectMeter("mailslot_reader_present", dimensions).lastValue == 1)
-            #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 0)
-
-            while try writer.tryWrite("more") == .written {}
-            _ = try await reader.read()
-            sampler.sample()
-            #expect(try metrics.expectMeter("mailslot_messages_waiting", dimensions).lastValue == 3)
-            #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 3)
-            #expect(try metrics.expectCounter("mailslot_messages_read", dimensions).totalValue == 1)
-            #expect(try metrics.expectCounter("mailslot_full", dimensions).totalValue == 1)
-
-            // Another mailslot of the name counts from its beginning.
-            reader.close()
-            reader = try Mailslot.create(name, capacity: 4)
-            var another = try Mailslot.open(name)
-            try await another.write("new")
-            sampler.sample()
-            #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 4)
-            #expect(log.entries.contains { "\($0.message)" == "No sample" })
-            #expect(reader.info.messageCount == 1)
-        }
-
-        @Test func `a sampler takes samples in a group, and a last one on graceful shutdown`() async throws {
-            let name = uniqueName()
-            let metrics = TestMetrics()
-            let (logger, _) = recordingLogger()
-            let reader = try Mailslot.create(name)
-            var writer = try Mailslot.open(name)
-            let sampler = MailslotSampler([name], every: .milliseconds(1), logger: logger, metricsFactory: metrics)
-            let rare = MailslotSampler([name], every: .seconds(3600), logger: logger, metricsFactory: metrics)
-            let depth = { try metrics.expectMeter("mailslot_messages_waiting", [("mailslot", name)]).values.count }
-            try await testGracefulShutdown { trigger in
-                async let running: Void = sampler.run()
-                while try depth() < 5 { await Task.yield() }
-                trigger.triggerGracefulShutdown()
-                try await running
-            }
-            try await writer.write("one")
-            try await testGracefulShutdown { trigger in
-                let before = try depth()
-                async let running: Void = rare.run()
-                while try depth() == before { await Task.yield() }
-                trigger.triggerGracefulShutdown()
-                try await running
-                #expect(try depth() >= before + 2)
-            }
-            #expect(reader.info.messageCount == 1)
-        }
+    @Test func `an idle service ends at once on graceful shutdown, also in a group`() async throws {
+        let name = uniqueName()
+        let (logger, log) = recordingLogger()
+        let service = MailslotService(
+            try Mailslot.create(name), drainTimeout: .seconds(3600), logger: logger, metricsFactory: TestMetrics()
+        ) { _ in }
+        let group = ServiceGroup(services: [service], logger: logger)
+        async let running: Void = group.run()
+        while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+        await group.triggerGracefulShutdown()
+        try await running
+        #expect(log.entries.contains { "\($0.message)" == "Closing the mailslot" })
     }
 
-    @Suite struct CodableTests {
-        struct Order: Codable, Equatable, Sendable {
-            var id: Int
-            var items: [String]
+    @Test func `what is not handled in time is discarded, and the handler is cancelled`() async throws {
+        let name = uniqueName()
+        let (logger, _) = recordingLogger()
+        let received = Received()
+        let service = MailslotService(
+            try Mailslot.create(name), drainTimeout: .milliseconds(20), logger: logger, metricsFactory: TestMetrics()
+        ) { message in
+            received.add(message.text)
+            try await Task.sleep(for: .seconds(3600))
         }
-
-        @Test func `a value comes as it was written; too long a one and what is no value are errors`() async throws {
-            let name = uniqueName()
-            var reader = MailslotCodableReader<Order>(try Mailslot.create(name))
-            var writer = MailslotCodableWriter<Order>(try Mailslot.open(name))
-            var other = try Mailslot.open(name)
-            let order = Order(id: 4711, items: ["tea", "wörld"])
-            try await writer.write(order)
-            #expect(try await reader.read() == order)
-            let error = await #expect(throws: MailslotError.self) {
-                try await writer.write(Order(id: 1, items: [String(repeating: "x", count: 424)]))
-            }
-            #expect(error?.code == .tooLong)
-            try await other.write("{\"id\":")
-            await #expect(throws: DecodingError.self) { try await reader.read() }
-            #expect(try await reader.read(timeout: .milliseconds(1)) == nil)
+        var writer = try Mailslot.open(name)
+        try await testGracefulShutdown { trigger in
+            async let running: Void = service.run()
+            for index in 0..<5 { try await writer.write("\(index)") }
+            await received.wait(for: 1)
+            trigger.triggerGracefulShutdown()
+            try await running
         }
+        #expect(received.all == ["0"])
+        #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
     }
-#endif
+
+    @Test func `an error of the handler is logged and counted, and the next message is handled`() async throws {
+        let name = uniqueName()
+        let (logger, log) = recordingLogger()
+        let metrics = TestMetrics()
+        let received = Received()
+        let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: metrics) { message in
+            received.add(message.text)
+            if message.text == "bad" { throw Refusal() }
+        }
+        var writer = try Mailslot.open(name)
+        try await testGracefulShutdown { trigger in
+            async let running: Void = service.run()
+            for text in ["good", "bad", "good again"] { try await writer.write(text) }
+            await received.wait(for: 3)
+            trigger.triggerGracefulShutdown()
+            try await running
+        }
+        let failure = log.entries.first { $0.level == .error }
+        #expect(failure?.metadata["error"] == "Refusal()")
+        #expect(failure?.metadata["mailslot.sender"] == "\(getpid())")
+        #expect(failure?.metadata["mailslot.position"] != nil)
+        let dimensions = [("mailslot", name)]
+        #expect(try metrics.expectCounter("mailslot_handled", dimensions).totalValue == 3)
+        #expect(try metrics.expectCounter("mailslot_handler_failures", dimensions).totalValue == 1)
+    }
+
+    @Test func `a cancelled service closes, and throws`() async throws {
+        let name = uniqueName()
+        let (logger, _) = recordingLogger()
+        let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: TestMetrics()) { _ in }
+        let running = Task { try await service.run() }
+        while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+        running.cancel()
+        await #expect(throws: CancellationError.self) { try await running.value }
+        #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
+    }
+}
+
+@Suite struct SamplerTests {
+    @Test func `samples say what is in a mailslot, and count what happened between them`() async throws {
+        let name = uniqueName()
+        let dimensions = [("mailslot", name)]
+        let metrics = TestMetrics()
+        let (logger, log) = recordingLogger()
+        let sampler = MailslotSampler([name, "nobody/\(UUID().uuidString)"], logger: logger, metricsFactory: metrics)
+        var reader = try Mailslot.create(name, capacity: 4)
+        var writer = try Mailslot.open(name)
+        try await writer.write("before the first sample")
+        sampler.sample()
+        #expect(try metrics.expectMeter("mailslot_messages_waiting", dimensions).lastValue == 1)
+        #expect(try metrics.expectMeter("mailslot_messages_capacity", dimensions).lastValue == 4)
+        #expect(try metrics.expectMeter("mailslot_writers", dimensions).lastValue == 1)
+        #expect(try metrics.expectMeter("mailslot_reader_present", dimensions).lastValue == 1)
+        #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 0)
+
+        while try writer.tryWrite("more") == .written {}
+        _ = try await reader.read()
+        sampler.sample()
+        #expect(try metrics.expectMeter("mailslot_messages_waiting", dimensions).lastValue == 3)
+        #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 3)
+        #expect(try metrics.expectCounter("mailslot_messages_read", dimensions).totalValue == 1)
+        #expect(try metrics.expectCounter("mailslot_full", dimensions).totalValue == 1)
+
+        // Another mailslot of the name counts from its beginning.
+        reader.close()
+        reader = try Mailslot.create(name, capacity: 4)
+        var another = try Mailslot.open(name)
+        try await another.write("new")
+        sampler.sample()
+        #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 4)
+        #expect(log.entries.contains { "\($0.message)" == "No sample" })
+        #expect(reader.info.messageCount == 1)
+    }
+
+    @Test func `a sampler takes samples in a group, and a last one on graceful shutdown`() async throws {
+        let name = uniqueName()
+        let metrics = TestMetrics()
+        let (logger, _) = recordingLogger()
+        let reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+        let sampler = MailslotSampler([name], every: .milliseconds(1), logger: logger, metricsFactory: metrics)
+        let rare = MailslotSampler([name], every: .seconds(3600), logger: logger, metricsFactory: metrics)
+        let depth = { try metrics.expectMeter("mailslot_messages_waiting", [("mailslot", name)]).values.count }
+        try await testGracefulShutdown { trigger in
+            async let running: Void = sampler.run()
+            while try depth() < 5 { await Task.yield() }
+            trigger.triggerGracefulShutdown()
+            try await running
+        }
+        try await writer.write("one")
+        try await testGracefulShutdown { trigger in
+            let before = try depth()
+            async let running: Void = rare.run()
+            while try depth() == before { await Task.yield() }
+            trigger.triggerGracefulShutdown()
+            try await running
+            #expect(try depth() >= before + 2)
+        }
+        #expect(reader.info.messageCount == 1)
+    }
+}
+
+@Suite struct CodableTests {
+    struct Order: Codable, Equatable, Sendable {
+        var id: Int
+        var items: [String]
+    }
+
+    @Test func `a value comes as it was written; too long a one and what is no value are errors`() async throws {
+        let name = uniqueName()
+        var reader = MailslotCodableReader<Order>(try Mailslot.create(name))
+        var writer = MailslotCodableWriter<Order>(try Mailslot.open(name))
+        var other = try Mailslot.open(name)
+        let order = Order(id: 4711, items: ["tea", "wörld"])
+        try await writer.write(order)
+        #expect(try await reader.read() == order)
+        let error = await #expect(throws: MailslotError.self) {
+            try await writer.write(Order(id: 1, items: [String(repeating: "x", count: 424)]))
+        }
+        #expect(error?.code == .tooLong)
+        try await other.write("{\"id\":")
+        await #expect(throws: DecodingError.self) { try await reader.read() }
+        #expect(try await reader.read(timeout: .milliseconds(1)) == nil)
+    }
+}

@@ -1,40 +1,38 @@
-#if Bridge
-    import Crypto
-    import FoundationEssentials
+import Crypto
+import FoundationEssentials
 
-    /// The secret that the hosts of a domain share: 32 random bytes.
-    ///
-    /// Two are equal if their bytes are. Its description does not tell them.
-    public struct BridgeKey: Sendable, Hashable, CustomStringConvertible {
-        package let domainKey: DomainKey
-        package let bytes: [UInt8]
+/// The secret that the hosts of a domain share: 32 random bytes.
+///
+/// Two are equal if their bytes are. Its description does not tell them.
+public struct BridgeKey: Sendable, Hashable, CustomStringConvertible {
+    package let domainKey: DomainKey
+    package let bytes: [UInt8]
 
-        /// `nil` unless there are 32 bytes.
-        public init?(_ bytes: [UInt8]) {
-            guard bytes.count == DomainKey.byteCount else { return nil }
-            self.bytes = bytes
-            domainKey = unsafe DomainKey(bytes.span.bytes)  // sound: the bytes are copied
-        }
-
-        /// 32 bytes of the system's secure random number generator.
-        public static func random() -> BridgeKey {
-            // Sound: the bytes are copied.
-            let bytes = unsafe SymmetricKey(size: .bits256).withUnsafeBytes { unsafe [UInt8]($0) }
-            return BridgeKey(bytes)!  // 256 bits are 32 bytes
-        }
-
-        public static func == (a: BridgeKey, b: BridgeKey) -> Bool { a.bytes == b.bytes }
-        public func hash(into hasher: inout Hasher) { hasher.combine(domainKey.id) }
-
-        /// "key 1f2e3d4c": the id that datagrams carry. The bytes stay secret.
-        public var description: String { "key " + hexadecimal(domainKey.id) }
-
-        /// Everyone knows it: it is the one of domains without a key.
-        var isPublic: Bool { bytes.allSatisfy { $0 == 0 } }
+    /// `nil` unless there are 32 bytes.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == DomainKey.byteCount else { return nil }
+        self.bytes = bytes
+        domainKey = unsafe DomainKey(bytes.span.bytes)  // sound: the bytes are copied
     }
 
-    package func hexadecimal(_ number: UInt32) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
+    /// 32 bytes of the system's secure random number generator.
+    public static func random() -> BridgeKey {
+        // Sound: the bytes are copied.
+        let bytes = unsafe SymmetricKey(size: .bits256).withUnsafeBytes { unsafe [UInt8]($0) }
+        return BridgeKey(bytes)!  // 256 bits are 32 bytes
     }
-#endif
+
+    public static func == (a: BridgeKey, b: BridgeKey) -> Bool { a.bytes == b.bytes }
+    public func hash(into hasher: inout Hasher) { hasher.combine(domainKey.id) }
+
+    /// "key 1f2e3d4c": the id that datagrams carry. The bytes stay secret.
+    public var description: String { "key " + hexadecimal(domainKey.id) }
+
+    /// Everyone knows it: it is the one of domains without a key.
+    var isPublic: Bool { bytes.allSatisfy { $0 == 0 } }
+}
+
+package func hexadecimal(_ number: UInt32) -> String {
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: 8 - digits.count) + digits
+}

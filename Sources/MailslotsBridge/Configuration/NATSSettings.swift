@@ -13,111 +13,109 @@
 //
 // Files are relative to the configuration file's directory. Who does not want a secret in a file that others can read gives it as
 // MAILSLOT_BRIDGE_NATS_PASSWORD, or as a file of its own.
-#if Bridge
-    internal import Foundation
+internal import Foundation
 
-    extension BridgeConfiguration.NATS {
-        /// `nil`: nobody says anything of NATS.
-        init?(_ settings: Settings, folder: URL?) throws(BridgeError) {
-            let servers = try settings.strings("nats", "servers")
-            let file = { (path: String) in URL(filePath: path, relativeTo: folder).path }
-            let credentials = try Self.credentials(settings, file)
-            let tls = try TLS(settings, file)
-            let prefix = try settings.string("nats", "subjectPrefix")
-            let backlog: Int? = try settings.integer("nats", "backlogBytes")
-            let buffer: Int? = try settings.integer("nats", "receiveBufferBytes")
-            let connecting = try settings.seconds("nats", "connectTimeoutSeconds")
-            let waiting = try settings.seconds("nats", "reconnectWaitMaxSeconds")
-            guard let servers else {
-                let others: [Any?] = [credentials, tls, prefix, backlog, buffer, connecting, waiting]
-                if others.allSatisfy({ $0 == nil }) { return nil }
-                throw .wrong("nats.servers", "there is none, and other settings of NATS are there", "Name one: --nats nats://10.0.0.5:4222")
-            }
-            self.init(servers: servers)
-            self.credentials = credentials
-            self.tls = tls
-            if let prefix { subjectPrefix = prefix }
-            if let backlog { backlogBytes = backlog }
-            if let buffer { receiveBufferBytes = buffer }
-            if let connecting { connectTimeout = connecting }
-            if let waiting { reconnectWaitMax = waiting }
+extension BridgeConfiguration.NATS {
+    /// `nil`: nobody says anything of NATS.
+    init?(_ settings: Settings, folder: URL?) throws(BridgeError) {
+        let servers = try settings.strings("nats", "servers")
+        let file = { (path: String) in URL(filePath: path, relativeTo: folder).path }
+        let credentials = try Self.credentials(settings, file)
+        let tls = try TLS(settings, file)
+        let prefix = try settings.string("nats", "subjectPrefix")
+        let backlog: Int? = try settings.integer("nats", "backlogBytes")
+        let buffer: Int? = try settings.integer("nats", "receiveBufferBytes")
+        let connecting = try settings.seconds("nats", "connectTimeoutSeconds")
+        let waiting = try settings.seconds("nats", "reconnectWaitMaxSeconds")
+        guard let servers else {
+            let others: [Any?] = [credentials, tls, prefix, backlog, buffer, connecting, waiting]
+            if others.allSatisfy({ $0 == nil }) { return nil }
+            throw .wrong("nats.servers", "there is none, and other settings of NATS are there", "Name one: --nats nats://10.0.0.5:4222")
         }
+        self.init(servers: servers)
+        self.credentials = credentials
+        self.tls = tls
+        if let prefix { subjectPrefix = prefix }
+        if let backlog { backlogBytes = backlog }
+        if let buffer { receiveBufferBytes = buffer }
+        if let connecting { connectTimeout = connecting }
+        if let waiting { reconnectWaitMax = waiting }
+    }
 
-        private static func credentials(_ settings: Settings, _ file: (String) -> String) throws(BridgeError) -> Credentials? {
-            var all: [Credentials] = []
-            if let path = try settings.string("nats", "credentialsFile") { all.append(.file(file(path))) }
-            switch (try settings.string("nats", "user"), try settings.string("nats", "password")) {
-            case (let user?, let password?): all.append(.password(user: user, password: password))
-            case (nil, nil): break
-            default: throw .wrong("nats.user", "a user and a password go together", "Give both, or neither.")
-            }
-            if let token = try settings.string("nats", "token") { all.append(.token(token)) }
-            switch (try settings.string("nats", "nkey"), try settings.string("nats", "nkeySeedFile")) {
-            case (let key?, let seed?): all.append(.nkey(key, seedFile: file(seed)))
-            case (nil, nil): break
-            default: throw .wrong("nats.nkey", "a public key and its seed's file go together", "Give both, or neither.")
-            }
-            if all.count > 1 {
-                throw .wrong("nats", "there are credentials of \(all.count) kinds", "Give one: credentialsFile, user, token or nkey.")
-            }
-            return all.first
+    private static func credentials(_ settings: Settings, _ file: (String) -> String) throws(BridgeError) -> Credentials? {
+        var all: [Credentials] = []
+        if let path = try settings.string("nats", "credentialsFile") { all.append(.file(file(path))) }
+        switch (try settings.string("nats", "user"), try settings.string("nats", "password")) {
+        case (let user?, let password?): all.append(.password(user: user, password: password))
+        case (nil, nil): break
+        default: throw .wrong("nats.user", "a user and a password go together", "Give both, or neither.")
         }
+        if let token = try settings.string("nats", "token") { all.append(.token(token)) }
+        switch (try settings.string("nats", "nkey"), try settings.string("nats", "nkeySeedFile")) {
+        case (let key?, let seed?): all.append(.nkey(key, seedFile: file(seed)))
+        case (nil, nil): break
+        default: throw .wrong("nats.nkey", "a public key and its seed's file go together", "Give both, or neither.")
+        }
+        if all.count > 1 {
+            throw .wrong("nats", "there are credentials of \(all.count) kinds", "Give one: credentialsFile, user, token or nkey.")
+        }
+        return all.first
+    }
 
-        /// Checks every value. Looks at no file and no socket.
-        func validate() throws(BridgeError) {
-            guard !servers.isEmpty else { throw .wrong("nats.servers", "there is none", "Name one: --nats nats://10.0.0.5:4222") }
-            guard servers.count <= 64 else { throw .wrong("nats.servers", "there are more than 64", "Name some of them.") }
-            for server in servers {
-                let rest = ["nats://", "tls://"].lazy.filter(server.hasPrefix).map { server.dropFirst($0.count) }.first
-                guard let rest, !rest.isEmpty, !rest.contains(where: { $0.isWhitespace || $0 == "/" || $0 == "," }) else {
-                    throw .wrong(
-                        "nats.servers", "\"\(server)\" is no NATS server's address",
-                        "Write nats://10.0.0.5:4222 or tls://nats.example.com:4222.")
-                }
+    /// Checks every value. Looks at no file and no socket.
+    func validate() throws(BridgeError) {
+        guard !servers.isEmpty else { throw .wrong("nats.servers", "there is none", "Name one: --nats nats://10.0.0.5:4222") }
+        guard servers.count <= 64 else { throw .wrong("nats.servers", "there are more than 64", "Name some of them.") }
+        for server in servers {
+            let rest = ["nats://", "tls://"].lazy.filter(server.hasPrefix).map { server.dropFirst($0.count) }.first
+            guard let rest, !rest.isEmpty, !rest.contains(where: { $0.isWhitespace || $0 == "/" || $0 == "," }) else {
+                throw .wrong(
+                    "nats.servers", "\"\(server)\" is no NATS server's address",
+                    "Write nats://10.0.0.5:4222 or tls://nats.example.com:4222.")
             }
-            _ = try NATSSubjects(prefix: subjectPrefix)
-            if let tls, (tls.certificateFile == nil) != (tls.keyFile == nil) {
-                throw .wrong("nats.tls", "a certificate and its key go together", "Name both files, or neither.")
+        }
+        _ = try NATSSubjects(prefix: subjectPrefix)
+        if let tls, (tls.certificateFile == nil) != (tls.keyFile == nil) {
+            throw .wrong("nats.tls", "a certificate and its key go together", "Name both files, or neither.")
+        }
+        for (name, count, least) in [("backlogBytes", backlogBytes, 0), ("receiveBufferBytes", receiveBufferBytes, 65_536)] {
+            guard (least...1 << 30).contains(count) else {
+                throw .wrong("nats.\(name)", "it is \(count)", "Choose \(least) to \(1 << 30).")
             }
-            for (name, count, least) in [("backlogBytes", backlogBytes, 0), ("receiveBufferBytes", receiveBufferBytes, 65_536)] {
-                guard (least...1 << 30).contains(count) else {
-                    throw .wrong("nats.\(name)", "it is \(count)", "Choose \(least) to \(1 << 30).")
-                }
-            }
-            for (name, time) in [("connectTimeoutSeconds", connectTimeout), ("reconnectWaitMaxSeconds", reconnectWaitMax)] {
-                guard time >= .milliseconds(50), time <= .seconds(3600) else {
-                    throw .wrong("nats.\(name)", "it is \(time)", "Choose 0.05 to 3600.")
-                }
+        }
+        for (name, time) in [("connectTimeoutSeconds", connectTimeout), ("reconnectWaitMaxSeconds", reconnectWaitMax)] {
+            guard time >= .milliseconds(50), time <= .seconds(3600) else {
+                throw .wrong("nats.\(name)", "it is \(time)", "Choose 0.05 to 3600.")
             }
         }
     }
+}
 
-    extension BridgeConfiguration.NATS.TLS {
-        fileprivate init?(_ settings: Settings, _ file: (String) -> String) throws(BridgeError) {
-            authoritiesFile = try settings.string("nats", "tls", "authoritiesFile").map(file)
-            certificateFile = try settings.string("nats", "tls", "certificateFile").map(file)
-            keyFile = try settings.string("nats", "tls", "keyFile").map(file)
-            serverName = try settings.string("nats", "tls", "serverName")
-            if authoritiesFile == nil, certificateFile == nil, keyFile == nil, serverName == nil { return nil }
-        }
+extension BridgeConfiguration.NATS.TLS {
+    fileprivate init?(_ settings: Settings, _ file: (String) -> String) throws(BridgeError) {
+        authoritiesFile = try settings.string("nats", "tls", "authoritiesFile").map(file)
+        certificateFile = try settings.string("nats", "tls", "certificateFile").map(file)
+        keyFile = try settings.string("nats", "tls", "keyFile").map(file)
+        serverName = try settings.string("nats", "tls", "serverName")
+        if authoritiesFile == nil, certificateFile == nil, keyFile == nil, serverName == nil { return nil }
     }
+}
 
-    /// What the options of `mailslot bridge` say of NATS.
-    package struct NATSFlags: Sendable {
-        package var servers: [String] = []
-        package var credentialsFile: String?
-        package var user: String?
-        package var authoritiesFile: String?
+/// What the options of `mailslot bridge` say of NATS.
+package struct NATSFlags: Sendable {
+    package var servers: [String] = []
+    package var credentialsFile: String?
+    package var user: String?
+    package var authoritiesFile: String?
 
-        package init() {}
+    package init() {}
 
-        var settings: [(path: [String], texts: [String], isList: Bool)] {
-            // The shell's directory, and not the configuration file's.
-            let file = { (path: String) in [URL(filePath: path).path] }
-            return [
-                (["servers"], servers, true), (["credentialsFile"], credentialsFile.map(file) ?? [], false),
-                (["user"], user.map { [$0] } ?? [], false), (["tls", "authoritiesFile"], authoritiesFile.map(file) ?? [], false),
-            ]
-        }
+    var settings: [(path: [String], texts: [String], isList: Bool)] {
+        // The shell's directory, and not the configuration file's.
+        let file = { (path: String) in [URL(filePath: path).path] }
+        return [
+            (["servers"], servers, true), (["credentialsFile"], credentialsFile.map(file) ?? [], false),
+            (["user"], user.map { [$0] } ?? [], false), (["tls", "authoritiesFile"], authoritiesFile.map(file) ?? [], false),
+        ]
     }
-#endif
+}

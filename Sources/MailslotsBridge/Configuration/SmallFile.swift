@@ -1,67 +1,65 @@
-#if Bridge
-    #if canImport(Glibc)
-        internal import Glibc
-    #else
-        internal import Musl
-    #endif
-
-    /// A regular file that is read whole: its status and its bytes are of the same file, whatever becomes of its name meanwhile.
-    struct SmallFile {
-        static let byteCountMax = 1 << 20
-
-        let bytes: [UInt8]
-        let owner: UInt32
-        /// Permission bits.
-        let mode: UInt32
-
-        /// Never waits, not even for the writer of a FIFO.
-        init(path: String) throws(Failure) {
-            let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-            if descriptor < 0 { throw Failure(errno) }
-            defer { close(descriptor) }
-            var status = stat()
-            guard unsafe fstat(descriptor, &status) == 0 else { throw Failure(errno) }
-            guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegular }
-            owner = status.st_uid
-            mode = status.st_mode & 0o7777
-
-            var content = [UInt8](repeating: 0, count: Self.byteCountMax + 1)
-            var used = 0
-            while used < content.count {
-                let start = used
-                let count = unsafe content.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress! + start, $0.count - start) }
-                if count == 0 { break }
-                if count > 0 { used += count } else if errno != EINTR { throw Failure(errno) }
-            }
-            guard used <= Self.byteCountMax else { throw .tooLong }
-            bytes = Array(content[..<used])
-        }
-
-        enum Failure: Error, Hashable, CustomStringConvertible {
-            case system(Int32)
-            case notRegular
-            case tooLong
-
-            init(_ error: Int32) { self = .system(error) }
-
-            var isMissing: Bool { self == .system(ENOENT) || self == .system(ENOTDIR) }
-            var isForbidden: Bool { self == .system(EACCES) || self == .system(EPERM) }
-
-            var description: String {
-                switch self {
-                case .system(let error): errorText(error)
-                case .notRegular: "it is not a regular file"
-                case .tooLong: "it is longer than 1 MiB"
-                }
-            }
-        }
-    }
-
-    /// What strerror says, from any thread.
-    func errorText(_ error: Int32) -> String {
-        var text = [CChar](repeating: 0, count: 256)
-        // Sound: the text ends with a zero within the buffer, whatever the error.
-        _ = unsafe strerror_r(error, &text, text.count - 1)
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Musl
 #endif
+
+/// A regular file that is read whole: its status and its bytes are of the same file, whatever becomes of its name meanwhile.
+struct SmallFile {
+    static let byteCountMax = 1 << 20
+
+    let bytes: [UInt8]
+    let owner: UInt32
+    /// Permission bits.
+    let mode: UInt32
+
+    /// Never waits, not even for the writer of a FIFO.
+    init(path: String) throws(Failure) {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        if descriptor < 0 { throw Failure(errno) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw Failure(errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegular }
+        owner = status.st_uid
+        mode = status.st_mode & 0o7777
+
+        var content = [UInt8](repeating: 0, count: Self.byteCountMax + 1)
+        var used = 0
+        while used < content.count {
+            let start = used
+            let count = unsafe content.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress! + start, $0.count - start) }
+            if count == 0 { break }
+            if count > 0 { used += count } else if errno != EINTR { throw Failure(errno) }
+        }
+        guard used <= Self.byteCountMax else { throw .tooLong }
+        bytes = Array(content[..<used])
+    }
+
+    enum Failure: Error, Hashable, CustomStringConvertible {
+        case system(Int32)
+        case notRegular
+        case tooLong
+
+        init(_ error: Int32) { self = .system(error) }
+
+        var isMissing: Bool { self == .system(ENOENT) || self == .system(ENOTDIR) }
+        var isForbidden: Bool { self == .system(EACCES) || self == .system(EPERM) }
+
+        var description: String {
+            switch self {
+            case .system(let error): errorText(error)
+            case .notRegular: "it is not a regular file"
+            case .tooLong: "it is longer than 1 MiB"
+            }
+        }
+    }
+}
+
+/// What strerror says, from any thread.
+func errorText(_ error: Int32) -> String {
+    var text = [CChar](repeating: 0, count: 256)
+    // Sound: the text ends with a zero within the buffer, whatever the error.
+    _ = unsafe strerror_r(error, &text, text.count - 1)
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

@@ -1,178 +1,176 @@
 // What a configuration may say. Settings are named as in the configuration file: see ConfigurationFile.swift.
-#if Bridge
-    internal import CMailslotsDatagram
+internal import CMailslotsDatagram
 
-    extension BridgeConfiguration {
-        /// Checks every value, by itself and beside the others. Looks at no file and no socket.
-        /// - Throws: `badConfiguration`: the first setting that cannot be, why, and the cure.
-        public func validate() throws(BridgeError) {
-            try Check.hostName(host, "host")
-            try checkDomains()
-            try network.validate()
-            try nats?.validate()
-            try outboxes.validate()
-            try delivery.validate()
-            try Check.range(announceEvery, .milliseconds(10)...(.seconds(3600)), "announceEverySeconds", "0.01 to 3600")
-            try Check.range(clockBound, .milliseconds(100)...(.seconds(86_400)), "clockBoundSeconds", "0.1 to 86400")
-            try Check.range(drainTimeout, .zero...(.seconds(3600)), "drainTimeoutSeconds", "0 to 3600")
-        }
+extension BridgeConfiguration {
+    /// Checks every value, by itself and beside the others. Looks at no file and no socket.
+    /// - Throws: `badConfiguration`: the first setting that cannot be, why, and the cure.
+    public func validate() throws(BridgeError) {
+        try Check.hostName(host, "host")
+        try checkDomains()
+        try network.validate()
+        try nats?.validate()
+        try outboxes.validate()
+        try delivery.validate()
+        try Check.range(announceEvery, .milliseconds(10)...(.seconds(3600)), "announceEverySeconds", "0.01 to 3600")
+        try Check.range(clockBound, .milliseconds(100)...(.seconds(86_400)), "clockBoundSeconds", "0.1 to 86400")
+        try Check.range(drainTimeout, .zero...(.seconds(3600)), "drainTimeoutSeconds", "0 to 3600")
+    }
 
-        /// Checked, and with its names as they are compared: in lower case.
-        func validated() throws(BridgeError) -> BridgeConfiguration {
-            try validate()
-            var result = self
-            result.host = Check.folded(host)
-            for domain in domains.indices {
-                result.domains[domain].name = Check.folded(domains[domain].name)
-                for peer in domains[domain].peers.indices {
-                    result.domains[domain].peers[peer].host = domains[domain].peers[peer].host.map(Check.folded)
-                }
+    /// Checked, and with its names as they are compared: in lower case.
+    func validated() throws(BridgeError) -> BridgeConfiguration {
+        try validate()
+        var result = self
+        result.host = Check.folded(host)
+        for domain in domains.indices {
+            result.domains[domain].name = Check.folded(domains[domain].name)
+            for peer in domains[domain].peers.indices {
+                result.domains[domain].peers[peer].host = domains[domain].peers[peer].host.map(Check.folded)
             }
-            return result
         }
+        return result
+    }
 
-        private func checkDomains() throws(BridgeError) {
-            if domains.isEmpty {
+    private func checkDomains() throws(BridgeError) {
+        if domains.isEmpty {
+            throw .wrong(
+                "domains", "there is none", "Name the domain that this host is in: --domain NAME, or \"domains\" in the file.")
+        }
+        var names: Set<String> = []
+        for domain in domains {
+            try domain.validate()
+            let name = Check.folded(domain.name)
+            guard names.insert(name).inserted else {
+                throw .wrong("domains", "\"\(domain.name)\" is there twice", "Name each domain once; case does not matter.")
+            }
+            if name == Check.folded(host) {
                 throw .wrong(
-                    "domains", "there is none", "Name the domain that this host is in: --domain NAME, or \"domains\" in the file.")
-            }
-            var names: Set<String> = []
-            for domain in domains {
-                try domain.validate()
-                let name = Check.folded(domain.name)
-                guard names.insert(name).inserted else {
-                    throw .wrong("domains", "\"\(domain.name)\" is there twice", "Name each domain once; case does not matter.")
-                }
-                if name == Check.folded(host) {
-                    throw .wrong(
-                        "host", "\"\(host)\" is also a domain's name, so that nobody could tell which of the two is meant",
-                        "Call the host or the domain something else: --host NAME.")
-                }
+                    "host", "\"\(host)\" is also a domain's name, so that nobody could tell which of the two is meant",
+                    "Call the host or the domain something else: --host NAME.")
             }
         }
     }
+}
 
-    extension BridgeConfiguration.Domain {
-        fileprivate func validate() throws(BridgeError) {
-            try Check.hostName(name, "domains")
-            let setting = "domain.\(name)"
-            for key in [key].compactMap(\.self) + alsoAccepted where key.isPublic {
-                throw .wrong("\(setting).key", "it has only zeros, a key that everyone knows", "Make one: mailslot keygen FILE")
-            }
-            for peer in peers {
-                if peer.address.isEmpty || peer.address.utf8.count > 253 || peer.address.contains(where: { $0.isWhitespace || $0 == "/" }) {
-                    throw .wrong(
-                        "\(setting).peers", "\"\(peer.address)\" is neither an address nor a host's name",
-                        "Write 192.0.2.7, [2001:db8::7]:4240 or host.example.com:4240.")
-                }
-                if peer.port == 0 { throw .wrong("\(setting).peers", "\(peer.address) has port 0", "Ports are 1 to 65535.") }
-                if let host = peer.host { try Check.hostName(host, "\(setting).peers") }
-            }
-            for group in groups where !Check.isMulticast(group) {
+extension BridgeConfiguration.Domain {
+    fileprivate func validate() throws(BridgeError) {
+        try Check.hostName(name, "domains")
+        let setting = "domain.\(name)"
+        for key in [key].compactMap(\.self) + alsoAccepted where key.isPublic {
+            throw .wrong("\(setting).key", "it has only zeros, a key that everyone knows", "Make one: mailslot keygen FILE")
+        }
+        for peer in peers {
+            if peer.address.isEmpty || peer.address.utf8.count > 253 || peer.address.contains(where: { $0.isWhitespace || $0 == "/" }) {
                 throw .wrong(
-                    "\(setting).groups", "\"\(group)\" is not a multicast address",
-                    "Numeric ones are: 239.255.0.0 to 239.255.255.255 within one organisation, ff02::… within one network.")
+                    "\(setting).peers", "\"\(peer.address)\" is neither an address nor a host's name",
+                    "Write 192.0.2.7, [2001:db8::7]:4240 or host.example.com:4240.")
             }
+            if peer.port == 0 { throw .wrong("\(setting).peers", "\(peer.address) has port 0", "Ports are 1 to 65535.") }
+            if let host = peer.host { try Check.hostName(host, "\(setting).peers") }
+        }
+        for group in groups where !Check.isMulticast(group) {
+            throw .wrong(
+                "\(setting).groups", "\"\(group)\" is not a multicast address",
+                "Numeric ones are: 239.255.0.0 to 239.255.255.255 within one organisation, ff02::… within one network.")
         }
     }
+}
 
-    extension BridgeConfiguration.Network {
-        fileprivate func validate() throws(BridgeError) {
-            for address in addresses where Check.parse(address) == nil {
+extension BridgeConfiguration.Network {
+    fileprivate func validate() throws(BridgeError) {
+        for address in addresses where Check.parse(address) == nil {
+            throw .wrong(
+                "network.addresses", "\"\(address)\" is not a numeric address",
+                "Write an address of this machine, as ip address shows it; or leave it out, to listen on all.")
+        }
+        // "#define IFNAMSIZ 16", the end included.
+        for interface in interfaces
+        where interface.isEmpty || interface.utf8.count > 15 || interface.contains(where: { $0.isWhitespace || $0 == "/" }) {
+            throw .wrong(
+                "network.interfaces", "\"\(interface)\" cannot be an interface's name", "Name one that ip link shows, as eth0.")
+        }
+        try Check.range(datagramBytesMax, 576...1472, "network.datagramBytesMax")
+        try Check.range(receiveBufferBytes, 4096...1 << 30, "network.receiveBufferBytes")
+        try Check.range(sendBufferBytes, 4096...1 << 30, "network.sendBufferBytes")
+    }
+}
+
+extension BridgeConfiguration.Outboxes {
+    fileprivate func validate() throws(BridgeError) {
+        guard (1...32_768).contains(capacity), capacity.nonzeroBitCount == 1 else {
+            throw .wrong("outboxes.capacity", "it is \(capacity)", "Choose a power of two, 1 to 32768.")
+        }
+        try Check.range(writers, 1...(65_535 - capacity), "outboxes.writers")
+        guard permissions & ~0o666 == 0, permissions & 0o600 == 0o600 else {
+            throw .wrong(
+                "outboxes.permissions", "it is 0\(String(permissions, radix: 8))",
+                "Choose 0600, who may send being the bridge's user alone; 0660, its group; or 0666, everybody.")
+        }
+        try Check.range(countMax, 1...65_536, "outboxes.countMax")
+        for pattern in allowed where pattern != "*" {
+            let parts = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count < 2 || parts.contains("") {
                 throw .wrong(
-                    "network.addresses", "\"\(address)\" is not a numeric address",
-                    "Write an address of this machine, as ip address shows it; or leave it out, to listen on all.")
-            }
-            // "#define IFNAMSIZ 16", the end included.
-            for interface in interfaces
-            where interface.isEmpty || interface.utf8.count > 15 || interface.contains(where: { $0.isWhitespace || $0 == "/" }) {
-                throw .wrong(
-                    "network.interfaces", "\"\(interface)\" cannot be an interface's name", "Name one that ip link shows, as eth0.")
-            }
-            try Check.range(datagramBytesMax, 576...1472, "network.datagramBytesMax")
-            try Check.range(receiveBufferBytes, 4096...1 << 30, "network.receiveBufferBytes")
-            try Check.range(sendBufferBytes, 4096...1 << 30, "network.sendBufferBytes")
-        }
-    }
-
-    extension BridgeConfiguration.Outboxes {
-        fileprivate func validate() throws(BridgeError) {
-            guard (1...32_768).contains(capacity), capacity.nonzeroBitCount == 1 else {
-                throw .wrong("outboxes.capacity", "it is \(capacity)", "Choose a power of two, 1 to 32768.")
-            }
-            try Check.range(writers, 1...(65_535 - capacity), "outboxes.writers")
-            guard permissions & ~0o666 == 0, permissions & 0o600 == 0o600 else {
-                throw .wrong(
-                    "outboxes.permissions", "it is 0\(String(permissions, radix: 8))",
-                    "Choose 0600, who may send being the bridge's user alone; 0660, its group; or 0666, everybody.")
-            }
-            try Check.range(countMax, 1...65_536, "outboxes.countMax")
-            for pattern in allowed where pattern != "*" {
-                let parts = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-                if parts.count < 2 || parts.contains("") {
-                    throw .wrong(
-                        "outboxes.allowed", "\"\(pattern)\" is not HOST-OR-DOMAIN/MAILSLOT",
-                        "Write patterns as studio/render.* or */jobs, or * for all.")
-                }
+                    "outboxes.allowed", "\"\(pattern)\" is not HOST-OR-DOMAIN/MAILSLOT",
+                    "Write patterns as studio/render.* or */jobs, or * for all.")
             }
         }
     }
+}
 
-    extension BridgeConfiguration.Delivery {
-        fileprivate func validate() throws(BridgeError) {
-            if allowedMailslots.contains("") {
-                throw .wrong("delivery.allowedMailslots", "a pattern is empty", "Write patterns as jobs or render/*, or * for all.")
-            }
-            if allowedHosts.contains("") {
-                throw .wrong("delivery.allowedHosts", "a pattern is empty", "Write patterns as render7 or render*, or * for all.")
-            }
-            let limits = [
-                ("delivery.messagesPerSecondOfHost", messagesPerSecondOfHost),
-                ("delivery.messagesPerSecondOfMailslot", messagesPerSecondOfMailslot),
-            ]
-            for case (let setting, let limit?) in limits { try Check.range(limit, 1...1_000_000_000, setting) }
+extension BridgeConfiguration.Delivery {
+    fileprivate func validate() throws(BridgeError) {
+        if allowedMailslots.contains("") {
+            throw .wrong("delivery.allowedMailslots", "a pattern is empty", "Write patterns as jobs or render/*, or * for all.")
         }
+        if allowedHosts.contains("") {
+            throw .wrong("delivery.allowedHosts", "a pattern is empty", "Write patterns as render7 or render*, or * for all.")
+        }
+        let limits = [
+            ("delivery.messagesPerSecondOfHost", messagesPerSecondOfHost),
+            ("delivery.messagesPerSecondOfMailslot", messagesPerSecondOfMailslot),
+        ]
+        for case (let setting, let limit?) in limits { try Check.range(limit, 1...1_000_000_000, setting) }
+    }
+}
+
+extension BridgeError {
+    /// Of a setting, called as in the configuration file.
+    static func wrong(_ setting: String, _ cause: String, _ cure: String) -> BridgeError {
+        BridgeError(.badConfiguration, "\(setting): \(cause). \(cure)")
+    }
+}
+
+private enum Check {
+    static func range(_ value: Int, _ range: ClosedRange<Int>, _ setting: String) throws(BridgeError) {
+        if !range.contains(value) { throw .wrong(setting, "it is \(value)", "Choose \(range.lowerBound) to \(range.upperBound).") }
     }
 
-    extension BridgeError {
-        /// Of a setting, called as in the configuration file.
-        static func wrong(_ setting: String, _ cause: String, _ cure: String) -> BridgeError {
-            BridgeError(.badConfiguration, "\(setting): \(cause). \(cure)")
-        }
+    static func range(_ value: Duration, _ range: ClosedRange<Duration>, _ setting: String, _ text: String) throws(BridgeError) {
+        if !range.contains(value) { throw .wrong(setting, "it is \(value)", "Choose \(text).") }
     }
 
-    private enum Check {
-        static func range(_ value: Int, _ range: ClosedRange<Int>, _ setting: String) throws(BridgeError) {
-            if !range.contains(value) { throw .wrong(setting, "it is \(value)", "Choose \(range.lowerBound) to \(range.upperBound).") }
-        }
-
-        static func range(_ value: Duration, _ range: ClosedRange<Duration>, _ setting: String, _ text: String) throws(BridgeError) {
-            if !range.contains(value) { throw .wrong(setting, "it is \(value)", "Choose \(text).") }
-        }
-
-        /// Of hosts and domains: it stands between the separators of a mailslot's name.
-        static func hostName(_ name: String, _ setting: String) throws(BridgeError) {
-            let cure = "Choose 1 to 63 bytes, without any of \\ / : * ? < > \" | @ , and control characters, and not a lone dot."
-            if name.isEmpty { throw .wrong(setting, "a name is empty", cure) }
-            if name == "." { throw .wrong(setting, "\".\" means this machine", cure) }
-            if name.utf8.count > 63 { throw .wrong(setting, "\"\(name)\" has \(name.utf8.count) bytes", cure) }
-            // A comma separates names in an environment variable.
-            if HostName.canonical(name) == nil || name.contains(",") { throw .wrong(setting, "\"\(name)\" cannot be a name", cure) }
-        }
-
-        /// ASCII letters in lower case, as names are compared.
-        static func folded(_ name: String) -> String {
-            String(decoding: name.utf8.map { (65...90).contains($0) ? $0 + 32 : $0 }, as: UTF8.self)
-        }
-
-        static func parse(_ address: String) -> mslot_address? {
-            let parsed = unsafe mslot_address_parse(address, 0)
-            return parsed.is_valid ? parsed.address : nil
-        }
-
-        static func isMulticast(_ address: String) -> Bool {
-            guard let parsed = parse(address) else { return false }
-            return parsed.family == 4 ? parsed.bytes.0 & 0xf0 == 0xe0 : parsed.bytes.0 == 0xff
-        }
+    /// Of hosts and domains: it stands between the separators of a mailslot's name.
+    static func hostName(_ name: String, _ setting: String) throws(BridgeError) {
+        let cure = "Choose 1 to 63 bytes, without any of \\ / : * ? < > \" | @ , and control characters, and not a lone dot."
+        if name.isEmpty { throw .wrong(setting, "a name is empty", cure) }
+        if name == "." { throw .wrong(setting, "\".\" means this machine", cure) }
+        if name.utf8.count > 63 { throw .wrong(setting, "\"\(name)\" has \(name.utf8.count) bytes", cure) }
+        // A comma separates names in an environment variable.
+        if HostName.canonical(name) == nil || name.contains(",") { throw .wrong(setting, "\"\(name)\" cannot be a name", cure) }
     }
-#endif
+
+    /// ASCII letters in lower case, as names are compared.
+    static func folded(_ name: String) -> String {
+        String(decoding: name.utf8.map { (65...90).contains($0) ? $0 + 32 : $0 }, as: UTF8.self)
+    }
+
+    static func parse(_ address: String) -> mslot_address? {
+        let parsed = unsafe mslot_address_parse(address, 0)
+        return parsed.is_valid ? parsed.address : nil
+    }
+
+    static func isMulticast(_ address: String) -> Bool {
+        guard let parsed = parse(address) else { return false }
+        return parsed.family == 4 ? parsed.bytes.0 & 0xf0 == 0xe0 : parsed.bytes.0 == 0xff
+    }
+}

@@ -44,166 +44,164 @@
 // 40 + 3 * (8 + 40 + 424) + 16 = 1472: three of the longest messages fill a datagram.
 //
 // Nothing in this folder but Keys.swift and Seal.swift allocates, and nothing does I/O or asks for the time.
-#if Bridge
 
-    /// Sizes and offsets of the format above, in bytes.
-    package enum DatagramFormat {
-        package static let headerBytes = 40
-        package static let tagBytes = 16
-        package static let recordHeaderBytes = 8
-        package static let nameBytesMax = 40
-        package static let payloadBytesMax = 424
-        /// What an Ethernet frame of 1500 bytes holds over IPv4, and over IPv6.
-        package static let bytesMax = 1472
-        package static let bytesMaxIPv6 = 1452
-        package static let bytesMin = headerBytes + recordHeaderBytes + tagBytes
+/// Sizes and offsets of the format above, in bytes.
+package enum DatagramFormat {
+    package static let headerBytes = 40
+    package static let tagBytes = 16
+    package static let recordHeaderBytes = 8
+    package static let nameBytesMax = 40
+    package static let payloadBytesMax = 424
+    /// What an Ethernet frame of 1500 bytes holds over IPv4, and over IPv6.
+    package static let bytesMax = 1472
+    package static let bytesMaxIPv6 = 1452
+    package static let bytesMin = headerBytes + recordHeaderBytes + tagBytes
 
-        static let magic: UInt16 = 0x534D
-        static let version: UInt8 = 1
-        static let versionOffset = 2
-        static let flagsOffset = 3
-        static let keyOffset = 4
-        static let domainOffset = 8
-        static let sessionOffset = 12
-        static let counterOffset = 24
-        static let timeOffset = 32
-        /// The counter and the lower half of the time. Unique under a session's key, for the counter is. The time is for a sender that
-        /// goes on from a snapshot of its virtual machine, and counts on from where it was: then it makes the difference.
-        static let nonceOffset = 24
-        static let nonceBytes = 12
-        static let forEveryHost: UInt8 = 1
+    static let magic: UInt16 = 0x534D
+    static let version: UInt8 = 1
+    static let versionOffset = 2
+    static let flagsOffset = 3
+    static let keyOffset = 4
+    static let domainOffset = 8
+    static let sessionOffset = 12
+    static let counterOffset = 24
+    static let timeOffset = 32
+    /// The counter and the lower half of the time. Unique under a session's key, for the counter is. The time is for a sender that
+    /// goes on from a snapshot of its virtual machine, and counts on from where it was: then it makes the difference.
+    static let nonceOffset = 24
+    static let nonceBytes = 12
+    static let forEveryHost: UInt8 = 1
+}
+
+/// Why a datagram was dropped. Each is counted by itself.
+package enum DatagramRejection: UInt8, Error, CaseIterable, Sendable {
+    /// Fewer bytes than the shortest valid datagram has.
+    case tooShort
+    /// More than fit an Ethernet frame.
+    case tooLong
+    /// Not of this protocol.
+    case badMagic
+    /// A later version, or none.
+    case badVersion
+    /// Flags that this version does not know.
+    case badFlags
+    /// No key of ours has this id in this domain: another domain's, a key that was taken out of use, or no key at all.
+    case unknownKey
+    /// The clocks differ too much, or it was captured long ago.
+    case badTime
+    /// It was sealed before this receiver started, which does not know any more what it had received.
+    case beforeStart
+    /// Too many senders at one time.
+    case tooManySessions
+    /// This counter was seen: a duplicate or a replay.
+    case seen
+    /// This counter is further back than the window: so late that it cannot be told from a replay.
+    case tooOld
+    /// The tag is wrong: altered, sealed by another key, or for another host.
+    case badTag
+    /// The sealed part ends in the middle of a record.
+    case cutRecord
+    /// A kind that this version does not know.
+    case badKind
+    /// A message without a name or with one of over 40 bytes, or an announcement with a name.
+    case badName
+    /// A payload of over 424 bytes.
+    case badPayload
+    /// An announcement that says it is of a process.
+    case badSender
+}
+
+/// The random name of one run of one sender.
+package struct SessionID: Hashable, Sendable {
+    package let high: UInt32
+    package let low: UInt64
+
+    package init(high: UInt32, low: UInt64) {
+        self.high = high
+        self.low = low
     }
 
-    /// Why a datagram was dropped. Each is counted by itself.
-    package enum DatagramRejection: UInt8, Error, CaseIterable, Sendable {
-        /// Fewer bytes than the shortest valid datagram has.
-        case tooShort
-        /// More than fit an Ethernet frame.
-        case tooLong
-        /// Not of this protocol.
-        case badMagic
-        /// A later version, or none.
-        case badVersion
-        /// Flags that this version does not know.
-        case badFlags
-        /// No key of ours has this id in this domain: another domain's, a key that was taken out of use, or no key at all.
-        case unknownKey
-        /// The clocks differ too much, or it was captured long ago.
-        case badTime
-        /// It was sealed before this receiver started, which does not know any more what it had received.
-        case beforeStart
-        /// Too many senders at one time.
-        case tooManySessions
-        /// This counter was seen: a duplicate or a replay.
-        case seen
-        /// This counter is further back than the window: so late that it cannot be told from a replay.
-        case tooOld
-        /// The tag is wrong: altered, sealed by another key, or for another host.
-        case badTag
-        /// The sealed part ends in the middle of a record.
-        case cutRecord
-        /// A kind that this version does not know.
-        case badKind
-        /// A message without a name or with one of over 40 bytes, or an announcement with a name.
-        case badName
-        /// A payload of over 424 bytes.
-        case badPayload
-        /// An announcement that says it is of a process.
-        case badSender
+    package init(using generator: inout some RandomNumberGenerator) {
+        self.init(high: generator.next(), low: generator.next())
+    }
+}
+
+/// The header, as values.
+package struct DatagramHeader: Hashable, Sendable {
+    package var isForEveryHost: Bool
+    package var key: UInt32
+    package var domain: UInt32
+    /// Nanoseconds since 1970.
+    package var time: UInt64
+    package var session: SessionID
+    package var counter: UInt64
+
+    package init(isForEveryHost: Bool, key: UInt32, domain: UInt32, time: UInt64, session: SessionID, counter: UInt64) {
+        self.isForEveryHost = isForEveryHost
+        self.key = key
+        self.domain = domain
+        self.time = time
+        self.session = session
+        self.counter = counter
     }
 
-    /// The random name of one run of one sender.
-    package struct SessionID: Hashable, Sendable {
-        package let high: UInt32
-        package let low: UInt64
-
-        package init(high: UInt32, low: UInt64) {
-            self.high = high
-            self.low = low
-        }
-
-        package init(using generator: inout some RandomNumberGenerator) {
-            self.init(high: generator.next(), low: generator.next())
-        }
+    /// Reads it from the front of a datagram. Checks the rules 1 and 2 of the format.
+    package init(datagram: RawSpan) throws(DatagramRejection) {
+        guard datagram.byteCount >= DatagramFormat.bytesMin else { throw .tooShort }
+        guard datagram.byteCount <= DatagramFormat.bytesMax else { throw .tooLong }
+        guard datagram.load16(at: 0) == DatagramFormat.magic else { throw .badMagic }
+        guard datagram.load8(at: DatagramFormat.versionOffset) == DatagramFormat.version else { throw .badVersion }
+        let flags = datagram.load8(at: DatagramFormat.flagsOffset)
+        guard flags & ~DatagramFormat.forEveryHost == 0 else { throw .badFlags }
+        isForEveryHost = flags & DatagramFormat.forEveryHost != 0
+        key = datagram.load32(at: DatagramFormat.keyOffset)
+        domain = datagram.load32(at: DatagramFormat.domainOffset)
+        time = datagram.load64(at: DatagramFormat.timeOffset)
+        session = SessionID(
+            high: datagram.load32(at: DatagramFormat.sessionOffset), low: datagram.load64(at: DatagramFormat.sessionOffset + 4))
+        counter = datagram.load64(at: DatagramFormat.counterOffset)
     }
 
-    /// The header, as values.
-    package struct DatagramHeader: Hashable, Sendable {
-        package var isForEveryHost: Bool
-        package var key: UInt32
-        package var domain: UInt32
-        /// Nanoseconds since 1970.
-        package var time: UInt64
-        package var session: SessionID
-        package var counter: UInt64
+    /// Writes it, 40 bytes.
+    package func encode(to output: inout OutputRawSpan) {
+        output.append(littleEndian: DatagramFormat.magic)
+        output.append(DatagramFormat.version)
+        output.append(isForEveryHost ? DatagramFormat.forEveryHost : 0)
+        output.append(littleEndian: key)
+        output.append(littleEndian: domain)
+        output.append(littleEndian: session.high)
+        output.append(littleEndian: session.low)
+        output.append(littleEndian: counter)
+        output.append(littleEndian: time)
+    }
+}
 
-        package init(isForEveryHost: Bool, key: UInt32, domain: UInt32, time: UInt64, session: SessionID, counter: UInt64) {
-            self.isForEveryHost = isForEveryHost
-            self.key = key
-            self.domain = domain
-            self.time = time
-            self.session = session
-            self.counter = counter
-        }
+// Little-endian numbers at any offset. Sound: each is checked against the end, and an integer may have any bits.
+extension RawSpan {
+    func load8(at offset: Int) -> UInt8 { unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt8.self) }
+    func load16(at offset: Int) -> UInt16 {
+        unsafe UInt16(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self))
+    }
+    func load32(at offset: Int) -> UInt32 {
+        unsafe UInt32(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    }
+    func load64(at offset: Int) -> UInt64 {
+        unsafe UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+}
 
-        /// Reads it from the front of a datagram. Checks the rules 1 and 2 of the format.
-        package init(datagram: RawSpan) throws(DatagramRejection) {
-            guard datagram.byteCount >= DatagramFormat.bytesMin else { throw .tooShort }
-            guard datagram.byteCount <= DatagramFormat.bytesMax else { throw .tooLong }
-            guard datagram.load16(at: 0) == DatagramFormat.magic else { throw .badMagic }
-            guard datagram.load8(at: DatagramFormat.versionOffset) == DatagramFormat.version else { throw .badVersion }
-            let flags = datagram.load8(at: DatagramFormat.flagsOffset)
-            guard flags & ~DatagramFormat.forEveryHost == 0 else { throw .badFlags }
-            isForEveryHost = flags & DatagramFormat.forEveryHost != 0
-            key = datagram.load32(at: DatagramFormat.keyOffset)
-            domain = datagram.load32(at: DatagramFormat.domainOffset)
-            time = datagram.load64(at: DatagramFormat.timeOffset)
-            session = SessionID(
-                high: datagram.load32(at: DatagramFormat.sessionOffset), low: datagram.load64(at: DatagramFormat.sessionOffset + 4))
-            counter = datagram.load64(at: DatagramFormat.counterOffset)
-        }
-
-        /// Writes it, 40 bytes.
-        package func encode(to output: inout OutputRawSpan) {
-            output.append(littleEndian: DatagramFormat.magic)
-            output.append(DatagramFormat.version)
-            output.append(isForEveryHost ? DatagramFormat.forEveryHost : 0)
-            output.append(littleEndian: key)
-            output.append(littleEndian: domain)
-            output.append(littleEndian: session.high)
-            output.append(littleEndian: session.low)
-            output.append(littleEndian: counter)
-            output.append(littleEndian: time)
-        }
+extension OutputRawSpan {
+    mutating func append(littleEndian number: some FixedWidthInteger & BitwiseCopyable) {
+        // Sound: an integer has no padding.
+        unsafe append(number.littleEndian, as: type(of: number))
     }
 
-    // Little-endian numbers at any offset. Sound: each is checked against the end, and an integer may have any bits.
-    extension RawSpan {
-        func load8(at offset: Int) -> UInt8 { unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt8.self) }
-        func load16(at offset: Int) -> UInt16 {
-            unsafe UInt16(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self))
-        }
-        func load32(at offset: Int) -> UInt32 {
-            unsafe UInt32(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self))
-        }
-        func load64(at offset: Int) -> UInt64 {
-            unsafe UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    mutating func append(contentsOf bytes: RawSpan) {
+        precondition(bytes.byteCount <= freeCapacity, "There is no room.")
+        // Sound: there is room behind what is initialized, and it is initialized before it is counted.
+        unsafe withUnsafeMutableBytes { (all, initialized) in
+            unsafe bytes.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: all[initialized...]).copyMemory(from: $0) }
+            initialized += bytes.byteCount
         }
     }
-
-    extension OutputRawSpan {
-        mutating func append(littleEndian number: some FixedWidthInteger & BitwiseCopyable) {
-            // Sound: an integer has no padding.
-            unsafe append(number.littleEndian, as: type(of: number))
-        }
-
-        mutating func append(contentsOf bytes: RawSpan) {
-            precondition(bytes.byteCount <= freeCapacity, "There is no room.")
-            // Sound: there is room behind what is initialized, and it is initialized before it is counted.
-            unsafe withUnsafeMutableBytes { (all, initialized) in
-                unsafe bytes.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: all[initialized...]).copyMemory(from: $0) }
-                initialized += bytes.byteCount
-            }
-        }
-    }
-#endif
+}

@@ -1,151 +1,148 @@
-#if Bridge
+/// One of the ways to a destination: from a socket of ours to an address.
+struct UDPWay: Hashable, Sendable {
+    let socket: UInt32
+    let address: UDPAddress
+    /// How long a datagram may be.
+    let byteCountMax: Int
 
-    /// One of the ways to a destination: from a socket of ours to an address.
-    struct UDPWay: Hashable, Sendable {
-        let socket: UInt32
-        let address: UDPAddress
-        /// How long a datagram may be.
-        let byteCountMax: Int
+    func leadsTo(the other: UDPWay) -> Bool { address == other.address }
+}
 
-        func leadsTo(the other: UDPWay) -> Bool { address == other.address }
+/// By which ways datagrams get to their destinations.
+///
+/// **One host** has one way: where its last announcement came from, or else the configured address of its peer.
+///
+/// **Every host** of a domain is reached by
+///   - the groups of one family, the first that is configured and works (the main family), by each of the interfaces. Every host that
+///     can joins the groups of both families, so by the groups of both everybody would get everything twice. The groups of the
+///     other family are used too as long as there is a host that is heard by the other family only: it has no main family of its own;
+///   - each configured peer;
+///   - where there are no groups, also each host that has announced itself: a host that is nobody's peer but has peers is reached so.
+struct UDPWays: Sendable {
+    /// Hosts of all domains together that are learned, as many as a list of hosts holds.
+    static let hostsMax = 32_767
+    /// After so many announcements of a host by the other family, one behind the other, it is no more heard by the main one. By chance
+    /// an announcement that comes by both is heard by the other one first, but not eight times.
+    static let mainSilenceMax = 8
+
+    struct Peer: Sendable {
+        let host: String?
+        let way: UDPWay
     }
 
-    /// By which ways datagrams get to their destinations.
-    ///
-    /// **One host** has one way: where its last announcement came from, or else the configured address of its peer.
-    ///
-    /// **Every host** of a domain is reached by
-    ///   - the groups of one family, the first that is configured and works (the main family), by each of the interfaces. Every host that
-    ///     can joins the groups of both families, so by the groups of both everybody would get everything twice. The groups of the
-    ///     other family are used too as long as there is a host that is heard by the other family only: it has no main family of its own;
-    ///   - each configured peer;
-    ///   - where there are no groups, also each host that has announced itself: a host that is nobody's peer but has peers is reached so.
-    struct UDPWays: Sendable {
-        /// Hosts of all domains together that are learned, as many as a list of hosts holds.
-        static let hostsMax = 32_767
-        /// After so many announcements of a host by the other family, one behind the other, it is no more heard by the main one. By chance
-        /// an announcement that comes by both is heard by the other one first, but not eight times.
-        static let mainSilenceMax = 8
+    private struct Host {
+        var ways: [UDPWay]
+        /// Announcements since the last one by the main family.
+        var mainSilence: Int
 
-        struct Peer: Sendable {
-            let host: String?
-            let way: UDPWay
+        var isOnlyOther: Bool { mainSilence >= UDPWays.mainSilenceMax }
+    }
+
+    struct Domain: Sendable {
+        let name: String
+        let groups: [UDPWay]
+        let peers: [Peer]
+        private let peerHosts: [String: [UDPWay]]
+        private var hosts: [String: Host] = [:]
+        private var needingOther = 0
+        fileprivate private(set) var everyHost: [UDPWay] = []
+
+        init(name: String, groups: [UDPWay], peers: [Peer]) {
+            self.name = name
+            self.groups = groups
+            self.peers = peers
+            peerHosts = Dictionary(peers.compactMap { peer in peer.host.map { ($0, [peer.way]) } }) { first, _ in first }
+            findEveryHost()
         }
 
-        private struct Host {
-            var ways: [UDPWay]
-            /// Announcements since the last one by the main family.
-            var mainSilence: Int
+        private var mainFamily: UInt16? { groups.first?.address.family }
+        fileprivate var hostCount: Int { hosts.count }
 
-            var isOnlyOther: Bool { mainSilence >= UDPWays.mainSilenceMax }
+        /// As a host is now heard: from there.
+        fileprivate mutating func learn(_ name: String, _ way: UDPWay) {
+            let before = hosts[name]
+            var host = before ?? Host(ways: [], mainSilence: UDPWays.mainSilenceMax)
+            let isMain = mainFamily == nil || way.address.family == mainFamily
+            host.mainSilence = isMain ? 0 : min(host.mainSilence + 1, UDPWays.mainSilenceMax)
+            if isMain || host.isOnlyOther { host.ways = [way] }
+            hosts[name] = host
+            change(name, from: before, to: host)
         }
 
-        struct Domain: Sendable {
-            let name: String
-            let groups: [UDPWay]
-            let peers: [Peer]
-            private let peerHosts: [String: [UDPWay]]
-            private var hosts: [String: Host] = [:]
-            private var needingOther = 0
-            fileprivate private(set) var everyHost: [UDPWay] = []
+        fileprivate mutating func forget(_ name: String) {
+            guard let before = hosts.removeValue(forKey: name) else { return }
+            change(name, from: before, to: nil)
+        }
 
-            init(name: String, groups: [UDPWay], peers: [Peer]) {
-                self.name = name
-                self.groups = groups
-                self.peers = peers
-                peerHosts = Dictionary(peers.compactMap { peer in peer.host.map { ($0, [peer.way]) } }) { first, _ in first }
-                findEveryHost()
-            }
+        private mutating func change(_ name: String, from before: Host?, to host: Host?) {
+            let neededOther = needingOther > 0
+            if let before, needsOther(name, before) { needingOther -= 1 }
+            if let host, needsOther(name, host) { needingOther += 1 }
+            guard before?.ways != host?.ways || neededOther != (needingOther > 0) else { return }
+            if groups.isEmpty || neededOther != (needingOther > 0) || peerHosts[name] != nil { findEveryHost() }
+        }
 
-            private var mainFamily: UInt16? { groups.first?.address.family }
-            fileprivate var hostCount: Int { hosts.count }
+        /// The hosts that another configuration's domain of this name knew.
+        fileprivate mutating func adopt(_ former: Domain) {
+            hosts = former.hosts
+            needingOther = hosts.count { needsOther($0, $1) }
+            findEveryHost()
+        }
 
-            /// As a host is now heard: from there.
-            fileprivate mutating func learn(_ name: String, _ way: UDPWay) {
-                let before = hosts[name]
-                var host = before ?? Host(ways: [], mainSilence: UDPWays.mainSilenceMax)
-                let isMain = mainFamily == nil || way.address.family == mainFamily
-                host.mainSilence = isMain ? 0 : min(host.mainSilence + 1, UDPWays.mainSilenceMax)
-                if isMain || host.isOnlyOther { host.ways = [way] }
-                hosts[name] = host
-                change(name, from: before, to: host)
-            }
-
-            fileprivate mutating func forget(_ name: String) {
-                guard let before = hosts.removeValue(forKey: name) else { return }
-                change(name, from: before, to: nil)
-            }
-
-            private mutating func change(_ name: String, from before: Host?, to host: Host?) {
-                let neededOther = needingOther > 0
-                if let before, needsOther(name, before) { needingOther -= 1 }
-                if let host, needsOther(name, host) { needingOther += 1 }
-                guard before?.ways != host?.ways || neededOther != (needingOther > 0) else { return }
-                if groups.isEmpty || neededOther != (needingOther > 0) || peerHosts[name] != nil { findEveryHost() }
-            }
-
-            /// The hosts that another configuration's domain of this name knew.
-            fileprivate mutating func adopt(_ former: Domain) {
-                hosts = former.hosts
-                needingOther = hosts.count { needsOther($0, $1) }
-                findEveryHost()
-            }
-
-            fileprivate func ways(to destination: Destination) -> [UDPWay] {
-                switch destination {
-                case .everyHost: everyHost
-                case .host(let name): hosts[name]?.ways ?? peerHosts[name] ?? []
-                }
-            }
-
-            /// Whether what is for every host must go by the other family's groups for this one: not if it gets it as a peer.
-            private func needsOther(_ name: String, _ host: Host) -> Bool {
-                host.isOnlyOther && peerHosts[name] == nil && !peers.contains { peer in host.ways.contains(where: peer.way.leadsTo) }
-            }
-
-            private mutating func findEveryHost() {
-                everyHost = groups.filter { $0.address.family == mainFamily || needingOther > 0 }
-                for peer in peers {
-                    let ways = peer.host.flatMap { hosts[$0]?.ways } ?? [peer.way]
-                    for way in ways where !everyHost.contains(where: way.leadsTo) { everyHost.append(way) }
-                }
-                guard groups.isEmpty else { return }
-                var known = Set(everyHost.map(\.address))
-                for host in hosts.values {
-                    for way in host.ways where known.insert(way.address).inserted { everyHost.append(way) }
-                }
+        fileprivate func ways(to destination: Destination) -> [UDPWay] {
+            switch destination {
+            case .everyHost: everyHost
+            case .host(let name): hosts[name]?.ways ?? peerHosts[name] ?? []
             }
         }
 
-        private(set) var domains: [Domain]
-
-        init(_ domains: [Domain] = []) { self.domains = domains }
-
-        var hostCount: Int { domains.reduce(0) { $0 + $1.hostCount } }
-
-        func ways(to route: Route) -> [UDPWay] {
-            domains.indices.contains(route.domain) ? domains[route.domain].ways(to: route.destination) : []
+        /// Whether what is for every host must go by the other family's groups for this one: not if it gets it as a peer.
+        private func needsOther(_ name: String, _ host: Host) -> Bool {
+            host.isOnlyOther && peerHosts[name] == nil && !peers.contains { peer in host.ways.contains(where: peer.way.leadsTo) }
         }
 
-        func byteCountMax(to route: Route) -> Int? { ways(to: route).lazy.map(\.byteCountMax).min() }
-
-        /// False if there are too many hosts.
-        mutating func learn(_ host: String, inDomain domain: Int, _ way: UDPWay) -> Bool {
-            guard domains.indices.contains(domain) else { return true }
-            guard hostCount < UDPWays.hostsMax || !domains[domain].ways(to: .host(host)).isEmpty else { return false }
-            domains[domain].learn(host, way)
-            return true
-        }
-
-        mutating func forget(_ host: String, inDomain domain: Int) {
-            if domains.indices.contains(domain) { domains[domain].forget(host) }
-        }
-
-        /// Those of a new configuration, with the hosts that are known.
-        mutating func replace(by new: [Domain]) {
-            let former = Dictionary(domains.map { ($0.name, $0) }) { first, _ in first }
-            domains = new
-            for index in domains.indices { if let known = former[domains[index].name] { domains[index].adopt(known) } }
+        private mutating func findEveryHost() {
+            everyHost = groups.filter { $0.address.family == mainFamily || needingOther > 0 }
+            for peer in peers {
+                let ways = peer.host.flatMap { hosts[$0]?.ways } ?? [peer.way]
+                for way in ways where !everyHost.contains(where: way.leadsTo) { everyHost.append(way) }
+            }
+            guard groups.isEmpty else { return }
+            var known = Set(everyHost.map(\.address))
+            for host in hosts.values {
+                for way in host.ways where known.insert(way.address).inserted { everyHost.append(way) }
+            }
         }
     }
-#endif
+
+    private(set) var domains: [Domain]
+
+    init(_ domains: [Domain] = []) { self.domains = domains }
+
+    var hostCount: Int { domains.reduce(0) { $0 + $1.hostCount } }
+
+    func ways(to route: Route) -> [UDPWay] {
+        domains.indices.contains(route.domain) ? domains[route.domain].ways(to: route.destination) : []
+    }
+
+    func byteCountMax(to route: Route) -> Int? { ways(to: route).lazy.map(\.byteCountMax).min() }
+
+    /// False if there are too many hosts.
+    mutating func learn(_ host: String, inDomain domain: Int, _ way: UDPWay) -> Bool {
+        guard domains.indices.contains(domain) else { return true }
+        guard hostCount < UDPWays.hostsMax || !domains[domain].ways(to: .host(host)).isEmpty else { return false }
+        domains[domain].learn(host, way)
+        return true
+    }
+
+    mutating func forget(_ host: String, inDomain domain: Int) {
+        if domains.indices.contains(domain) { domains[domain].forget(host) }
+    }
+
+    /// Those of a new configuration, with the hosts that are known.
+    mutating func replace(by new: [Domain]) {
+        let former = Dictionary(domains.map { ($0.name, $0) }) { first, _ in first }
+        domains = new
+        for index in domains.indices { if let known = former[domains[index].name] { domains[index].adopt(known) } }
+    }
+}
