@@ -109,7 +109,7 @@ uint64_t command_default_bytes(void)
 {
     mslot_header header;
     memset(&header, 0, sizeof header);
-    return mslot_layout_header(&header, MSLOT_CELLS_DEFAULT, MSLOT_LANES_DEFAULT, MSLOT_MESSAGE_BYTES_MAX);
+    return mslot__layout_header(&header, MSLOT_CELLS_DEFAULT, MSLOT_LANES_DEFAULT, MSLOT_MESSAGE_BYTES_MAX);
 }
 
 // MARK: processes
@@ -136,14 +136,14 @@ int command_publish_and_die(const char *mailslot, int reader)
     mslot_opened opened = mslot_open(mailslot, NULL);
     if (opened.failure.outcome != MSLOT_DONE) return (int)opened.failure.outcome;
     mslot_writer *writer = opened.writer;
-    mslot_death_note note = mslot_writer_note_slow(writer);
-    mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), 0);
+    mslot_robust_list note = mslot__writer_robust_list_slow(writer);
+    mslot__writer_head(writer, mslot__ring_own_slot(&writer->ring), 0);
     enum { TRIES = 50000 };
     for (int i = 0; i < TRIES; i++) {
-        bool is_parked = mslot_load_acquire(&writer->ring.ring.control->parked_position) != 0;
+        bool is_parked = mslot__load_acquire(&writer->ring.ring.control->parked_position) != 0;
         if (is_parked && is_asleep(reader)) {
             // A write up to the step before the wake. The note stays, for the kernel to find.
-            mslot_publication publication = mslot_ring_publish(&writer->ring, note);
+            mslot_publication publication = mslot__ring_publish(&writer->ring, note);
             if (publication.outcome != MSLOT_DONE) return (int)publication.outcome;
             kill(getpid(), SIGKILL);
         }

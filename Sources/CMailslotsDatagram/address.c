@@ -1,6 +1,6 @@
 // Addresses: as text, as the kernel takes them, and as we keep them.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>

@@ -3,7 +3,7 @@
 //
 // Each side has a ring of its own, so that both can be used at once.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <stdio.h>
 
@@ -156,9 +156,9 @@ static void close_receive_ring(uring_engine *engine)
     munmap(engine->buffers, 4096 + MEMORY_BYTES);
 }
 
-static int uring_open(mslot_datagram_station *station, void **state)
+static int uring_open(mslot_datagram_endpoint *endpoint, void **state)
 {
-    (void)station;
+    (void)endpoint;
     uring_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) return ENOMEM;
     int error = open_receive_ring(engine);
@@ -193,9 +193,9 @@ static void submit_all(struct io_uring *ring)
 }
 
 static mslot_transmitted uring_transmit(
-    mslot_datagram_station *station, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count)
+    mslot_datagram_endpoint *endpoint, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count)
 {
-    uring_engine *engine = station->engine;
+    uring_engine *engine = endpoint->engine;
     struct io_uring *ring = &engine->send_ring;
     for (uint32_t i = 0; i < count; i++) {
         struct io_uring_sqe *request = io_uring_get_sqe(ring);
@@ -227,9 +227,9 @@ static mslot_transmitted uring_transmit(
 // MARK: receiving
 
 /// Takes every completion out of the ring.
-static void absorb(mslot_datagram_station *station)
+static void absorb(mslot_datagram_endpoint *endpoint)
 {
-    uring_engine *engine = station->engine;
+    uring_engine *engine = endpoint->engine;
     struct io_uring *ring = &engine->receive_ring;
     struct io_uring_cqe *completion;
     while (io_uring_peek_cqe(ring, &completion) == 0) {
@@ -239,7 +239,7 @@ static void absorb(mslot_datagram_station *station)
         io_uring_cqe_seen(ring, completion);
         if (of == OF_WAKE) {
             engine->wake_is_armed = false;
-            if (mslot_datagram_take_wake(station)) engine->is_woken = true;
+            if (mslot_datagram_take_wake(endpoint)) engine->is_woken = true;
         } else if (of < MSLOT_DATAGRAM_SOCKETS_MAX) {
             if (!(flags & IORING_CQE_F_MORE)) engine->armed &= ~(1u << of);
             uint16_t buffer = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
@@ -250,7 +250,7 @@ static void absorb(mslot_datagram_station *station)
             }
             // ENOBUFS - all buffers are used; ECANCELED - another thread goes on; EINTR, EAGAIN. It is armed anew.
             if (result < 0 && result != -ENOBUFS && result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
-                mslot_incoming_error(station, (uint32_t)of);
+                mslot_incoming_error(endpoint, (uint32_t)of);
                 engine->has_failed = true;
             }
         }
@@ -266,9 +266,9 @@ static struct io_uring_sqe *new_request(struct io_uring *ring)
 }
 
 /// Makes the requests that are missing; the caller hands them to the kernel.
-static void arm(mslot_datagram_station *station)
+static void arm(mslot_datagram_endpoint *endpoint)
 {
-    uring_engine *engine = station->engine;
+    uring_engine *engine = endpoint->engine;
     struct io_uring *ring = &engine->receive_ring;
     if (engine->thread != __builtin_thread_pointer()) {
         // What another thread asked for would end with it, and disturb it until then. Each is armed anew once it says that it has ended.
@@ -280,10 +280,10 @@ static void arm(mslot_datagram_station *station)
             }
         engine->thread = __builtin_thread_pointer();
     }
-    for (uint32_t i = 0; i < station->socket_count; i++) {
+    for (uint32_t i = 0; i < endpoint->socket_count; i++) {
         if (engine->armed >> i & 1) continue;
         struct io_uring_sqe *request = new_request(ring);
-        io_uring_prep_recvmsg_multishot(request, station->sockets[i].descriptor, &engine->wanted, 0);
+        io_uring_prep_recvmsg_multishot(request, endpoint->sockets[i].descriptor, &engine->wanted, 0);
         request->user_data = i;
         request->flags |= IOSQE_BUFFER_SELECT;
         request->buf_group = BUFFER_GROUP;
@@ -291,20 +291,20 @@ static void arm(mslot_datagram_station *station)
     }
     if (!engine->wake_is_armed) {
         struct io_uring_sqe *request = new_request(ring);
-        io_uring_prep_poll_add(request, station->wake_descriptor, POLLIN);
+        io_uring_prep_poll_add(request, endpoint->wake_descriptor, POLLIN);
         request->user_data = OF_WAKE;
         engine->wake_is_armed = true;
     }
 }
 
-static void uring_collect(mslot_datagram_station *station)
+static void uring_collect(mslot_datagram_endpoint *endpoint)
 {
-    uring_engine *engine = station->engine;
-    absorb(station);
-    arm(station);
+    uring_engine *engine = endpoint->engine;
+    absorb(endpoint);
+    arm(endpoint);
     if (io_uring_sq_ready(&engine->receive_ring) > 0) {
         submit_all(&engine->receive_ring);
-        absorb(station);
+        absorb(endpoint);
     }
     engine->has_failed = false;
     for (uint32_t i = 0; i < engine->arrival_count; i++) {
@@ -312,7 +312,7 @@ static void uring_collect(mslot_datagram_station *station)
         struct io_uring_recvmsg_out *packet = io_uring_recvmsg_validate(buffer_at(engine, it.buffer), (int)it.byte_count, &engine->wanted);
         if (packet == NULL) {
             give_buffer(engine, it.buffer);
-            mslot_incoming_error(station, it.socket);
+            mslot_incoming_error(endpoint, it.socket);
             continue;
         }
         unsigned char *source = io_uring_recvmsg_name(packet);
@@ -323,22 +323,22 @@ static void uring_collect(mslot_datagram_station *station)
             .msg_controllen = packet->controllen < INCOMING_CONTROL_BYTES ? packet->controllen : INCOMING_CONTROL_BYTES,
         };
         size_t byte_count = io_uring_recvmsg_payload_length(packet, (int)it.byte_count, &engine->wanted);
-        mslot_incoming_add(station, it.socket, &header, io_uring_recvmsg_payload(packet, &engine->wanted), byte_count, it.buffer);
+        mslot_incoming_add(endpoint, it.socket, &header, io_uring_recvmsg_payload(packet, &engine->wanted), byte_count, it.buffer);
     }
     engine->arrival_count = 0;
 }
 
-static void uring_recycle(mslot_datagram_station *station)
+static void uring_recycle(mslot_datagram_endpoint *endpoint)
 {
-    for (uint32_t i = 0; i < station->incoming.count; i++) give_buffer(station->engine, station->incoming.packets[i].buffer);
+    for (uint32_t i = 0; i < endpoint->incoming.count; i++) give_buffer(endpoint->engine, endpoint->incoming.packets[i].buffer);
 }
 
-static mslot_datagram_waited uring_wait(mslot_datagram_station *station, int64_t deadline_ns)
+static mslot_datagram_waited uring_wait(mslot_datagram_endpoint *endpoint, int64_t deadline_ns)
 {
-    uring_engine *engine = station->engine;
-    absorb(station);
+    uring_engine *engine = endpoint->engine;
+    absorb(endpoint);
     for (bool is_time_up = false; engine->arrival_count == 0 && !engine->is_woken && !engine->has_failed && !is_time_up;) {
-        arm(station);
+        arm(endpoint);
         struct timespec left = mslot_datagram_left(deadline_ns);
         struct __kernel_timespec timeout = {.tv_sec = left.tv_sec, .tv_nsec = left.tv_nsec};
         struct io_uring_cqe *completion;
@@ -347,7 +347,7 @@ static mslot_datagram_waited uring_wait(mslot_datagram_station *station, int64_t
         is_time_up = deadline_ns <= mslot_datagram_now_ns();
         // EAGAIN, EBUSY - the kernel has no memory at this moment.
         if (result < 0 && result != -ETIME && result != -EINTR) nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-        absorb(station);
+        absorb(endpoint);
     }
     mslot_datagram_waited waited = {
         .outcome = MSLOT_DATAGRAM_DONE, .is_readable = engine->arrival_count > 0 || engine->has_failed, .is_woken = engine->is_woken};
@@ -443,14 +443,14 @@ static bool uring_probe(char text[MSLOT_DATAGRAM_TEXT_MAX])
     return false;
 }
 
-static int uring_open(mslot_datagram_station *station, void **state)
+static int uring_open(mslot_datagram_endpoint *endpoint, void **state)
 {
-    (void)station;
+    (void)endpoint;
     (void)state;
     return ENOSYS;
 }
 
-// None is called: there is no such station.
+// None is called: there is no such endpoint.
 #define uring_close NULL
 #define uring_transmit NULL
 #define uring_collect NULL

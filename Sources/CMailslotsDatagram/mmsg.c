@@ -1,6 +1,6 @@
 // The engine that is always there: sendmmsg, recvmmsg, poll.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,9 +21,9 @@ typedef struct mmsg_engine {
 
 enum { MEMORY_BYTES = INCOMING_PACKETS_MAX * INCOMING_BYTES_MAX };
 
-static int mmsg_open(mslot_datagram_station *station, void **state)
+static int mmsg_open(mslot_datagram_endpoint *endpoint, void **state)
 {
-    (void)station;
+    (void)endpoint;
     mmsg_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) return ENOMEM;
     engine->bytes = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -43,9 +43,9 @@ static void mmsg_close(void *state)
 }
 
 static mslot_transmitted mmsg_transmit(
-    mslot_datagram_station *station, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count)
+    mslot_datagram_endpoint *endpoint, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count)
 {
-    (void)station;
+    (void)endpoint;
     mslot_transmitted transmitted = {.count = 0, .error = 0};
     while (transmitted.count < count) {
         int result = sendmmsg(socket->descriptor, messages + transmitted.count, count - transmitted.count, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -60,9 +60,9 @@ static mslot_transmitted mmsg_transmit(
 }
 
 /// Receives what one socket has, into the buffers that are left.
-static void collect_from(mslot_datagram_station *station, mmsg_engine *engine, uint32_t socket)
+static void collect_from(mslot_datagram_endpoint *endpoint, mmsg_engine *engine, uint32_t socket)
 {
-    uint32_t first = station->incoming.count;
+    uint32_t first = endpoint->incoming.count;
     for (uint32_t i = first; i < INCOMING_PACKETS_MAX; i++) {
         engine->pieces[i] = (struct iovec){.iov_base = engine->bytes + (size_t)i * INCOMING_BYTES_MAX, .iov_len = INCOMING_BYTES_MAX};
         engine->messages[i].msg_hdr = (struct msghdr){
@@ -76,33 +76,33 @@ static void collect_from(mslot_datagram_station *station, mmsg_engine *engine, u
     }
     int result;
     do {
-        result = recvmmsg(station->sockets[socket].descriptor, engine->messages + first, INCOMING_PACKETS_MAX - first, MSG_DONTWAIT, NULL);
+        result = recvmmsg(endpoint->sockets[socket].descriptor, engine->messages + first, INCOMING_PACKETS_MAX - first, MSG_DONTWAIT, NULL);
     } while (result < 0 && errno == EINTR);
-    if (result < 0 && errno != EAGAIN && errno != EWOULDBLOCK) mslot_incoming_error(station, socket);
+    if (result < 0 && errno != EAGAIN && errno != EWOULDBLOCK) mslot_incoming_error(endpoint, socket);
     for (int i = 0; i < result; i++) {
         struct mmsghdr *message = &engine->messages[first + (uint32_t)i];
         mslot_incoming_add(
-            station, socket, &message->msg_hdr, message->msg_hdr.msg_iov->iov_base, message->msg_len, (uint16_t)(first + (uint32_t)i));
+            endpoint, socket, &message->msg_hdr, message->msg_hdr.msg_iov->iov_base, message->msg_len, (uint16_t)(first + (uint32_t)i));
     }
 }
 
-static void mmsg_collect(mslot_datagram_station *station)
+static void mmsg_collect(mslot_datagram_endpoint *endpoint)
 {
-    mmsg_engine *engine = station->engine;
-    uint32_t sockets = station->socket_count;
-    for (uint32_t i = 0; i < sockets && station->incoming.count < INCOMING_PACKETS_MAX; i++)
-        collect_from(station, engine, (engine->first + i) % sockets);
+    mmsg_engine *engine = endpoint->engine;
+    uint32_t sockets = endpoint->socket_count;
+    for (uint32_t i = 0; i < sockets && endpoint->incoming.count < INCOMING_PACKETS_MAX; i++)
+        collect_from(endpoint, engine, (engine->first + i) % sockets);
     engine->first++;
 }
 
-static void mmsg_recycle(mslot_datagram_station *station) { (void)station; }
+static void mmsg_recycle(mslot_datagram_endpoint *endpoint) { (void)endpoint; }
 
-static mslot_datagram_waited mmsg_wait(mslot_datagram_station *station, int64_t deadline_ns)
+static mslot_datagram_waited mmsg_wait(mslot_datagram_endpoint *endpoint, int64_t deadline_ns)
 {
     struct pollfd on[MSLOT_DATAGRAM_SOCKETS_MAX + 1];
-    uint32_t sockets = station->socket_count;
-    for (uint32_t i = 0; i < sockets; i++) on[i] = (struct pollfd){.fd = station->sockets[i].descriptor, .events = POLLIN};
-    on[sockets] = (struct pollfd){.fd = station->wake_descriptor, .events = POLLIN};
+    uint32_t sockets = endpoint->socket_count;
+    for (uint32_t i = 0; i < sockets; i++) on[i] = (struct pollfd){.fd = endpoint->sockets[i].descriptor, .events = POLLIN};
+    on[sockets] = (struct pollfd){.fd = endpoint->wake_descriptor, .events = POLLIN};
     int ready;
     do {
         struct timespec left = mslot_datagram_left(deadline_ns);
@@ -113,7 +113,7 @@ static mslot_datagram_waited mmsg_wait(mslot_datagram_station *station, int64_t 
     if (ready <= 0) return waited;
     // An error is readable too: receiving takes and counts it.
     for (uint32_t i = 0; i < sockets; i++) waited.is_readable |= on[i].revents != 0;
-    if (on[sockets].revents != 0) waited.is_woken = mslot_datagram_take_wake(station);
+    if (on[sockets].revents != 0) waited.is_woken = mslot_datagram_take_wake(endpoint);
     return waited;
 }
 

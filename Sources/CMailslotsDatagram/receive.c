@@ -1,6 +1,6 @@
 // Receiving: the engine brings packets, which are taken apart here.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -23,9 +23,9 @@ static void read_controls(mslot_datagram_socket *socket, struct msghdr *header, 
 }
 
 void mslot_incoming_add(
-    mslot_datagram_station *station, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer)
+    mslot_datagram_endpoint *endpoint, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer)
 {
-    mslot_incoming_packet *packet = &station->incoming.packets[station->incoming.count++];
+    mslot_incoming_packet *packet = &endpoint->incoming.packets[endpoint->incoming.count++];
     *packet = (mslot_incoming_packet){
         .bytes = bytes,
         .byte_count = (uint32_t)byte_count,
@@ -34,27 +34,27 @@ void mslot_incoming_add(
         .socket = (uint16_t)socket,
     };
     if (header->msg_name != NULL) packet->source = mslot_address_from_socket(header->msg_name);
-    mslot_datagram_socket *from = &station->sockets[socket];
+    mslot_datagram_socket *from = &endpoint->sockets[socket];
     read_controls(from, header, packet);
     mslot_datagram_add(&from->counters.received_packets, 1);
 }
 
-void mslot_incoming_recycle(mslot_datagram_station *station)
+void mslot_incoming_recycle(mslot_datagram_endpoint *endpoint)
 {
-    station->calls->recycle(station);
-    station->incoming.count = 0;
-    station->incoming.next = 0;
+    endpoint->calls->recycle(endpoint);
+    endpoint->incoming.count = 0;
+    endpoint->incoming.next = 0;
 }
 
-void mslot_incoming_error(mslot_datagram_station *station, uint32_t socket)
+void mslot_incoming_error(mslot_datagram_endpoint *endpoint, uint32_t socket)
 {
-    mslot_datagram_add(&station->sockets[socket].counters.receive_errors, 1);
+    mslot_datagram_add(&endpoint->sockets[socket].counters.receive_errors, 1);
 }
 
 /// The next datagram of a packet.
-static mslot_datagram_view take_datagram(mslot_datagram_station *station)
+static mslot_datagram_view take_datagram(mslot_datagram_endpoint *endpoint)
 {
-    mslot_incoming *incoming = &station->incoming;
+    mslot_incoming *incoming = &endpoint->incoming;
     const mslot_incoming_packet *packet = &incoming->packets[incoming->next];
     uint32_t left = packet->byte_count - incoming->offset;
     uint32_t byte_count = left < packet->segment_bytes ? left : packet->segment_bytes;
@@ -70,26 +70,26 @@ static mslot_datagram_view take_datagram(mslot_datagram_station *station)
         incoming->next++;
         incoming->offset = 0;
     }
-    mslot_datagram_counters *counters = &station->sockets[packet->socket].counters;
+    mslot_datagram_counters *counters = &endpoint->sockets[packet->socket].counters;
     mslot_datagram_add(&counters->received, 1);
     mslot_datagram_add(&counters->received_bytes, byte_count);
     if (view.is_truncated) mslot_datagram_add(&counters->truncated, 1);
     return view;
 }
 
-mslot_datagram_received mslot_datagram_receive(mslot_datagram_station *station, mslot_datagram_view *views, size_t count)
+mslot_datagram_received mslot_datagram_receive(mslot_datagram_endpoint *endpoint, mslot_datagram_view *views, size_t count)
 {
     mslot_datagram_received received = {.outcome = MSLOT_DATAGRAM_BUSY, .count = 0};
-    if (!mslot_side_enter(&station->receiving)) return received;
+    if (!mslot_side_enter(&endpoint->receiving)) return received;
     int saved_errno = errno;
-    mslot_incoming *incoming = &station->incoming;
+    mslot_incoming *incoming = &endpoint->incoming;
     if (incoming->next == incoming->count && count > 0) {
-        mslot_incoming_recycle(station);
-        station->calls->collect(station);
+        mslot_incoming_recycle(endpoint);
+        endpoint->calls->collect(endpoint);
     }
-    while (received.count < count && incoming->next < incoming->count) views[received.count++] = take_datagram(station);
+    while (received.count < count && incoming->next < incoming->count) views[received.count++] = take_datagram(endpoint);
     received.outcome = MSLOT_DATAGRAM_DONE;
     errno = saved_errno;
-    mslot_side_leave(&station->receiving);
+    mslot_side_leave(&endpoint->receiving);
     return received;
 }

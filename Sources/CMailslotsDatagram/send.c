@@ -1,6 +1,6 @@
 // Sending: datagrams are made into packets, the engine hands them to the kernel, and what it refuses is dealt with here.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -178,16 +178,16 @@ static bool wait_for_room(const mslot_datagram_socket *socket, int64_t deadline_
     return ready > 0;
 }
 
-static mslot_datagram_outcome send_batch(mslot_datagram_station *station, sending *batch, int64_t deadline_ns)
+static mslot_datagram_outcome send_batch(mslot_datagram_endpoint *endpoint, sending *batch, int64_t deadline_ns)
 {
-    mslot_outgoing *outgoing = &station->outgoing;
+    mslot_outgoing *outgoing = &endpoint->outgoing;
     while (batch->done < batch->count) {
         uint32_t packets = make_packets(outgoing, batch);
         if (packets == 0) {
             drop(batch, is_too_long(&batch->datagrams[batch->done]) ? MSLOT_DATAGRAM_DROP_TOO_LONG : MSLOT_DATAGRAM_DROP_BAD_ADDRESS);
             continue;
         }
-        mslot_transmitted transmitted = station->calls->transmit(station, batch->socket, outgoing->messages, packets);
+        mslot_transmitted transmitted = endpoint->calls->transmit(endpoint, batch->socket, outgoing->messages, packets);
         for (uint32_t i = 0; i < transmitted.count; i++) count_sent(batch, outgoing->datagram_counts[i]);
         if (transmitted.count == packets) continue;
         if (transmitted.error == EAGAIN || transmitted.error == EWOULDBLOCK) {
@@ -201,17 +201,17 @@ static mslot_datagram_outcome send_batch(mslot_datagram_station *station, sendin
 }
 
 mslot_datagram_sent mslot_datagram_send(
-    mslot_datagram_station *station, uint32_t socket, const mslot_datagram *datagrams, size_t count, int64_t timeout_ns)
+    mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_datagram *datagrams, size_t count, int64_t timeout_ns)
 {
     mslot_datagram_sent sent = {.outcome = MSLOT_DATAGRAM_BAD_ARGUMENT, .count = 0};
-    if (socket >= mslot_socket_count(station)) return sent;
+    if (socket >= mslot_socket_count(endpoint)) return sent;
     sent.outcome = MSLOT_DATAGRAM_BUSY;
-    if (!mslot_side_enter(&station->sending)) return sent;
+    if (!mslot_side_enter(&endpoint->sending)) return sent;
     int saved_errno = errno;
-    sending batch = {.socket = &station->sockets[socket], .datagrams = datagrams, .count = count};
-    sent.outcome = send_batch(station, &batch, mslot_datagram_deadline(timeout_ns));
+    sending batch = {.socket = &endpoint->sockets[socket], .datagrams = datagrams, .count = count};
+    sent.outcome = send_batch(endpoint, &batch, mslot_datagram_deadline(timeout_ns));
     sent.count = batch.done;
     errno = saved_errno;
-    mslot_side_leave(&station->sending);
+    mslot_side_leave(&endpoint->sending);
     return sent;
 }

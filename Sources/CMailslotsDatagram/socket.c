@@ -1,6 +1,6 @@
 // Sockets: made, bound and told what they shall do.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <linux/in6.h>
@@ -107,9 +107,9 @@ static int set_up(mslot_datagram_socket *socket, const mslot_datagram_bind_optio
     return 0;
 }
 
-static int add_socket(mslot_datagram_station *station, const mslot_datagram_bind_options *options)
+static int add_socket(mslot_datagram_endpoint *endpoint, const mslot_datagram_bind_options *options)
 {
-    mslot_datagram_socket *made = &station->sockets[station->socket_count];
+    mslot_datagram_socket *made = &endpoint->sockets[endpoint->socket_count];
     memset(made, 0, sizeof *made);
     // Not SOCK_NONBLOCK: io_uring would then end a receive that finds nothing instead of waiting for it. Calls say MSG_DONTWAIT.
     made->descriptor = socket(options->address.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
@@ -119,33 +119,33 @@ static int add_socket(mslot_datagram_station *station, const mslot_datagram_bind
         close(made->descriptor);
         return error;
     }
-    __atomic_store_n(&station->socket_count, station->socket_count + 1, __ATOMIC_RELEASE); // pairs with mslot_socket_count
+    __atomic_store_n(&endpoint->socket_count, endpoint->socket_count + 1, __ATOMIC_RELEASE); // pairs with mslot_socket_count
     return 0;
 }
 
-mslot_datagram_bound mslot_datagram_bind(mslot_datagram_station *station, const mslot_datagram_bind_options *options)
+mslot_datagram_bound mslot_datagram_bind(mslot_datagram_endpoint *endpoint, const mslot_datagram_bind_options *options)
 {
     mslot_datagram_bound bound;
     memset(&bound, 0, sizeof bound);
-    if (!mslot_side_enter(&station->receiving)) {
+    if (!mslot_side_enter(&endpoint->receiving)) {
         bound.outcome = MSLOT_DATAGRAM_BUSY;
         return bound;
     }
     int saved_errno = errno;
     if (options->address.family != 4 && options->address.family != 6) {
         bound.outcome = MSLOT_DATAGRAM_BAD_ARGUMENT;
-    } else if (station->socket_count == MSLOT_DATAGRAM_SOCKETS_MAX) {
+    } else if (endpoint->socket_count == MSLOT_DATAGRAM_SOCKETS_MAX) {
         bound.outcome = MSLOT_DATAGRAM_TOO_MANY_SOCKETS;
     } else {
-        bound.system_error = add_socket(station, options);
+        bound.system_error = add_socket(endpoint, options);
         bound.outcome = outcome_of(bound.system_error);
         if (bound.outcome == MSLOT_DATAGRAM_DONE) {
-            bound.socket = station->socket_count - 1;
-            bound.address = station->sockets[bound.socket].address;
+            bound.socket = endpoint->socket_count - 1;
+            bound.address = endpoint->sockets[bound.socket].address;
         }
     }
     errno = saved_errno;
-    mslot_side_leave(&station->receiving);
+    mslot_side_leave(&endpoint->receiving);
     return bound;
 }
 
@@ -164,41 +164,41 @@ static int change_membership(const mslot_datagram_socket *socket, const mslot_ad
 }
 
 static mslot_datagram_outcome change_group(
-    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index, bool joins)
+    mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_address *group, uint32_t interface_index, bool joins)
 {
-    if (!mslot_side_enter(&station->receiving)) return MSLOT_DATAGRAM_BUSY;
+    if (!mslot_side_enter(&endpoint->receiving)) return MSLOT_DATAGRAM_BUSY;
     int saved_errno = errno;
     mslot_datagram_outcome outcome = MSLOT_DATAGRAM_BAD_ARGUMENT;
-    if (socket < station->socket_count && mslot_address_is_multicast(group) && group->family == station->sockets[socket].address.family) {
-        int error = change_membership(&station->sockets[socket], group, interface_index, joins);
+    if (socket < endpoint->socket_count && mslot_address_is_multicast(group) && group->family == endpoint->sockets[socket].address.family) {
+        int error = change_membership(&endpoint->sockets[socket], group, interface_index, joins);
         // EADDRINUSE - it is in this group; EADDRNOTAVAIL - it is not.
         outcome = error == EADDRINUSE || error == EADDRNOTAVAIL ? MSLOT_DATAGRAM_ALREADY_SO : outcome_of(error);
     }
     errno = saved_errno;
-    mslot_side_leave(&station->receiving);
+    mslot_side_leave(&endpoint->receiving);
     return outcome;
 }
 
 mslot_datagram_outcome mslot_datagram_join(
-    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index)
+    mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_address *group, uint32_t interface_index)
 {
-    return change_group(station, socket, group, interface_index, true);
+    return change_group(endpoint, socket, group, interface_index, true);
 }
 
 mslot_datagram_outcome mslot_datagram_leave(
-    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index)
+    mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_address *group, uint32_t interface_index)
 {
-    return change_group(station, socket, group, interface_index, false);
+    return change_group(endpoint, socket, group, interface_index, false);
 }
 
-mslot_datagram_outcome mslot_datagram_loop_multicast(mslot_datagram_station *station, uint32_t socket, bool loops)
+mslot_datagram_outcome mslot_datagram_loop_multicast(mslot_datagram_endpoint *endpoint, uint32_t socket, bool loops)
 {
-    if (!mslot_side_enter(&station->receiving)) return MSLOT_DATAGRAM_BUSY;
+    if (!mslot_side_enter(&endpoint->receiving)) return MSLOT_DATAGRAM_BUSY;
     int saved_errno = errno;
     mslot_datagram_outcome outcome = MSLOT_DATAGRAM_BAD_ARGUMENT;
-    if (socket < station->socket_count)
-        outcome = outcome_of(set_loop(station->sockets[socket].descriptor, station->sockets[socket].address.family, loops));
+    if (socket < endpoint->socket_count)
+        outcome = outcome_of(set_loop(endpoint->sockets[socket].descriptor, endpoint->sockets[socket].address.family, loops));
     errno = saved_errno;
-    mslot_side_leave(&station->receiving);
+    mslot_side_leave(&endpoint->receiving);
     return outcome;
 }

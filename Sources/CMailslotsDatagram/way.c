@@ -1,6 +1,6 @@
 // Ways: what the kernel's routes say of a destination, before anything is sent there.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <ifaddrs.h>

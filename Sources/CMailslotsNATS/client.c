@@ -37,7 +37,7 @@ struct mslot_nats_client {
     natsConnection *connection;
     natsSubscription *subscriptions[MSLOT_NATS_SUBSCRIPTIONS_MAX];
     const mslot_nats_client_calls *calls;
-    void *station;
+    void *endpoint;
     bool uses_tls;
     /// Written by whichever thread the library attaches and detaches from; see mslot_nats_client_descriptor.
     int descriptor;
@@ -100,7 +100,7 @@ static natsStatus want_write(void *data, bool wanted)
     mslot_nats_client *client = data;
     // Total order, with who looks at it after sending: see write_out in send.c.
     __atomic_store_n(&client->wants_to_write, wanted, __ATOMIC_SEQ_CST);
-    if (wanted) client->calls->wants_to_write(client->station);
+    if (wanted) client->calls->wants_to_write(client->endpoint);
     return NATS_OK;
 }
 
@@ -120,7 +120,7 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
     char text[MSLOT_NATS_TEXT_MAX];
     natsConnection_GetLastError(connection, &more);
     explain(status, more, text);
-    client->calls->error(client->station, text);
+    client->calls->error(client->endpoint, text);
 }
 
 static void on_closed(natsConnection *connection, void *closure)
@@ -132,7 +132,7 @@ static void on_closed(natsConnection *connection, void *closure)
     client->is_closed = true;
     explain(status, why, client->last_error);
     // Under the mutex: who waits for us may free everything as soon as it has it.
-    client->calls->lost(client->station);
+    client->calls->lost(client->endpoint);
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->mutex);
 }
@@ -230,11 +230,11 @@ static void forget_servers(mslot_nats_client *client, size_t except)
 }
 
 mslot_nats_outcome mslot_nats_client_open(mslot_nats_client **opened, const mslot_nats_options *options,
-    const mslot_nats_client_calls *calls, void *station, char text[MSLOT_NATS_TEXT_MAX])
+    const mslot_nats_client_calls *calls, void *endpoint, char text[MSLOT_NATS_TEXT_MAX])
 {
     mslot_nats_client *client = calloc(1, sizeof *client);
     if (client == NULL) return MSLOT_NATS_NO_RESOURCES;
-    *client = (mslot_nats_client){.calls = calls, .station = station, .descriptor = -1, .is_closed = true};
+    *client = (mslot_nats_client){.calls = calls, .endpoint = endpoint, .descriptor = -1, .is_closed = true};
     pthread_mutex_init(&client->mutex, NULL);
     pthread_cond_init(&client->changed, NULL);
     mslot_nats_outcome outcome = MSLOT_NATS_DONE;
@@ -377,7 +377,7 @@ mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const 
     }
 }
 
-void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *station, const mslot_nats_view *view))
+void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *endpoint, const mslot_nats_view *view))
 {
     natsMsg *message;
     while (client->subscriptions[index] != NULL && natsSubscription_NextMsg(&message, client->subscriptions[index], 0) == NATS_OK) {
@@ -388,7 +388,7 @@ void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*bo
             .subscription = index,
             .reply = reply == NULL ? "" : reply,
         };
-        body(client->station, &view);
+        body(client->endpoint, &view);
         natsMsg_Destroy(message);
     }
 }

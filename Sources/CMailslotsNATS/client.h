@@ -1,4 +1,4 @@
-// What the station needs of the client library: one connection, whose socket is read and written only when it is told to.
+// What the endpoint needs of the client library: one connection, whose socket is read and written only when it is told to.
 #ifndef MAILSLOTS_NATS_CLIENT_H
 #define MAILSLOTS_NATS_CLIENT_H
 
@@ -9,10 +9,10 @@ typedef struct mslot_nats_client mslot_nats_client;
 /// What the client tells of by itself, from threads of its own.
 typedef struct mslot_nats_client_calls {
     /// There is something to write.
-    void (*wants_to_write)(void *station);
+    void (*wants_to_write)(void *endpoint);
     /// The connection has ended.
-    void (*lost)(void *station);
-    void (*error)(void *station, const char *text);
+    void (*lost)(void *endpoint);
+    void (*error)(void *endpoint, const char *text);
 } mslot_nats_client_calls;
 
 typedef enum mslot_nats_published {
@@ -26,7 +26,7 @@ bool mslot_nats_client_probe(char text[MSLOT_NATS_TEXT_MAX]);
 
 /// Checks and copies the options. Else it says what is wrong with them.
 mslot_nats_outcome mslot_nats_client_open(mslot_nats_client **client, const mslot_nats_options *options,
-    const mslot_nats_client_calls *calls, void *station, char text[MSLOT_NATS_TEXT_MAX]);
+    const mslot_nats_client_calls *calls, void *endpoint, char text[MSLOT_NATS_TEXT_MAX]);
 /// After disconnect, if it was connected.
 void mslot_nats_client_close(mslot_nats_client *client);
 
@@ -52,7 +52,7 @@ void mslot_nats_client_unsubscribe(mslot_nats_client *client, uint32_t index);
 mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const mslot_nats_datagram *datagram);
 
 /// Calls `body` with each message that was read for this subscription.
-void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *station, const mslot_nats_view *view));
+void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *endpoint, const mslot_nats_view *view));
 
 /// Waits until the server has answered, while other threads go on reading and writing. For one thread; not while it is disconnected.
 bool mslot_nats_client_flush(mslot_nats_client *client, int64_t milliseconds);

@@ -1,4 +1,4 @@
-#include "station.h"
+#include "endpoint.h"
 
 #include <time.h>
 

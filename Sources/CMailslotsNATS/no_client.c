@@ -14,9 +14,9 @@ bool mslot_nats_client_probe(char text[MSLOT_NATS_TEXT_MAX])
 }
 
 mslot_nats_outcome mslot_nats_client_open(mslot_nats_client **opened, const mslot_nats_options *options,
-    const mslot_nats_client_calls *calls, void *station, char text[MSLOT_NATS_TEXT_MAX])
+    const mslot_nats_client_calls *calls, void *endpoint, char text[MSLOT_NATS_TEXT_MAX])
 {
-    (void)opened, (void)options, (void)calls, (void)station;
+    (void)opened, (void)options, (void)calls, (void)endpoint;
     mslot_nats_client_probe(text);
     return MSLOT_NATS_NO_CLIENT;
 }
@@ -59,7 +59,7 @@ mslot_nats_published mslot_nats_client_publish(mslot_nats_client *client, const 
     return MSLOT_NATS_PUBLISHED_NOT;
 }
 
-void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *station, const mslot_nats_view *view))
+void mslot_nats_client_take(mslot_nats_client *client, uint32_t index, void (*body)(void *endpoint, const mslot_nats_view *view))
 {
     (void)client, (void)index, (void)body;
 }

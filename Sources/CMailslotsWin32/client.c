@@ -32,7 +32,7 @@ typedef struct client {
 
 static client *clients;
 
-void mslot_win_clients_forget(void) { clients = NULL; }
+void mslot__win_clients_forget(void) { clients = NULL; }
 
 // MARK: the environment
 
@@ -74,24 +74,24 @@ static DWORD error_of_outcome(mslot_outcome outcome)
 {
     // The limit of Windows is said by the same code as ours.
     if (outcome == MSLOT_TIMED_OUT) return ERROR_NOT_ENOUGH_QUOTA;
-    return mslot_win_error_of((mslot_failure){.outcome = outcome});
+    return mslot__win_error_of((mslot_failure){.outcome = outcome});
 }
 
 /// Locked; unlocks while it waits. The client is in use by us, and its mailslot was full.
 static mslot_outcome wait_for_room(client *to, const void *bytes, DWORD count)
 {
     // Its own process would have to read: it may be this very thread.
-    if (to->wait_ns == 0 || (to->path != NULL && mslot_win_server_is_own(to->path))) return MSLOT_FULL;
-    to->waiting = mslot_win_this_thread();
+    if (to->wait_ns == 0 || (to->path != NULL && mslot__win_server_is_own(to->path))) return MSLOT_FULL;
+    to->waiting = mslot__win_this_thread();
     to->cancelled = false;
-    int64_t deadline = mslot_win_now_ns() + to->wait_ns;
+    int64_t deadline = mslot__win_now_ns() + to->wait_ns;
     mslot_outcome outcome = MSLOT_INTERRUPTED;
     // An interrupt may have been meant for the write before, which no longer waited when it came.
     while (outcome == MSLOT_INTERRUPTED && !to->cancelled) {
-        mslot_win_unlock();
-        int64_t left = deadline - mslot_win_now_ns();
-        outcome = mslot_write(to->writer, bytes, count, left > 1 ? left : 1);
-        mslot_win_lock();
+        mslot__win_unlock();
+        int64_t left = deadline - mslot__win_now_ns();
+        outcome = mslot_writer_write(to->writer, bytes, count, left > 1 ? left : 1);
+        mslot__win_lock();
     }
     to->waiting = NULL;
     return outcome;
@@ -102,7 +102,7 @@ static mslot_outcome write_now(client *to, const void *bytes, DWORD count)
 {
     // A killed server is noticed before a message is lost to it. Two system calls, 0.5 µs: most of what a write costs.
     mslot_outcome outcome = mslot_writer_check_reader(to->writer);
-    return outcome == MSLOT_DONE ? mslot_write(to->writer, bytes, count, 0) : outcome;
+    return outcome == MSLOT_DONE ? mslot_writer_write(to->writer, bytes, count, 0) : outcome;
 }
 
 static bool is_gone(mslot_outcome outcome) { return outcome == MSLOT_CLOSED || outcome == MSLOT_NO_READER; }
@@ -110,21 +110,21 @@ static bool is_gone(mslot_outcome outcome) { return outcome == MSLOT_CLOSED || o
 /// Not locked; the client is in use by us. Opens the way to another machine, anew if there was one. 0, or why not.
 static DWORD reach(client *to)
 {
-    if (to->writer != NULL) mslot_close_writer(to->writer);
+    if (to->writer != NULL) mslot_writer_close(to->writer);
     mslot_open_options options = options_from_environment();
     options.answer_ns = to->wait_ns;
     mslot_opened opened = mslot_open(to->remote_name, &options);
     to->writer = opened.writer;
     bool no_such_place = opened.failure.outcome == MSLOT_BAD_NAME || opened.failure.outcome == MSLOT_TIMED_OUT;
-    return no_such_place ? ERROR_BAD_NETPATH : mslot_win_error_of(opened.failure);
+    return no_such_place ? ERROR_BAD_NETPATH : mslot__win_error_of(opened.failure);
 }
 
-DWORD mslot_win_client_write(mslot_win_object *object, const void *bytes, DWORD count)
+DWORD mslot__win_client_write(mslot_win_object *object, const void *bytes, DWORD count)
 {
     client *to = (client *)object;
     bool is_far = to->remote_name != NULL;
     if (is_far && count > MSLOT_MESSAGE_BYTES_MAX) return ERROR_BAD_NETPATH;
-    mslot_win_unlock();
+    mslot__win_unlock();
     pthread_mutex_lock(&to->in_use);
     DWORD error = 0;
     mslot_outcome outcome = to->writer != NULL ? write_now(to, bytes, count) : MSLOT_CLOSED;
@@ -132,7 +132,7 @@ DWORD mslot_win_client_write(mslot_win_object *object, const void *bytes, DWORD 
         error = reach(to);
         if (error == 0) outcome = write_now(to, bytes, count);
     }
-    mslot_win_lock();
+    mslot__win_lock();
     if (error == 0 && outcome == MSLOT_FULL) outcome = to->closed ? MSLOT_INTERRUPTED : wait_for_room(to, bytes, count);
     pthread_mutex_unlock(&to->in_use);
     if (error != 0) return error;
@@ -144,21 +144,21 @@ static bool interrupt(client *to, mslot_win_thread *thread)
     bool waits = to->waiting != NULL && (thread == NULL || to->waiting == thread);
     if (waits) {
         to->cancelled = true;
-        mslot_interrupt_writer(to->writer);
+        mslot_writer_interrupt(to->writer);
     }
     return waits;
 }
 
-bool mslot_win_client_cancel(mslot_win_object *object, mslot_win_thread *thread) { return interrupt((client *)object, thread); }
+bool mslot__win_client_cancel(mslot_win_object *object, mslot_win_thread *thread) { return interrupt((client *)object, thread); }
 
-bool mslot_win_clients_cancel(mslot_win_thread *thread)
+bool mslot__win_clients_cancel(mslot_win_thread *thread)
 {
     bool any = false;
     for (client *to = clients; to != NULL; to = to->next) any = interrupt(to, thread) || any;
     return any;
 }
 
-mslot_info mslot_win_client_info(mslot_win_object *object)
+mslot_info mslot__win_client_info(mslot_win_object *object)
 {
     client *to = (client *)object;
     if (to->remote_name != NULL) return (mslot_info){.outcome = MSLOT_BAD_ARGUMENT};
@@ -177,7 +177,7 @@ static client *client_new(mslot_writer *writer, const char *name)
         free(kept_name);
         return NULL;
     }
-    made->object.kind = &mslot_win_client_kind;
+    made->object.kind = &mslot__win_client_kind;
     made->writer = writer;
     *(writer != NULL ? &made->path : &made->remote_name) = kept_name;
     made->wait_ns = wait_from_environment();
@@ -190,16 +190,16 @@ static HANDLE handle_of_new(mslot_writer *writer, const char *name, DWORD access
 {
     client *made = client_new(writer, name);
     if (made == NULL) {
-        if (writer != NULL) mslot_close_writer(writer);
-        return mslot_win_fail_handle(ERROR_NOT_ENOUGH_MEMORY);
+        if (writer != NULL) mslot_writer_close(writer);
+        return mslot__win_fail_handle(ERROR_NOT_ENOUGH_MEMORY);
     }
-    mslot_win_lock();
+    mslot__win_lock();
     made->next = clients;
     clients = made;
-    mslot_win_retain(&made->object);
-    HANDLE handle = mslot_win_handle_new(&made->object, access, attributes != NULL && attributes->bInheritHandle);
-    mslot_win_release(&made->object);
-    mslot_win_unlock();
+    mslot__win_retain(&made->object);
+    HANDLE handle = mslot__win_handle_new(&made->object, access, attributes != NULL && attributes->bInheritHandle);
+    mslot__win_release(&made->object);
+    mslot__win_unlock();
     return handle;
 }
 
@@ -207,17 +207,17 @@ static HANDLE open_local(const char *name, DWORD access, DWORD disposition, cons
 {
     char path[PATH_MAX];
     mslot_failure failure = mslot_path(name, path, sizeof path);
-    if (failure.outcome != MSLOT_DONE) return mslot_win_fail_handle(mslot_win_error_of(failure));
+    if (failure.outcome != MSLOT_DONE) return mslot__win_fail_handle(mslot__win_error_of(failure));
     mslot_open_options options = options_from_environment();
     mslot_opened opened = mslot_open(name, &options);
     if (opened.writer == NULL) {
         // A killed server's mailslot is gone, as it is on Windows.
         bool gone = opened.failure.outcome == MSLOT_NO_READER;
-        return mslot_win_fail_handle(gone ? ERROR_FILE_NOT_FOUND : mslot_win_error_of(opened.failure));
+        return mslot__win_fail_handle(gone ? ERROR_FILE_NOT_FOUND : mslot__win_error_of(opened.failure));
     }
     if (disposition == CREATE_NEW) {
-        mslot_close_writer(opened.writer);
-        return mslot_win_fail_handle(ERROR_FILE_EXISTS);
+        mslot_writer_close(opened.writer);
+        return mslot__win_fail_handle(ERROR_FILE_EXISTS);
     }
     // Now, while the name still leads to it: later writes ask through what this opened.
     mslot_writer_check_reader(opened.writer);
@@ -233,28 +233,28 @@ HANDLE WINAPI CreateFileA(LPCSTR lpFileName, DWORD dwDesiredAccess, DWORD dwShar
     (void)dwShareMode; // free since Vista
     (void)dwFlagsAndAttributes;
     (void)hTemplateFile;
-    if (dwCreationDisposition < CREATE_NEW || dwCreationDisposition > TRUNCATE_EXISTING) return mslot_win_fail_handle(ERROR_INVALID_PARAMETER);
-    mslot_win_name name = mslot_win_name_parse(lpFileName);
+    if (dwCreationDisposition < CREATE_NEW || dwCreationDisposition > TRUNCATE_EXISTING) return mslot__win_fail_handle(ERROR_INVALID_PARAMETER);
+    mslot_win_name name = mslot__win_name_parse(lpFileName);
     switch (name.kind) {
     case MSLOT_WIN_LOCAL: return open_local(name.text, dwDesiredAccess, dwCreationDisposition, lpSecurityAttributes);
     case MSLOT_WIN_REMOTE: return handle_of_new(NULL, name.text, dwDesiredAccess, lpSecurityAttributes);
-    case MSLOT_WIN_OTHER: return mslot_win_fail_handle(ERROR_NOT_SUPPORTED);
+    case MSLOT_WIN_OTHER: return mslot__win_fail_handle(ERROR_NOT_SUPPORTED);
     case MSLOT_WIN_NO_SUCH_DEVICE:
     case MSLOT_WIN_ROOT:
-    case MSLOT_WIN_TRAILING_SEPARATOR: return mslot_win_fail_handle(ERROR_FILE_NOT_FOUND);
-    case MSLOT_WIN_NOTHING: return mslot_win_fail_handle(ERROR_PATH_NOT_FOUND);
-    case MSLOT_WIN_TOO_LONG: return mslot_win_fail_handle(ERROR_FILENAME_EXCED_RANGE);
+    case MSLOT_WIN_TRAILING_SEPARATOR: return mslot__win_fail_handle(ERROR_FILE_NOT_FOUND);
+    case MSLOT_WIN_NOTHING: return mslot__win_fail_handle(ERROR_PATH_NOT_FOUND);
+    case MSLOT_WIN_TOO_LONG: return mslot__win_fail_handle(ERROR_FILENAME_EXCED_RANGE);
     case MSLOT_WIN_BAD_CHARACTERS: break;
     }
-    return mslot_win_fail_handle(ERROR_INVALID_NAME);
+    return mslot__win_fail_handle(ERROR_INVALID_NAME);
 }
 
 HANDLE WINAPI CreateFileW(LPCWSTR lpFileName, DWORD dwDesiredAccess, DWORD dwShareMode, LPSECURITY_ATTRIBUTES lpSecurityAttributes,
     DWORD dwCreationDisposition, DWORD dwFlagsAndAttributes, HANDLE hTemplateFile)
 {
     char name[MSLOT_WIN_NAME_BYTES_MAX];
-    if (lpFileName == NULL) return mslot_win_fail_handle(ERROR_PATH_NOT_FOUND);
-    if (!mslot_win_name_narrow(lpFileName, name)) return mslot_win_fail_handle(ERROR_INVALID_NAME);
+    if (lpFileName == NULL) return mslot__win_fail_handle(ERROR_PATH_NOT_FOUND);
+    if (!mslot__win_name_narrow(lpFileName, name)) return mslot__win_fail_handle(ERROR_INVALID_NAME);
     return CreateFileA(
         name, dwDesiredAccess, dwShareMode, lpSecurityAttributes, dwCreationDisposition, dwFlagsAndAttributes, hTemplateFile);
 }
@@ -280,11 +280,11 @@ static void destroy(mslot_win_object *object)
     client **link = &clients;
     while (*link != to) link = &(*link)->next;
     *link = to->next;
-    if (to->writer != NULL) mslot_close_writer(to->writer);
+    if (to->writer != NULL) mslot_writer_close(to->writer);
     pthread_mutex_destroy(&to->in_use);
     free(to->path);
     free(to->remote_name);
     free(to);
 }
 
-const mslot_win_kind mslot_win_client_kind = {.is_signalled = is_signalled, .last_handle_closed = last_handle_closed, .destroy = destroy};
+const mslot_win_kind mslot__win_client_kind = {.is_signalled = is_signalled, .last_handle_closed = last_handle_closed, .destroy = destroy};

@@ -19,7 +19,7 @@ DWORD WINAPI GetTickCount(void) { return (DWORD)GetTickCount64(); }
 
 BOOL WINAPI QueryPerformanceCounter(LARGE_INTEGER *lpPerformanceCount)
 {
-    lpPerformanceCount->QuadPart = mslot_win_now_ns();
+    lpPerformanceCount->QuadPart = mslot__win_now_ns();
     return TRUE;
 }
 
@@ -62,10 +62,10 @@ void WINAPI GetLocalTime(LPSYSTEMTIME lpSystemTime) { now_in_parts(lpSystemTime,
 BOOL WINAPI FileTimeToSystemTime(const FILETIME *lpFileTime, LPSYSTEMTIME lpSystemTime)
 {
     uint64_t ticks = ticks_of(lpFileTime);
-    if (ticks >> 63 != 0) return mslot_win_fail(ERROR_INVALID_PARAMETER);
+    if (ticks >> 63 != 0) return mslot__win_fail(ERROR_INVALID_PARAMETER);
     time_t seconds = (time_t)(ticks / TICKS_A_SECOND) - (time_t)(EPOCH_TICKS / TICKS_A_SECOND);
     struct tm time;
-    if (gmtime_r(&seconds, &time) == NULL) return mslot_win_fail(ERROR_INVALID_PARAMETER);
+    if (gmtime_r(&seconds, &time) == NULL) return mslot__win_fail(ERROR_INVALID_PARAMETER);
     *lpSystemTime = system_time_of(&time, (unsigned)(ticks % TICKS_A_SECOND / 10000));
     return TRUE;
 }

@@ -21,46 +21,46 @@ typedef struct stream {
 static void destroy(mslot_win_object *object) { free(object); }
 
 /// The descriptors belong to the process: closing a handle leaves them open. They cannot be waited for.
-const mslot_win_kind mslot_win_stream_kind = {.destroy = destroy};
+const mslot_win_kind mslot__win_stream_kind = {.destroy = destroy};
 
 static HANDLE standard_handles[3];
 
 HANDLE WINAPI GetStdHandle(DWORD nStdHandle)
 {
     DWORD index = STD_INPUT_HANDLE - nStdHandle;
-    if (index > 2) return mslot_win_fail_handle(ERROR_INVALID_HANDLE);
-    mslot_win_lock();
-    if (mslot_win_entry_of(standard_handles[index]) == NULL) {
+    if (index > 2) return mslot__win_fail_handle(ERROR_INVALID_HANDLE);
+    mslot__win_lock();
+    if (mslot__win_entry_of(standard_handles[index]) == NULL) {
         stream *made = calloc(1, sizeof *made);
         if (made != NULL) {
-            made->object.kind = &mslot_win_stream_kind;
+            made->object.kind = &mslot__win_stream_kind;
             made->descriptor = (int)index;
-            mslot_win_retain(&made->object);
-            standard_handles[index] = mslot_win_handle_new(&made->object, index == 0 ? GENERIC_READ : GENERIC_WRITE, true);
-            mslot_win_release(&made->object);
+            mslot__win_retain(&made->object);
+            standard_handles[index] = mslot__win_handle_new(&made->object, index == 0 ? GENERIC_READ : GENERIC_WRITE, true);
+            mslot__win_release(&made->object);
         }
     }
     HANDLE handle = standard_handles[index];
-    mslot_win_unlock();
+    mslot__win_unlock();
     return handle != NULL ? handle : INVALID_HANDLE_VALUE;
 }
 
-DWORD mslot_win_stream_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count)
+DWORD mslot__win_stream_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count)
 {
     int descriptor = ((stream *)object)->descriptor;
-    mslot_win_unlock();
+    mslot__win_unlock();
     ssize_t bytes;
     do bytes = read(descriptor, buffer, capacity);
     while (bytes < 0 && errno == EINTR);
-    mslot_win_lock();
+    mslot__win_lock();
     *count = bytes > 0 ? (DWORD)bytes : 0;
     return bytes < 0 ? ERROR_GEN_FAILURE : 0;
 }
 
-DWORD mslot_win_stream_write(mslot_win_object *object, const void *bytes, DWORD size, DWORD *count)
+DWORD mslot__win_stream_write(mslot_win_object *object, const void *bytes, DWORD size, DWORD *count)
 {
     int descriptor = ((stream *)object)->descriptor;
-    mslot_win_unlock();
+    mslot__win_unlock();
     if (descriptor == STDOUT_FILENO) fflush(stdout); // what printf has printed before comes before
     *count = 0;
     ssize_t written = 0;
@@ -69,11 +69,11 @@ DWORD mslot_win_stream_write(mslot_win_object *object, const void *bytes, DWORD 
         if (written < 0 && errno != EINTR) break;
         if (written > 0) *count += (DWORD)written;
     }
-    mslot_win_lock();
+    mslot__win_lock();
     return *count == size ? 0 : ERROR_GEN_FAILURE;
 }
 
-DWORD mslot_win_stream_type(mslot_win_object *object)
+DWORD mslot__win_stream_type(mslot_win_object *object)
 {
     struct stat status;
     if (fstat(((stream *)object)->descriptor, &status) != 0) return FILE_TYPE_UNKNOWN;
@@ -83,7 +83,7 @@ DWORD mslot_win_stream_type(mslot_win_object *object)
 
 BOOL WINAPI SetConsoleOutputCP(UINT wCodePageID)
 {
-    return wCodePageID == CP_UTF8 || wCodePageID == CP_ACP ? TRUE : mslot_win_fail(ERROR_NOT_SUPPORTED);
+    return wCodePageID == CP_UTF8 || wCodePageID == CP_ACP ? TRUE : mslot__win_fail(ERROR_NOT_SUPPORTED);
 }
 BOOL WINAPI SetConsoleCP(UINT wCodePageID) { return SetConsoleOutputCP(wCodePageID); }
 
@@ -98,8 +98,8 @@ int WINAPI MessageBoxA(HWND hWnd, LPCSTR lpText, LPCSTR lpCaption, UINT uType)
 
 int WINAPI MessageBoxW(HWND hWnd, LPCWSTR lpText, LPCWSTR lpCaption, UINT uType)
 {
-    char *text = lpText != NULL ? mslot_win_narrow_copy(lpText) : NULL;
-    char *caption = lpCaption != NULL ? mslot_win_narrow_copy(lpCaption) : NULL;
+    char *text = lpText != NULL ? mslot__win_narrow_copy(lpText) : NULL;
+    char *caption = lpCaption != NULL ? mslot__win_narrow_copy(lpCaption) : NULL;
     int answer = MessageBoxA(hWnd, text, caption, uType);
     free(text);
     free(caption);
@@ -113,7 +113,7 @@ void WINAPI OutputDebugStringA(LPCSTR lpOutputString)
 
 void WINAPI OutputDebugStringW(LPCWSTR lpOutputString)
 {
-    char *text = lpOutputString != NULL ? mslot_win_narrow_copy(lpOutputString) : NULL;
+    char *text = lpOutputString != NULL ? mslot__win_narrow_copy(lpOutputString) : NULL;
     OutputDebugStringA(text);
     free(text);
 }

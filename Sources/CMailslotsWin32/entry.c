@@ -25,7 +25,7 @@ static WCHAR *widen(const char *text)
     size_t bytes = strlen(text);
     WCHAR *wide = calloc(bytes + 1, sizeof(WCHAR));
     if (wide == NULL) abort();
-    mslot_win_widen(text, bytes, wide, bytes, NULL);
+    mslot__win_widen(text, bytes, wide, bytes, NULL);
     return wide;
 }
 
@@ -57,7 +57,7 @@ static char *join(char **arguments, size_t skipped)
 
 LPSTR WINAPI GetCommandLineA(void)
 {
-    mslot_win_lock();
+    mslot__win_lock();
     if (command_line == NULL) {
         FILE *file = fopen("/proc/self/cmdline", "re");
         char *text = NULL;
@@ -78,16 +78,16 @@ LPSTR WINAPI GetCommandLineA(void)
         free(arguments);
         free(text);
     }
-    mslot_win_unlock();
+    mslot__win_unlock();
     return command_line;
 }
 
 LPWSTR WINAPI GetCommandLineW(void)
 {
     const char *narrow = GetCommandLineA();
-    mslot_win_lock();
+    mslot__win_lock();
     if (wide_command_line == NULL) wide_command_line = widen(narrow);
-    mslot_win_unlock();
+    mslot__win_unlock();
     return wide_command_line;
 }
 

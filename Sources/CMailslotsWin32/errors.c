@@ -20,7 +20,7 @@ static DWORD error_of_errno(int error)
     }
 }
 
-DWORD mslot_win_error_of(mslot_failure failure)
+DWORD mslot__win_error_of(mslot_failure failure)
 {
     switch (failure.outcome) {
     case MSLOT_DONE: return 0;
@@ -68,14 +68,14 @@ static const struct {
     {ERROR_GEN_FAILURE, 0xC0000001},         // STATUS_UNSUCCESSFUL; last: what is not in the table
 };
 
-NTSTATUS mslot_win_status_of(DWORD error)
+NTSTATUS mslot__win_status_of(DWORD error)
 {
     size_t i = 0;
     while (i < ARRAYSIZE(statuses) - 1 && statuses[i].error != error) i++;
     return (NTSTATUS)statuses[i].status;
 }
 
-DWORD mslot_win_error_of_status(NTSTATUS status)
+DWORD mslot__win_error_of_status(NTSTATUS status)
 {
     size_t i = 0;
     while (i < ARRAYSIZE(statuses) - 1 && statuses[i].status != (uint32_t)status) i++;
@@ -124,7 +124,7 @@ static const struct {
     {ERROR_REMOTE_MAILSLOTS_DEPRECATED, "The requested operation failed. Remote mailslots have been deprecated."},
 };
 
-const char *mslot_win_error_text(DWORD error)
+const char *mslot__win_error_text(DWORD error)
 {
     for (size_t i = 0; i < ARRAYSIZE(texts); i++)
         if (texts[i].error == error) return texts[i].text;
@@ -137,7 +137,7 @@ static char *message_text(DWORD flags, const char *source, DWORD id)
     const char *text = source;
     const char *end = "";
     if ((flags & FORMAT_MESSAGE_FROM_STRING) == 0) {
-        text = mslot_win_error_text(id);
+        text = mslot__win_error_text(id);
         // With a width, lines do not end by themselves.
         end = (flags & FORMAT_MESSAGE_MAX_WIDTH_MASK) != 0 ? " " : "\r\n";
         if (text == NULL) {
@@ -208,7 +208,7 @@ DWORD WINAPI FormatMessageW(
     DWORD error = lpBuffer == NULL ? ERROR_INVALID_PARAMETER : check_flags(dwFlags, lpSource);
     char *source = NULL;
     if (error == 0 && (dwFlags & FORMAT_MESSAGE_FROM_STRING) != 0) {
-        source = mslot_win_narrow_copy(lpSource);
+        source = mslot__win_narrow_copy(lpSource);
         if (source == NULL) error = ERROR_NOT_ENOUGH_MEMORY;
     }
     if (error != 0) {
@@ -225,7 +225,7 @@ DWORD WINAPI FormatMessageW(
         SetLastError(ERROR_NOT_ENOUGH_MEMORY);
         return 0;
     }
-    size_t units = mslot_win_widen(text, bytes, wide, bytes, NULL);
+    size_t units = mslot__win_widen(text, bytes, wide, bytes, NULL);
     free(text);
     return deliver(dwFlags, wide, units, sizeof(WCHAR), lpBuffer, nSize);
 }

@@ -18,7 +18,7 @@ static bool is_readable(uintptr_t address)
     return readable;
 }
 
-DWORD mslot_win_check_memory(const void *bytes, size_t count)
+DWORD mslot__win_check_memory(const void *bytes, size_t count)
 {
     if (count == 0) return 0;
     uintptr_t first = (uintptr_t)bytes, last;
@@ -45,16 +45,16 @@ typedef struct file_call {
 
 static bool is_file(const mslot_win_object *object)
 {
-    return object->kind == &mslot_win_server_kind || object->kind == &mslot_win_client_kind || object->kind == &mslot_win_stream_kind;
+    return object->kind == &mslot__win_server_kind || object->kind == &mslot__win_client_kind || object->kind == &mslot__win_stream_kind;
 }
 
 /// 0, or why this call is refused for a handle of this kind and access.
 static DWORD check_call(const mslot_win_object *object, DWORD access, const file_call *call)
 {
     if (!is_file(object)) return ERROR_INVALID_HANDLE;
-    if (!(call->reads ? mslot_win_may_read(access) : mslot_win_may_write(access))) return ERROR_ACCESS_DENIED;
+    if (!(call->reads ? mslot__win_may_read(access) : mslot__win_may_write(access))) return ERROR_ACCESS_DENIED;
     // The wrong end.
-    if (object->kind == (call->reads ? &mslot_win_client_kind : &mslot_win_server_kind)) return ERROR_INVALID_PARAMETER;
+    if (object->kind == (call->reads ? &mslot__win_client_kind : &mslot__win_server_kind)) return ERROR_INVALID_PARAMETER;
     return 0;
 }
 
@@ -62,11 +62,11 @@ static DWORD check_call(const mslot_win_object *object, DWORD access, const file
 static DWORD read_or_write(mslot_win_object *object, const file_call *call, DWORD *count, mslot_win_notice *notice)
 {
     DWORD error;
-    if (object->kind == &mslot_win_server_kind) return mslot_win_server_read(object, call->buffer, call->size, count, notice);
-    if (object->kind == &mslot_win_client_kind) error = mslot_win_client_write(object, call->bytes, *count = call->size);
-    else if (call->reads) error = mslot_win_stream_read(object, call->buffer, call->size, count);
-    else error = mslot_win_stream_write(object, call->bytes, call->size, count);
-    if (error == 0) mslot_win_notice_finish(notice, 0, *count);
+    if (object->kind == &mslot__win_server_kind) return mslot__win_server_read(object, call->buffer, call->size, count, notice);
+    if (object->kind == &mslot__win_client_kind) error = mslot__win_client_write(object, call->bytes, *count = call->size);
+    else if (call->reads) error = mslot__win_stream_read(object, call->buffer, call->size, count);
+    else error = mslot__win_stream_write(object, call->bytes, call->size, count);
+    if (error == 0) mslot__win_notice_finish(notice, 0, *count);
     return error;
 }
 
@@ -74,24 +74,24 @@ static BOOL transfer(file_call call)
 {
     if (call.count != NULL) *call.count = 0;
     // Not with the lock held: it may be two system calls.
-    DWORD memory_error = mslot_win_check_memory(call.reads ? call.buffer : call.bytes, call.size);
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(call.file);
+    DWORD memory_error = mslot__win_check_memory(call.reads ? call.buffer : call.bytes, call.size);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(call.file);
     mslot_win_object *object = entry != NULL ? entry->object : NULL;
     DWORD error = object == NULL ? ERROR_INVALID_HANDLE : check_call(object, entry->access, &call);
     if (error == 0) error = memory_error;
     mslot_win_notice notice;
-    if (error == 0) error = mslot_win_notice_begin(&notice, call.overlapped, call.routine, call.with_routine);
+    if (error == 0) error = mslot__win_notice_begin(&notice, call.overlapped, call.routine, call.with_routine);
     if (error == 0) {
         DWORD count = 0;
-        mslot_win_retain(object);
+        mslot__win_retain(object);
         error = read_or_write(object, &call, &count, &notice);
         if (error == 0 && call.count != NULL) *call.count = count;
-        if (error != 0 && error != ERROR_IO_PENDING) mslot_win_notice_drop(&notice);
-        mslot_win_release(object);
+        if (error != 0 && error != ERROR_IO_PENDING) mslot__win_notice_drop(&notice);
+        mslot__win_release(object);
     }
-    mslot_win_unlock();
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    mslot__win_unlock();
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }
 
 BOOL WINAPI ReadFile(
@@ -129,12 +129,12 @@ BOOL WINAPI WriteFileEx(HANDLE hFile, LPCVOID lpBuffer, DWORD nNumberOfBytesToWr
 
 DWORD WINAPI GetFileType(HANDLE hFile)
 {
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(hFile);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(hFile);
     DWORD error = entry == NULL ? ERROR_INVALID_HANDLE : 0; // 0 tells FILE_TYPE_UNKNOWN from a failure
     DWORD type = FILE_TYPE_UNKNOWN;
-    if (entry != NULL && entry->object->kind == &mslot_win_stream_kind) type = mslot_win_stream_type(entry->object);
-    mslot_win_unlock();
+    if (entry != NULL && entry->object->kind == &mslot__win_stream_kind) type = mslot__win_stream_type(entry->object);
+    mslot__win_unlock();
     SetLastError(error);
     return type;
 }
@@ -148,14 +148,14 @@ static FILETIME filetime_of(uint64_t unix_ns)
 
 BOOL WINAPI GetFileTime(HANDLE hFile, LPFILETIME lpCreationTime, LPFILETIME lpLastAccessTime, LPFILETIME lpLastWriteTime)
 {
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(hFile);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(hFile);
     mslot_win_object *object = entry != NULL ? entry->object : NULL;
     mslot_info info = {.outcome = MSLOT_BAD_ARGUMENT};
-    if (object != NULL && object->kind == &mslot_win_server_kind) info = mslot_win_server_info(object);
-    else if (object != NULL && object->kind == &mslot_win_client_kind) info = mslot_win_client_info(object);
-    mslot_win_unlock();
-    if (info.outcome != MSLOT_DONE) return mslot_win_fail(object == NULL ? ERROR_INVALID_HANDLE : ERROR_INVALID_PARAMETER);
+    if (object != NULL && object->kind == &mslot__win_server_kind) info = mslot__win_server_info(object);
+    else if (object != NULL && object->kind == &mslot__win_client_kind) info = mslot__win_client_info(object);
+    mslot__win_unlock();
+    if (info.outcome != MSLOT_DONE) return mslot__win_fail(object == NULL ? ERROR_INVALID_HANDLE : ERROR_INVALID_PARAMETER);
     LPFILETIME times[] = {lpCreationTime, lpLastAccessTime, lpLastWriteTime};
     for (size_t i = 0; i < ARRAYSIZE(times); i++)
         if (times[i] != NULL) *times[i] = filetime_of(info.created_ns);

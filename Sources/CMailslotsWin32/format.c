@@ -190,7 +190,7 @@ static void put_wide(sink *to, const conversion *c, const WCHAR *wide)
         to->failed = true;
         return;
     }
-    size_t count = mslot_win_narrow(wide, units, bytes, 3 * units, NULL);
+    size_t count = mslot__win_narrow(wide, units, bytes, 3 * units, NULL);
     put_padded(to, c, bytes, count, units);
     free(bytes);
 }
@@ -215,7 +215,7 @@ static void put_character(sink *to, const conversion *c, bool is_wide, arguments
     char narrow = (char)character;
     WCHAR wide = (WCHAR)character;
     char bytes[4];
-    if (is_wide) put_padded(to, c, bytes, mslot_win_narrow(&wide, 1, bytes, sizeof bytes, NULL), 1);
+    if (is_wide) put_padded(to, c, bytes, mslot__win_narrow(&wide, 1, bytes, sizeof bytes, NULL), 1);
     else put_padded(to, c, &narrow, 1, 1);
 }
 
@@ -228,7 +228,7 @@ static bool is_wide_text(mslot_win_format_kind kind, const conversion *c)
     return is_capital != (kind == MSLOT_WIN_WIDE_FORMAT);
 }
 
-char *mslot_win_format(mslot_win_format_kind kind, const char *format, va_list list, size_t *length)
+char *mslot__win_format(mslot_win_format_kind kind, const char *format, va_list list, size_t *length)
 {
     sink to = {.text = NULL};
     arguments from;
@@ -257,11 +257,11 @@ char *mslot_win_format(mslot_win_format_kind kind, const char *format, va_list l
     return to.text;
 }
 
-char *mslot_win_format_wide(const WCHAR *format, va_list list, size_t *length)
+char *mslot__win_format_wide(const WCHAR *format, va_list list, size_t *length)
 {
-    char *narrow = mslot_win_narrow_copy(format);
+    char *narrow = mslot__win_narrow_copy(format);
     if (narrow == NULL) return NULL;
-    char *text = mslot_win_format(MSLOT_WIN_WIDE_FORMAT, narrow, list, length);
+    char *text = mslot__win_format(MSLOT_WIN_WIDE_FORMAT, narrow, list, length);
     free(narrow);
     return text;
 }

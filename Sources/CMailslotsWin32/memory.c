@@ -47,7 +47,7 @@ LPVOID WINAPI HeapAlloc(HANDLE hHeap, DWORD dwFlags, SIZE_T dwBytes)
 BOOL WINAPI HeapFree(HANDLE hHeap, DWORD dwFlags, LPVOID lpMem)
 {
     (void)dwFlags;
-    if (hHeap != &the_heap) return mslot_win_fail(ERROR_INVALID_HANDLE);
+    if (hHeap != &the_heap) return mslot__win_fail(ERROR_INVALID_HANDLE);
     free(lpMem);
     return TRUE;
 }

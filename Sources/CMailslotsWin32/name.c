@@ -6,7 +6,7 @@
 
 static bool is_separator(char c) { return c == '\\' || c == '/'; }
 
-static mslot_win_name name_of(mslot_win_name_kind kind)
+static mslot_win_name name_of(mslot__win_name_kind kind)
 {
     mslot_win_name name;
     name.kind = kind;
@@ -94,7 +94,7 @@ static mslot_win_name network_path(const char *host)
     return result;
 }
 
-mslot_win_name mslot_win_name_parse(const char *text)
+mslot_win_name mslot__win_name_parse(const char *text)
 {
     if (text == NULL || text[0] == 0) return name_of(MSLOT_WIN_NOTHING);
     size_t bytes = strlen(text);
@@ -111,10 +111,10 @@ mslot_win_name mslot_win_name_parse(const char *text)
     return device_path(path);
 }
 
-bool mslot_win_name_narrow(LPCWSTR wide, char text[MSLOT_WIN_NAME_BYTES_MAX])
+bool mslot__win_name_narrow(LPCWSTR wide, char text[MSLOT_WIN_NAME_BYTES_MAX])
 {
     bool broken = false;
-    size_t bytes = mslot_win_narrow(wide, mslot_win_wide_length(wide), text, MSLOT_WIN_NAME_BYTES_MAX - 1, &broken);
+    size_t bytes = mslot__win_narrow(wide, mslot__win_wide_length(wide), text, MSLOT_WIN_NAME_BYTES_MAX - 1, &broken);
     if (bytes > MSLOT_WIN_NAME_BYTES_MAX - 1) { // as long as it can be: the length is what will be refused
         memset(text, 'x', MSLOT_WIN_NAME_BYTES_MAX - 1);
         memcpy(text, "\\\\.\\mailslot\\", 13);

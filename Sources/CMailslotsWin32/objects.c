@@ -41,25 +41,25 @@ static void after_fork_in_child(void)
             first_free = i;
         }
     }
-    mslot_win_servers_forget();
-    mslot_win_clients_forget();
-    mslot_win_waits_forget();
-    mslot_win_threads_forget();
+    mslot__win_servers_forget();
+    mslot__win_clients_forget();
+    mslot__win_waits_forget();
+    mslot__win_threads_forget();
     pthread_mutex_unlock(&lock);
 }
 
 static void install_fork_handlers(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
 
-void mslot_win_lock(void)
+void mslot__win_lock(void)
 {
     pthread_once(&fork_handlers_once, install_fork_handlers);
     pthread_mutex_lock(&lock);
 }
 
-void mslot_win_unlock(void) { pthread_mutex_unlock(&lock); }
+void mslot__win_unlock(void) { pthread_mutex_unlock(&lock); }
 
 /// waits.c waits with it.
-pthread_mutex_t *mslot_win_lock_itself(void) { return &lock; }
+pthread_mutex_t *mslot__win_lock_itself(void) { return &lock; }
 
 // MARK: handles
 
@@ -84,9 +84,9 @@ static bool add_entries(void)
     return true;
 }
 
-HANDLE mslot_win_handle_new(mslot_win_object *object, DWORD access, bool inherit)
+HANDLE mslot__win_handle_new(mslot_win_object *object, DWORD access, bool inherit)
 {
-    if (first_free == NO_ENTRY && !add_entries()) return mslot_win_fail_handle(ERROR_NO_SYSTEM_RESOURCES);
+    if (first_free == NO_ENTRY && !add_entries()) return mslot__win_fail_handle(ERROR_NO_SYSTEM_RESOURCES);
     uint32_t index = first_free;
     mslot_win_entry *entry = &entries[index];
     first_free = entry->next_free;
@@ -94,11 +94,11 @@ HANDLE mslot_win_handle_new(mslot_win_object *object, DWORD access, bool inherit
     entry->access = access;
     entry->flags = inherit ? HANDLE_FLAG_INHERIT : 0;
     object->handles++;
-    mslot_win_retain(object);
+    mslot__win_retain(object);
     return handle_of(index, entry->generation);
 }
 
-mslot_win_entry *mslot_win_entry_of(HANDLE handle)
+mslot_win_entry *mslot__win_entry_of(HANDLE handle)
 {
     uintptr_t value = (uintptr_t)handle;
     if (value == 0 || (value & 3) != 0 || value >> (2 + INDEX_BITS + GENERATION_BITS) != 0) return NULL;
@@ -108,18 +108,18 @@ mslot_win_entry *mslot_win_entry_of(HANDLE handle)
     return entry->object != NULL && handle_of(index, entry->generation) == handle ? entry : NULL;
 }
 
-mslot_win_object *mslot_win_object_of(HANDLE handle, const mslot_win_kind *kind)
+mslot_win_object *mslot__win_object_of(HANDLE handle, const mslot_win_kind *kind)
 {
-    mslot_win_entry *entry = mslot_win_entry_of(handle);
+    mslot_win_entry *entry = mslot__win_entry_of(handle);
     if (entry == NULL || (kind != NULL && entry->object->kind != kind)) {
         SetLastError(ERROR_INVALID_HANDLE);
         return NULL;
     }
-    mslot_win_retain(entry->object);
+    mslot__win_retain(entry->object);
     return entry->object;
 }
 
-void mslot_win_release(mslot_win_object *object)
+void mslot__win_release(mslot_win_object *object)
 {
     if (--object->references == 0) object->kind->destroy(object);
 }
@@ -130,20 +130,20 @@ static void close_entry(mslot_win_entry *entry)
     mslot_win_object *object = entry->object;
     free_entry(entry);
     if (--object->handles == 0 && object->kind->last_handle_closed != NULL) object->kind->last_handle_closed(object);
-    mslot_win_release(object);
+    mslot__win_release(object);
 }
 
-void mslot_win_handle_close(HANDLE handle) { close_entry(mslot_win_entry_of(handle)); }
+void mslot__win_handle_close(HANDLE handle) { close_entry(mslot__win_entry_of(handle)); }
 
 BOOL WINAPI CloseHandle(HANDLE hObject)
 {
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(hObject);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(hObject);
     DWORD error = 0;
     if (entry == NULL || (entry->flags & HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0) error = ERROR_INVALID_HANDLE;
     else close_entry(entry);
-    mslot_win_unlock();
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    mslot__win_unlock();
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }
 
 BOOL WINAPI DuplicateHandle(HANDLE hSourceProcessHandle, HANDLE hSourceHandle, HANDLE hTargetProcessHandle, LPHANDLE lpTargetHandle,
@@ -151,44 +151,44 @@ BOOL WINAPI DuplicateHandle(HANDLE hSourceProcessHandle, HANDLE hSourceHandle, H
 {
     // A handle of another process would be a value that means nothing there.
     if (hSourceProcessHandle != GetCurrentProcess() || hTargetProcessHandle != GetCurrentProcess()) {
-        return mslot_win_fail(ERROR_INVALID_HANDLE);
+        return mslot__win_fail(ERROR_INVALID_HANDLE);
     }
-    mslot_win_lock();
+    mslot__win_lock();
     HANDLE copy = INVALID_HANDLE_VALUE;
     if (hSourceHandle == GetCurrentThread()) {
-        copy = mslot_win_handle_new(&mslot_win_this_thread()->object, SYNCHRONIZE, bInheritHandle != FALSE);
+        copy = mslot__win_handle_new(&mslot__win_this_thread()->object, SYNCHRONIZE, bInheritHandle != FALSE);
     } else {
-        mslot_win_entry *entry = mslot_win_entry_of(hSourceHandle);
+        mslot_win_entry *entry = mslot__win_entry_of(hSourceHandle);
         if (entry == NULL) {
             SetLastError(ERROR_INVALID_HANDLE);
         } else {
             DWORD access = (dwOptions & DUPLICATE_SAME_ACCESS) != 0 ? entry->access : dwDesiredAccess;
-            copy = mslot_win_handle_new(entry->object, access, bInheritHandle != FALSE);
+            copy = mslot__win_handle_new(entry->object, access, bInheritHandle != FALSE);
             // The table may have moved. Closed even if there is no copy, as the documentation says.
-            if ((dwOptions & DUPLICATE_CLOSE_SOURCE) != 0) mslot_win_handle_close(hSourceHandle);
+            if ((dwOptions & DUPLICATE_CLOSE_SOURCE) != 0) mslot__win_handle_close(hSourceHandle);
         }
     }
     if (lpTargetHandle != NULL && copy != INVALID_HANDLE_VALUE) *lpTargetHandle = copy;
-    mslot_win_unlock();
+    mslot__win_unlock();
     return copy != INVALID_HANDLE_VALUE;
 }
 
 BOOL WINAPI GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags)
 {
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(hObject);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(hObject);
     if (entry != NULL && lpdwFlags != NULL) *lpdwFlags = entry->flags;
-    mslot_win_unlock();
-    return entry != NULL ? TRUE : mslot_win_fail(ERROR_INVALID_HANDLE);
+    mslot__win_unlock();
+    return entry != NULL ? TRUE : mslot__win_fail(ERROR_INVALID_HANDLE);
 }
 
 BOOL WINAPI SetHandleInformation(HANDLE hObject, DWORD dwMask, DWORD dwFlags)
 {
     const DWORD known = HANDLE_FLAG_INHERIT | HANDLE_FLAG_PROTECT_FROM_CLOSE;
-    if ((dwMask & ~known) != 0) return mslot_win_fail(ERROR_INVALID_PARAMETER);
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(hObject);
+    if ((dwMask & ~known) != 0) return mslot__win_fail(ERROR_INVALID_PARAMETER);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(hObject);
     if (entry != NULL) entry->flags = (entry->flags & ~dwMask) | (dwFlags & dwMask);
-    mslot_win_unlock();
-    return entry != NULL ? TRUE : mslot_win_fail(ERROR_INVALID_HANDLE);
+    mslot__win_unlock();
+    return entry != NULL ? TRUE : mslot__win_fail(ERROR_INVALID_HANDLE);
 }

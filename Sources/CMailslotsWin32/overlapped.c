@@ -2,7 +2,7 @@
 
 #include "win.h"
 
-DWORD mslot_win_notice_begin(
+DWORD mslot__win_notice_begin(
     mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine)
 {
     *notice = (mslot_win_notice){.overlapped = overlapped};
@@ -13,56 +13,56 @@ DWORD mslot_win_notice_begin(
         notice->routine = routine;
     } else if (overlapped->hEvent != NULL) {
         // Bit 0 says "tell no completion port": it is not part of the handle.
-        notice->event = mslot_win_object_of((HANDLE)((uintptr_t)overlapped->hEvent & ~(uintptr_t)1), &mslot_win_event_kind);
+        notice->event = mslot__win_object_of((HANDLE)((uintptr_t)overlapped->hEvent & ~(uintptr_t)1), &mslot__win_event_kind);
         if (notice->event == NULL) return ERROR_INVALID_HANDLE;
-        mslot_win_event_set(notice->event, false);
+        mslot__win_event_set(notice->event, false);
     }
-    notice->thread = mslot_win_this_thread();
-    mslot_win_retain(&notice->thread->object);
+    notice->thread = mslot__win_this_thread();
+    mslot__win_retain(&notice->thread->object);
     // Relaxed: who polls it knows that the request has begun. It stays so when the request fails at once.
     __atomic_store_n(&overlapped->Internal, STATUS_PENDING, __ATOMIC_RELAXED);
     return 0;
 }
 
-void mslot_win_notice_drop(mslot_win_notice *notice)
+void mslot__win_notice_drop(mslot_win_notice *notice)
 {
-    if (notice->event != NULL) mslot_win_release(notice->event);
-    if (notice->thread != NULL) mslot_win_release(&notice->thread->object);
+    if (notice->event != NULL) mslot__win_release(notice->event);
+    if (notice->thread != NULL) mslot__win_release(&notice->thread->object);
     *notice = (mslot_win_notice){.overlapped = NULL};
 }
 
-void mslot_win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count)
+void mslot__win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count)
 {
     OVERLAPPED *overlapped = notice->overlapped;
     if (overlapped == NULL) return;
     overlapped->InternalHigh = count;
     // Pairs with the acquire load in GetOverlappedResultEx: the buffer and the count are there. From here on it is the program's again.
-    __atomic_store_n(&overlapped->Internal, (uint32_t)mslot_win_status_of(error), __ATOMIC_RELEASE);
+    __atomic_store_n(&overlapped->Internal, (uint32_t)mslot__win_status_of(error), __ATOMIC_RELEASE);
     if (notice->routine != NULL) {
-        mslot_win_apc_queue(
+        mslot__win_apc_queue(
             notice->thread, (mslot_win_apc){.routine = notice->routine, .error = error, .count = count, .overlapped = overlapped});
     } else if (notice->event != NULL) {
-        mslot_win_event_set(notice->event, true);
+        mslot__win_event_set(notice->event, true);
     }
-    mslot_win_notice_drop(notice);
+    mslot__win_notice_drop(notice);
 }
 
 BOOL WINAPI GetOverlappedResultEx(
     HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred, DWORD dwMilliseconds, BOOL bAlertable)
 {
-    if (lpOverlapped == NULL) return mslot_win_fail(ERROR_INVALID_PARAMETER);
+    if (lpOverlapped == NULL) return mslot__win_fail(ERROR_INVALID_PARAMETER);
     ULONG_PTR status = __atomic_load_n(&lpOverlapped->Internal, __ATOMIC_ACQUIRE);
     if (status == STATUS_PENDING) {
-        if (dwMilliseconds == 0) return mslot_win_fail(ERROR_IO_INCOMPLETE);
+        if (dwMilliseconds == 0) return mslot__win_fail(ERROR_IO_INCOMPLETE);
         HANDLE event = (HANDLE)((uintptr_t)lpOverlapped->hEvent & ~(uintptr_t)1);
         DWORD wait = WaitForSingleObjectEx(event != NULL ? event : hFile, dwMilliseconds, bAlertable);
         if (wait == WAIT_FAILED) return FALSE;
         status = __atomic_load_n(&lpOverlapped->Internal, __ATOMIC_ACQUIRE);
-        if (status == STATUS_PENDING) return mslot_win_fail(wait == WAIT_OBJECT_0 ? ERROR_IO_INCOMPLETE : wait);
+        if (status == STATUS_PENDING) return mslot__win_fail(wait == WAIT_OBJECT_0 ? ERROR_IO_INCOMPLETE : wait);
     }
     if (lpNumberOfBytesTransferred != NULL) *lpNumberOfBytesTransferred = (DWORD)lpOverlapped->InternalHigh;
-    DWORD error = mslot_win_error_of_status((NTSTATUS)status);
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    DWORD error = mslot__win_error_of_status((NTSTATUS)status);
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }
 
 BOOL WINAPI GetOverlappedResult(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred, BOOL bWait)
@@ -76,22 +76,22 @@ BOOL WINAPI GetOverlappedResult(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD
 static DWORD cancel_on(HANDLE file, bool only_this_thread, const OVERLAPPED *overlapped, uint32_t *cancelled)
 {
     *cancelled = 0;
-    mslot_win_lock();
-    mslot_win_object *object = mslot_win_object_of(file, NULL);
+    mslot__win_lock();
+    mslot_win_object *object = mslot__win_object_of(file, NULL);
     DWORD error = object == NULL ? ERROR_INVALID_HANDLE : 0;
     if (object != NULL) {
-        mslot_win_thread *thread = only_this_thread ? mslot_win_this_thread() : NULL;
-        if (object->kind == &mslot_win_server_kind) {
+        mslot_win_thread *thread = only_this_thread ? mslot__win_this_thread() : NULL;
+        if (object->kind == &mslot__win_server_kind) {
             bool synchronous = !only_this_thread && overlapped == NULL;
-            *cancelled = mslot_win_server_cancel(object, thread, overlapped, synchronous, true);
-        } else if (object->kind == &mslot_win_client_kind) {
-            *cancelled = overlapped == NULL && mslot_win_client_cancel(object, thread) ? 1 : 0;
-        } else if (object->kind != &mslot_win_stream_kind) {
+            *cancelled = mslot__win_server_cancel(object, thread, overlapped, synchronous, true);
+        } else if (object->kind == &mslot__win_client_kind) {
+            *cancelled = overlapped == NULL && mslot__win_client_cancel(object, thread) ? 1 : 0;
+        } else if (object->kind != &mslot__win_stream_kind) {
             error = ERROR_INVALID_HANDLE;
         }
-        mslot_win_release(object);
+        mslot__win_release(object);
     }
-    mslot_win_unlock();
+    mslot__win_unlock();
     return error;
 }
 
@@ -99,7 +99,7 @@ BOOL WINAPI CancelIo(HANDLE hFile)
 {
     uint32_t cancelled;
     DWORD error = cancel_on(hFile, true, NULL, &cancelled);
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }
 
 BOOL WINAPI CancelIoEx(HANDLE hFile, LPOVERLAPPED lpOverlapped)
@@ -107,20 +107,20 @@ BOOL WINAPI CancelIoEx(HANDLE hFile, LPOVERLAPPED lpOverlapped)
     uint32_t cancelled;
     DWORD error = cancel_on(hFile, false, lpOverlapped, &cancelled);
     if (error == 0 && cancelled == 0) error = ERROR_NOT_FOUND;
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }
 
 BOOL WINAPI CancelSynchronousIo(HANDLE hThread)
 {
-    mslot_win_lock();
-    mslot_win_thread *thread = mslot_win_thread_of(hThread);
+    mslot__win_lock();
+    mslot_win_thread *thread = mslot__win_thread_of(hThread);
     DWORD error = thread == NULL ? ERROR_INVALID_HANDLE : 0;
     if (thread != NULL) {
-        bool any = mslot_win_servers_cancel(thread, true, false) != 0;
-        any = mslot_win_clients_cancel(thread) || any;
+        bool any = mslot__win_servers_cancel(thread, true, false) != 0;
+        any = mslot__win_clients_cancel(thread) || any;
         if (!any) error = ERROR_NOT_FOUND;
-        mslot_win_release(&thread->object);
+        mslot__win_release(&thread->object);
     }
-    mslot_win_unlock();
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    mslot__win_unlock();
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }

@@ -28,23 +28,23 @@ static int deliver(char *to, size_t capacity, char *text, size_t length)
 
 // MARK: narrow
 
-int mslot_win_vfprintf(FILE *stream, const char *format, va_list arguments)
+int mslot__win_vfprintf(FILE *stream, const char *format, va_list arguments)
 {
     size_t length = 0;
-    char *text = mslot_win_format(MSLOT_WIN_NARROW_FORMAT, format, arguments, &length);
+    char *text = mslot__win_format(MSLOT_WIN_NARROW_FORMAT, format, arguments, &length);
     return print(stream, text, length);
 }
 
-int mslot_win_vprintf(const char *format, va_list arguments) { return mslot_win_vfprintf(stdout, format, arguments); }
+int mslot__win_vprintf(const char *format, va_list arguments) { return mslot__win_vfprintf(stdout, format, arguments); }
 
-int mslot_win_vsnprintf(char *to, size_t capacity, const char *format, va_list arguments)
+int mslot__win_vsnprintf(char *to, size_t capacity, const char *format, va_list arguments)
 {
     size_t length = 0;
-    char *text = mslot_win_format(MSLOT_WIN_NARROW_FORMAT, format, arguments, &length);
+    char *text = mslot__win_format(MSLOT_WIN_NARROW_FORMAT, format, arguments, &length);
     return deliver(to, capacity, text, length);
 }
 
-int mslot_win_vsprintf(char *to, const char *format, va_list arguments) { return mslot_win_vsnprintf(to, SIZE_MAX, format, arguments); }
+int mslot__win_vsprintf(char *to, const char *format, va_list arguments) { return mslot__win_vsnprintf(to, SIZE_MAX, format, arguments); }
 
 #define FORWARD(call) \
     do { \
@@ -55,32 +55,32 @@ int mslot_win_vsprintf(char *to, const char *format, va_list arguments) { return
         return result; \
     } while (0)
 
-int mslot_win_printf(const char *format, ...) { FORWARD(mslot_win_vfprintf(stdout, format, arguments)); }
-int mslot_win_fprintf(FILE *stream, const char *format, ...) { FORWARD(mslot_win_vfprintf(stream, format, arguments)); }
-int mslot_win_sprintf(char *to, const char *format, ...) { FORWARD(mslot_win_vsnprintf(to, SIZE_MAX, format, arguments)); }
-int mslot_win_snprintf(char *to, size_t capacity, const char *format, ...)
+int mslot__win_printf(const char *format, ...) { FORWARD(mslot__win_vfprintf(stdout, format, arguments)); }
+int mslot__win_fprintf(FILE *stream, const char *format, ...) { FORWARD(mslot__win_vfprintf(stream, format, arguments)); }
+int mslot__win_sprintf(char *to, const char *format, ...) { FORWARD(mslot__win_vsnprintf(to, SIZE_MAX, format, arguments)); }
+int mslot__win_snprintf(char *to, size_t capacity, const char *format, ...)
 {
-    FORWARD(mslot_win_vsnprintf(to, capacity, format, arguments));
+    FORWARD(mslot__win_vsnprintf(to, capacity, format, arguments));
 }
 
 // MARK: wide; what is printed is UTF-8
 
-int mslot_win_vfwprintf(FILE *stream, const WCHAR *format, va_list arguments)
+int mslot__win_vfwprintf(FILE *stream, const WCHAR *format, va_list arguments)
 {
     size_t length = 0;
-    char *text = mslot_win_format_wide(format, arguments, &length);
+    char *text = mslot__win_format_wide(format, arguments, &length);
     return print(stream, text, length);
 }
 
-int mslot_win_vwprintf(const WCHAR *format, va_list arguments) { return mslot_win_vfwprintf(stdout, format, arguments); }
+int mslot__win_vwprintf(const WCHAR *format, va_list arguments) { return mslot__win_vfwprintf(stdout, format, arguments); }
 
 /// The whole length in units, whatever fits; -1: no memory. Closed with a zero if `capacity` is not 0.
-long mslot_win_format_to_wide(WCHAR *to, size_t capacity, const WCHAR *format, va_list arguments)
+long mslot__win_format_to_wide(WCHAR *to, size_t capacity, const WCHAR *format, va_list arguments)
 {
     size_t length = 0;
-    char *text = mslot_win_format_wide(format, arguments, &length);
+    char *text = mslot__win_format_wide(format, arguments, &length);
     if (text == NULL) return -1;
-    size_t units = mslot_win_widen(text, length, NULL, 0, NULL);
+    size_t units = mslot__win_widen(text, length, NULL, 0, NULL);
     if (capacity != 0) {
         size_t fits = units < capacity ? units : capacity - 1;
         WCHAR *whole = malloc((units + 1) * sizeof(WCHAR));
@@ -88,7 +88,7 @@ long mslot_win_format_to_wide(WCHAR *to, size_t capacity, const WCHAR *format, v
             free(text);
             return -1;
         }
-        mslot_win_widen(text, length, whole, units, NULL);
+        mslot__win_widen(text, length, whole, units, NULL);
         memcpy(to, whole, fits * sizeof(WCHAR));
         to[fits] = 0;
         free(whole);
@@ -97,22 +97,22 @@ long mslot_win_format_to_wide(WCHAR *to, size_t capacity, const WCHAR *format, v
     return (long)units;
 }
 
-int mslot_win_vswprintf(WCHAR *to, size_t capacity, const WCHAR *format, va_list arguments)
+int mslot__win_vswprintf(WCHAR *to, size_t capacity, const WCHAR *format, va_list arguments)
 {
-    long units = mslot_win_format_to_wide(to, capacity, format, arguments);
+    long units = mslot__win_format_to_wide(to, capacity, format, arguments);
     return units < 0 || (size_t)units >= capacity ? -1 : (int)units;
 }
 
-int mslot_win_wprintf(const WCHAR *format, ...) { FORWARD(mslot_win_vfwprintf(stdout, format, arguments)); }
-int mslot_win_fwprintf(FILE *stream, const WCHAR *format, ...) { FORWARD(mslot_win_vfwprintf(stream, format, arguments)); }
-int mslot_win_swprintf(WCHAR *to, size_t capacity, const WCHAR *format, ...)
+int mslot__win_wprintf(const WCHAR *format, ...) { FORWARD(mslot__win_vfwprintf(stdout, format, arguments)); }
+int mslot__win_fwprintf(FILE *stream, const WCHAR *format, ...) { FORWARD(mslot__win_vfwprintf(stream, format, arguments)); }
+int mslot__win_swprintf(WCHAR *to, size_t capacity, const WCHAR *format, ...)
 {
-    FORWARD(mslot_win_vswprintf(to, capacity, format, arguments));
+    FORWARD(mslot__win_vswprintf(to, capacity, format, arguments));
 }
 /// The old form, which knows no capacity.
-int mslot_win_swprintf_unbounded(WCHAR *to, const WCHAR *format, ...)
+int mslot__win_swprintf_unbounded(WCHAR *to, const WCHAR *format, ...)
 {
-    FORWARD((int)mslot_win_format_to_wide(to, SIZE_MAX, format, arguments));
+    FORWARD((int)mslot__win_format_to_wide(to, SIZE_MAX, format, arguments));
 }
 
 // MARK: Windows' own
@@ -122,7 +122,7 @@ int wsprintfA(LPSTR output, LPCSTR format, ...)
     char text[WSPRINTF_MAX];
     va_list arguments;
     va_start(arguments, format);
-    mslot_win_vsnprintf(text, sizeof text, format, arguments);
+    mslot__win_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     size_t length = strlen(text);
     memcpy(output, text, length + 1);
@@ -134,7 +134,7 @@ int wsprintfW(LPWSTR output, LPCWSTR format, ...)
     WCHAR text[WSPRINTF_MAX];
     va_list arguments;
     va_start(arguments, format);
-    long units = mslot_win_format_to_wide(text, ARRAYSIZE(text), format, arguments);
+    long units = mslot__win_format_to_wide(text, ARRAYSIZE(text), format, arguments);
     va_end(arguments);
     if (units < 0) text[0] = 0;
     lstrcpyW(output, text);

@@ -39,7 +39,7 @@ errno_t strncpy_s(char *to, size_t capacity, const char *from, size_t count)
 
 int vsprintf_s(char *to, size_t capacity, const char *format, va_list arguments)
 {
-    int length = mslot_win_vsnprintf(to, capacity, format, arguments);
+    int length = mslot__win_vsnprintf(to, capacity, format, arguments);
     if (length < 0 || (size_t)length >= capacity) does_not_fit("sprintf_s");
     return length;
 }
@@ -53,11 +53,11 @@ int sprintf_s(char *to, size_t capacity, const char *format, ...)
     return length;
 }
 
-int mslot_win_swprintf_s(WCHAR *to, size_t capacity, const WCHAR *format, ...)
+int mslot__win_swprintf_s(WCHAR *to, size_t capacity, const WCHAR *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int length = mslot_win_vswprintf(to, capacity, format, arguments);
+    int length = mslot__win_vswprintf(to, capacity, format, arguments);
     va_end(arguments);
     if (length < 0) does_not_fit("swprintf_s");
     return length;
@@ -66,7 +66,7 @@ int mslot_win_swprintf_s(WCHAR *to, size_t capacity, const WCHAR *format, ...)
 int _vsnprintf(char *to, size_t capacity, const char *format, va_list arguments)
 {
     size_t length = 0;
-    char *text = mslot_win_format(MSLOT_WIN_NARROW_FORMAT, format, arguments, &length);
+    char *text = mslot__win_format(MSLOT_WIN_NARROW_FORMAT, format, arguments, &length);
     if (text == NULL) return -1;
     memcpy(to, text, length < capacity ? length + 1 : capacity);
     free(text);

@@ -4,8 +4,8 @@
 
 BOOL WINAPI InitializeSecurityDescriptor(PSECURITY_DESCRIPTOR pSecurityDescriptor, DWORD dwRevision)
 {
-    if (dwRevision != SECURITY_DESCRIPTOR_REVISION) return mslot_win_fail(ERROR_UNKNOWN_REVISION);
-    if (pSecurityDescriptor == NULL) return mslot_win_fail(ERROR_INVALID_PARAMETER);
+    if (dwRevision != SECURITY_DESCRIPTOR_REVISION) return mslot__win_fail(ERROR_UNKNOWN_REVISION);
+    if (pSecurityDescriptor == NULL) return mslot__win_fail(ERROR_INVALID_PARAMETER);
     SECURITY_DESCRIPTOR *descriptor = pSecurityDescriptor;
     *descriptor = (SECURITY_DESCRIPTOR){.Revision = SECURITY_DESCRIPTOR_REVISION};
     return TRUE;
@@ -19,7 +19,7 @@ BOOL WINAPI IsValidSecurityDescriptor(PSECURITY_DESCRIPTOR pSecurityDescriptor)
 
 BOOL WINAPI SetSecurityDescriptorDacl(PSECURITY_DESCRIPTOR pSecurityDescriptor, BOOL bDaclPresent, PACL pDacl, BOOL bDaclDefaulted)
 {
-    if (!IsValidSecurityDescriptor(pSecurityDescriptor)) return mslot_win_fail(ERROR_INVALID_SECURITY_DESCR);
+    if (!IsValidSecurityDescriptor(pSecurityDescriptor)) return mslot__win_fail(ERROR_INVALID_SECURITY_DESCR);
     SECURITY_DESCRIPTOR *descriptor = pSecurityDescriptor;
     descriptor->Control &= (WORD)~(SE_DACL_PRESENT | SE_DACL_DEFAULTED);
     if (bDaclPresent) descriptor->Control |= SE_DACL_PRESENT;

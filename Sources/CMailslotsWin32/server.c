@@ -54,9 +54,9 @@ struct mslot_win_server {
 
 static mslot_win_server *servers;
 
-void mslot_win_servers_forget(void) { servers = NULL; }
+void mslot__win_servers_forget(void) { servers = NULL; }
 
-bool mslot_win_server_is_own(const char *path)
+bool mslot__win_server_is_own(const char *path)
 {
     for (const mslot_win_server *server = servers; server != NULL; server = server->next)
         if (server->reader != NULL && strcmp(server->path, path) == 0) return true;
@@ -93,9 +93,9 @@ static void complete(mslot_win_server *server, read_request *request, DWORD erro
         pthread_cond_signal(&request->waiting->wake);
     } else {
         server->overlapped_count--;
-        mslot_win_notice_finish(&request->notice, error, count);
+        mslot__win_notice_finish(&request->notice, error, count);
         free(request);
-        mslot_win_signalled(&server->object);
+        mslot__win_signalled(&server->object);
     }
     wake_first(server);
 }
@@ -106,18 +106,18 @@ static DWORD result_of(mslot_received received, DWORD *count)
     *count = 0;
     if (received.outcome == MSLOT_TOO_LONG) return ERROR_INSUFFICIENT_BUFFER;
     if (received.outcome == MSLOT_DONE) *count = received.byte_count;
-    return mslot_win_error_of((mslot_failure){.outcome = received.outcome});
+    return mslot__win_error_of((mslot_failure){.outcome = received.outcome});
 }
 
 /// Waits for a message for the first request, until `deadline_ns`. Unlocks meanwhile.
 static void drive(mslot_win_server *server, int64_t deadline_ns)
 {
     read_request *request = server->first;
-    int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot_win_now_ns();
+    int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot__win_now_ns();
     server->driven = true;
-    mslot_win_unlock();
-    mslot_received received = mslot_read(server->reader, request->buffer, request->capacity, left);
-    mslot_win_lock();
+    mslot__win_unlock();
+    mslot_received received = mslot_reader_read(server->reader, request->buffer, request->capacity, left);
+    mslot__win_lock();
     server->driven = false;
     // Nobody completes a request that is driven, so it still is the first.
     bool nothing = received.outcome == MSLOT_EMPTY || received.outcome == MSLOT_TIMED_OUT || received.outcome == MSLOT_INTERRUPTED;
@@ -135,8 +135,8 @@ static void take_reader(mslot_win_server *server)
 {
     server->wanted++;
     while (server->driven) {
-        mslot_interrupt(server->reader);
-        mslot_win_condition_wait(&server->reader_free, mslot_win_deadline(100)); // an interrupt may end the wait before this one
+        mslot_reader_interrupt(server->reader);
+        mslot__win_condition_wait(&server->reader_free, mslot__win_deadline(100)); // an interrupt may end the wait before this one
     }
 }
 
@@ -151,16 +151,16 @@ static void give_reader(mslot_win_server *server)
 /// Locked. Waits in this thread; unlocks meanwhile.
 static DWORD wait_here(mslot_win_server *server, read_request *request)
 {
-    mslot_win_thread *self = mslot_win_this_thread();
+    mslot_win_thread *self = mslot__win_this_thread();
     request->waiting = self;
     append(server, request);
     while (!request->done) {
-        if (mslot_win_now_ns() >= request->deadline_ns) {
+        if (mslot__win_now_ns() >= request->deadline_ns) {
             complete(server, request, ERROR_SEM_TIMEOUT, 0);
         } else if (server->first == request && !server->driven && server->wanted == 0) {
             drive(server, request->deadline_ns);
         } else {
-            mslot_win_condition_wait(&self->wake, request->deadline_ns);
+            mslot__win_condition_wait(&self->wake, request->deadline_ns);
         }
     }
     return request->error;
@@ -169,7 +169,7 @@ static DWORD wait_here(mslot_win_server *server, read_request *request)
 /// Locked, by the service thread. Ends overlapped requests whose time is up. When to look again.
 static int64_t end_overdue(mslot_win_server *server)
 {
-    int64_t now = mslot_win_now_ns();
+    int64_t now = mslot__win_now_ns();
     int64_t next_deadline = MSLOT_FOREVER;
     for (read_request *request = server->first; request != NULL;) {
         read_request *next = request->next;
@@ -186,40 +186,40 @@ static int64_t end_overdue(mslot_win_server *server)
 static void *serve(void *argument)
 {
     mslot_win_server *server = argument;
-    mslot_win_lock();
+    mslot__win_lock();
     while (server->reader != NULL) {
         int64_t next_deadline = end_overdue(server);
         bool may_drive = server->first != NULL && server->first->waiting == NULL && !server->driven && server->wanted == 0;
         if (may_drive) drive(server, next_deadline);
-        else mslot_win_condition_wait(&server->service_wake, next_deadline);
+        else mslot__win_condition_wait(&server->service_wake, next_deadline);
     }
-    mslot_win_release(&server->object);
-    mslot_win_unlock();
+    mslot__win_release(&server->object);
+    mslot__win_unlock();
     return NULL;
 }
 
 /// Locked.
 static bool has_service(mslot_win_server *server)
 {
-    if (!server->has_service && mslot_win_start_service(serve, server)) {
+    if (!server->has_service && mslot__win_start_service(serve, server)) {
         server->has_service = true;
-        mslot_win_retain(&server->object);
+        mslot__win_retain(&server->object);
     }
     return server->has_service;
 }
 
-DWORD mslot_win_server_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count, mslot_win_notice *notice)
+DWORD mslot__win_server_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count, mslot_win_notice *notice)
 {
     mslot_win_server *server = (mslot_win_server *)object;
     *count = 0;
     if (server->reader == NULL) return ERROR_INVALID_HANDLE;
     // Behind reads that wait there is nothing for this one yet.
     DWORD error = ERROR_SEM_TIMEOUT;
-    if (server->first == NULL && !server->driven) error = result_of(mslot_read(server->reader, buffer, capacity, 0), count);
-    if (error == 0) mslot_win_notice_finish(notice, 0, *count);
+    if (server->first == NULL && !server->driven) error = result_of(mslot_reader_read(server->reader, buffer, capacity, 0), count);
+    if (error == 0) mslot__win_notice_finish(notice, 0, *count);
     if (error != ERROR_SEM_TIMEOUT || server->read_timeout_ms == 0) return error;
 
-    read_request request = {.buffer = buffer, .capacity = capacity, .deadline_ns = mslot_win_deadline(server->read_timeout_ms)};
+    read_request request = {.buffer = buffer, .capacity = capacity, .deadline_ns = mslot__win_deadline(server->read_timeout_ms)};
     if (notice->overlapped == NULL) {
         error = wait_here(server, &request);
         *count = request.count;
@@ -235,11 +235,11 @@ DWORD mslot_win_server_read(mslot_win_object *object, void *buffer, DWORD capaci
     append(server, pending);
     // Not only when it comes first: its deadline may be the next one.
     pthread_cond_signal(&server->service_wake);
-    if (server->driven) mslot_interrupt(server->reader);
+    if (server->driven) mslot_reader_interrupt(server->reader);
     return ERROR_IO_PENDING;
 }
 
-uint32_t mslot_win_server_cancel(
+uint32_t mslot__win_server_cancel(
     mslot_win_object *object, mslot_win_thread *thread, const OVERLAPPED *overlapped, bool synchronous, bool asynchronous)
 {
     mslot_win_server *server = (mslot_win_server *)object;
@@ -259,15 +259,15 @@ uint32_t mslot_win_server_cancel(
     return cancelled;
 }
 
-uint32_t mslot_win_servers_cancel(mslot_win_thread *thread, bool synchronous, bool asynchronous)
+uint32_t mslot__win_servers_cancel(mslot_win_thread *thread, bool synchronous, bool asynchronous)
 {
     uint32_t cancelled = 0;
     for (mslot_win_server *server = servers; server != NULL;) {
         // Retained: the list may change while the reader is waited for, but not around this server.
-        mslot_win_retain(&server->object);
-        if (server->first != NULL) cancelled += mslot_win_server_cancel(&server->object, thread, NULL, synchronous, asynchronous);
+        mslot__win_retain(&server->object);
+        if (server->first != NULL) cancelled += mslot__win_server_cancel(&server->object, thread, NULL, synchronous, asynchronous);
         mslot_win_server *next = server->next;
-        mslot_win_release(&server->object);
+        mslot__win_release(&server->object);
         server = next;
     }
     return cancelled;
@@ -303,7 +303,7 @@ static uint32_t mode_of(const SECURITY_ATTRIBUTES *attributes)
     return is_everyones ? 0666 : 0600;
 }
 
-static DWORD error_of_name(mslot_win_name_kind kind)
+static DWORD error_of_name(mslot__win_name_kind kind)
 {
     switch (kind) {
     case MSLOT_WIN_LOCAL: return 0;
@@ -321,9 +321,9 @@ static int64_t nanoseconds_of(DWORD milliseconds)
 
 HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadTimeout, LPSECURITY_ATTRIBUTES lpSecurityAttributes)
 {
-    mslot_win_name name = mslot_win_name_parse(lpName);
+    mslot_win_name name = mslot__win_name_parse(lpName);
     DWORD error = error_of_name(name.kind);
-    if (error != 0) return mslot_win_fail_handle(error);
+    if (error != 0) return mslot__win_fail_handle(error);
 
     mslot_create_options options = mslot_create_options_default();
     options.capacity = number_from_environment("MAILSLOT_WIN32_CELLS", CELLS_DEFAULT);
@@ -333,7 +333,7 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     options.read_timeout_ns = nanoseconds_of(lReadTimeout);
     options.allow_remote = is_allowed_by_environment("MAILSLOT_WIN32_REMOTE");
     options.mode = mode_of(lpSecurityAttributes);
-    if (options.mode == 0) return mslot_win_fail_handle(ERROR_INVALID_SECURITY_DESCR);
+    if (options.mode == 0) return mslot__win_fail_handle(ERROR_INVALID_SECURITY_DESCR);
 
     // Others may cut the file short: an error then, not the end of this process.
     if (options.mode != 0600) mslot_guard_install();
@@ -344,39 +344,39 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     if (server == NULL || kept_path == NULL || failure.outcome != MSLOT_DONE) {
         free(server);
         free(kept_path);
-        return mslot_win_fail_handle(failure.outcome != MSLOT_DONE ? mslot_win_error_of(failure) : ERROR_NOT_ENOUGH_MEMORY);
+        return mslot__win_fail_handle(failure.outcome != MSLOT_DONE ? mslot__win_error_of(failure) : ERROR_NOT_ENOUGH_MEMORY);
     }
     mslot_created created = mslot_create(name.text, &options);
     if (created.reader == NULL) {
         free(server);
         free(kept_path);
-        return mslot_win_fail_handle(mslot_win_error_of(created.failure));
+        return mslot__win_fail_handle(mslot__win_error_of(created.failure));
     }
-    server->object.kind = &mslot_win_server_kind;
+    server->object.kind = &mslot__win_server_kind;
     server->reader = created.reader;
     server->path = kept_path;
     server->max_message_size = nMaxMessageSize;
     server->read_timeout_ms = lReadTimeout;
-    mslot_win_condition_init(&server->reader_free);
-    mslot_win_condition_init(&server->service_wake);
+    mslot__win_condition_init(&server->reader_free);
+    mslot__win_condition_init(&server->service_wake);
 
-    mslot_win_lock();
-    mslot_win_retain(&server->object);
+    mslot__win_lock();
+    mslot__win_retain(&server->object);
     server->next = servers;
     servers = server;
     bool inherit = lpSecurityAttributes != NULL && lpSecurityAttributes->bInheritHandle;
-    HANDLE handle = mslot_win_handle_new(&server->object, GENERIC_READ | SYNCHRONIZE, inherit);
-    if (handle == INVALID_HANDLE_VALUE) mslot_win_server_kind.last_handle_closed(&server->object);
-    mslot_win_release(&server->object);
-    mslot_win_unlock();
+    HANDLE handle = mslot__win_handle_new(&server->object, GENERIC_READ | SYNCHRONIZE, inherit);
+    if (handle == INVALID_HANDLE_VALUE) mslot__win_server_kind.last_handle_closed(&server->object);
+    mslot__win_release(&server->object);
+    mslot__win_unlock();
     return handle;
 }
 
 HANDLE WINAPI CreateMailslotW(LPCWSTR lpName, DWORD nMaxMessageSize, DWORD lReadTimeout, LPSECURITY_ATTRIBUTES lpSecurityAttributes)
 {
     char name[MSLOT_WIN_NAME_BYTES_MAX];
-    if (lpName == NULL) return mslot_win_fail_handle(ERROR_PATH_NOT_FOUND);
-    if (!mslot_win_name_narrow(lpName, name)) return mslot_win_fail_handle(ERROR_INVALID_NAME);
+    if (lpName == NULL) return mslot__win_fail_handle(ERROR_PATH_NOT_FOUND);
+    if (!mslot__win_name_narrow(lpName, name)) return mslot__win_fail_handle(ERROR_INVALID_NAME);
     return CreateMailslotA(name, nMaxMessageSize, lReadTimeout, lpSecurityAttributes);
 }
 
@@ -396,7 +396,7 @@ static void last_handle_closed(mslot_win_object *object)
     while (server->first != NULL) complete(server, server->first, ERROR_HANDLE_EOF, 0);
     pthread_cond_signal(&server->service_wake);
     give_reader(server);
-    mslot_close(reader);
+    mslot_reader_close(reader);
 }
 
 static void destroy(mslot_win_object *object)
@@ -411,20 +411,20 @@ static void destroy(mslot_win_object *object)
     free(server);
 }
 
-const mslot_win_kind mslot_win_server_kind = {.is_signalled = is_signalled, .last_handle_closed = last_handle_closed, .destroy = destroy};
+const mslot_win_kind mslot__win_server_kind = {.is_signalled = is_signalled, .last_handle_closed = last_handle_closed, .destroy = destroy};
 
 // MARK: info
 
 enum { SNAPSHOT_TRIES = 100 };
 
-mslot_info mslot_win_server_info(mslot_win_object *object) { return mslot_reader_info(((mslot_win_server *)object)->reader); }
+mslot_info mslot__win_server_info(mslot_win_object *object) { return mslot_reader_info(((mslot_win_server *)object)->reader); }
 
 /// Next size and count that belong together, out of what changes meanwhile.
 static mslot_info snapshot(mslot_win_object *object)
 {
     mslot_info info;
     for (int i = 0; i < SNAPSHOT_TRIES; i++) {
-        info = object->kind == &mslot_win_client_kind ? mslot_win_client_info(object) : mslot_win_server_info(object);
+        info = object->kind == &mslot__win_client_kind ? mslot__win_client_info(object) : mslot__win_server_info(object);
         if (info.outcome != MSLOT_DONE || (info.next_byte_count < 0) == (info.message_count == 0)) return info;
     }
     // A reader elsewhere takes them faster than we look: it is empty, or will be.
@@ -443,18 +443,18 @@ static DWORD milliseconds_of(int64_t nanoseconds)
 BOOL WINAPI GetMailslotInfo(
     HANDLE hMailslot, LPDWORD lpMaxMessageSize, LPDWORD lpNextSize, LPDWORD lpMessageCount, LPDWORD lpReadTimeout)
 {
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(hMailslot);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(hMailslot);
     mslot_win_object *object = entry != NULL ? entry->object : NULL;
-    bool is_server = object != NULL && object->kind == &mslot_win_server_kind;
-    bool is_client = object != NULL && object->kind == &mslot_win_client_kind;
+    bool is_server = object != NULL && object->kind == &mslot__win_server_kind;
+    bool is_client = object != NULL && object->kind == &mslot__win_client_kind;
     DWORD error = 0;
     mslot_info info = {.outcome = MSLOT_DONE};
     if (object == NULL) error = ERROR_INVALID_HANDLE;
-    else if (object->kind == &mslot_win_stream_kind) error = ERROR_INVALID_PARAMETER;
+    else if (object->kind == &mslot__win_stream_kind) error = ERROR_INVALID_PARAMETER;
     else if (!is_server && !is_client) error = ERROR_INVALID_HANDLE;
     else info = snapshot(object);
-    if (error == 0 && info.outcome != MSLOT_DONE) error = mslot_win_error_of((mslot_failure){.outcome = info.outcome});
+    if (error == 0 && info.outcome != MSLOT_DONE) error = mslot__win_error_of((mslot_failure){.outcome = info.outcome});
     if (error == 0) {
         const mslot_win_server *server = (const mslot_win_server *)object;
         if (lpMaxMessageSize != NULL) *lpMaxMessageSize = is_server ? server->max_message_size : info.message_bytes_max;
@@ -462,32 +462,32 @@ BOOL WINAPI GetMailslotInfo(
         if (lpMessageCount != NULL) *lpMessageCount = info.message_count;
         if (lpReadTimeout != NULL) *lpReadTimeout = is_server ? server->read_timeout_ms : milliseconds_of(info.read_timeout_ns);
     }
-    mslot_win_unlock();
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    mslot__win_unlock();
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }
 
 BOOL WINAPI SetMailslotInfo(HANDLE hMailslot, DWORD lReadTimeout)
 {
-    mslot_win_lock();
-    mslot_win_entry *entry = mslot_win_entry_of(hMailslot);
+    mslot__win_lock();
+    mslot_win_entry *entry = mslot__win_entry_of(hMailslot);
     mslot_win_object *object = entry != NULL ? entry->object : NULL;
     DWORD error = 0;
     if (object == NULL) {
         error = ERROR_INVALID_HANDLE;
-    } else if (object->kind != &mslot_win_server_kind) {
-        bool is_file = object->kind == &mslot_win_client_kind || object->kind == &mslot_win_stream_kind;
+    } else if (object->kind != &mslot__win_server_kind) {
+        bool is_file = object->kind == &mslot__win_client_kind || object->kind == &mslot__win_stream_kind;
         error = is_file ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE;
     } else {
         mslot_win_server *server = (mslot_win_server *)object;
-        mslot_win_retain(object);
+        mslot__win_retain(object);
         take_reader(server);
         // A read that waits keeps the deadline that it started with.
         server->read_timeout_ms = lReadTimeout;
         if (server->reader == NULL) error = ERROR_INVALID_HANDLE; // closed meanwhile
-        else mslot_set_timeout(server->reader, nanoseconds_of(lReadTimeout));
+        else mslot_reader_set_timeout(server->reader, nanoseconds_of(lReadTimeout));
         give_reader(server);
-        mslot_win_release(object);
+        mslot__win_release(object);
     }
-    mslot_win_unlock();
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    mslot__win_unlock();
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }

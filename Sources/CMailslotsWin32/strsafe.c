@@ -29,7 +29,7 @@ static size_t wide_length(LPCWSTR text, size_t capacity)
 HRESULT StringCchCopyA(LPSTR to, size_t capacity, LPCSTR from) { return copy(to, capacity, 0, from, strlen(from), sizeof(char)); }
 HRESULT StringCchCopyW(LPWSTR to, size_t capacity, LPCWSTR from)
 {
-    return copy(to, capacity, 0, from, mslot_win_wide_length(from), sizeof(WCHAR));
+    return copy(to, capacity, 0, from, mslot__win_wide_length(from), sizeof(WCHAR));
 }
 HRESULT StringCchCatA(LPSTR to, size_t capacity, LPCSTR from)
 {
@@ -37,7 +37,7 @@ HRESULT StringCchCatA(LPSTR to, size_t capacity, LPCSTR from)
 }
 HRESULT StringCchCatW(LPWSTR to, size_t capacity, LPCWSTR from)
 {
-    return copy(to, capacity, wide_length(to, capacity), from, mslot_win_wide_length(from), sizeof(WCHAR));
+    return copy(to, capacity, wide_length(to, capacity), from, mslot__win_wide_length(from), sizeof(WCHAR));
 }
 
 static HRESULT length_of(size_t found, size_t capacity, size_t *length)
@@ -59,13 +59,13 @@ HRESULT StringCchLengthW(LPCWSTR text, size_t capacity, size_t *length)
 HRESULT StringCchVPrintfA(LPSTR to, size_t capacity, LPCSTR format, va_list arguments)
 {
     if (!is_allowed(capacity)) return STRSAFE_E_INVALID_PARAMETER;
-    int length = mslot_win_vsnprintf(to, capacity, format, arguments);
+    int length = mslot__win_vsnprintf(to, capacity, format, arguments);
     return length >= 0 && (size_t)length < capacity ? S_OK : STRSAFE_E_INSUFFICIENT_BUFFER;
 }
 HRESULT StringCchVPrintfW(LPWSTR to, size_t capacity, LPCWSTR format, va_list arguments)
 {
     if (!is_allowed(capacity)) return STRSAFE_E_INVALID_PARAMETER;
-    long length = mslot_win_format_to_wide(to, capacity, format, arguments);
+    long length = mslot__win_format_to_wide(to, capacity, format, arguments);
     return length >= 0 && (size_t)length < capacity ? S_OK : STRSAFE_E_INSUFFICIENT_BUFFER;
 }
 

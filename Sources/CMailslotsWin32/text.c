@@ -61,7 +61,7 @@ static uint32_t character_of_narrow(const char *text, size_t count, size_t *byte
 
 // MARK: whole texts
 
-size_t mslot_win_narrow(const WCHAR *wide, size_t count, char *text, size_t capacity, bool *broken)
+size_t mslot__win_narrow(const WCHAR *wide, size_t count, char *text, size_t capacity, bool *broken)
 {
     size_t total = 0;
     bool full = false, ignored = false;
@@ -75,7 +75,7 @@ size_t mslot_win_narrow(const WCHAR *wide, size_t count, char *text, size_t capa
     return total;
 }
 
-size_t mslot_win_widen(const char *text, size_t count, WCHAR *wide, size_t capacity, bool *broken)
+size_t mslot__win_widen(const char *text, size_t count, WCHAR *wide, size_t capacity, bool *broken)
 {
     size_t total = 0;
     bool full = false, ignored = false;
@@ -93,19 +93,19 @@ size_t mslot_win_widen(const char *text, size_t count, WCHAR *wide, size_t capac
     return total;
 }
 
-size_t mslot_win_wide_length(const WCHAR *wide)
+size_t mslot__win_wide_length(const WCHAR *wide)
 {
     size_t length = 0;
     while (wide[length] != 0) length++;
     return length;
 }
 
-char *mslot_win_narrow_copy(const WCHAR *wide)
+char *mslot__win_narrow_copy(const WCHAR *wide)
 {
-    size_t count = mslot_win_wide_length(wide);
+    size_t count = mslot__win_wide_length(wide);
     size_t capacity = 3 * count; // a unit is at most 3 bytes, a pair 4
     char *text = malloc(capacity + 1);
-    if (text != NULL) text[mslot_win_narrow(wide, count, text, capacity, NULL)] = 0;
+    if (text != NULL) text[mslot__win_narrow(wide, count, text, capacity, NULL)] = 0;
     return text;
 }
 
@@ -133,7 +133,7 @@ int WINAPI MultiByteToWideChar(UINT CodePage, DWORD dwFlags, LPCSTR lpMultiByteS
     }
     bool broken = false;
     size_t bytes = cbMultiByte < 0 ? strlen(lpMultiByteStr) + 1 : (size_t)cbMultiByte;
-    size_t units = mslot_win_widen(lpMultiByteStr, bytes, lpWideCharStr, (size_t)cchWideChar, &broken);
+    size_t units = mslot__win_widen(lpMultiByteStr, bytes, lpWideCharStr, (size_t)cchWideChar, &broken);
     return converted(units, cchWideChar, broken && (dwFlags & MB_ERR_INVALID_CHARS) != 0);
 }
 
@@ -147,8 +147,8 @@ int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharS
         return 0;
     }
     bool broken = false;
-    size_t units = cchWideChar < 0 ? mslot_win_wide_length(lpWideCharStr) + 1 : (size_t)cchWideChar;
-    size_t bytes = mslot_win_narrow(lpWideCharStr, units, lpMultiByteStr, (size_t)cbMultiByte, &broken);
+    size_t units = cchWideChar < 0 ? mslot__win_wide_length(lpWideCharStr) + 1 : (size_t)cchWideChar;
+    size_t bytes = mslot__win_narrow(lpWideCharStr, units, lpMultiByteStr, (size_t)cbMultiByte, &broken);
     if (lpUsedDefaultChar != NULL) *lpUsedDefaultChar = broken;
     return converted(bytes, cbMultiByte, broken && (dwFlags & WC_ERR_INVALID_CHARS) != 0);
 }
@@ -156,12 +156,12 @@ int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharS
 // MARK: lstr: Windows' own string functions
 
 int WINAPI lstrlenA(LPCSTR lpString) { return lpString != NULL ? (int)strlen(lpString) : 0; }
-int WINAPI lstrlenW(LPCWSTR lpString) { return lpString != NULL ? (int)mslot_win_wide_length(lpString) : 0; }
+int WINAPI lstrlenW(LPCWSTR lpString) { return lpString != NULL ? (int)mslot__win_wide_length(lpString) : 0; }
 
 LPSTR WINAPI lstrcpyA(LPSTR lpString1, LPCSTR lpString2) { return strcpy(lpString1, lpString2); }
 LPWSTR WINAPI lstrcpyW(LPWSTR lpString1, LPCWSTR lpString2)
 {
-    return memcpy(lpString1, lpString2, (mslot_win_wide_length(lpString2) + 1) * sizeof(WCHAR));
+    return memcpy(lpString1, lpString2, (mslot__win_wide_length(lpString2) + 1) * sizeof(WCHAR));
 }
 
 LPSTR WINAPI lstrcpynA(LPSTR lpString1, LPCSTR lpString2, int iMaxLength)
@@ -186,7 +186,7 @@ LPWSTR WINAPI lstrcpynW(LPWSTR lpString1, LPCWSTR lpString2, int iMaxLength)
 LPSTR WINAPI lstrcatA(LPSTR lpString1, LPCSTR lpString2) { return strcat(lpString1, lpString2); }
 LPWSTR WINAPI lstrcatW(LPWSTR lpString1, LPCWSTR lpString2)
 {
-    lstrcpyW(lpString1 + mslot_win_wide_length(lpString1), lpString2);
+    lstrcpyW(lpString1 + mslot__win_wide_length(lpString1), lpString2);
     return lpString1;
 }
 

@@ -20,19 +20,19 @@ static DWORD last_id;
 static void thread_ended(void *value)
 {
     mslot_win_thread *thread = value;
-    mslot_win_lock();
+    mslot__win_lock();
     // "All pending asynchronous I/O that the thread began is cancelled when it exits."
-    mslot_win_servers_cancel(thread, false, true);
-    mslot_win_mutexes_abandon(thread);
+    mslot__win_servers_cancel(thread, false, true);
+    mslot__win_mutexes_abandon(thread);
     while (thread->first_apc != NULL) {
         mslot_win_apc *apc = thread->first_apc;
         thread->first_apc = apc->next;
         free(apc);
     }
     thread->ended = true;
-    mslot_win_signalled(&thread->object);
-    mslot_win_release(&thread->object);
-    mslot_win_unlock();
+    mslot__win_signalled(&thread->object);
+    mslot__win_release(&thread->object);
+    mslot__win_unlock();
 }
 
 static void make_key(void) { pthread_key_create(&key, thread_ended); }
@@ -41,21 +41,21 @@ static mslot_win_thread *thread_new(void)
 {
     mslot_win_thread *thread = calloc(1, sizeof *thread);
     if (thread == NULL) return NULL;
-    thread->object.kind = &mslot_win_thread_kind;
+    thread->object.kind = &mslot__win_thread_kind;
     thread->exit_code = STILL_ACTIVE;
     thread->id = last_id += 4; // as Windows counts
-    mslot_win_condition_init(&thread->wake);
+    mslot__win_condition_init(&thread->wake);
     return thread;
 }
 
 /// The thread itself keeps its object until it ends.
 static void become(mslot_win_thread *thread)
 {
-    mslot_win_retain(&thread->object);
+    mslot__win_retain(&thread->object);
     pthread_setspecific(key, thread);
 }
 
-mslot_win_thread *mslot_win_this_thread(void)
+mslot_win_thread *mslot__win_this_thread(void)
 {
     pthread_once(&key_once, make_key);
     mslot_win_thread *thread = pthread_getspecific(key);
@@ -81,13 +81,13 @@ static void destroy(mslot_win_object *object)
     free(thread);
 }
 
-const mslot_win_kind mslot_win_thread_kind = {.is_signalled = is_signalled, .destroy = destroy};
+const mslot_win_kind mslot__win_thread_kind = {.is_signalled = is_signalled, .destroy = destroy};
 
-mslot_win_thread *mslot_win_thread_of(HANDLE handle)
+mslot_win_thread *mslot__win_thread_of(HANDLE handle)
 {
-    if (handle != GetCurrentThread()) return (mslot_win_thread *)mslot_win_object_of(handle, &mslot_win_thread_kind);
-    mslot_win_thread *self = mslot_win_this_thread();
-    mslot_win_retain(&self->object);
+    if (handle != GetCurrentThread()) return (mslot_win_thread *)mslot__win_object_of(handle, &mslot__win_thread_kind);
+    mslot_win_thread *self = mslot__win_this_thread();
+    mslot__win_retain(&self->object);
     return self;
 }
 
@@ -95,18 +95,18 @@ HANDLE WINAPI GetCurrentThread(void) { return (HANDLE)(LONG_PTR)-2; }
 
 static DWORD id_of(HANDLE handle)
 {
-    mslot_win_lock();
-    mslot_win_thread *thread = mslot_win_thread_of(handle);
+    mslot__win_lock();
+    mslot_win_thread *thread = mslot__win_thread_of(handle);
     DWORD id = thread != NULL ? thread->id : 0;
-    if (thread != NULL) mslot_win_release(&thread->object);
-    mslot_win_unlock();
+    if (thread != NULL) mslot__win_release(&thread->object);
+    mslot__win_unlock();
     return id;
 }
 
 DWORD WINAPI GetCurrentThreadId(void) { return id_of(GetCurrentThread()); }
 DWORD WINAPI GetThreadId(HANDLE Thread) { return id_of(Thread); }
 
-void mslot_win_threads_forget(void)
+void mslot__win_threads_forget(void)
 {
     pthread_once(&key_once, make_key);
     mslot_win_thread *thread = pthread_getspecific(key);
@@ -128,7 +128,7 @@ static bool start_detached(pthread_t *thread, size_t stack_bytes, void *(*run)(v
     return started;
 }
 
-bool mslot_win_start_service(void *(*run)(void *), void *argument)
+bool mslot__win_start_service(void *(*run)(void *), void *argument)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -145,20 +145,20 @@ bool mslot_win_start_service(void *(*run)(void *), void *argument)
 static void *run(void *argument)
 {
     mslot_win_thread *thread = argument;
-    mslot_win_lock();
+    mslot__win_lock();
     pthread_once(&key_once, make_key);
     become(thread);
-    mslot_win_release(&thread->object); // what CreateThread kept for us
-    mslot_win_unlock();
+    mslot__win_release(&thread->object); // what CreateThread kept for us
+    mslot__win_unlock();
     ExitThread(thread->start(thread->parameter));
 }
 
 /// Locked. `stack_bytes` is what CreateThread was given.
 static bool start(mslot_win_thread *thread, size_t stack_bytes)
 {
-    mslot_win_retain(&thread->object);
+    mslot__win_retain(&thread->object);
     thread->started = start_detached(&thread->thread, stack_bytes, run, thread);
-    if (!thread->started) mslot_win_release(&thread->object);
+    if (!thread->started) mslot__win_release(&thread->object);
     return thread->started;
 }
 
@@ -169,25 +169,25 @@ HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, SIZE_T dwSt
         SetLastError(ERROR_INVALID_PARAMETER);
         return NULL;
     }
-    mslot_win_lock();
+    mslot__win_lock();
     mslot_win_thread *thread = thread_new();
     HANDLE handle = INVALID_HANDLE_VALUE;
     if (thread != NULL) {
         thread->start = lpStartAddress;
         thread->parameter = lpParameter;
-        mslot_win_retain(&thread->object);
+        mslot__win_retain(&thread->object);
         bool inherit = lpThreadAttributes != NULL && lpThreadAttributes->bInheritHandle;
-        handle = mslot_win_handle_new(&thread->object, SYNCHRONIZE, inherit);
+        handle = mslot__win_handle_new(&thread->object, SYNCHRONIZE, inherit);
         // Before it runs: it may look at where its id was to be put.
         if (handle != INVALID_HANDLE_VALUE && lpThreadId != NULL) *lpThreadId = thread->id;
         bool suspended = (dwCreationFlags & CREATE_SUSPENDED) != 0;
         if (handle != INVALID_HANDLE_VALUE && !suspended && !start(thread, dwStackSize)) {
-            mslot_win_handle_close(handle);
+            mslot__win_handle_close(handle);
             handle = INVALID_HANDLE_VALUE;
         }
-        mslot_win_release(&thread->object);
+        mslot__win_release(&thread->object);
     }
-    mslot_win_unlock();
+    mslot__win_unlock();
     if (handle != INVALID_HANDLE_VALUE) return handle;
     SetLastError(ERROR_NOT_ENOUGH_MEMORY);
     return NULL;
@@ -195,8 +195,8 @@ HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, SIZE_T dwSt
 
 DWORD WINAPI ResumeThread(HANDLE hThread)
 {
-    mslot_win_lock();
-    mslot_win_thread *thread = mslot_win_thread_of(hThread);
+    mslot__win_lock();
+    mslot_win_thread *thread = mslot__win_thread_of(hThread);
     DWORD was_suspended = (DWORD)-1;
     if (thread != NULL) {
         was_suspended = thread->started ? 0 : 1;
@@ -204,29 +204,29 @@ DWORD WINAPI ResumeThread(HANDLE hThread)
             was_suspended = (DWORD)-1;
             SetLastError(ERROR_NOT_ENOUGH_MEMORY);
         }
-        mslot_win_release(&thread->object);
+        mslot__win_release(&thread->object);
     }
-    mslot_win_unlock();
+    mslot__win_unlock();
     return was_suspended;
 }
 
 void WINAPI ExitThread(DWORD dwExitCode)
 {
-    mslot_win_lock();
-    mslot_win_this_thread()->exit_code = dwExitCode;
-    mslot_win_unlock();
+    mslot__win_lock();
+    mslot__win_this_thread()->exit_code = dwExitCode;
+    mslot__win_unlock();
     pthread_exit(NULL); // thread_ended does the rest
 }
 
 BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode)
 {
-    mslot_win_lock();
-    mslot_win_thread *thread = mslot_win_thread_of(hThread);
+    mslot__win_lock();
+    mslot_win_thread *thread = mslot__win_thread_of(hThread);
     if (thread != NULL) {
         if (lpExitCode != NULL) *lpExitCode = thread->ended ? thread->exit_code : STILL_ACTIVE;
-        mslot_win_release(&thread->object);
+        mslot__win_release(&thread->object);
     }
-    mslot_win_unlock();
+    mslot__win_unlock();
     return thread != NULL;
 }
 
@@ -234,7 +234,7 @@ BOOL WINAPI SwitchToThread(void) { return sched_yield() == 0; }
 
 // MARK: routines in alertable waits
 
-void mslot_win_apc_queue(mslot_win_thread *thread, mslot_win_apc apc)
+void mslot__win_apc_queue(mslot_win_thread *thread, mslot_win_apc apc)
 {
     mslot_win_apc *queued = malloc(sizeof *queued);
     if (queued == NULL) abort(); // a request would never be reported as done
@@ -246,7 +246,7 @@ void mslot_win_apc_queue(mslot_win_thread *thread, mslot_win_apc apc)
     if (thread->alertable) pthread_cond_signal(&thread->wake);
 }
 
-bool mslot_win_apcs_run(mslot_win_thread *thread)
+bool mslot__win_apcs_run(mslot_win_thread *thread)
 {
     bool any = false;
     while (thread->first_apc != NULL) {
@@ -255,23 +255,23 @@ bool mslot_win_apcs_run(mslot_win_thread *thread)
         mslot_win_apc apc = *first;
         free(first);
         any = true;
-        mslot_win_unlock();
+        mslot__win_unlock();
         if (apc.routine != NULL) apc.routine(apc.error, apc.count, apc.overlapped);
         else apc.function(apc.argument);
-        mslot_win_lock();
+        mslot__win_lock();
     }
     return any;
 }
 
 DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData)
 {
-    mslot_win_lock();
-    mslot_win_thread *thread = mslot_win_thread_of(hThread);
+    mslot__win_lock();
+    mslot_win_thread *thread = mslot__win_thread_of(hThread);
     bool queued = thread != NULL && !thread->ended && pfnAPC != NULL;
-    if (queued) mslot_win_apc_queue(thread, (mslot_win_apc){.function = pfnAPC, .argument = dwData});
+    if (queued) mslot__win_apc_queue(thread, (mslot_win_apc){.function = pfnAPC, .argument = dwData});
     else if (thread != NULL) SetLastError(pfnAPC == NULL ? ERROR_INVALID_PARAMETER : ERROR_GEN_FAILURE);
-    if (thread != NULL) mslot_win_release(&thread->object);
-    mslot_win_unlock();
+    if (thread != NULL) mslot__win_release(&thread->object);
+    mslot__win_unlock();
     return queued;
 }
 

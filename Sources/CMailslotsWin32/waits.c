@@ -9,25 +9,25 @@
 #include <stdlib.h>
 #include <time.h>
 
-pthread_mutex_t *mslot_win_lock_itself(void);
+pthread_mutex_t *mslot__win_lock_itself(void);
 
 // MARK: time and conditions
 
 enum { NANOSECONDS_A_SECOND = 1000000000, NANOSECONDS_A_MILLISECOND = 1000000 };
 
-int64_t mslot_win_now_ns(void)
+int64_t mslot__win_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * NANOSECONDS_A_SECOND + now.tv_nsec;
 }
 
-int64_t mslot_win_deadline(DWORD milliseconds)
+int64_t mslot__win_deadline(DWORD milliseconds)
 {
-    return milliseconds == INFINITE ? MSLOT_FOREVER : mslot_win_now_ns() + (int64_t)milliseconds * NANOSECONDS_A_MILLISECOND;
+    return milliseconds == INFINITE ? MSLOT_FOREVER : mslot__win_now_ns() + (int64_t)milliseconds * NANOSECONDS_A_MILLISECOND;
 }
 
-void mslot_win_condition_init(pthread_cond_t *condition)
+void mslot__win_condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -36,14 +36,14 @@ void mslot_win_condition_init(pthread_cond_t *condition)
     pthread_condattr_destroy(&attributes);
 }
 
-void mslot_win_condition_wait(pthread_cond_t *condition, int64_t deadline_ns)
+void mslot__win_condition_wait(pthread_cond_t *condition, int64_t deadline_ns)
 {
     if (deadline_ns == MSLOT_FOREVER) {
-        pthread_cond_wait(condition, mslot_win_lock_itself());
+        pthread_cond_wait(condition, mslot__win_lock_itself());
         return;
     }
     struct timespec deadline = {.tv_sec = deadline_ns / NANOSECONDS_A_SECOND, .tv_nsec = deadline_ns % NANOSECONDS_A_SECOND};
-    pthread_cond_timedwait(condition, mslot_win_lock_itself(), &deadline);
+    pthread_cond_timedwait(condition, mslot__win_lock_itself(), &deadline);
 }
 
 // MARK: the list of who waits. All locked.
@@ -97,15 +97,15 @@ static bool waits_for(const waiter *w, const mslot_win_object *object)
     return false;
 }
 
-void mslot_win_signalled(mslot_win_object *object)
+void mslot__win_signalled(mslot_win_object *object)
 {
     for (waiter *w = waiters; w != NULL; w = w->next)
         if (!w->done && waits_for(w, object) && try_end(w)) pthread_cond_signal(&w->thread->wake);
 }
 
-DWORD mslot_win_wait(mslot_win_object *const *objects, DWORD count, bool all, int64_t deadline_ns, bool alertable)
+DWORD mslot__win_wait(mslot_win_object *const *objects, DWORD count, bool all, int64_t deadline_ns, bool alertable)
 {
-    waiter w = {.thread = mslot_win_this_thread(), .objects = objects, .count = count, .all = all};
+    waiter w = {.thread = mslot__win_this_thread(), .objects = objects, .count = count, .all = all};
     if (try_end(&w)) return w.result;
     waiter **end = &waiters;
     while (*end != NULL) end = &(*end)->next;
@@ -117,15 +117,15 @@ DWORD mslot_win_wait(mslot_win_object *const *objects, DWORD count, bool all, in
             ran = true;
             break;
         }
-        if (mslot_win_now_ns() >= deadline_ns) break;
-        mslot_win_condition_wait(&w.thread->wake, deadline_ns);
+        if (mslot__win_now_ns() >= deadline_ns) break;
+        mslot__win_condition_wait(&w.thread->wake, deadline_ns);
     }
     w.thread->alertable = false;
     waiter **link = &waiters;
     while (*link != &w) link = &(*link)->next;
     *link = w.next;
     // Outside the list: a routine may wait itself.
-    if (ran) mslot_win_apcs_run(w.thread);
+    if (ran) mslot__win_apcs_run(w.thread);
     return w.done ? w.result : ran ? WAIT_IO_COMPLETION : WAIT_TIMEOUT;
 }
 
@@ -140,10 +140,10 @@ static DWORD wait_failed(DWORD error)
 /// The object of a handle that can be waited for, retained; NULL with the last error.
 static mslot_win_object *waitable(HANDLE handle)
 {
-    if (handle == GetCurrentThread()) return &mslot_win_thread_of(handle)->object;
-    mslot_win_object *object = mslot_win_object_of(handle, NULL);
+    if (handle == GetCurrentThread()) return &mslot__win_thread_of(handle)->object;
+    mslot_win_object *object = mslot__win_object_of(handle, NULL);
     if (object == NULL || object->kind->is_signalled != NULL) return object;
-    mslot_win_release(object);
+    mslot__win_release(object);
     SetLastError(ERROR_INVALID_HANDLE);
     return NULL;
 }
@@ -154,16 +154,16 @@ DWORD WINAPI WaitForMultipleObjectsEx(DWORD nCount, const HANDLE *lpHandles, BOO
     mslot_win_object *objects[MAXIMUM_WAIT_OBJECTS];
     DWORD found = 0;
     DWORD result = WAIT_FAILED;
-    int64_t deadline = mslot_win_deadline(dwMilliseconds);
-    mslot_win_lock();
+    int64_t deadline = mslot__win_deadline(dwMilliseconds);
+    mslot__win_lock();
     while (found < nCount && (objects[found] = waitable(lpHandles[found])) != NULL) found++;
     bool twice = false;
     for (DWORD i = 0; i < found && bWaitAll; i++)
         for (DWORD j = 0; j < i; j++) twice = twice || objects[i] == objects[j];
     if (twice) SetLastError(ERROR_INVALID_PARAMETER);
-    else if (found == nCount) result = mslot_win_wait(objects, nCount, bWaitAll != FALSE, deadline, bAlertable != FALSE);
-    for (DWORD i = 0; i < found; i++) mslot_win_release(objects[i]);
-    mslot_win_unlock();
+    else if (found == nCount) result = mslot__win_wait(objects, nCount, bWaitAll != FALSE, deadline, bAlertable != FALSE);
+    for (DWORD i = 0; i < found; i++) mslot__win_release(objects[i]);
+    mslot__win_unlock();
     return result;
 }
 
@@ -184,16 +184,16 @@ DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds)
 
 DWORD WINAPI SleepEx(DWORD dwMilliseconds, BOOL bAlertable)
 {
-    int64_t deadline = mslot_win_deadline(dwMilliseconds);
-    mslot_win_lock();
-    DWORD result = mslot_win_wait(NULL, 0, false, deadline, bAlertable != FALSE);
-    mslot_win_unlock();
+    int64_t deadline = mslot__win_deadline(dwMilliseconds);
+    mslot__win_lock();
+    DWORD result = mslot__win_wait(NULL, 0, false, deadline, bAlertable != FALSE);
+    mslot__win_unlock();
     return result == WAIT_IO_COMPLETION ? WAIT_IO_COMPLETION : 0;
 }
 
 void WINAPI Sleep(DWORD dwMilliseconds)
 {
-    int64_t deadline_ns = mslot_win_deadline(dwMilliseconds);
+    int64_t deadline_ns = mslot__win_deadline(dwMilliseconds);
     if (dwMilliseconds == 0) SwitchToThread();
     struct timespec deadline = {.tv_sec = deadline_ns / NANOSECONDS_A_SECOND, .tv_nsec = deadline_ns % NANOSECONDS_A_SECOND};
     while (dwMilliseconds != 0 && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR) {}
@@ -224,7 +224,7 @@ typedef struct mslot_win_mutex {
 
 static named *all_named;
 
-void mslot_win_waits_forget(void)
+void mslot__win_waits_forget(void)
 {
     waiters = NULL;
     all_named = NULL;
@@ -254,13 +254,13 @@ static named *publish(named *made, const char *name, bool *existed)
 static HANDLE create_named(named *made, const char *name, const SECURITY_ATTRIBUTES *attributes)
 {
     bool existed;
-    mslot_win_lock();
-    mslot_win_retain(&made->object);
+    mslot__win_lock();
+    mslot__win_retain(&made->object);
     named *found = publish(made, name, &existed);
     HANDLE handle = INVALID_HANDLE_VALUE;
-    if (found != NULL) handle = mslot_win_handle_new(&found->object, EVENT_ALL_ACCESS, attributes != NULL && attributes->bInheritHandle);
-    mslot_win_release(&made->object);
-    mslot_win_unlock();
+    if (found != NULL) handle = mslot__win_handle_new(&found->object, EVENT_ALL_ACCESS, attributes != NULL && attributes->bInheritHandle);
+    mslot__win_release(&made->object);
+    mslot__win_unlock();
     if (handle == INVALID_HANDLE_VALUE) return NULL;
     SetLastError(existed ? ERROR_ALREADY_EXISTS : 0);
     return handle;
@@ -280,7 +280,7 @@ static void free_named(named *object)
 /// The narrow name of a wide one, on the heap, for `call`.
 #define WITH_NARROW(name, call) \
     do { \
-        char *narrow = (name) != NULL ? mslot_win_narrow_copy(name) : NULL; \
+        char *narrow = (name) != NULL ? mslot__win_narrow_copy(name) : NULL; \
         HANDLE handle = (call); \
         free(narrow); \
         return handle; \
@@ -302,12 +302,12 @@ static bool event_take(mslot_win_object *object, mslot_win_thread *thread)
 
 static void event_destroy(mslot_win_object *object) { free_named((named *)object); }
 
-const mslot_win_kind mslot_win_event_kind = {.is_signalled = event_is_signalled, .take = event_take, .destroy = event_destroy};
+const mslot_win_kind mslot__win_event_kind = {.is_signalled = event_is_signalled, .take = event_take, .destroy = event_destroy};
 
-void mslot_win_event_set(mslot_win_object *object, bool set)
+void mslot__win_event_set(mslot_win_object *object, bool set)
 {
     ((event *)object)->is_set = set;
-    if (set) mslot_win_signalled(object);
+    if (set) mslot__win_signalled(object);
 }
 
 HANDLE WINAPI CreateEventA(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManualReset, BOOL bInitialState, LPCSTR lpName)
@@ -317,7 +317,7 @@ HANDLE WINAPI CreateEventA(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManual
         SetLastError(ERROR_NOT_ENOUGH_MEMORY);
         return NULL;
     }
-    made->base.object.kind = &mslot_win_event_kind;
+    made->base.object.kind = &mslot__win_event_kind;
     made->is_manual = bManualReset != FALSE;
     made->is_set = bInitialState != FALSE;
     return create_named(&made->base, lpName, lpEventAttributes);
@@ -332,14 +332,14 @@ HANDLE WINAPI OpenEventA(DWORD dwDesiredAccess, BOOL bInheritHandle, LPCSTR lpNa
 {
     HANDLE handle = INVALID_HANDLE_VALUE;
     SetLastError(lpName == NULL ? ERROR_INVALID_PARAMETER : ERROR_FILE_NOT_FOUND);
-    mslot_win_lock();
+    mslot__win_lock();
     for (named *other = all_named; other != NULL && lpName != NULL; other = other->next) {
         if (strcmp(other->name, lpName) != 0) continue;
-        if (other->object.kind == &mslot_win_event_kind) handle = mslot_win_handle_new(&other->object, dwDesiredAccess, bInheritHandle != FALSE);
+        if (other->object.kind == &mslot__win_event_kind) handle = mslot__win_handle_new(&other->object, dwDesiredAccess, bInheritHandle != FALSE);
         else SetLastError(ERROR_INVALID_HANDLE);
         break;
     }
-    mslot_win_unlock();
+    mslot__win_unlock();
     return handle != INVALID_HANDLE_VALUE ? handle : NULL;
 }
 
@@ -350,13 +350,13 @@ HANDLE WINAPI OpenEventW(DWORD dwDesiredAccess, BOOL bInheritHandle, LPCWSTR lpN
 
 static BOOL set_or_reset(HANDLE handle, bool set)
 {
-    mslot_win_lock();
-    mslot_win_object *object = mslot_win_object_of(handle, &mslot_win_event_kind);
+    mslot__win_lock();
+    mslot_win_object *object = mslot__win_object_of(handle, &mslot__win_event_kind);
     if (object != NULL) {
-        mslot_win_event_set(object, set);
-        mslot_win_release(object);
+        mslot__win_event_set(object, set);
+        mslot__win_release(object);
     }
-    mslot_win_unlock();
+    mslot__win_unlock();
     return object != NULL;
 }
 
@@ -401,13 +401,13 @@ static void mutex_destroy(mslot_win_object *object)
 
 static const mslot_win_kind mutex_kind = {.is_signalled = mutex_is_signalled, .take = mutex_take, .destroy = mutex_destroy};
 
-void mslot_win_mutexes_abandon(mslot_win_thread *thread)
+void mslot__win_mutexes_abandon(mslot_win_thread *thread)
 {
     while (thread->mutexes != NULL) {
         mutex *m = thread->mutexes;
         mutex_disown(m);
         m->abandoned = true;
-        mslot_win_signalled(&m->base.object);
+        mslot__win_signalled(&m->base.object);
     }
 }
 
@@ -420,9 +420,9 @@ HANDLE WINAPI CreateMutexA(LPSECURITY_ATTRIBUTES lpMutexAttributes, BOOL bInitia
     }
     made->base.object.kind = &mutex_kind;
     if (bInitialOwner) {
-        mslot_win_lock();
-        mutex_take(&made->base.object, mslot_win_this_thread());
-        mslot_win_unlock();
+        mslot__win_lock();
+        mutex_take(&made->base.object, mslot__win_this_thread());
+        mslot__win_unlock();
     }
     return create_named(&made->base, lpName, lpMutexAttributes);
 }
@@ -434,18 +434,18 @@ HANDLE WINAPI CreateMutexW(LPSECURITY_ATTRIBUTES lpMutexAttributes, BOOL bInitia
 
 BOOL WINAPI ReleaseMutex(HANDLE hMutex)
 {
-    mslot_win_lock();
-    mutex *m = (mutex *)mslot_win_object_of(hMutex, &mutex_kind);
+    mslot__win_lock();
+    mutex *m = (mutex *)mslot__win_object_of(hMutex, &mutex_kind);
     DWORD error = m == NULL ? ERROR_INVALID_HANDLE : 0;
     if (m != NULL) {
-        if (m->owner == NULL || m->owner != mslot_win_this_thread()) {
+        if (m->owner == NULL || m->owner != mslot__win_this_thread()) {
             error = ERROR_NOT_OWNER;
         } else if (--m->depth == 0) {
             mutex_disown(m);
-            mslot_win_signalled(&m->base.object);
+            mslot__win_signalled(&m->base.object);
         }
-        mslot_win_release(&m->base.object);
+        mslot__win_release(&m->base.object);
     }
-    mslot_win_unlock();
-    return error == 0 ? TRUE : mslot_win_fail(error);
+    mslot__win_unlock();
+    return error == 0 ? TRUE : mslot__win_fail(error);
 }

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-size_t mslot_win_wcslen(const WCHAR *text) { return mslot_win_wide_length(text); }
-WCHAR *mslot_win_wcscpy(WCHAR *to, const WCHAR *from) { return lstrcpyW(to, from); }
-WCHAR *mslot_win_wcscat(WCHAR *to, const WCHAR *from) { return lstrcatW(to, from); }
+size_t mslot__win_wcslen(const WCHAR *text) { return mslot__win_wide_length(text); }
+WCHAR *mslot__win_wcscpy(WCHAR *to, const WCHAR *from) { return lstrcpyW(to, from); }
+WCHAR *mslot__win_wcscat(WCHAR *to, const WCHAR *from) { return lstrcatW(to, from); }
 
-WCHAR *mslot_win_wcsncpy(WCHAR *to, const WCHAR *from, size_t count)
+WCHAR *mslot__win_wcsncpy(WCHAR *to, const WCHAR *from, size_t count)
 {
     size_t i = 0;
     for (; i < count && from[i] != 0; i++) to[i] = from[i];
@@ -18,16 +18,16 @@ WCHAR *mslot_win_wcsncpy(WCHAR *to, const WCHAR *from, size_t count)
     return to;
 }
 
-WCHAR *mslot_win_wcsncat(WCHAR *to, const WCHAR *from, size_t count)
+WCHAR *mslot__win_wcsncat(WCHAR *to, const WCHAR *from, size_t count)
 {
-    WCHAR *end = to + mslot_win_wide_length(to);
+    WCHAR *end = to + mslot__win_wide_length(to);
     size_t i = 0;
     for (; i < count && from[i] != 0; i++) end[i] = from[i];
     end[i] = 0;
     return to;
 }
 
-int mslot_win_wcsncmp(const WCHAR *first, const WCHAR *second, size_t count)
+int mslot__win_wcsncmp(const WCHAR *first, const WCHAR *second, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (first[i] != second[i]) return (uint16_t)first[i] < (uint16_t)second[i] ? -1 : 1;
@@ -36,10 +36,10 @@ int mslot_win_wcsncmp(const WCHAR *first, const WCHAR *second, size_t count)
     return 0;
 }
 
-int mslot_win_wcscmp(const WCHAR *first, const WCHAR *second) { return lstrcmpW(first, second); }
-int mslot_win_wcscasecmp(const WCHAR *first, const WCHAR *second) { return lstrcmpiW(first, second); }
+int mslot__win_wcscmp(const WCHAR *first, const WCHAR *second) { return lstrcmpW(first, second); }
+int mslot__win_wcscasecmp(const WCHAR *first, const WCHAR *second) { return lstrcmpiW(first, second); }
 
-WCHAR *mslot_win_wcschr(const WCHAR *text, WCHAR character)
+WCHAR *mslot__win_wcschr(const WCHAR *text, WCHAR character)
 {
     for (;; text++) {
         if (*text == character) return (WCHAR *)(uintptr_t)text;
@@ -47,7 +47,7 @@ WCHAR *mslot_win_wcschr(const WCHAR *text, WCHAR character)
     }
 }
 
-WCHAR *mslot_win_wcsrchr(const WCHAR *text, WCHAR character)
+WCHAR *mslot__win_wcsrchr(const WCHAR *text, WCHAR character)
 {
     const WCHAR *found = NULL;
     for (;; text++) {
@@ -56,18 +56,18 @@ WCHAR *mslot_win_wcsrchr(const WCHAR *text, WCHAR character)
     }
 }
 
-WCHAR *mslot_win_wcsstr(const WCHAR *text, const WCHAR *part)
+WCHAR *mslot__win_wcsstr(const WCHAR *text, const WCHAR *part)
 {
-    size_t length = mslot_win_wide_length(part);
+    size_t length = mslot__win_wide_length(part);
     for (;; text++) {
-        if (mslot_win_wcsncmp(text, part, length) == 0) return (WCHAR *)(uintptr_t)text;
+        if (mslot__win_wcsncmp(text, part, length) == 0) return (WCHAR *)(uintptr_t)text;
         if (*text == 0) return NULL;
     }
 }
 
-WCHAR *mslot_win_wcsdup(const WCHAR *text)
+WCHAR *mslot__win_wcsdup(const WCHAR *text)
 {
-    size_t bytes = (mslot_win_wide_length(text) + 1) * sizeof(WCHAR);
+    size_t bytes = (mslot__win_wide_length(text) + 1) * sizeof(WCHAR);
     WCHAR *copy = malloc(bytes);
     return copy != NULL ? memcpy(copy, text, bytes) : NULL;
 }
@@ -81,7 +81,7 @@ static void number_text(const WCHAR *text, char bytes[128])
 }
 
 /// 32 bits, as `long` has there; what is beyond is LONG_MAX or LONG_MIN of that size, and ERANGE.
-long mslot_win_wcstol(const WCHAR *text, WCHAR **end, int base)
+long mslot__win_wcstol(const WCHAR *text, WCHAR **end, int base)
 {
     char bytes[128];
     char *stop;
@@ -93,7 +93,7 @@ long mslot_win_wcstol(const WCHAR *text, WCHAR **end, int base)
     return number < 0 ? INT32_MIN : INT32_MAX;
 }
 
-unsigned long mslot_win_wcstoul(const WCHAR *text, WCHAR **end, int base)
+unsigned long mslot__win_wcstoul(const WCHAR *text, WCHAR **end, int base)
 {
     char bytes[128];
     char *stop;
@@ -105,33 +105,33 @@ unsigned long mslot_win_wcstoul(const WCHAR *text, WCHAR **end, int base)
     return UINT32_MAX;
 }
 
-int mslot_win_wtoi(const WCHAR *text) { return (int)mslot_win_wcstol(text, NULL, 10); }
+int mslot__win_wtoi(const WCHAR *text) { return (int)mslot__win_wcstol(text, NULL, 10); }
 
 // MARK: streams; what they carry is UTF-8
 
-int mslot_win_fputws(const WCHAR *text, FILE *stream)
+int mslot__win_fputws(const WCHAR *text, FILE *stream)
 {
-    char *narrow = mslot_win_narrow_copy(text);
+    char *narrow = mslot__win_narrow_copy(text);
     int result = narrow != NULL ? fputs(narrow, stream) : EOF;
     free(narrow);
     return result;
 }
 
-int mslot_win_putws(const WCHAR *text)
+int mslot__win_putws(const WCHAR *text)
 {
-    return mslot_win_fputws(text, stdout) < 0 || putchar('\n') == EOF ? EOF : 0;
+    return mslot__win_fputws(text, stdout) < 0 || putchar('\n') == EOF ? EOF : 0;
 }
 
-unsigned mslot_win_fputwc(WCHAR character, FILE *stream)
+unsigned mslot__win_fputwc(WCHAR character, FILE *stream)
 {
     WCHAR text[2] = {character, 0};
-    return mslot_win_fputws(text, stream) < 0 ? (unsigned)-1 : (uint16_t)character;
+    return mslot__win_fputws(text, stream) < 0 ? (unsigned)-1 : (uint16_t)character;
 }
 
-unsigned mslot_win_putwchar(WCHAR character) { return mslot_win_fputwc(character, stdout); }
+unsigned mslot__win_putwchar(WCHAR character) { return mslot__win_fputwc(character, stdout); }
 
 /// A line, or as much of it as fits.
-WCHAR *mslot_win_fgetws(WCHAR *to, int count, FILE *stream)
+WCHAR *mslot__win_fgetws(WCHAR *to, int count, FILE *stream)
 {
     int units = 0;
     while (units < count - 1) {
@@ -154,7 +154,7 @@ WCHAR *mslot_win_fgetws(WCHAR *to, int count, FILE *stream)
             bytes[i] = (char)next;
         }
         WCHAR wide[4];
-        size_t made = mslot_win_widen(bytes, length, wide, ARRAYSIZE(wide), NULL);
+        size_t made = mslot__win_widen(bytes, length, wide, ARRAYSIZE(wide), NULL);
         // What is broken becomes one replacement for each of its bytes.
         for (size_t i = 0; i < made && units < count - 1; i++) to[units++] = wide[i];
         if (byte == '\n') break;
@@ -164,38 +164,38 @@ WCHAR *mslot_win_fgetws(WCHAR *to, int count, FILE *stream)
     return to;
 }
 
-size_t mslot_win_mbstowcs(WCHAR *to, const char *from, size_t count)
+size_t mslot__win_mbstowcs(WCHAR *to, const char *from, size_t count)
 {
     bool broken = false;
     size_t bytes = strlen(from);
-    size_t units = mslot_win_widen(from, bytes, NULL, 0, &broken);
+    size_t units = mslot__win_widen(from, bytes, NULL, 0, &broken);
     if (broken) {
         errno = EILSEQ;
         return (size_t)-1;
     }
     if (to == NULL) return units;
-    mslot_win_widen(from, bytes, to, count, NULL);
+    mslot__win_widen(from, bytes, to, count, NULL);
     if (units < count) to[units] = 0;
     return units < count ? units : count;
 }
 
-size_t mslot_win_wcstombs(char *to, const WCHAR *from, size_t count)
+size_t mslot__win_wcstombs(char *to, const WCHAR *from, size_t count)
 {
     bool broken = false;
-    size_t units = mslot_win_wide_length(from);
-    size_t bytes = mslot_win_narrow(from, units, NULL, 0, &broken);
+    size_t units = mslot__win_wide_length(from);
+    size_t bytes = mslot__win_narrow(from, units, NULL, 0, &broken);
     if (broken) {
         errno = EILSEQ;
         return (size_t)-1;
     }
     if (to == NULL) return bytes;
-    mslot_win_narrow(from, units, to, count, NULL);
+    mslot__win_narrow(from, units, to, count, NULL);
     if (bytes < count) to[bytes] = 0;
     return bytes < count ? bytes : count;
 }
 
 /// -1 also for a character that needs a pair.
-int mslot_win_mbtowc(WCHAR *to, const char *from, size_t count)
+int mslot__win_mbtowc(WCHAR *to, const char *from, size_t count)
 {
     if (from == NULL) return 0; // UTF-8 has no shift states
     size_t bytes = strnlen(from, count < 4 ? count : 4);
@@ -203,7 +203,7 @@ int mslot_win_mbtowc(WCHAR *to, const char *from, size_t count)
     for (size_t length = 1; length <= bytes; length++) {
         bool broken = false;
         WCHAR wide[4];
-        size_t units = mslot_win_widen(from, length, wide, ARRAYSIZE(wide), &broken);
+        size_t units = mslot__win_widen(from, length, wide, ARRAYSIZE(wide), &broken);
         if (broken) continue;
         if (units != 1) break;
         if (to != NULL) *to = wide[0];
@@ -213,12 +213,12 @@ int mslot_win_mbtowc(WCHAR *to, const char *from, size_t count)
     return -1;
 }
 
-int mslot_win_wctomb(char *to, WCHAR wide)
+int mslot__win_wctomb(char *to, WCHAR wide)
 {
     if (to == NULL) return 0;
     bool broken = false;
     char bytes[4];
-    size_t length = mslot_win_narrow(&wide, 1, bytes, sizeof bytes, &broken);
+    size_t length = mslot__win_narrow(&wide, 1, bytes, sizeof bytes, &broken);
     if (broken) {
         errno = EILSEQ;
         return -1;

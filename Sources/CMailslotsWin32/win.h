@@ -15,14 +15,14 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-void mslot_win_lock(void);
-void mslot_win_unlock(void);
+void mslot__win_lock(void);
+void mslot__win_unlock(void);
 
 // In a forked child: the lists of what belongs to the parent.
-void mslot_win_servers_forget(void);
-void mslot_win_clients_forget(void);
-void mslot_win_waits_forget(void);
-void mslot_win_threads_forget(void);
+void mslot__win_servers_forget(void);
+void mslot__win_clients_forget(void);
+void mslot__win_waits_forget(void);
+void mslot__win_threads_forget(void);
 
 // MARK: objects and handles
 
@@ -57,32 +57,32 @@ typedef struct mslot_win_entry {
     uint32_t next_free;
 } mslot_win_entry;
 
-static inline void mslot_win_retain(mslot_win_object *object) { object->references++; }
+static inline void mslot__win_retain(mslot_win_object *object) { object->references++; }
 /// Locked.
-void mslot_win_release(mslot_win_object *object);
+void mslot__win_release(mslot_win_object *object);
 /// Locked. The new handle; INVALID_HANDLE_VALUE when no more fit.
-HANDLE mslot_win_handle_new(mslot_win_object *object, DWORD access, bool inherit);
+HANDLE mslot__win_handle_new(mslot_win_object *object, DWORD access, bool inherit);
 /// Locked; it is one.
-void mslot_win_handle_close(HANDLE handle);
+void mslot__win_handle_close(HANDLE handle);
 /// Locked. NULL: it is no handle.
-mslot_win_entry *mslot_win_entry_of(HANDLE handle);
+mslot_win_entry *mslot__win_entry_of(HANDLE handle);
 /// Locked. The object of a handle, retained; NULL with ERROR_INVALID_HANDLE in the thread's last error.
-mslot_win_object *mslot_win_object_of(HANDLE handle, const mslot_win_kind *kind);
+mslot_win_object *mslot__win_object_of(HANDLE handle, const mslot_win_kind *kind);
 
 /// Sets the last error; FALSE.
-static inline BOOL mslot_win_fail(DWORD error)
+static inline BOOL mslot__win_fail(DWORD error)
 {
     SetLastError(error);
     return FALSE;
 }
-static inline HANDLE mslot_win_fail_handle(DWORD error)
+static inline HANDLE mslot__win_fail_handle(DWORD error)
 {
     SetLastError(error);
     return INVALID_HANDLE_VALUE;
 }
 
-static inline bool mslot_win_may_read(DWORD access) { return (access & (GENERIC_READ | GENERIC_ALL | FILE_READ_DATA)) != 0; }
-static inline bool mslot_win_may_write(DWORD access)
+static inline bool mslot__win_may_read(DWORD access) { return (access & (GENERIC_READ | GENERIC_ALL | FILE_READ_DATA)) != 0; }
+static inline bool mslot__win_may_write(DWORD access)
 {
     return (access & (GENERIC_WRITE | GENERIC_ALL | FILE_WRITE_DATA | FILE_APPEND_DATA)) != 0;
 }
@@ -90,10 +90,10 @@ static inline bool mslot_win_may_write(DWORD access)
 // MARK: errors.c
 
 /// What an outcome of the core is called here.
-DWORD mslot_win_error_of(mslot_failure failure);
-NTSTATUS mslot_win_status_of(DWORD error);
-DWORD mslot_win_error_of_status(NTSTATUS status);
-const char *mslot_win_error_text(DWORD error);
+DWORD mslot__win_error_of(mslot_failure failure);
+NTSTATUS mslot__win_status_of(DWORD error);
+DWORD mslot__win_error_of_status(NTSTATUS status);
+const char *mslot__win_error_text(DWORD error);
 
 // MARK: name.c
 
@@ -111,19 +111,19 @@ typedef enum {
     MSLOT_WIN_TRAILING_SEPARATOR,
     MSLOT_WIN_TOO_LONG,
     MSLOT_WIN_BAD_CHARACTERS
-} mslot_win_name_kind;
+} mslot__win_name_kind;
 
 enum { MSLOT_WIN_NAME_BYTES_MAX = 4 * 4096 };
 
 typedef struct mslot_win_name {
-    mslot_win_name_kind kind;
+    mslot__win_name_kind kind;
     /// What mslot_create and mslot_open take, if it is LOCAL, or mslot_open alone, if it is REMOTE.
     char text[MSLOT_NAME_BYTES_MAX + 32];
 } mslot_win_name;
 
-mslot_win_name mslot_win_name_parse(const char *text);
+mslot_win_name mslot__win_name_parse(const char *text);
 /// The UTF-8 text of a wide name, in `text`; false: it is no text.
-bool mslot_win_name_narrow(LPCWSTR wide, char text[MSLOT_WIN_NAME_BYTES_MAX]);
+bool mslot__win_name_narrow(LPCWSTR wide, char text[MSLOT_WIN_NAME_BYTES_MAX]);
 
 // MARK: overlapped.c
 
@@ -136,67 +136,67 @@ typedef struct mslot_win_notice {
 } mslot_win_notice;
 
 /// Locked. Begins a request: 0, or an error. What it retains is released by `finish` or `drop`.
-DWORD mslot_win_notice_begin(
+DWORD mslot__win_notice_begin(
     mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine);
 /// Locked. The request is done: says so in the OVERLAPPED, sets the event or queues the routine.
-void mslot_win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count);
+void mslot__win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count);
 /// Locked. The request failed at once: nobody is told.
-void mslot_win_notice_drop(mslot_win_notice *notice);
+void mslot__win_notice_drop(mslot_win_notice *notice);
 
 /// 0, or ERROR_NOACCESS: the first or last of these bytes cannot be read. A system call or two, 0.1 µs each.
-DWORD mslot_win_check_memory(const void *bytes, size_t count);
+DWORD mslot__win_check_memory(const void *bytes, size_t count);
 
 // MARK: server.c
 
 typedef struct mslot_win_server mslot_win_server;
-extern const mslot_win_kind mslot_win_server_kind;
+extern const mslot_win_kind mslot__win_server_kind;
 
 /// Locked; unlocks while it waits. 0, ERROR_IO_PENDING, or an error.
-DWORD mslot_win_server_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count, mslot_win_notice *notice);
+DWORD mslot__win_server_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count, mslot_win_notice *notice);
 /// Locked.
-mslot_info mslot_win_server_info(mslot_win_object *object);
+mslot_info mslot__win_server_info(mslot_win_object *object);
 /// Locked. Whether a server of this process has the mailslot at `path`.
-bool mslot_win_server_is_own(const char *path);
+bool mslot__win_server_is_own(const char *path);
 /// Locked; unlocks meanwhile. Which requests end with ERROR_OPERATION_ABORTED: those of `thread`, or with NULL of any; that of
 /// `overlapped`, or with NULL all; `synchronous`, `asynchronous` ones. How many they were.
-uint32_t mslot_win_server_cancel(
+uint32_t mslot__win_server_cancel(
     mslot_win_object *object, mslot_win_thread *thread, const OVERLAPPED *overlapped, bool synchronous, bool asynchronous);
 /// Locked; unlocks meanwhile. On every mailslot.
-uint32_t mslot_win_servers_cancel(mslot_win_thread *thread, bool synchronous, bool asynchronous);
+uint32_t mslot__win_servers_cancel(mslot_win_thread *thread, bool synchronous, bool asynchronous);
 
 // MARK: client.c
 
-extern const mslot_win_kind mslot_win_client_kind;
+extern const mslot_win_kind mslot__win_client_kind;
 /// Locked; unlocks while it writes. 0 or an error.
-DWORD mslot_win_client_write(mslot_win_object *object, const void *bytes, DWORD count);
+DWORD mslot__win_client_write(mslot_win_object *object, const void *bytes, DWORD count);
 /// Locked. What can be seen of the mailslot; DONE, or not: a remote one.
-mslot_info mslot_win_client_info(mslot_win_object *object);
+mslot_info mslot__win_client_info(mslot_win_object *object);
 /// Locked. Ends a write that waits for room: of `thread`, or with NULL of any.
-bool mslot_win_client_cancel(mslot_win_object *object, mslot_win_thread *thread);
-bool mslot_win_clients_cancel(mslot_win_thread *thread);
+bool mslot__win_client_cancel(mslot_win_object *object, mslot_win_thread *thread);
+bool mslot__win_clients_cancel(mslot_win_thread *thread);
 
 // MARK: console.c
 
-extern const mslot_win_kind mslot_win_stream_kind;
-DWORD mslot_win_stream_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count);
-DWORD mslot_win_stream_write(mslot_win_object *object, const void *bytes, DWORD size, DWORD *count);
-DWORD mslot_win_stream_type(mslot_win_object *object);
+extern const mslot_win_kind mslot__win_stream_kind;
+DWORD mslot__win_stream_read(mslot_win_object *object, void *buffer, DWORD capacity, DWORD *count);
+DWORD mslot__win_stream_write(mslot_win_object *object, const void *bytes, DWORD size, DWORD *count);
+DWORD mslot__win_stream_type(mslot_win_object *object);
 
 // MARK: waits.c
 
 /// When a wait of so many milliseconds ends, in nanoseconds of the monotonic clock; MSLOT_FOREVER.
-int64_t mslot_win_deadline(DWORD milliseconds);
-int64_t mslot_win_now_ns(void);
-void mslot_win_condition_init(pthread_cond_t *condition);
+int64_t mslot__win_deadline(DWORD milliseconds);
+int64_t mslot__win_now_ns(void);
+void mslot__win_condition_init(pthread_cond_t *condition);
 /// Locked. Waits for the condition, until the deadline at the latest.
-void mslot_win_condition_wait(pthread_cond_t *condition, int64_t deadline_ns);
+void mslot__win_condition_wait(pthread_cond_t *condition, int64_t deadline_ns);
 /// Locked. The object may have become signalled: ends the waits that this ends, first come, first served.
-void mslot_win_signalled(mslot_win_object *object);
-extern const mslot_win_kind mslot_win_event_kind;
+void mslot__win_signalled(mslot_win_object *object);
+extern const mslot_win_kind mslot__win_event_kind;
 /// Locked.
-void mslot_win_event_set(mslot_win_object *object, bool set);
+void mslot__win_event_set(mslot_win_object *object, bool set);
 /// Locked; unlocks while it waits, and while it runs routines. WAIT_...
-DWORD mslot_win_wait(mslot_win_object *const *objects, DWORD count, bool all, int64_t deadline_ns, bool alertable);
+DWORD mslot__win_wait(mslot_win_object *const *objects, DWORD count, bool all, int64_t deadline_ns, bool alertable);
 
 // MARK: threads.c
 
@@ -230,35 +230,35 @@ struct mslot_win_thread {
     struct mslot_win_mutex *mutexes;
 };
 
-extern const mslot_win_kind mslot_win_thread_kind;
+extern const mslot_win_kind mslot__win_thread_kind;
 /// Locked. This thread; made at its first need.
-mslot_win_thread *mslot_win_this_thread(void);
+mslot_win_thread *mslot__win_this_thread(void);
 /// Locked.
-void mslot_win_apc_queue(mslot_win_thread *thread, mslot_win_apc apc);
+void mslot__win_apc_queue(mslot_win_thread *thread, mslot_win_apc apc);
 /// Locked; unlocks while they run. Whether there were any.
-bool mslot_win_apcs_run(mslot_win_thread *thread);
+bool mslot__win_apcs_run(mslot_win_thread *thread);
 /// Locked. waits.c: the thread ends; what it owned is abandoned.
-void mslot_win_mutexes_abandon(mslot_win_thread *thread);
-/// The object of a handle of a thread, or of GetCurrentThread(), retained; NULL as mslot_win_object_of. Locked.
-mslot_win_thread *mslot_win_thread_of(HANDLE handle);
+void mslot__win_mutexes_abandon(mslot_win_thread *thread);
+/// The object of a handle of a thread, or of GetCurrentThread(), retained; NULL as mslot__win_object_of. Locked.
+mslot_win_thread *mslot__win_thread_of(HANDLE handle);
 /// Starts a thread of our own that no signal disturbs.
-bool mslot_win_start_service(void *(*run)(void *), void *argument);
+bool mslot__win_start_service(void *(*run)(void *), void *argument);
 
 // MARK: text.c and format.c
 
 /// UTF-16 to UTF-8: units up to `count`; half a pair becomes U+FFFD and sets `*broken`. Returns bytes that the whole has, writes at most
 /// `capacity`, whole characters only, no closing zero.
-size_t mslot_win_narrow(const WCHAR *wide, size_t count, char *text, size_t capacity, bool *broken);
+size_t mslot__win_narrow(const WCHAR *wide, size_t count, char *text, size_t capacity, bool *broken);
 /// UTF-8 to UTF-16, likewise; a bad byte becomes U+FFFD.
-size_t mslot_win_widen(const char *text, size_t count, WCHAR *wide, size_t capacity, bool *broken);
-size_t mslot_win_wide_length(const WCHAR *wide);
+size_t mslot__win_widen(const char *text, size_t count, WCHAR *wide, size_t capacity, bool *broken);
+size_t mslot__win_wide_length(const WCHAR *wide);
 /// On the heap; NULL: no memory.
-char *mslot_win_narrow_copy(const WCHAR *wide);
+char *mslot__win_narrow_copy(const WCHAR *wide);
 
 typedef enum { MSLOT_WIN_NARROW_FORMAT, MSLOT_WIN_WIDE_FORMAT } mslot_win_format_kind;
 /// Formats by the rules of Microsoft's printf: `l` has 32 bits, I64 and I are known, %s is of the format's kind and %S of the other.
 /// On the heap, with its length; NULL: no memory.
-char *mslot_win_format(mslot_win_format_kind kind, const char *format, va_list arguments, size_t *length);
-char *mslot_win_format_wide(const WCHAR *format, va_list arguments, size_t *length);
+char *mslot__win_format(mslot_win_format_kind kind, const char *format, va_list arguments, size_t *length);
+char *mslot__win_format_wide(const WCHAR *format, va_list arguments, size_t *length);
 
 #endif

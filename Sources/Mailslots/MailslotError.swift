@@ -101,7 +101,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         self.holder = failure.outcome == .alreadyExists ? Holder(processID: failure.holder_pid, userID: failure.holder_uid) : nil
         var failure = failure
         var text = [CChar](repeating: 0, count: 2048)
-        let length = unsafe mslot_describe(&failure, nameOrHosts, &text, text.count)
+        let length = unsafe mslot_failure_describe(&failure, nameOrHosts, &text, text.count)
         self.description = String(decoding: text.prefix(min(length, text.count - 1)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 

@@ -8,7 +8,7 @@ internal import CMailslots
 /// let message = try reader.read(timeout: .forever)  // throws .interrupted
 /// ```
 ///
-/// In a signal handler, where Swift code must not run, C's `mslot_interrupt` does the same.
+/// In a signal handler, where Swift code must not run, C's `mslot_reader_interrupt` does the same.
 public final class MailslotInterrupter: Sendable {
     /// Sound: the C calls made with it may be made from any thread while the handle is open, and the lock sees to that.
     @safe
@@ -30,8 +30,8 @@ public final class MailslotInterrupter: Sendable {
         target.withLock { open in
             switch open {
             case nil: break
-            case .reader(let handle): unsafe mslot_interrupt(handle)
-            case .writer(let handle): unsafe mslot_interrupt_writer(handle)
+            case .reader(let handle): unsafe mslot_reader_interrupt(handle)
+            case .writer(let handle): unsafe mslot_writer_interrupt(handle)
             }
         }
     }

@@ -36,10 +36,10 @@ public struct MailslotObserver: ~Copyable, Sendable {
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/closed`` when there will be no more, because the mailslot was closed or taken
     ///   over; ``MailslotError/Code/damaged``, ``MailslotError/Code/forked``.
     ///
-    /// The corresponding C function is `mslot_observe_next`.
+    /// The corresponding C function is `mslot_observer_next`.
     public mutating func next() throws(MailslotError) -> MailslotMessage? {
         while true {
-            let observed = unsafe buffer.withUnsafeMutableBytes { unsafe mslot_observe_next(handle, $0.baseAddress, $0.count) }
+            let observed = unsafe buffer.withUnsafeMutableBytes { unsafe mslot_observer_next(handle, $0.baseAddress, $0.count) }
             switch observed.outcome {
             case .done:
                 missed += observed.missed
@@ -71,10 +71,10 @@ extension Mailslot {
     ///   - last: Begins with so many of the messages that are there already, read or not; at most as many as the capacity.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound``, ``MailslotError/Code/noPermission``, and what its codes say.
     ///
-    /// The corresponding C function is `mslot_observe`.
+    /// The corresponding C function is `mslot_observer_open`.
     public static func observe(_ name: String, last: Int = 0) throws(MailslotError) -> MailslotObserver {
         precondition(last >= 0, "A number of messages is not negative.")
-        let observing = unsafe mslot_observe(name, UInt32(clamping: last))
+        let observing = unsafe mslot_observer_open(name, UInt32(clamping: last))
         guard let handle = unsafe observing.observer else { throw unsafe MailslotError(observing.failure, name: name) }
         return unsafe MailslotObserver(handle: handle, name: name)
     }

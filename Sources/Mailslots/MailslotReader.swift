@@ -33,7 +33,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/interrupted``, ``MailslotError/Code/damaged``,
     ///   ``MailslotError/Code/forked``. A time that is up is not thrown, and a signal ends nothing.
     ///
-    /// The corresponding C function is `mslot_read`, the Windows call `ReadFile`.
+    /// The corresponding C function is `mslot_reader_read`, the Windows call `ReadFile`.
     @inlinable
     public mutating func read(timeout: MailslotTimeout = .ofMailslot) throws(MailslotError) -> MailslotMessage? {
         guard let view = unsafe try lend(timeout) else { return nil }
@@ -49,7 +49,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// - Returns: What `body` returns; `nil` when the time is up.
     /// - Throws: What `body` throws, or a ``MailslotError`` as ``read(timeout:)-4mks0``.
     ///
-    /// The corresponding C functions are `mslot_peek` and `mslot_release`.
+    /// The corresponding C functions are `mslot_reader_peek` and `mslot_reader_release`.
     @inlinable
     public mutating func withMessage<Result: ~Copyable>(
         timeout: MailslotTimeout = .ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
@@ -95,7 +95,7 @@ public struct MailslotReader: ~Copyable, Sendable {
         body(unsafe RawSpan(_unsafeBytes: Self.bytes(first)), unsafe Self.info(first))
         var count = 1
         while count < limit {
-            let next = unsafe mslot_peek(handle, 0)
+            let next = unsafe mslot_reader_peek(handle, 0)
             guard unsafe next.outcome == .done else { break }
             body(unsafe RawSpan(_unsafeBytes: Self.bytes(next)), unsafe Self.info(next))
             count += 1
@@ -110,7 +110,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     @inline(__always)
     @unsafe
     mutating func lend(_ timeout: MailslotTimeout) throws(MailslotError) -> mslot_view? {
-        let view = unsafe mslot_peek(handle, timeout.nanoseconds)
+        let view = unsafe mslot_reader_peek(handle, timeout.nanoseconds)
         let outcome = unsafe view.outcome
         if outcome == .done { return unsafe view }
         if outcome == .empty || outcome == .timedOut { return nil }
@@ -132,13 +132,13 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// What was lent goes back. Only damage can refuse it, which the next look at the ring then says.
     @inlinable
     @inline(__always)
-    mutating func release(_ count: Int) { _ = unsafe mslot_release(handle, count) }
+    mutating func release(_ count: Int) { _ = unsafe mslot_reader_release(handle, count) }
 
     // MARK: the rest
 
     /// Sets the mailslot's own time-out for reading. The Windows call is `SetMailslotInfo`.
     public mutating func setTimeout(_ timeout: MailslotTimeout) throws(MailslotError) {
-        let outcome = unsafe mslot_set_timeout(handle, timeout.nanoseconds)
+        let outcome = unsafe mslot_reader_set_timeout(handle, timeout.nanoseconds)
         guard outcome == .done else { throw MailslotError(outcome: outcome, name: name) }
     }
 
@@ -157,7 +157,7 @@ public struct MailslotReader: ~Copyable, Sendable {
 
     /// Closes the mailslot: discards unread messages, tells every waiting writer, frees the name. Every write that succeeded came before.
     ///
-    /// The corresponding C function is `mslot_close`.
+    /// The corresponding C function is `mslot_reader_close`.
     public consuming func close() {
         // The end of the scope does it: `deinit`.
     }
@@ -165,6 +165,6 @@ public struct MailslotReader: ~Copyable, Sendable {
     deinit {
         interruption?.forget()
         // Nothing can go wrong that a caller could mend: the one owner is not in another call.
-        _ = unsafe mslot_close(handle)
+        _ = unsafe mslot_reader_close(handle)
     }
 }

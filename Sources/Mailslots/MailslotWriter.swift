@@ -39,7 +39,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     ///   ``MailslotError/Code/noReader`` (while it waits), ``MailslotError/Code/interrupted``, ``MailslotError/Code/forked``,
     ///   ``MailslotError/Code/damaged``. Whenever it throws, nothing was written.
     ///
-    /// The corresponding C function is `mslot_write`, the Windows call `WriteFile`.
+    /// The corresponding C function is `mslot_writer_write`, the Windows call `WriteFile`.
     @inlinable
     public mutating func write(_ bytes: RawSpan) throws(MailslotError) {
         let outcome = try write(bytes, timeout: .forever)
@@ -50,13 +50,13 @@ public struct MailslotWriter: ~Copyable, Sendable {
     @inlinable
     public mutating func write(_ bytes: RawSpan, timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
         // Sound: the call copies the bytes and keeps no pointer.
-        let outcome = unsafe bytes.withUnsafeBytes { unsafe mslot_write(handle, $0.baseAddress, $0.count, timeout.nanoseconds) }
+        let outcome = unsafe bytes.withUnsafeBytes { unsafe mslot_writer_write(handle, $0.baseAddress, $0.count, timeout.nanoseconds) }
         return try result(outcome)
     }
 
     /// Writes one message if there is room. Never waits, never makes a system call unless the reader sleeps.
     ///
-    /// The corresponding C function is `mslot_try_write`.
+    /// The corresponding C function is `mslot_writer_try_write`.
     @inlinable
     public mutating func tryWrite(_ bytes: RawSpan) throws(MailslotError) -> MailslotWriteOutcome {
         try write(bytes, timeout: .now)
@@ -111,7 +111,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     /// - Returns: `.full` if there was no room in time.
     /// - Throws: What `body` throws, or a ``MailslotError`` as `write(_:)`.
     ///
-    /// The corresponding C functions are `mslot_loan`, `mslot_publish` and `mslot_abandon`.
+    /// The corresponding C functions are `mslot_writer_loan`, `mslot_writer_publish` and `mslot_writer_abandon`.
     @inlinable
     @discardableResult
     public mutating func write(
@@ -128,7 +128,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     ) throws -> MailslotWriteOutcome {
         precondition(byteCount >= 0, "A message has no negative size.")
         guard byteCount <= Mailslot.maximumMessageSize else { throw MailslotError.make(mslot_outcome.tooLong.rawValue, name) }
-        let loan = unsafe mslot_loan(handle)
+        let loan = unsafe mslot_writer_loan(handle)
         guard unsafe loan.outcome == .done else { throw unsafe MailslotError.make(loan.outcome.rawValue, name) }
         let filled: Int
         do {
@@ -137,14 +137,14 @@ public struct MailslotWriter: ~Copyable, Sendable {
             try body(&slot)
             filled = slot.byteCount
         } catch {
-            _ = unsafe mslot_abandon(handle)
+            _ = unsafe mslot_writer_abandon(handle)
             throw error
         }
-        let outcome = unsafe mslot_publish(handle, filled, timeout.nanoseconds)
+        let outcome = unsafe mslot_writer_publish(handle, filled, timeout.nanoseconds)
         if outcome != .done {
             // Sound: the loan is ours until it is abandoned, and `filled` bytes of it are initialised.
             if let full { full(unsafe [UInt8](UnsafeRawBufferPointer(start: loan.bytes, count: filled))) }
-            _ = unsafe mslot_abandon(handle)
+            _ = unsafe mslot_writer_abandon(handle)
         }
         return try result(outcome)
     }
@@ -191,13 +191,13 @@ public struct MailslotWriter: ~Copyable, Sendable {
 
     /// Gives the lane back. What was written stays.
     ///
-    /// The corresponding C function is `mslot_close_writer`.
+    /// The corresponding C function is `mslot_writer_close`.
     public consuming func close() {
         // The end of the scope does it: `deinit`.
     }
 
     deinit {
         interruption?.forget()
-        _ = unsafe mslot_close_writer(handle)
+        _ = unsafe mslot_writer_close(handle)
     }
 }

@@ -36,7 +36,7 @@ static void pair_end(pair p)
 static mslot_outcome read_outcome(mslot_reader *reader, int64_t timeout_ns)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    return mslot_read(reader, bytes, sizeof bytes, timeout_ns).outcome;
+    return mslot_reader_read(reader, bytes, sizeof bytes, timeout_ns).outcome;
 }
 
 static void fill(pair p, uint32_t capacity)
@@ -195,10 +195,10 @@ TEST(messages_of_every_length_arrive_whole)
     for (size_t length = 0; length <= MSLOT_MESSAGE_BYTES_MAX; length++) {
         trying("%zu bytes", length);
         memset(got, 0xee, sizeof got);
-        expect_outcome(mslot_write(p.writer, length != 0 ? sent : NULL, length, 0), MSLOT_DONE);
+        expect_outcome(mslot_writer_write(p.writer, length != 0 ? sent : NULL, length, 0), MSLOT_DONE);
         expect_equal(mslot_reader_info(p.reader).next_byte_count, length);
 
-        mslot_received received = mslot_read(p.reader, length != 0 ? got : NULL, length, 0);
+        mslot_received received = mslot_reader_read(p.reader, length != 0 ? got : NULL, length, 0);
 
         expect_outcome(received.outcome, MSLOT_DONE);
         expect_equal(received.byte_count, length);
@@ -206,8 +206,8 @@ TEST(messages_of_every_length_arrive_whole)
         expect(memcmp(sent, got, length) == 0);
         expect_equal(got[length], 0xee);
     }
-    expect_outcome(mslot_write(p.writer, sent, 425, 0), MSLOT_TOO_LONG);
-    expect_outcome(mslot_write(p.writer, sent, SIZE_MAX, 0), MSLOT_TOO_LONG);
+    expect_outcome(mslot_writer_write(p.writer, sent, 425, 0), MSLOT_TOO_LONG);
+    expect_outcome(mslot_writer_write(p.writer, sent, SIZE_MAX, 0), MSLOT_TOO_LONG);
     expect_outcome(read_outcome(p.reader, 0), MSLOT_EMPTY);
     pair_end(p);
 }
@@ -218,12 +218,12 @@ TEST(a_mailslot_of_short_messages_refuses_longer_ones)
     options.message_bytes_max = 10;
     mslot_created created = mslot_create("orders", &options);
     mslot_writer *writer = must_open("orders");
-    expect_outcome(mslot_write(writer, "0123456789", 10, 0), MSLOT_DONE);
-    expect_outcome(mslot_write(writer, "0123456789x", 11, 0), MSLOT_TOO_LONG);
-    mslot_loaned loaned = mslot_loan(writer);
+    expect_outcome(mslot_writer_write(writer, "0123456789", 10, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_write(writer, "0123456789x", 11, 0), MSLOT_TOO_LONG);
+    mslot_loaned loaned = mslot_writer_loan(writer);
     expect_outcome(loaned.outcome, MSLOT_DONE);
-    expect_outcome(mslot_publish(writer, 11, 0), MSLOT_TOO_LONG);
-    expect_outcome(mslot_publish(writer, 10, 0), MSLOT_DONE); // the loan went on
+    expect_outcome(mslot_writer_publish(writer, 11, 0), MSLOT_TOO_LONG);
+    expect_outcome(mslot_writer_publish(writer, 10, 0), MSLOT_DONE); // the loan went on
     expect_equal(mslot_writer_info(writer).message_bytes_max, 10);
     must_close_writer(writer);
     must_close(created.reader);
@@ -233,15 +233,15 @@ TEST(a_full_mailslot_refuses_or_times_out_and_goes_on_when_there_is_room)
 {
     pair p = pair_make(2);
     fill(p, 2);
-    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_FULL);
-    expect_outcome(mslot_write(p.writer, "x", 1, 0), MSLOT_FULL);
-    expect_outcome(mslot_write(p.writer, "x", 1, -5), MSLOT_FULL);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, 0), MSLOT_FULL);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, -5), MSLOT_FULL);
     int64_t begun = now_ns();
-    expect_outcome(mslot_write(p.writer, "x", 1, 20 * MILLISECOND), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, 20 * MILLISECOND), MSLOT_TIMED_OUT);
     expect(now_ns() - begun >= 20 * MILLISECOND);
     must_read_this(p.reader, 0, 0);
     must_write(p.writer, 0, 2);
-    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
     must_read_this(p.reader, 0, 1);
     must_read_this(p.reader, 0, 2);
     expect_empty_and_sound(p.reader);
@@ -253,13 +253,13 @@ TEST(an_empty_mailslot_says_so_or_times_out)
     pair p = pair_make(2);
     expect_outcome(read_outcome(p.reader, 0), MSLOT_EMPTY);
     expect_outcome(read_outcome(p.reader, -1), MSLOT_EMPTY);
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_EMPTY);
     int64_t begun = now_ns();
     expect_outcome(read_outcome(p.reader, 20 * MILLISECOND), MSLOT_TIMED_OUT);
     expect(now_ns() - begun >= 20 * MILLISECOND);
-    expect_outcome(mslot_peek(p.reader, 1).outcome, MSLOT_TIMED_OUT);
+    expect_outcome(mslot_reader_peek(p.reader, 1).outcome, MSLOT_TIMED_OUT);
     mslot_message message;
-    mslot_batch batch = mslot_read_batch(p.reader, &message, 1, 1);
+    mslot_batch batch = mslot_reader_read_batch(p.reader, &message, 1, 1);
     expect_outcome(batch.outcome, MSLOT_TIMED_OUT);
     expect_equal(batch.count, 0);
     pair_end(p);
@@ -273,14 +273,14 @@ TEST(the_mailslots_own_time_out_is_used_by_reads_that_ask_for_it)
     expect_equal(mslot_reader_info(created.reader).read_timeout_ns, 0);
     expect_outcome(read_outcome(created.reader, MSLOT_DEFAULT_TIMEOUT), MSLOT_EMPTY);
 
-    expect_outcome(mslot_set_timeout(created.reader, 5 * MILLISECOND), MSLOT_DONE);
+    expect_outcome(mslot_reader_set_timeout(created.reader, 5 * MILLISECOND), MSLOT_DONE);
     expect_equal(mslot_inspect("orders").info.read_timeout_ns, 5 * MILLISECOND);
     expect_outcome(read_outcome(created.reader, MSLOT_DEFAULT_TIMEOUT), MSLOT_TIMED_OUT);
-    expect_outcome(mslot_wait_any(&created.reader, 1, MSLOT_DEFAULT_TIMEOUT).outcome, MSLOT_TIMED_OUT);
+    expect_outcome(mslot_reader_wait_any(&created.reader, 1, MSLOT_DEFAULT_TIMEOUT).outcome, MSLOT_TIMED_OUT);
 
-    expect_outcome(mslot_set_timeout(created.reader, MSLOT_FOREVER), MSLOT_DONE);
-    expect_outcome(mslot_set_timeout(created.reader, -1), MSLOT_BAD_ARGUMENT);
-    expect_outcome(mslot_set_timeout(created.reader, MSLOT_DEFAULT_TIMEOUT), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_set_timeout(created.reader, MSLOT_FOREVER), MSLOT_DONE);
+    expect_outcome(mslot_reader_set_timeout(created.reader, -1), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_set_timeout(created.reader, MSLOT_DEFAULT_TIMEOUT), MSLOT_BAD_ARGUMENT);
     expect_equal(mslot_reader_info(created.reader).read_timeout_ns, MSLOT_FOREVER);
     must_close(created.reader);
 }
@@ -288,16 +288,16 @@ TEST(the_mailslots_own_time_out_is_used_by_reads_that_ask_for_it)
 TEST(a_buffer_that_is_too_small_keeps_the_message)
 {
     pair p = pair_make(2);
-    expect_outcome(mslot_write(p.writer, "0123456789", 10, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_write(p.writer, "0123456789", 10, 0), MSLOT_DONE);
     char buffer[11] = "----------";
 
-    mslot_received received = mslot_read(p.reader, buffer, 9, 0);
+    mslot_received received = mslot_reader_read(p.reader, buffer, 9, 0);
 
     expect_outcome(received.outcome, MSLOT_TOO_LONG);
     expect_equal(received.byte_count, 10);
     expect(strcmp(buffer, "----------") == 0);
     expect_equal(mslot_reader_info(p.reader).message_count, 1);
-    received = mslot_read(p.reader, buffer, 10, 0);
+    received = mslot_reader_read(p.reader, buffer, 10, 0);
     expect_outcome(received.outcome, MSLOT_DONE);
     expect(strcmp(buffer, "0123456789") == 0);
     pair_end(p);
@@ -308,25 +308,25 @@ TEST(a_buffer_that_is_too_small_keeps_the_message)
 TEST(a_loan_is_published_or_abandoned_and_excludes_other_writes)
 {
     pair p = pair_make(2);
-    expect_outcome(mslot_publish(p.writer, 1, 0), MSLOT_BAD_ARGUMENT);
-    expect_outcome(mslot_abandon(p.writer), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_writer_publish(p.writer, 1, 0), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_writer_abandon(p.writer), MSLOT_BAD_ARGUMENT);
 
-    mslot_loaned loaned = mslot_loan(p.writer);
+    mslot_loaned loaned = mslot_writer_loan(p.writer);
     expect_outcome(loaned.outcome, MSLOT_DONE);
-    expect_outcome(mslot_loan(p.writer).outcome, MSLOT_BUSY);
-    expect(mslot_loan(p.writer).bytes == NULL);
-    expect_outcome(mslot_write(p.writer, "x", 1, 0), MSLOT_BUSY);
+    expect_outcome(mslot_writer_loan(p.writer).outcome, MSLOT_BUSY);
+    expect(mslot_writer_loan(p.writer).bytes == NULL);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, 0), MSLOT_BUSY);
     mslot_bytes one = {"x", 1};
-    mslot_batch batch = mslot_write_batch(p.writer, &one, 1, 0);
+    mslot_batch batch = mslot_writer_write_batch(p.writer, &one, 1, 0);
     expect_outcome(batch.outcome, MSLOT_BUSY);
     expect_equal(batch.count, 0);
     size_t byte_count = message_make(loaned.bytes, 3, 33);
-    expect_outcome(mslot_publish(p.writer, byte_count, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_publish(p.writer, byte_count, 0), MSLOT_DONE);
     must_read_this(p.reader, 3, 33);
 
-    loaned = mslot_loan(p.writer);
+    loaned = mslot_writer_loan(p.writer);
     memset(loaned.bytes, 0xff, MSLOT_MESSAGE_BYTES_MAX);
-    expect_outcome(mslot_abandon(p.writer), MSLOT_DONE);
+    expect_outcome(mslot_writer_abandon(p.writer), MSLOT_DONE);
     expect_empty_and_sound(p.reader);
     pair_end(p);
 }
@@ -335,12 +335,12 @@ TEST(a_loan_goes_on_when_there_is_no_room)
 {
     pair p = pair_make(1);
     fill(p, 1);
-    mslot_loaned loaned = mslot_loan(p.writer);
+    mslot_loaned loaned = mslot_writer_loan(p.writer);
     size_t byte_count = message_make(loaned.bytes, 3, 33);
-    expect_outcome(mslot_publish(p.writer, byte_count, 0), MSLOT_FULL);
-    expect_outcome(mslot_publish(p.writer, byte_count, 1), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_publish(p.writer, byte_count, 0), MSLOT_FULL);
+    expect_outcome(mslot_writer_publish(p.writer, byte_count, 1), MSLOT_TIMED_OUT);
     must_read_this(p.reader, 0, 0);
-    expect_outcome(mslot_publish(p.writer, byte_count, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_publish(p.writer, byte_count, 0), MSLOT_DONE);
     must_read_this(p.reader, 3, 33);
     pair_end(p);
 }
@@ -348,7 +348,7 @@ TEST(a_loan_goes_on_when_there_is_no_room)
 TEST(a_writer_may_be_closed_with_a_loan_out)
 {
     pair p = pair_make(2);
-    expect_outcome(mslot_loan(p.writer).outcome, MSLOT_DONE);
+    expect_outcome(mslot_writer_loan(p.writer).outcome, MSLOT_DONE);
     must_close_writer(p.writer);
     p.writer = must_open("orders");
     must_write(p.writer, 1, 1);
@@ -363,32 +363,32 @@ TEST(messages_lent_in_place_are_released_in_order_and_may_be_all_of_them)
     pair p = pair_make(4);
     fill(p, 4);
     for (uint32_t i = 0; i < 4; i++) {
-        mslot_view view = mslot_peek(p.reader, 0);
+        mslot_view view = mslot_reader_peek(p.reader, 0);
         expect_outcome(view.outcome, MSLOT_DONE);
         expect_equal(view.position, 4 + i);
         expect_equal(view.sender, getpid());
         expect_equal(view.origin, 0);
         expect_equal(message_check(view.bytes, view.byte_count).number, i);
     }
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_BUSY); // it could only wait for ever
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_BUSY); // it could only wait for ever
     expect_outcome(read_outcome(p.reader, 0), MSLOT_BUSY);
     mslot_message message;
-    expect_outcome(mslot_read_batch(p.reader, &message, 1, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_wait_any(&p.reader, 1, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_reader_read_batch(p.reader, &message, 1, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_wait_any(&p.reader, 1, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
 
-    expect_outcome(mslot_release(p.reader, 5), MSLOT_BAD_ARGUMENT);
-    expect_outcome(mslot_release(p.reader, SIZE_MAX), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_release(p.reader, 5), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_release(p.reader, SIZE_MAX), MSLOT_BAD_ARGUMENT);
     expect_equal(mslot_reader_info(p.reader).message_count, 4);
-    expect_outcome(mslot_release(p.reader, 0), MSLOT_DONE);
-    expect_outcome(mslot_release(p.reader, 3), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(p.reader, 0), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(p.reader, 3), MSLOT_DONE);
     expect_equal(mslot_reader_info(p.reader).message_count, 1);
     must_write(p.writer, 0, 4);
-    expect_equal(mslot_peek(p.reader, 0).position, 8);
+    expect_equal(mslot_reader_peek(p.reader, 0).position, 8);
     expect_outcome(read_outcome(p.reader, 0), MSLOT_BUSY);
-    expect_outcome(mslot_release(p.reader, 2), MSLOT_DONE);
-    expect_outcome(mslot_release(p.reader, 1), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_release(p.reader, 2), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(p.reader, 1), MSLOT_BAD_ARGUMENT);
     expect_empty_and_sound(p.reader);
     pair_end(p);
 }
@@ -397,10 +397,10 @@ TEST(a_reader_may_be_closed_with_messages_lent)
 {
     pair p = pair_make(4);
     fill(p, 4);
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DONE);
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_DONE);
     must_close(p.reader);
-    expect_outcome(mslot_write(p.writer, "x", 1, 0), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, 0), MSLOT_CLOSED);
     must_close_writer(p.writer);
 }
 
@@ -411,16 +411,16 @@ TEST(a_batch_is_written_in_order_as_far_as_there_is_room)
     pair p = pair_make(4);
     mslot_bytes messages[6] = {{"a", 1}, {"bb", 2}, {NULL, 0}, {"dddd", 4}, {"eeeee", 5}, {"ffffff", 6}};
 
-    mslot_batch batch = mslot_write_batch(p.writer, messages, 6, 0);
+    mslot_batch batch = mslot_writer_write_batch(p.writer, messages, 6, 0);
     expect_outcome(batch.outcome, MSLOT_FULL);
     expect_equal(batch.count, 4);
-    batch = mslot_write_batch(p.writer, messages, 6, MILLISECOND);
+    batch = mslot_writer_write_batch(p.writer, messages, 6, MILLISECOND);
     expect_outcome(batch.outcome, MSLOT_TIMED_OUT);
     expect_equal(batch.count, 0);
 
     mslot_message got[6];
     memset(got, 0xee, sizeof got);
-    batch = mslot_read_batch(p.reader, got, 6, MSLOT_FOREVER); // it waits for the first only
+    batch = mslot_reader_read_batch(p.reader, got, 6, MSLOT_FOREVER); // it waits for the first only
     expect_outcome(batch.outcome, MSLOT_DONE);
     expect_equal(batch.count, 4);
     for (uint32_t i = 0; i < 4; i++) {
@@ -430,7 +430,7 @@ TEST(a_batch_is_written_in_order_as_far_as_there_is_room)
         expect_equal(got[i].sender, getpid());
         expect_equal(got[i].origin, 0);
     }
-    expect_outcome(mslot_read_batch(p.reader, got, 6, 0).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_reader_read_batch(p.reader, got, 6, 0).outcome, MSLOT_EMPTY);
     pair_end(p);
 }
 
@@ -438,16 +438,16 @@ TEST(a_batch_stops_at_a_message_that_is_too_long)
 {
     pair p = pair_make(4);
     mslot_bytes messages[3] = {{"a", 1}, {"b", 425}, {"c", 1}};
-    mslot_batch batch = mslot_write_batch(p.writer, messages, 3, 0);
+    mslot_batch batch = mslot_writer_write_batch(p.writer, messages, 3, 0);
     expect_outcome(batch.outcome, MSLOT_TOO_LONG);
     expect_equal(batch.count, 1);
     mslot_message got[4];
-    batch = mslot_read_batch(p.reader, got, 4, 0);
+    batch = mslot_reader_read_batch(p.reader, got, 4, 0);
     expect_outcome(batch.outcome, MSLOT_DONE);
     expect_equal(batch.count, 1);
-    batch = mslot_read_batch(p.reader, got, 0, 0);
+    batch = mslot_reader_read_batch(p.reader, got, 0, 0);
     expect_equal(batch.count, 0);
-    batch = mslot_write_batch(p.writer, messages, 0, 0);
+    batch = mslot_writer_write_batch(p.writer, messages, 0, 0);
     expect_outcome(batch.outcome, MSLOT_DONE);
     expect_equal(batch.count, 0);
     pair_end(p);
@@ -459,7 +459,7 @@ TEST(a_batch_that_was_read_leaves_the_rest)
     fill(p, 8);
     mslot_message got[3];
     for (uint32_t first = 0; first < 8; first += 3) {
-        mslot_batch batch = mslot_read_batch(p.reader, got, 3, 0);
+        mslot_batch batch = mslot_reader_read_batch(p.reader, got, 3, 0);
         expect_outcome(batch.outcome, MSLOT_DONE);
         expect_equal(batch.count, first + 3 <= 8 ? 3 : 2);
         for (uint32_t i = 0; i < batch.count; i++) expect_equal(message_check(got[i].bytes, got[i].byte_count).number, first + i);
@@ -473,20 +473,20 @@ TEST(a_closed_mailslot_is_closed_to_every_call_of_its_writers)
 {
     pair p = pair_make(2);
     mslot_writer *lending = must_open("orders");
-    expect_outcome(mslot_loan(lending).outcome, MSLOT_DONE);
+    expect_outcome(mslot_writer_loan(lending).outcome, MSLOT_DONE);
     must_write(p.writer, 0, 0); // unread: it vanishes
     must_close(p.reader);
 
-    expect_outcome(mslot_write(p.writer, "x", 1, 0), MSLOT_CLOSED);
-    expect_outcome(mslot_write(p.writer, "x", 1, MSLOT_FOREVER), MSLOT_CLOSED);
-    expect_outcome(mslot_publish(lending, 1, MSLOT_FOREVER), MSLOT_CLOSED);
-    expect_outcome(mslot_abandon(lending), MSLOT_DONE);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, 0), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, MSLOT_FOREVER), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_publish(lending, 1, MSLOT_FOREVER), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_abandon(lending), MSLOT_DONE);
     mslot_bytes one = {"x", 1};
-    expect_outcome(mslot_write_batch(p.writer, &one, 1, MSLOT_FOREVER).outcome, MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write_batch(p.writer, &one, 1, MSLOT_FOREVER).outcome, MSLOT_CLOSED);
     expect_outcome(mslot_writer_info(p.writer).outcome, MSLOT_DONE);
 
     p.reader = must_create("orders", 2, 4); // another mailslot: the old writers stay closed
-    expect_outcome(mslot_write(p.writer, "x", 1, 0), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, 0), MSLOT_CLOSED);
     must_close_writer(p.writer);
     must_close_writer(lending);
     expect_empty_and_sound(p.reader);
@@ -519,11 +519,11 @@ TEST(a_writer_whose_files_name_was_given_to_another_does_not_take_that_ones_read
     expect_equal(rename(path, moved), 0); // a clumsy user
     mslot_reader *other = must_create("orders", 2, 2);
 
-    expect_outcome(mslot_write(p.writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT); // it cannot ask: its reader counts as there
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT); // it cannot ask: its reader counts as there
     expect_equal(p.writer->query_descriptor, -1);
 
     expect_equal(rename(moved, path), 0); // the other's name is gone now
-    expect_outcome(mslot_write(p.writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
     must_read_this(p.reader, 0, 0);
     must_close(other);
     pair_end(p);
@@ -555,29 +555,29 @@ TEST(many_handles_come_and_go)
 TEST(an_interrupt_ends_one_wait_and_no_call_that_need_not_wait)
 {
     pair p = pair_make(1);
-    mslot_interrupt(p.reader);
-    mslot_interrupt(p.reader);
+    mslot_reader_interrupt(p.reader);
+    mslot_reader_interrupt(p.reader);
     expect_outcome(read_outcome(p.reader, 0), MSLOT_EMPTY);
     must_write(p.writer, 0, 0);
     must_read_this(p.reader, 0, 0);
     expect_outcome(read_outcome(p.reader, MSLOT_FOREVER), MSLOT_INTERRUPTED);
     expect_outcome(read_outcome(p.reader, 1), MSLOT_TIMED_OUT);
 
-    mslot_interrupt(p.reader);
-    expect_outcome(mslot_wait_any(&p.reader, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
-    mslot_interrupt(p.reader);
+    mslot_reader_interrupt(p.reader);
+    expect_outcome(mslot_reader_wait_any(&p.reader, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
+    mslot_reader_interrupt(p.reader);
     mslot_message message;
-    expect_outcome(mslot_read_batch(p.reader, &message, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
+    expect_outcome(mslot_reader_read_batch(p.reader, &message, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
 
-    mslot_interrupt_writer(p.writer);
+    mslot_writer_interrupt(p.writer);
     must_write(p.writer, 0, 0);
-    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_FULL);
-    expect_outcome(mslot_write(p.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
-    expect_outcome(mslot_write(p.writer, "x", 1, 1), MSLOT_TIMED_OUT);
-    mslot_interrupt_writer(p.writer);
-    expect_outcome(mslot_loan(p.writer).outcome, MSLOT_DONE);
-    expect_outcome(mslot_publish(p.writer, 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
-    expect_outcome(mslot_abandon(p.writer), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, 1), MSLOT_TIMED_OUT);
+    mslot_writer_interrupt(p.writer);
+    expect_outcome(mslot_writer_loan(p.writer).outcome, MSLOT_DONE);
+    expect_outcome(mslot_writer_publish(p.writer, 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    expect_outcome(mslot_writer_abandon(p.writer), MSLOT_DONE);
     pair_end(p);
 }
 
@@ -594,22 +594,22 @@ TEST(waiting_on_many_mailslots_finds_the_first_that_has_something)
         writers[i] = must_open(name);
     }
     readers[MSLOT_WAIT_MAX] = readers[0];
-    expect_outcome(mslot_wait_any(readers, 0, 0).outcome, MSLOT_BAD_ARGUMENT);
-    expect_outcome(mslot_wait_any(readers, MSLOT_WAIT_MAX + 1, 0).outcome, MSLOT_BAD_ARGUMENT);
-    expect_outcome(mslot_wait_any(readers, MSLOT_WAIT_MAX, 0).outcome, MSLOT_EMPTY);
-    expect_outcome(mslot_wait_any(readers, MSLOT_WAIT_MAX, MILLISECOND).outcome, MSLOT_TIMED_OUT);
+    expect_outcome(mslot_reader_wait_any(readers, 0, 0).outcome, MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_wait_any(readers, MSLOT_WAIT_MAX + 1, 0).outcome, MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_wait_any(readers, MSLOT_WAIT_MAX, 0).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_reader_wait_any(readers, MSLOT_WAIT_MAX, MILLISECOND).outcome, MSLOT_TIMED_OUT);
     mslot_reader *twice[2] = {readers[0], readers[0]};
-    expect_outcome(mslot_wait_any(twice, 2, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_wait_any(twice, 2, 0).outcome, MSLOT_BUSY);
 
     static const size_t order[] = {63, 40, 1, 0};
     for (size_t i = 0; i < 4; i++) {
         must_write(writers[order[i]], 0, 0);
-        mslot_ready ready = mslot_wait_any(readers, MSLOT_WAIT_MAX, MSLOT_FOREVER);
+        mslot_ready ready = mslot_reader_wait_any(readers, MSLOT_WAIT_MAX, MSLOT_FOREVER);
         expect_outcome(ready.outcome, MSLOT_DONE);
         expect_equal(ready.index, order[i]);
     }
     for (size_t i = 4; i-- > 0;) must_read_this(readers[order[i]], 0, 0);
-    expect_outcome(mslot_wait_any(readers, MSLOT_WAIT_MAX, 0).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_reader_wait_any(readers, MSLOT_WAIT_MAX, 0).outcome, MSLOT_EMPTY);
     for (int i = 0; i < MSLOT_WAIT_MAX; i++) {
         must_close_writer(writers[i]);
         must_close(readers[i]);
@@ -622,7 +622,7 @@ TEST(the_counters_count_what_happened)
 {
     pair p = pair_make(4);
     fill(p, 4);
-    for (int i = 0; i < 3; i++) expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_FULL);
+    for (int i = 0; i < 3; i++) expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
     for (uint32_t i = 0; i < 2; i++) must_read_this(p.reader, 0, i);
 
     mslot_info infos[3] = {mslot_reader_info(p.reader), mslot_writer_info(p.writer), mslot_inspect("orders").info};
@@ -669,7 +669,7 @@ TEST(a_write_that_waits_counts_as_one_that_met_a_full_mailslot)
     // On a busy machine the time may be up before it has slept.
     uint64_t writes = 0;
     do {
-        expect_outcome(mslot_write(p.writer, "x", 1, 10 * MILLISECOND), MSLOT_TIMED_OUT);
+        expect_outcome(mslot_writer_write(p.writer, "x", 1, 10 * MILLISECOND), MSLOT_TIMED_OUT);
         expect_equal(mslot_reader_info(p.reader).fulls, ++writes);
     } while (mslot_reader_info(p.reader).writer_waits == 0);
     pair_end(p);
@@ -687,19 +687,19 @@ TEST(the_high_water_mark_is_what_waited_at_most_or_up_to_255_less)
     uint32_t waiting = 0, most = 100;
     for (int i = 0; i < ROUNDS; i++) {
         uint32_t writes = (uint32_t)random_below(40), reads = (uint32_t)random_below(40);
-        for (; writes > 0 && waiting < CAPACITY - 1; writes--, waiting++) expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_DONE);
+        for (; writes > 0 && waiting < CAPACITY - 1; writes--, waiting++) expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_DONE);
         if (waiting > most) most = waiting;
         char text[MSLOT_MESSAGE_BYTES_MAX];
-        for (; reads > 0 && waiting > 0; reads--, waiting--) expect_outcome(mslot_read(p.reader, text, sizeof text, 0).outcome, MSLOT_DONE);
+        for (; reads > 0 && waiting > 0; reads--, waiting--) expect_outcome(mslot_reader_read(p.reader, text, sizeof text, 0).outcome, MSLOT_DONE);
     }
     uint32_t peak = mslot_inspect("orders").info.high_water;
     expect(peak <= most);
     expect(peak + 255 >= most);
     expect(peak < CAPACITY);
-    while (mslot_try_write(p.writer, "x", 1) == MSLOT_DONE) {}
+    while (mslot_writer_try_write(p.writer, "x", 1) == MSLOT_DONE) {}
     expect_equal(mslot_inspect("orders").info.high_water, CAPACITY);
     char text[MSLOT_MESSAGE_BYTES_MAX];
-    while (mslot_read(p.reader, text, sizeof text, 0).outcome == MSLOT_DONE) {}
+    while (mslot_reader_read(p.reader, text, sizeof text, 0).outcome == MSLOT_DONE) {}
     expect_equal(mslot_inspect("orders").info.high_water, CAPACITY);
     pair_end(p);
 }
@@ -725,12 +725,12 @@ TEST(a_writer_that_another_was_faster_than_counts_a_retry)
 {
     pair p = pair_make(8);
     mslot_writer *other = must_open("orders");
-    uint64_t before = mslot_ring_tally(&p.writer->ring.ring, p.writer->ring.lane)->retries;
+    uint64_t before = mslot__ring_lane_counters(&p.writer->ring.ring, p.writer->ring.lane)->retries;
     expect_equal(before, 0);
-    for (int i = 0; i < 3; i++) expect_outcome(mslot_try_write(other, "x", 1), MSLOT_DONE);
+    for (int i = 0; i < 3; i++) expect_outcome(mslot_writer_try_write(other, "x", 1), MSLOT_DONE);
     // As if the other had not come to say where the tail is.
     p.writer->ring.ring.control->tail_hint = 8;
-    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_DONE);
     expect_equal(mslot_inspect("orders").info.retries, 3);
     must_close_writer(other);
     pair_end(p);
@@ -811,27 +811,27 @@ TEST(a_mailslot_with_a_reader_cannot_be_removed)
     expect_outcome(mslot_remove("orders").outcome, MSLOT_NOT_FOUND);
 }
 
-// MARK: the note that the kernel reads when a thread dies
+// MARK: the robust-list entry that the kernel reads when a thread dies
 
 TEST(a_write_leaves_no_note_behind_and_touches_none_that_libc_has_made)
 {
     pair p = pair_make(1);
-    mslot_death_note note = mslot_writer_note_slow(p.writer);
-    if (note.pending == &p.writer->no_note) skip("the kernel offers no robust list");
-    volatile uintptr_t *pending = note.pending;
+    mslot_robust_list robust = mslot__writer_robust_list_slow(p.writer);
+    if (robust.list_op_pending == &p.writer->no_robust_list) skip("the kernel offers no robust list");
+    volatile uintptr_t *pending = robust.list_op_pending;
 
     must_write(p.writer, 0, 0);
     expect_equal(*pending, 0);
-    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
     expect_equal(*pending, 0);
-    expect_outcome(mslot_write(p.writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_write(p.writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
     expect_equal(*pending, 0);
 
     // As if a signal handler had interrupted libc in the middle of a robust mutex.
     uint32_t mutex[64] = {0};
     uintptr_t of_libc = (uintptr_t)&mutex[32];
     *pending = of_libc;
-    expect_outcome(mslot_try_write(p.writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
     bool kept = *pending == of_libc;
     must_read_this(p.reader, 0, 0);
     must_write(p.writer, 0, 1);
@@ -840,10 +840,10 @@ TEST(a_write_leaves_no_note_behind_and_touches_none_that_libc_has_made)
     expect(kept);
 
     // Left by longjmp after the swap: closing must not leave the kernel an address in a mapping that is gone.
-    *pending = (uintptr_t)p.writer->ring.ring.cells - (uintptr_t)note.offset;
-    expect_outcome(mslot_reset(p.writer), MSLOT_DONE);
+    *pending = (uintptr_t)p.writer->ring.ring.cells - (uintptr_t)robust.futex_offset;
+    expect_outcome(mslot_writer_reset(p.writer), MSLOT_DONE);
     expect_equal(*pending, 0);
-    *pending = (uintptr_t)p.writer->ring.ring.cells - (uintptr_t)note.offset;
+    *pending = (uintptr_t)p.writer->ring.ring.cells - (uintptr_t)robust.futex_offset;
     must_close_writer(p.writer);
     expect_equal(*pending, 0);
     must_read_this(p.reader, 0, 1);
@@ -857,11 +857,11 @@ TEST(a_handle_that_a_reset_finds_damaged_can_still_be_closed)
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     writer->ring.lane->own = 77;
     memset(reader->ring.ring.cells, 0xff, 4 * sizeof(uint64_t));
-    expect_outcome(mslot_reset(writer), MSLOT_DAMAGED);
-    expect_outcome(mslot_reset_reader(reader), MSLOT_DAMAGED);
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DAMAGED);
-    expect_outcome(mslot_publish(writer, 1, 0), MSLOT_DAMAGED);
-    expect_outcome(mslot_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_writer_reset(writer), MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_reset(reader), MSLOT_DAMAGED);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DAMAGED);
+    expect_outcome(mslot_writer_publish(writer, 1, 0), MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DAMAGED);
     must_close_writer(writer);
     must_close(reader);
 }
@@ -869,18 +869,18 @@ TEST(a_handle_that_a_reset_finds_damaged_can_still_be_closed)
 TEST(a_write_left_between_publishing_and_waking_wakes_the_reader_when_it_is_reset)
 {
     pair p = pair_make(4);
-    expect(mslot_ring_park(&p.reader->ring).word != NULL);
+    expect(mslot__ring_park(&p.reader->ring).word != NULL);
     // Left by longjmp before Write 7: published, and nobody woken.
-    mslot_slot *slot = mslot_ring_own_slot(&p.writer->ring);
+    mslot_slot *slot = mslot__ring_own_slot(&p.writer->ring);
     slot->length = (uint32_t)message_make(slot->payload, 0, 0);
     uintptr_t pending = 0;
-    expect_outcome(mslot_ring_publish(&p.writer->ring, (mslot_death_note){.pending = &pending, .offset = 0}).outcome, MSLOT_DONE);
+    expect_outcome(mslot__ring_publish(&p.writer->ring, (mslot_robust_list){.list_op_pending = &pending, .futex_offset = 0}).outcome, MSLOT_DONE);
     uint64_t wakes = p.writer->ring.lane->wakes;
 
-    expect_outcome(mslot_reset(p.writer), MSLOT_DONE);
+    expect_outcome(mslot_writer_reset(p.writer), MSLOT_DONE);
 
     expect_equal(p.writer->ring.lane->wakes, wakes + 1);
-    mslot_ring_unpark(&p.reader->ring);
+    mslot__ring_unpark(&p.reader->ring);
     must_read_this(p.reader, 0, 0);
     must_close_writer(p.writer);
     must_close(p.reader);
@@ -892,8 +892,8 @@ TEST(a_write_left_between_publishing_and_waking_wakes_the_reader_when_it_is_rese
 static void damage_next_length(mslot_reader *reader, uint64_t ahead)
 {
     const mslot_ring *ring = &reader->ring.ring;
-    uint64_t cell = *mslot_ring_cell(ring, reader->ring.head + ahead);
-    mslot_ring_slot(ring, mslot_cell_index(cell))->length = 1000;
+    uint64_t cell = *mslot__ring_cell(ring, reader->ring.head + ahead);
+    mslot__ring_slot(ring, mslot__cell_index(cell))->length = 1000;
 }
 
 TEST(a_message_of_an_impossible_length_is_skipped_and_the_next_ones_arrive)
@@ -905,13 +905,13 @@ TEST(a_message_of_an_impossible_length_is_skipped_and_the_next_ones_arrive)
     must_read_this(p.reader, 0, 1);
 
     damage_next_length(p.reader, 1);
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DONE);
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DAMAGED); // not yet skipped: an older one is lent
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DAMAGED);
-    expect_outcome(mslot_release(p.reader, 1), MSLOT_DONE);
-    expect_outcome(mslot_wait_any(&p.reader, 1, 0).outcome, MSLOT_DONE); // there is something to report
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_DAMAGED); // not yet skipped: an older one is lent
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_release(p.reader, 1), MSLOT_DONE);
+    expect_outcome(mslot_reader_wait_any(&p.reader, 1, 0).outcome, MSLOT_DONE); // there is something to report
     mslot_message got[4];
-    mslot_batch batch = mslot_read_batch(p.reader, got, 4, 0);
+    mslot_batch batch = mslot_reader_read_batch(p.reader, got, 4, 0);
     expect_outcome(batch.outcome, MSLOT_DAMAGED);
     expect_equal(batch.count, 0);
     must_read_this(p.reader, 0, 4);
@@ -926,10 +926,10 @@ TEST(a_destroyed_ring_says_so_at_every_call_and_can_be_closed)
     memset(p.reader->ring.ring.cells, 0, 4 * sizeof(uint64_t)); // a hole was punched into the file
     for (int i = 0; i < 3; i++) {
         expect_outcome(read_outcome(p.reader, MSLOT_FOREVER), MSLOT_DAMAGED);
-        expect_outcome(mslot_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+        expect_outcome(mslot_reader_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
         mslot_message message;
-        expect_outcome(mslot_read_batch(p.reader, &message, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
-        expect_outcome(mslot_write(p.writer, "x", 1, MSLOT_FOREVER), MSLOT_DAMAGED);
+        expect_outcome(mslot_reader_read_batch(p.reader, &message, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+        expect_outcome(mslot_writer_write(p.writer, "x", 1, MSLOT_FOREVER), MSLOT_DAMAGED);
     }
     expect_outcome(mslot_reader_info(p.reader).outcome, MSLOT_DAMAGED);
     expect_outcome(mslot_inspect("orders").info.outcome, MSLOT_DAMAGED);
@@ -943,14 +943,14 @@ TEST(a_message_lent_from_a_ring_that_is_then_destroyed_is_lent_no_more_once_its_
 {
     pair p = pair_make(1); // all of it is lent
     must_write(p.writer, 0, 0);
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_DONE);
-    expect_outcome(mslot_peek(p.reader, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_peek(p.reader, 0).outcome, MSLOT_BUSY);
     p.reader->ring.ring.cells[0] = ~0ULL;
     uint64_t damaged = mslot_reader_info(p.reader).damaged;
-    expect_outcome(mslot_release(p.reader, 1), MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_release(p.reader, 1), MSLOT_DAMAGED);
     expect_equal(mslot_reader_info(p.reader).damaged, damaged + 1);
     expect_outcome(read_outcome(p.reader, MSLOT_FOREVER), MSLOT_DAMAGED);
-    expect_outcome(mslot_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_peek(p.reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
     must_close_writer(p.writer);
     must_close(p.reader);
 }
@@ -989,7 +989,7 @@ TEST(every_outcome_is_described_with_cause_and_cure_and_never_written_beyond_the
             failure.detail = outcome == MSLOT_BAD_NAME ? MSLOT_NAME_REMOTE : 7;
 
             char whole[2000];
-            size_t length = mslot_describe(&failure, "app/orders", whole, sizeof whole);
+            size_t length = mslot_failure_describe(&failure, "app/orders", whole, sizeof whole);
             expect(length > 20 && length < sizeof whole);
             expect_equal(strlen(whole), length);
             expect(strstr(whole, "orders") != NULL);
@@ -1000,11 +1000,11 @@ TEST(every_outcome_is_described_with_cause_and_cure_and_never_written_beyond_the
             for (size_t capacity = 0; capacity <= length + 1; capacity++) {
                 char cut[2000];
                 memset(cut, '#', sizeof cut);
-                expect_equal(mslot_describe(&failure, "app/orders", cut, capacity), length);
+                expect_equal(mslot_failure_describe(&failure, "app/orders", cut, capacity), length);
                 expect_equal(cut[capacity], '#');
                 if (capacity > 0) expect(strlen(cut) == capacity - 1 && memcmp(cut, whole, capacity - 1) == 0);
             }
-            expect(mslot_describe(&failure, NULL, NULL, 0) > 10);
+            expect(mslot_failure_describe(&failure, NULL, NULL, 0) > 10);
         }
     }
 }
@@ -1017,7 +1017,7 @@ TEST(every_problem_of_a_name_has_words_of_its_own)
         memset(&failure, 0, sizeof failure);
         failure.outcome = MSLOT_BAD_NAME;
         failure.detail = problem;
-        expect(mslot_describe(&failure, "x", texts[problem], sizeof texts[problem]) > 20);
+        expect(mslot_failure_describe(&failure, "x", texts[problem], sizeof texts[problem]) > 20);
         for (uint32_t earlier = MSLOT_NAME_EMPTY; earlier < problem; earlier++) expect(strcmp(texts[earlier], texts[problem]) != 0);
     }
 }
@@ -1027,8 +1027,8 @@ TEST(what_no_list_of_ours_has_is_described_as_unknown)
     char text[500];
     expect(strstr(mslot_outcome_text((mslot_outcome)99), "unknown") != NULL); // from a newer library
     mslot_failure failure = {.outcome = MSLOT_BAD_NAME, .detail = 99};
-    expect(mslot_describe(&failure, "x", text, sizeof text) > 10);
+    expect(mslot_failure_describe(&failure, "x", text, sizeof text) > 10);
     expect(strstr(text, "unknown") != NULL);
     failure.detail = MSLOT_NAME_FINE;
-    expect(mslot_describe(&failure, "x", text, sizeof text) > 10);
+    expect(mslot_failure_describe(&failure, "x", text, sizeof text) > 10);
 }

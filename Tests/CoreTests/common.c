@@ -34,8 +34,8 @@ mslot_writer *must_open(const char *name)
     return opened.writer;
 }
 
-void must_close(mslot_reader *reader) { expect_outcome(mslot_close(reader), MSLOT_DONE); }
-void must_close_writer(mslot_writer *writer) { expect_outcome(mslot_close_writer(writer), MSLOT_DONE); }
+void must_close(mslot_reader *reader) { expect_outcome(mslot_reader_close(reader), MSLOT_DONE); }
+void must_close_writer(mslot_writer *writer) { expect_outcome(mslot_writer_close(writer), MSLOT_DONE); }
 
 mslot_outcome create_outcome(const char *name, const mslot_create_options *options)
 {
@@ -126,13 +126,13 @@ void must_write(mslot_writer *handle, uint64_t writer, uint64_t number)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     size_t byte_count = message_make(bytes, writer, number);
-    expect_outcome(mslot_write(handle, bytes, byte_count, PATIENCE_NS), MSLOT_DONE);
+    expect_outcome(mslot_writer_write(handle, bytes, byte_count, TEST_TIMEOUT_NS), MSLOT_DONE);
 }
 
 message_read must_read(mslot_reader *reader)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    mslot_received received = mslot_read(reader, bytes, sizeof bytes, PATIENCE_NS);
+    mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, TEST_TIMEOUT_NS);
     expect_outcome(received.outcome, MSLOT_DONE);
     return message_check(bytes, received.byte_count);
 }
@@ -147,7 +147,7 @@ void must_read_this(mslot_reader *reader, uint64_t writer, uint64_t number)
 void expect_empty_and_sound(mslot_reader *reader)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    expect_outcome(mslot_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_EMPTY);
     expect(mslot_reader_check(reader));
 }
 

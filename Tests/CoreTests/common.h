@@ -28,7 +28,7 @@ static inline mslot_create_options small_options(uint32_t capacity, uint32_t wri
 }
 
 /// True while the reader is asleep on its cell.
-static inline bool is_parked(const mslot_control *control) { return mslot_load_acquire(&control->parked_position) != 0; }
+static inline bool is_parked(const mslot_control *control) { return mslot__load_acquire(&control->parked_position) != 0; }
 /// True once some writer has slept for room `count` times.
 static inline bool has_waited(mslot_reader *reader, uint64_t count) { return mslot_reader_info(reader).writer_waits >= count; }
 

@@ -59,34 +59,34 @@ static void expect_every_read_says_damaged(mslot_reader *reader)
     static mslot_message messages[2];
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     for (int again = 0; again < 3; again++) {
-        expect_outcome(mslot_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DAMAGED);
-        expect_outcome(mslot_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
-        expect_outcome(mslot_peek(reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
-        expect_outcome(mslot_read_batch(reader, messages, 2, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
-        expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DONE); // there is something to hear
+        expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DAMAGED);
+        expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+        expect_outcome(mslot_reader_peek(reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+        expect_outcome(mslot_reader_read_batch(reader, messages, 2, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+        expect_outcome(mslot_reader_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DONE); // there is something to hear
         expect(!mslot_reader_check(reader));
     }
     mslot_info info = mslot_reader_info(reader);
     expect_outcome(info.outcome, MSLOT_DAMAGED);
     expect(info.damaged >= 1 && info.capacity == CELLS);
-    expect_outcome(mslot_reset_reader(reader), MSLOT_DAMAGED);
-    expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_reset(reader), MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
 }
 
 static void expect_every_write_says_damaged(mslot_writer *writer)
 {
     const mslot_bytes messages[] = {{"x", 1}};
     for (int again = 0; again < 3; again++) {
-        expect_outcome(mslot_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_DAMAGED);
-        expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DAMAGED);
-        expect_outcome(mslot_write_batch(writer, messages, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
-        mslot_loaned loaned = mslot_loan(writer);
+        expect_outcome(mslot_writer_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_DAMAGED);
+        expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DAMAGED);
+        expect_outcome(mslot_writer_write_batch(writer, messages, 1, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+        mslot_loaned loaned = mslot_writer_loan(writer);
         expect_outcome(loaned.outcome, MSLOT_DONE);
         memset(loaned.bytes, 1, MSLOT_MESSAGE_BYTES_MAX);
-        expect_outcome(mslot_publish(writer, 1, MSLOT_FOREVER), MSLOT_DAMAGED);
-        expect_outcome(mslot_abandon(writer), MSLOT_DONE);
+        expect_outcome(mslot_writer_publish(writer, 1, MSLOT_FOREVER), MSLOT_DAMAGED);
+        expect_outcome(mslot_writer_abandon(writer), MSLOT_DONE);
         expect_outcome(mslot_writer_info(writer).outcome, MSLOT_DAMAGED);
-        expect_outcome(mslot_reset(writer), MSLOT_DONE); // finds nothing lost; the next write says what is
+        expect_outcome(mslot_writer_reset(writer), MSLOT_DONE); // finds nothing lost; the next write says what is
     }
 }
 
@@ -130,15 +130,15 @@ TEST(a_message_lent_from_a_file_that_is_then_cut_reads_as_zeros_and_its_release_
     install_guard();
     mslot_reader *reader = must_create("orders", 1, 1); // all of it is lent then
     mslot_writer *writer = must_open("orders");
-    expect_outcome(mslot_write(writer, "hello", 5, 0), MSLOT_DONE);
-    mslot_view view = mslot_peek(reader, 0);
+    expect_outcome(mslot_writer_write(writer, "hello", 5, 0), MSLOT_DONE);
+    mslot_view view = mslot_reader_peek(reader, 0);
     expect_outcome(view.outcome, MSLOT_DONE);
     cut_orders(0);
     for (uint32_t i = 0; i < view.byte_count; i++) expect_equal(view.bytes[i], 0);
-    expect_outcome(mslot_release(reader, 1), MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_release(reader, 1), MSLOT_DAMAGED);
     unsigned char bytes[8];
-    expect_outcome(mslot_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DAMAGED);
-    expect_outcome(mslot_peek(reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_peek(reader, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
     must_close_writer(writer);
     must_close(reader);
 }
@@ -158,8 +158,8 @@ TEST(a_reader_asleep_on_a_file_that_is_cut_says_so_within_about_a_second)
     }
     unsigned char bytes[8];
     int64_t begun = now_ns();
-    expect_outcome(mslot_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
-    expect(now_ns() - begun < PATIENCE_NS);
+    expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome, MSLOT_DAMAGED);
+    expect(now_ns() - begun < TEST_TIMEOUT_NS);
     child_join(hostile);
     must_close(reader);
 }
@@ -193,7 +193,7 @@ TEST(a_reader_and_a_writer_of_a_file_that_is_cut_anywhere_never_die_and_never_se
             mslot_outcome outcome = MSLOT_DONE;
             // Until the file is cut, and for two laps after that.
             for (uint64_t number = 0, after = 0; outcome == MSLOT_DONE && after < 2 * (CELLS + LANES); number++) {
-                outcome = mslot_write(writer, message, message_make(message, 0, number), 100 * MILLISECOND);
+                outcome = mslot_writer_write(writer, message, message_make(message, 0, number), 100 * MILLISECOND);
                 if (outcome == MSLOT_TIMED_OUT) break; // the reader met the damage and reads no more
                 after += orders_bytes() == size;
             }
@@ -205,7 +205,7 @@ TEST(a_reader_and_a_writer_of_a_file_that_is_cut_anywhere_never_die_and_never_se
         unsigned char message[MSLOT_MESSAGE_BYTES_MAX];
         mslot_received received = {.outcome = MSLOT_DONE};
         while (received.outcome == MSLOT_DONE || (received.outcome == MSLOT_TIMED_OUT && shared_get(&words[1]) == 0)) {
-            received = mslot_read(reader, message, sizeof message, MILLISECOND);
+            received = mslot_reader_read(reader, message, sizeof message, MILLISECOND);
             if (received.outcome == MSLOT_DONE) {
                 message_check(message, received.byte_count);
                 shared_add(&words[0], 1);
@@ -215,7 +215,7 @@ TEST(a_reader_and_a_writer_of_a_file_that_is_cut_anywhere_never_die_and_never_se
         child_join(client);
         if (received.outcome == MSLOT_TIMED_OUT) { // what it touched is still there
             cut_orders(0);
-            received = mslot_read(reader, message, sizeof message, 0);
+            received = mslot_reader_read(reader, message, sizeof message, 0);
         }
         expect_outcome(received.outcome, MSLOT_DAMAGED);
         expect_every_read_says_damaged(reader);
@@ -250,7 +250,7 @@ TEST(who_looks_at_opens_or_adopts_a_file_that_is_cut_all_the_time_never_dies)
         mslot_inspect("orders");
         mslot_opened opened = mslot_open("orders", NULL);
         if (opened.writer != NULL) {
-            mslot_try_write(opened.writer, "x", 1);
+            mslot_writer_try_write(opened.writer, "x", 1);
             must_close_writer(opened.writer);
         }
         if (i < 1000) continue;
@@ -279,7 +279,7 @@ static void prepare_write(void)
 }
 static void write_and_write_again(void)
 {
-    mslot_outcome outcome = mslot_write(victims_writer, victims_bytes, victims_byte_count, 0);
+    mslot_outcome outcome = mslot_writer_write(victims_writer, victims_bytes, victims_byte_count, 0);
     expect(outcome == MSLOT_DONE || outcome == MSLOT_DAMAGED);
     // Whatever comes later does not go well; but the cut may not have come yet.
     if (outcome == MSLOT_DAMAGED || orders_bytes() == 0) expect_every_write_says_damaged(victims_writer);
@@ -296,7 +296,7 @@ static void prepare_read(void)
 }
 static void read_and_read_again(void)
 {
-    mslot_received received = mslot_read(victims_reader, victims_bytes, sizeof victims_bytes, 0);
+    mslot_received received = mslot_reader_read(victims_reader, victims_bytes, sizeof victims_bytes, 0);
     if (received.outcome == MSLOT_DONE) expect_equal(message_check(victims_bytes, received.byte_count).number, 0);
     else expect_outcome(received.outcome, MSLOT_DAMAGED);
     if (received.outcome == MSLOT_DAMAGED || orders_bytes() == 0) expect_every_read_says_damaged(victims_reader);
@@ -480,7 +480,7 @@ TEST(without_the_guard_a_file_that_is_cut_kills)
         mslot_reader *reader = must_create("orders", CELLS, LANES);
         cut_orders(0);
         unsigned char bytes[8];
-        mslot_read(reader, bytes, sizeof bytes, 0);
+        mslot_reader_read(reader, bytes, sizeof bytes, 0);
         child_end();
     }
     int status;

@@ -45,7 +45,7 @@ void expect_outcome_at(const char *file, int line, const char *what, int actual,
 
 int64_t now_ns(void);
 enum { MILLISECOND = 1000000, SECOND = 1000000000 };
-static const int64_t PATIENCE_NS = 20LL * SECOND;
+static const int64_t TEST_TIMEOUT_NS = 20LL * SECOND;
 /// What "at once" means on a busy machine: less than the second after which every sleeper looks again by itself.
 static const int64_t AT_ONCE_NS = 800LL * MILLISECOND;
 
@@ -53,7 +53,7 @@ static const int64_t AT_ONCE_NS = 800LL * MILLISECOND;
 #define wait_until(condition) \
     do { \
         for (int64_t begun_ = now_ns(); !(condition); poll_pause()) \
-            if (now_ns() - begun_ > PATIENCE_NS) fail_at(__FILE__, __LINE__, "waited in vain for %s", #condition); \
+            if (now_ns() - begun_ > TEST_TIMEOUT_NS) fail_at(__FILE__, __LINE__, "waited in vain for %s", #condition); \
     } while (0)
 void poll_pause(void);
 

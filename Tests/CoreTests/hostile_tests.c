@@ -45,7 +45,7 @@ static void expect_every_call_says(mslot_outcome outcome)
     mslot_failure failure = mslot_remove("orders");
     expect_outcome(failure.outcome, outcome);
     char text[1000];
-    expect(mslot_describe(&failure, "orders", text, sizeof text) > 40);
+    expect(mslot_failure_describe(&failure, "orders", text, sizeof text) > 40);
     expect_equal(lstat(orders_path(), &after), 0);
     expect(before.st_ino == after.st_ino && before.st_size == after.st_size);
 }
@@ -440,15 +440,15 @@ TEST(a_file_system_without_room_for_an_overflow_is_an_error_of_the_long_write_an
     expect_outcome(created.failure.outcome, MSLOT_DONE);
     mslot_writer *writer = must_open("orders");
 
-    expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_NO_SPACE);
-    expect_outcome(mslot_write(writer, bytes, sizeof bytes, MSLOT_FOREVER), MSLOT_NO_SPACE);
-    expect_outcome(mslot_try_write(writer, bytes, MSLOT_MESSAGE_BYTES_MAX), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_NO_SPACE);
+    expect_outcome(mslot_writer_write(writer, bytes, sizeof bytes, MSLOT_FOREVER), MSLOT_NO_SPACE);
+    expect_outcome(mslot_writer_try_write(writer, bytes, MSLOT_MESSAGE_BYTES_MAX), MSLOT_DONE);
     expect_equal(mount("tmpfs", getenv("MAILSLOT_DIRECTORY"), "tmpfs", MS_REMOUNT, "size=1m"), 0);
-    expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
 
     unsigned char received[sizeof bytes];
-    expect_equal(mslot_read(created.reader, received, sizeof received, 0).byte_count, MSLOT_MESSAGE_BYTES_MAX);
-    expect_equal(mslot_read(created.reader, received, sizeof received, 0).byte_count, sizeof bytes);
+    expect_equal(mslot_reader_read(created.reader, received, sizeof received, 0).byte_count, MSLOT_MESSAGE_BYTES_MAX);
+    expect_equal(mslot_reader_read(created.reader, received, sizeof received, 0).byte_count, sizeof bytes);
     must_close_writer(writer);
     must_close(created.reader);
     unmount_small();
@@ -525,7 +525,7 @@ TEST(a_process_without_descriptors_is_told_so_and_its_handles_go_on)
         expect_equal(failures[i].system_error, EMFILE);
     }
     must_write(writer, 0, 0);
-    expect_outcome(mslot_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT); // cannot ask for the reader: it counts as there
+    expect_outcome(mslot_writer_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT); // cannot ask for the reader: it counts as there
     must_read_this(reader, 0, 0);
     expect_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     must_close_writer(writer);

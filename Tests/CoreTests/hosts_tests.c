@@ -20,40 +20,40 @@ TEST(a_message_from_another_machine_says_so_to_every_kind_of_reader_and_the_next
     enum { SENDER = 0x7fffffff, ORIGIN = MSLOT_ORIGIN_AUTHENTICATED | 5 };
     mslot_reader *reader = must_create("orders", 8, 2);
     mslot_writer *writer = must_open("orders");
-    mslot_observing observing = mslot_observe("orders", 0);
+    mslot_observer_opened observing = mslot_observer_open("orders", 0);
     char bytes[MSLOT_MESSAGE_BYTES_MAX] = "from afar";
     for (int i = 0; i < 2; i++) {
-        expect_outcome(mslot_write_from(writer, bytes, sizeof bytes, 0, SENDER, ORIGIN), MSLOT_DONE);
-        expect_outcome(mslot_write(writer, "from here", 9, 0), MSLOT_DONE);
+        expect_outcome(mslot_writer_write_from(writer, bytes, sizeof bytes, 0, SENDER, ORIGIN), MSLOT_DONE);
+        expect_outcome(mslot_writer_write(writer, "from here", 9, 0), MSLOT_DONE);
     }
-    expect_outcome(mslot_write_from(writer, NULL, 0, 0, 0, 1), MSLOT_DONE);
+    expect_outcome(mslot_writer_write_from(writer, NULL, 0, 0, 0, 1), MSLOT_DONE);
 
-    mslot_view view = mslot_peek(reader, 0);
+    mslot_view view = mslot_reader_peek(reader, 0);
     expect_outcome(view.outcome, MSLOT_DONE);
     expect(view.sender == SENDER && view.origin == ORIGIN && view.byte_count == sizeof bytes);
     expect(memcmp(view.bytes, bytes, sizeof bytes) == 0);
-    view = mslot_peek(reader, 0);
+    view = mslot_reader_peek(reader, 0);
     expect(view.sender == (uint32_t)getpid() && view.origin == 0);
-    expect_outcome(mslot_release(reader, 2), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(reader, 2), MSLOT_DONE);
 
     static mslot_message messages[4];
-    expect_equal(mslot_read_batch(reader, messages, 4, 0).count, 3);
+    expect_equal(mslot_reader_read_batch(reader, messages, 4, 0).count, 3);
     expect(messages[0].sender == SENDER && messages[0].origin == ORIGIN && messages[0].byte_count == sizeof bytes);
     expect(messages[1].sender == (uint32_t)getpid() && messages[1].origin == 0);
     expect(messages[2].sender == 0 && messages[2].origin == 1 && messages[2].byte_count == 0);
 
-    mslot_observed observed = mslot_observe_next(observing.observer, bytes, sizeof bytes);
+    mslot_observed observed = mslot_observer_next(observing.observer, bytes, sizeof bytes);
     expect(observed.sender == SENDER && observed.origin == ORIGIN);
-    expect_equal(mslot_observe_next(observing.observer, bytes, sizeof bytes).origin, 0);
+    expect_equal(mslot_observer_next(observing.observer, bytes, sizeof bytes).origin, 0);
     expect_outcome(mslot_observer_close(observing.observer), MSLOT_DONE);
 
     // A slot that had a message from afar is used for one of this machine: each of them, in the end.
     for (int i = 0; i < 64; i++) {
         bool is_from_afar = i < 32;
-        mslot_outcome outcome = is_from_afar ? mslot_write_from(writer, "a", 1, 0, SENDER, ORIGIN) : mslot_write(writer, "a", 1, 0);
+        mslot_outcome outcome = is_from_afar ? mslot_writer_write_from(writer, "a", 1, 0, SENDER, ORIGIN) : mslot_writer_write(writer, "a", 1, 0);
         expect_outcome(outcome, MSLOT_DONE);
-        expect_equal(mslot_peek(reader, 0).origin, is_from_afar ? ORIGIN : 0);
-        expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+        expect_equal(mslot_reader_peek(reader, 0).origin, is_from_afar ? ORIGIN : 0);
+        expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
     }
     must_close_writer(writer);
     must_close(reader);
@@ -63,24 +63,24 @@ TEST(a_message_from_another_machine_keeps_its_origin_while_it_waits_for_room)
 {
     mslot_reader *reader = must_create("orders", 1, 2);
     mslot_writer *writer = must_open("orders");
-    expect_outcome(mslot_write_from(writer, "a", 1, 0, 7, 1), MSLOT_DONE);
-    expect_outcome(mslot_write_from(writer, "b", 1, 0, 7, 2), MSLOT_FULL);
-    expect_outcome(mslot_write_from(writer, "b", 1, 1000, 7, 2), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_write_from(writer, "a", 1, 0, 7, 1), MSLOT_DONE);
+    expect_outcome(mslot_writer_write_from(writer, "b", 1, 0, 7, 2), MSLOT_FULL);
+    expect_outcome(mslot_writer_write_from(writer, "b", 1, 1000, 7, 2), MSLOT_TIMED_OUT);
     must_close_writer(writer);
     pid_t child = child_start();
     if (child == 0) {
         writer = must_open("orders");
-        expect_outcome(mslot_write_from(writer, "c", 1, PATIENCE_NS, 8, 3), MSLOT_DONE);
+        expect_outcome(mslot_writer_write_from(writer, "c", 1, TEST_TIMEOUT_NS, 8, 3), MSLOT_DONE);
         must_close_writer(writer);
         child_end();
     }
     wait_until(has_waited(reader, 2));
-    mslot_view view = mslot_peek(reader, 0);
+    mslot_view view = mslot_reader_peek(reader, 0);
     expect_equal(view.origin, 1);
-    expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
-    view = mslot_peek(reader, PATIENCE_NS);
+    expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
+    view = mslot_reader_peek(reader, TEST_TIMEOUT_NS);
     expect(view.byte_count == 1 && view.bytes[0] == 'c' && view.sender == 8 && view.origin == 3);
-    expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
     child_join(child);
     must_close(reader);
 }
@@ -92,19 +92,19 @@ TEST(a_message_from_another_machine_is_refused_as_any_other_is)
     mslot_created created = mslot_create("orders", &options);
     mslot_writer *writer = must_open("orders");
     static char bytes[MSLOT_MESSAGE_BYTES_MAX + 1];
-    expect_outcome(mslot_write_from(writer, bytes, sizeof bytes, 0, 7, 1), MSLOT_TOO_LONG); // also where longer ones are allowed
-    expect_outcome(mslot_loan(writer).outcome, MSLOT_DONE);
-    expect_outcome(mslot_write_from(writer, bytes, 1, 0, 7, 1), MSLOT_BUSY);
-    expect_outcome(mslot_publish(writer, 0, 0), MSLOT_DONE);
-    expect_equal(mslot_peek(created.reader, 0).origin, 0);
+    expect_outcome(mslot_writer_write_from(writer, bytes, sizeof bytes, 0, 7, 1), MSLOT_TOO_LONG); // also where longer ones are allowed
+    expect_outcome(mslot_writer_loan(writer).outcome, MSLOT_DONE);
+    expect_outcome(mslot_writer_write_from(writer, bytes, 1, 0, 7, 1), MSLOT_BUSY);
+    expect_outcome(mslot_writer_publish(writer, 0, 0), MSLOT_DONE);
+    expect_equal(mslot_reader_peek(created.reader, 0).origin, 0);
     pid_t child = child_start();
     if (child == 0) {
-        expect_outcome(mslot_write_from(writer, bytes, 1, 0, 7, 1), MSLOT_FORKED);
+        expect_outcome(mslot_writer_write_from(writer, bytes, 1, 0, 7, 1), MSLOT_FORKED);
         child_end();
     }
     child_join(child);
     must_close(created.reader);
-    expect_outcome(mslot_write_from(writer, bytes, 1, 0, 7, 1), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write_from(writer, bytes, 1, 0, 7, 1), MSLOT_CLOSED);
     must_close_writer(writer);
 }
 
@@ -118,22 +118,22 @@ TEST(several_messages_from_another_machine_are_written_in_order_up_to_the_first_
         messages[i] = (mslot_remote_message){.bytes = bytes, .byte_count = i, .sender = 70 + i, .origin = (uint16_t)(i + 1)};
     messages[2].byte_count = sizeof bytes;
 
-    mslot_batch batch = mslot_write_batch_from(writer, messages, 6);
+    mslot_batch batch = mslot_writer_write_batch_from(writer, messages, 6);
     expect_outcome(batch.outcome, MSLOT_TOO_LONG);
     expect_equal(batch.count, 2);
-    batch = mslot_write_batch_from(writer, messages + 3, 3);
+    batch = mslot_writer_write_batch_from(writer, messages + 3, 3);
     expect_outcome(batch.outcome, MSLOT_FULL);
     expect_equal(batch.count, 2);
     expect_equal(mslot_reader_info(reader).fulls, 1);
     static mslot_message read[4];
-    expect_equal(mslot_read_batch(reader, read, 4, 0).count, 4);
+    expect_equal(mslot_reader_read_batch(reader, read, 4, 0).count, 4);
     static const uint32_t arrived[] = {0, 1, 3, 4};
     for (int i = 0; i < 4; i++)
         expect(read[i].byte_count == arrived[i] && read[i].sender == 70 + arrived[i] && read[i].origin == arrived[i] + 1);
-    expect_outcome(mslot_write_batch_from(writer, messages, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_writer_write_batch_from(writer, messages, 0).outcome, MSLOT_DONE);
 
     must_close(reader);
-    batch = mslot_write_batch_from(writer, messages, 2);
+    batch = mslot_writer_write_batch_from(writer, messages, 2);
     expect_outcome(batch.outcome, MSLOT_CLOSED);
     expect_equal(batch.count, 0);
     must_close_writer(writer);
@@ -148,7 +148,7 @@ TEST(several_messages_from_another_machine_wake_their_reader_once)
         mslot_remote_message messages[32];
         for (int i = 0; i < 32; i++) messages[i] = (mslot_remote_message){.bytes = "x", .byte_count = 1, .origin = 1};
         wait_until(mslot_writer_info(writer).reader_parks > 0);
-        expect_equal(mslot_write_batch_from(writer, messages, 32).count, 32);
+        expect_equal(mslot_writer_write_batch_from(writer, messages, 32).count, 32);
         // Once a park, for it may have woken by itself and slept again meanwhile.
         mslot_info info = mslot_writer_info(writer);
         expect(info.reader_wakes >= 1 && info.reader_wakes <= info.reader_parks);
@@ -156,7 +156,7 @@ TEST(several_messages_from_another_machine_wake_their_reader_once)
         child_end();
     }
     char bytes[8];
-    for (int i = 0; i < 32; i++) expect_outcome(mslot_read(reader, bytes, sizeof bytes, PATIENCE_NS).outcome, MSLOT_DONE);
+    for (int i = 0; i < 32; i++) expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, TEST_TIMEOUT_NS).outcome, MSLOT_DONE);
     expect_equal(mslot_reader_info(reader).late_wakes, 0);
     child_join(child);
     must_close(reader);
@@ -236,7 +236,7 @@ static mslot_outcome list_outcome(void)
 static void expect_words(const mslot_failure *failure)
 {
     char text[1000];
-    expect(mslot_describe(failure, NULL, text, sizeof text) > 40);
+    expect(mslot_failure_describe(failure, NULL, text, sizeof text) > 40);
     expect(strstr(text, "hosts") != NULL || strstr(text, "host's") != NULL);
 }
 

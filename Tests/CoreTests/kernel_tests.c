@@ -200,17 +200,17 @@ TEST(where_a_mapping_cannot_be_populated_an_overflow_is_set_aside_by_the_files_p
         mslot_writer *other = must_open("orders");
         unsigned char bytes[1000] = {7}, received[1000];
 
-        expect_outcome(mslot_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
-        expect_equal(mslot_read(reader, received, sizeof received, 0).byte_count, sizeof bytes);
+        expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+        expect_equal(mslot_reader_read(reader, received, sizeof received, 0).byte_count, sizeof bytes);
         expect(memcmp(bytes, received, sizeof bytes) == 0);
         // The name is gone: nobody is asked any more.
         char path[4096];
         expect_outcome(mslot_path("orders", path, sizeof path).outcome, MSLOT_DONE);
         expect_equal(unlink(path), 0);
         errno = 0;
-        expect_outcome(mslot_try_write(other, bytes, sizeof bytes), MSLOT_SYSTEM_ERROR);
+        expect_outcome(mslot_writer_try_write(other, bytes, sizeof bytes), MSLOT_SYSTEM_ERROR);
         expect_equal(errno, ENOENT);
-        expect_outcome(mslot_try_write(other, bytes, 424), MSLOT_DONE);
+        expect_outcome(mslot_writer_try_write(other, bytes, 424), MSLOT_DONE);
         must_close_writer(writer);
         must_close_writer(other);
         must_close(reader);
@@ -224,8 +224,8 @@ static void expect_writes_without_a_note(void)
     mslot_reader *reader = must_create("orders", 2, 2);
     mslot_writer *writer = must_open("orders");
     must_write(writer, 0, 0);
-    expect(writer->note.pending == &writer->no_note);
-    expect_equal(writer->no_note, 0);
+    expect(writer->robust.list_op_pending == &writer->no_robust_list);
+    expect_equal(writer->no_robust_list, 0);
     must_read_this(reader, 0, 0);
     must_close_writer(writer);
     must_close(reader);
@@ -251,11 +251,11 @@ TEST(a_message_whose_writer_was_killed_before_it_woke_the_sleeping_reader_is_fou
     pid_t child = child_start();
     if (child == 0) {
         mslot_writer *writer = must_open("orders");
-        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-        mslot_writer_head(writer, slot, message_make(slot->payload, 0, 0));
-        mslot_death_note none = {.pending = &writer->no_note, .offset = 0};
+        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+        mslot__writer_head(writer, slot, message_make(slot->payload, 0, 0));
+        mslot_robust_list none = {.list_op_pending = &writer->no_robust_list, .futex_offset = 0};
         wait_until(is_parked(writer->ring.ring.control));
-        mslot_publication publication = mslot_ring_publish(&writer->ring, none);
+        mslot_publication publication = mslot__ring_publish(&writer->ring, none);
         expect_outcome(publication.outcome, MSLOT_DONE);
         expect(publication.wake != NULL); // and it is not woken
         shared_set(published_ns, (uint64_t)now_ns());

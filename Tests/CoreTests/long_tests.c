@@ -42,13 +42,13 @@ static mslot_outcome write_long(mslot_writer *handle, uint32_t writer, uint32_t 
 {
     static unsigned char bytes[MSLOT_LONG_BYTES_MAX + 1];
     make_long(bytes, writer, number, byte_count);
-    return mslot_write(handle, bytes, byte_count, timeout_ns);
+    return mslot_writer_write(handle, bytes, byte_count, timeout_ns);
 }
 
 static long_head read_long(mslot_reader *reader)
 {
     static unsigned char bytes[MSLOT_LONG_BYTES_MAX];
-    mslot_received received = mslot_read(reader, bytes, sizeof bytes, PATIENCE_NS);
+    mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, TEST_TIMEOUT_NS);
     expect_outcome(received.outcome, MSLOT_DONE);
     return check_long(bytes, received.byte_count);
 }
@@ -115,23 +115,23 @@ TEST(a_long_message_is_lent_in_place_asked_for_with_its_length_and_ends_a_batch_
     expect_outcome(write_long(writer, 0, 1, 5000, 0), MSLOT_DONE);
     expect_outcome(write_long(writer, 0, 2, 425, 0), MSLOT_DONE);
 
-    mslot_batch batch = mslot_read_batch(reader, messages, 4, 0);
+    mslot_batch batch = mslot_reader_read_batch(reader, messages, 4, 0);
     expect_outcome(batch.outcome, MSLOT_DONE);
     expect_equal(batch.count, 1);
-    batch = mslot_read_batch(reader, messages, 4, 0);
+    batch = mslot_reader_read_batch(reader, messages, 4, 0);
     expect_outcome(batch.outcome, MSLOT_TOO_LONG);
     expect_equal(batch.count, 0);
-    mslot_received received = mslot_read(reader, bytes, sizeof bytes, 0);
+    mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, 0);
     expect_outcome(received.outcome, MSLOT_TOO_LONG);
     expect_equal(received.byte_count, 5000);
 
-    mslot_view first = mslot_peek(reader, 0);
-    mslot_view second = mslot_peek(reader, 0);
+    mslot_view first = mslot_reader_peek(reader, 0);
+    mslot_view second = mslot_reader_peek(reader, 0);
     expect_outcome(second.outcome, MSLOT_DONE);
     expect_equal(check_long(first.bytes, first.byte_count).number, 1);
     expect_equal(check_long(second.bytes, second.byte_count).number, 2);
     expect_equal(second.sender, getpid());
-    expect_outcome(mslot_release(reader, 2), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(reader, 2), MSLOT_DONE);
     expect_empty_and_sound(reader);
     must_close_writer(writer);
     must_close(reader);
@@ -141,11 +141,11 @@ TEST(a_loan_is_a_slot_however_long_messages_may_be)
 {
     mslot_reader *reader = create_long(4, 1, LONGEST);
     mslot_writer *writer = must_open("orders");
-    mslot_loaned loaned = mslot_loan(writer);
+    mslot_loaned loaned = mslot_writer_loan(writer);
     expect_outcome(loaned.outcome, MSLOT_DONE);
     make_long(loaned.bytes, 0, 7, MSLOT_MESSAGE_BYTES_MAX);
-    expect_outcome(mslot_publish(writer, MSLOT_MESSAGE_BYTES_MAX + 1, 0), MSLOT_TOO_LONG);
-    expect_outcome(mslot_publish(writer, MSLOT_MESSAGE_BYTES_MAX, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_publish(writer, MSLOT_MESSAGE_BYTES_MAX + 1, 0), MSLOT_TOO_LONG);
+    expect_outcome(mslot_writer_publish(writer, MSLOT_MESSAGE_BYTES_MAX, 0), MSLOT_DONE);
     read_this(reader, 0, 7);
     must_close_writer(writer);
     must_close(reader);
@@ -214,7 +214,7 @@ TEST(the_whole_overflow_is_free_again_once_everything_was_read)
     mslot_reader *reader = create_long(8, 1, LONGEST);
     mslot_writer *writer = must_open("orders");
     for (uint32_t round = 0; round < 3; round++) {
-        expect_equal(fill_overflow(writer), mslot_overflow_lane_bytes(LONGEST) / LONGEST);
+        expect_equal(fill_overflow(writer), mslot__overflow_lane_bytes(LONGEST) / LONGEST);
         for (uint32_t i = 0; i < 4; i++) read_this(reader, 0, i);
     }
     expect_empty_and_sound(reader);
@@ -277,7 +277,7 @@ static pid_t start_waiting_in_vain(uint64_t *told, bool through_restarts)
     mslot_writer *writer = mslot_open("orders", &options).writer;
     expect(writer != NULL);
     uint32_t count = fill_overflow(writer);
-    mslot_outcome outcome = write_long(writer, 0, count, LONGEST, PATIENCE_NS);
+    mslot_outcome outcome = write_long(writer, 0, count, LONGEST, TEST_TIMEOUT_NS);
     shared_set(told, 1 + (uint64_t)outcome);
     must_close_writer(writer);
     child_end();
@@ -313,7 +313,7 @@ TEST(a_writer_whose_overflow_is_full_is_told_that_the_reader_was_killed_and_has_
     mslot_writer *writer = must_open("orders");
     uint32_t count = fill_overflow(writer);
     child_kill(child);
-    expect_outcome(write_long(writer, 0, count, LONGEST, PATIENCE_NS), MSLOT_NO_READER);
+    expect_outcome(write_long(writer, 0, count, LONGEST, TEST_TIMEOUT_NS), MSLOT_NO_READER);
     mslot_reader *reader = must_adopt("orders");
     for (uint32_t i = 0; i < count; i++) read_this(reader, 0, i);
     expect_empty_and_sound(reader);
@@ -329,7 +329,7 @@ TEST(a_short_message_that_waits_for_room_after_a_long_one_was_given_up_is_the_on
         mslot_writer *writer = must_open("orders");
         uint32_t count = fill_overflow(writer);
         expect_outcome(write_long(writer, 0, count, 1000, 1), MSLOT_TIMED_OUT);
-        expect_outcome(write_long(writer, 0, count + 1, 100, PATIENCE_NS), MSLOT_DONE);
+        expect_outcome(write_long(writer, 0, count + 1, 100, TEST_TIMEOUT_NS), MSLOT_DONE);
         must_close_writer(writer);
         child_end();
     }
@@ -364,7 +364,7 @@ TEST(an_overflow_takes_memory_only_when_its_writer_first_needs_it_and_once_for_a
         read_this(reader, 0, 2 * i + 1);
         must_close_writer(writer);
     }
-    expect(file_blocks() <= at_first + 64 * mslot_overflow_lane_bytes(LONGEST));
+    expect(file_blocks() <= at_first + 64 * mslot__overflow_lane_bytes(LONGEST));
     expect_empty_and_sound(reader);
     must_close(reader);
 }
@@ -381,7 +381,7 @@ TEST(long_and_short_messages_of_many_writers_arrive_once_whole_and_in_order)
         if (children[w] != 0) continue;
         mslot_writer *writer = must_open("orders");
         for (uint32_t number = 0; number < COUNT; number++)
-            expect_outcome(write_long(writer, w, number, length_of(number + 5 * w), PATIENCE_NS), MSLOT_DONE);
+            expect_outcome(write_long(writer, w, number, length_of(number + 5 * w), TEST_TIMEOUT_NS), MSLOT_DONE);
         must_close_writer(writer);
         child_end();
     }
@@ -417,16 +417,16 @@ TEST(the_next_owner_of_a_lane_writes_over_nothing_that_is_unread)
     must_close(reader);
 }
 
-/// A write of a long message as mslot_write does it, up to the step after the swap.
+/// A write of a long message as mslot_writer_write does it, up to the step after the swap.
 static void publish_long_and_no_more(mslot_writer *writer, uint32_t number)
 {
-    mslot_place place = mslot_ring_place(&writer->ring, 1000);
+    mslot_place place = mslot__ring_place(&writer->ring, 1000);
     expect(place.bytes != NULL);
     make_long(place.bytes, 0, number, 1000);
-    mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-    mslot_writer_head(writer, slot, 1000);
+    mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+    mslot__writer_head(writer, slot, 1000);
     slot->extra = place.offset;
-    expect_outcome(mslot_writer_publish_filled(writer), MSLOT_DONE);
+    expect_outcome(mslot__writer_publish_filled(writer), MSLOT_DONE);
 }
 
 TEST(what_a_writer_published_just_before_it_was_killed_is_not_written_over_by_the_next_owner_of_its_lane)
@@ -435,7 +435,7 @@ TEST(what_a_writer_published_just_before_it_was_killed_is_not_written_over_by_th
     pid_t child = child_start();
     if (child == 0) {
         mslot_writer *writer = must_open("orders");
-        expect_outcome(mslot_ring_begin_overflow(&writer->ring), MSLOT_DONE);
+        expect_outcome(mslot__ring_begin_overflow(&writer->ring), MSLOT_DONE);
         publish_long_and_no_more(writer, 0);
         child_end();
     }
@@ -455,7 +455,7 @@ TEST(what_a_write_published_that_was_left_by_a_jump_is_not_written_over_after_th
     mslot_writer *writer = must_open("orders");
     expect_outcome(write_long(writer, 0, 0, 1000, 0), MSLOT_DONE);
     publish_long_and_no_more(writer, 1);
-    expect_outcome(mslot_reset(writer), MSLOT_DONE);
+    expect_outcome(mslot_writer_reset(writer), MSLOT_DONE);
     expect_outcome(write_long(writer, 0, 2, 1000, 0), MSLOT_FULL);
     read_this(reader, 0, 0);
     expect_outcome(write_long(writer, 0, 2, 1000, 0), MSLOT_FULL);
@@ -500,7 +500,7 @@ TEST(writers_killed_at_random_in_long_writes_lose_at_most_that_one_message_and_t
         if (child == 0) {
             mslot_writer *handle = must_open("orders"); // the one lane, of the one who was killed before
             for (uint32_t number = 0;; number++) {
-                expect_outcome(write_long(handle, w, number, length_of(number), PATIENCE_NS), MSLOT_DONE);
+                expect_outcome(write_long(handle, w, number, length_of(number), TEST_TIMEOUT_NS), MSLOT_DONE);
                 shared_set(&s.written[w], number + 1);
             }
         }
@@ -526,7 +526,7 @@ TEST(a_killed_readers_long_messages_wait_for_the_next_and_what_it_had_lent_comes
         for (uint32_t i = 0; i < 3; i++) expect_outcome(write_long(writer, 0, i, 60000, 0), MSLOT_DONE);
         must_close_writer(writer);
         read_this(reader, 0, 0);
-        expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE);
+        expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DONE);
         shared_set(ready, 1);
         for (;;) pause();
     }
@@ -550,7 +550,7 @@ TEST(a_slot_that_lies_about_a_long_message_is_damage_or_bytes_of_this_mailslot)
 {
     mslot_reader *reader = create_long(8, 2, LONGEST);
     mslot_writer *writer = must_open("orders");
-    uint64_t lane_bytes = mslot_overflow_lane_bytes(LONGEST);
+    uint64_t lane_bytes = mslot__overflow_lane_bytes(LONGEST);
     const struct {
         uint32_t length, lane;
         uint64_t extra;
@@ -570,11 +570,11 @@ TEST(a_slot_that_lies_about_a_long_message_is_damage_or_bytes_of_this_mailslot)
         trying("lie %zu", i);
         expect_outcome(write_long(writer, 0, 0, 1000, 0), MSLOT_DONE);
         mslot_ring *ring = &reader->ring.ring;
-        mslot_slot *slot = mslot_ring_slot(ring, mslot_cell_index(*mslot_ring_cell(ring, reader->ring.next)));
+        mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(*mslot__ring_cell(ring, reader->ring.next)));
         slot->length = lies[i].length;
         slot->lane = lies[i].lane;
         slot->extra = lies[i].extra;
-        mslot_view view = mslot_peek(reader, 0);
+        mslot_view view = mslot_reader_peek(reader, 0);
         expect_outcome(view.outcome, lies[i].is_damage ? MSLOT_DAMAGED : MSLOT_DONE);
         if (lies[i].is_damage) {
             damaged++;
@@ -582,7 +582,7 @@ TEST(a_slot_that_lies_about_a_long_message_is_damage_or_bytes_of_this_mailslot)
         } else {
             const unsigned char *end = (const unsigned char *)reader->mapping.base + reader->mapping.bytes;
             expect(view.bytes + view.byte_count == end);
-            expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+            expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
         }
     }
     must_close_writer(writer);

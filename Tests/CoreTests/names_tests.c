@@ -43,11 +43,11 @@ static void expect_refused(const char *name, mslot_name_problem problem)
     // A name of another machine is one only for writers; see remote_tests.c.
     expect_outcome(opened.failure.outcome, problem == MSLOT_NAME_REMOTE ? MSLOT_NO_BRIDGE : MSLOT_BAD_NAME);
     expect(opened.writer == NULL);
-    expect_outcome(mslot_observe(name, 0).failure.outcome, MSLOT_BAD_NAME);
+    expect_outcome(mslot_observer_open(name, 0).failure.outcome, MSLOT_BAD_NAME);
     expect_outcome(mslot_remove(name).outcome, MSLOT_BAD_NAME);
     expect_outcome(mslot_inspect(name).failure.outcome, MSLOT_BAD_NAME);
     char text[1000];
-    expect(mslot_describe(&failure, name, text, sizeof text) > 40);
+    expect(mslot_failure_describe(&failure, name, text, sizeof text) > 40);
 }
 
 TEST(a_name_has_a_file_that_can_be_read)

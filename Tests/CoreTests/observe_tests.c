@@ -10,7 +10,7 @@
 
 static mslot_observer *must_observe(uint32_t back)
 {
-    mslot_observing observing = mslot_observe("orders", back);
+    mslot_observer_opened observing = mslot_observer_open("orders", back);
     expect_outcome(observing.failure.outcome, MSLOT_DONE);
     return observing.observer;
 }
@@ -19,7 +19,7 @@ static mslot_observer *must_observe(uint32_t back)
 static void must_see(mslot_observer *observer, uint64_t number, uint64_t position)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    mslot_observed observed = mslot_observe_next(observer, bytes, sizeof bytes);
+    mslot_observed observed = mslot_observer_next(observer, bytes, sizeof bytes);
     expect_outcome(observed.outcome, MSLOT_DONE);
     expect_equal(message_check(bytes, observed.byte_count).number, number);
     expect_equal(observed.position, position);
@@ -31,7 +31,7 @@ static void must_see(mslot_observer *observer, uint64_t number, uint64_t positio
 static mslot_observed see(mslot_observer *observer)
 {
     static unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    return mslot_observe_next(observer, bytes, sizeof bytes);
+    return mslot_observer_next(observer, bytes, sizeof bytes);
 }
 
 TEST(an_observer_sees_what_was_read_and_what_was_not_and_takes_nothing)
@@ -120,17 +120,17 @@ TEST(the_message_of_a_later_lap_with_the_same_16_bits_is_not_taken_for_an_earlie
     const mslot_ring *ring = &reader->ring.ring;
     must_write(writer, 0, 0);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    uint32_t index = mslot_cell_index(*mslot_ring_cell(ring, 1));
+    uint32_t index = mslot__cell_index(*mslot__ring_cell(ring, 1));
     must_read_this(reader, 0, 0);
     for (uint64_t i = 1; i < 65536; i++) {
         must_write(writer, 0, i);
         must_read_this(reader, 0, i);
     }
     must_write(writer, 0, 65536);
-    expect_equal(mslot_cell_index(*mslot_ring_cell(ring, 1)), index); // the same word as at position 1
-    expect_outcome(mslot_ring_copy(ring, 1, bytes, sizeof bytes).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_ring_copy(ring, 65537, bytes, sizeof bytes).outcome, MSLOT_DONE);
-    expect_outcome(mslot_ring_copy(ring, 65538, bytes, sizeof bytes).outcome, MSLOT_EMPTY);
+    expect_equal(mslot__cell_index(*mslot__ring_cell(ring, 1)), index); // the same word as at position 1
+    expect_outcome(mslot__ring_copy(ring, 1, bytes, sizeof bytes).outcome, MSLOT_BUSY);
+    expect_outcome(mslot__ring_copy(ring, 65537, bytes, sizeof bytes).outcome, MSLOT_DONE);
+    expect_outcome(mslot__ring_copy(ring, 65538, bytes, sizeof bytes).outcome, MSLOT_EMPTY);
     must_close_writer(writer);
     must_close(reader);
 }
@@ -142,12 +142,12 @@ TEST(a_buffer_that_is_too_small_leaves_the_message_for_the_next_look)
     mslot_observer *observer = must_observe(0);
     unsigned char bytes[16];
     memset(bytes, 7, sizeof bytes);
-    expect_outcome(mslot_try_write(writer, "0123456789a", 11), MSLOT_DONE);
-    mslot_observed observed = mslot_observe_next(observer, bytes, 10);
+    expect_outcome(mslot_writer_try_write(writer, "0123456789a", 11), MSLOT_DONE);
+    mslot_observed observed = mslot_observer_next(observer, bytes, 10);
     expect_outcome(observed.outcome, MSLOT_TOO_LONG);
     expect_equal(observed.byte_count, 11);
     expect(bytes[0] == 7);
-    observed = mslot_observe_next(observer, bytes, 11);
+    observed = mslot_observer_next(observer, bytes, 11);
     expect_outcome(observed.outcome, MSLOT_DONE);
     expect(memcmp(bytes, "0123456789a\7", 12) == 0);
     expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
@@ -164,15 +164,15 @@ TEST(a_long_message_is_seen_until_it_is_read)
     mslot_writer *writer = must_open("orders");
     mslot_observer *observer = must_observe(0), *late = must_observe(0);
     unsigned char message[5000], bytes[5000];
-    for (uint64_t i = 0; i < 3; i++) expect_outcome(mslot_write(writer, message, message_make_of(4000 + i, message, 0, i), 0), MSLOT_DONE);
+    for (uint64_t i = 0; i < 3; i++) expect_outcome(mslot_writer_write(writer, message, message_make_of(4000 + i, message, 0, i), 0), MSLOT_DONE);
     for (uint64_t i = 0; i < 3; i++) {
-        mslot_observed observed = mslot_observe_next(observer, bytes, sizeof bytes);
+        mslot_observed observed = mslot_observer_next(observer, bytes, sizeof bytes);
         expect_outcome(observed.outcome, MSLOT_DONE);
         expect_equal(observed.byte_count, 4000 + i);
         expect_equal(message_check(bytes, observed.byte_count).number, i);
     }
-    for (uint64_t i = 0; i < 2; i++) expect_outcome(mslot_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DONE);
-    mslot_observed observed = mslot_observe_next(late, bytes, sizeof bytes);
+    for (uint64_t i = 0; i < 2; i++) expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, 0).outcome, MSLOT_DONE);
+    mslot_observed observed = mslot_observer_next(late, bytes, sizeof bytes);
     expect_outcome(observed.outcome, MSLOT_DONE);
     expect_equal(observed.missed, 2);
     expect_equal(message_check(bytes, observed.byte_count).number, 2);
@@ -184,8 +184,8 @@ TEST(a_long_message_is_seen_until_it_is_read)
 
 TEST(an_observer_needs_no_permission_to_write_and_none_to_be_there)
 {
-    expect_outcome(mslot_observe("orders", 0).failure.outcome, MSLOT_NOT_FOUND);
-    expect_outcome(mslot_observe("a:b", 0).failure.outcome, MSLOT_BAD_NAME);
+    expect_outcome(mslot_observer_open("orders", 0).failure.outcome, MSLOT_NOT_FOUND);
+    expect_outcome(mslot_observer_open("a:b", 0).failure.outcome, MSLOT_BAD_NAME);
     mslot_reader *reader = must_create("orders", 4, 1);
     char path[4096];
     expect_outcome(mslot_path("orders", path, sizeof path).outcome, MSLOT_DONE);
@@ -208,7 +208,7 @@ TEST(an_observer_of_a_destroyed_ring_says_so)
     mslot_observer *observer = must_observe(0);
     memset(reader->ring.ring.cells, 0xff, 4 * sizeof(uint64_t));
     expect_outcome(see(observer).outcome, MSLOT_DAMAGED);
-    expect_outcome(mslot_observe("orders", 0).failure.outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_observer_open("orders", 0).failure.outcome, MSLOT_DAMAGED);
     expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
     must_close(reader);
 }
@@ -232,7 +232,7 @@ static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
         unsigned char message[4096];
         for (uint64_t number = 0; shared_get(enough) == 0; number++) {
             size_t bytes = number % 3 == 0 ? message_make_of(byte_count_max - number % 7, message, i, number) : message_make(message, i, number);
-            expect_outcome(mslot_write(writer, message, bytes, MSLOT_FOREVER), MSLOT_DONE);
+            expect_outcome(mslot_writer_write(writer, message, bytes, MSLOT_FOREVER), MSLOT_DONE);
         }
         must_close_writer(writer);
         shared_add(ended, 1);
@@ -245,7 +245,7 @@ static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
         uint64_t next_position = 0, next[WRITERS] = {0};
         int64_t end = now_ns() + looking_ns;
         for (uint64_t seen = 0; seen < SEEN && (seen == 0 || now_ns() < end);) {
-            mslot_observed observed = mslot_observe_next(observer, bytes, sizeof bytes);
+            mslot_observed observed = mslot_observer_next(observer, bytes, sizeof bytes);
             if (observed.outcome == MSLOT_EMPTY) {
                 sched_yield();
                 continue;
@@ -265,7 +265,7 @@ static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
     unsigned char bytes[4096];
     tally all = {.count = 0};
     while (shared_get(ended) < WRITERS || mslot_reader_info(reader).message_count != 0) {
-        mslot_received received = mslot_read(reader, bytes, sizeof bytes, 10 * MILLISECOND);
+        mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, 10 * MILLISECOND);
         if (received.outcome == MSLOT_DONE) tally_add(&all, message_check(bytes, received.byte_count), false);
     }
     child_join(watcher);

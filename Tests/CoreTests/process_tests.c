@@ -53,13 +53,13 @@ static pid_t start_reader(uint32_t capacity, uint32_t unread, uint64_t *ready)
 static mslot_outcome poll_outcome(mslot_reader *reader)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    return mslot_read(reader, bytes, sizeof bytes, 0).outcome;
+    return mslot_reader_read(reader, bytes, sizeof bytes, 0).outcome;
 }
 
 static mslot_outcome wait_outcome(mslot_reader *reader)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    return mslot_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome;
+    return mslot_reader_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome;
 }
 
 /// Whether the kernel says that a process sleeps.
@@ -87,7 +87,7 @@ static void read_all(mslot_reader *reader, uint64_t total, int64_t timeout_ns)
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     uint64_t position = reader->ring.head;
     while (all.count < total) {
-        mslot_received received = mslot_read(reader, bytes, sizeof bytes, timeout_ns);
+        mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, timeout_ns);
         if (received.outcome == (timeout_ns == 0 ? MSLOT_EMPTY : MSLOT_TIMED_OUT)) continue;
         expect_outcome(received.outcome, MSLOT_DONE);
         expect_equal(received.position, position++);
@@ -123,18 +123,18 @@ TEST(every_message_arrives_once_when_read_in_place_and_in_batches)
     for (uint64_t round = 0; all.count < WRITERS * COUNT; round++) {
         if (round % 2 == 0) {
             mslot_message messages[7];
-            mslot_batch batch = mslot_read_batch(reader, messages, 7, PATIENCE_NS);
+            mslot_batch batch = mslot_reader_read_batch(reader, messages, 7, TEST_TIMEOUT_NS);
             expect_outcome(batch.outcome, MSLOT_DONE);
             for (size_t i = 0; i < batch.count; i++) tally_add(&all, message_check(messages[i].bytes, messages[i].byte_count), false);
         } else {
             size_t lent = 0;
             for (; lent < 1 + round % 5; lent++) {
-                mslot_view view = mslot_peek(reader, 0);
+                mslot_view view = mslot_reader_peek(reader, 0);
                 if (view.outcome == MSLOT_EMPTY) break;
                 expect_outcome(view.outcome, MSLOT_DONE);
                 tally_add(&all, message_check(view.bytes, view.byte_count), false);
             }
-            expect_outcome(mslot_release(reader, lent), MSLOT_DONE);
+            expect_outcome(mslot_reader_release(reader, lent), MSLOT_DONE);
         }
     }
     for (int i = 0; i < WRITERS; i++) child_join(children[i]);
@@ -192,7 +192,7 @@ TEST(a_round_trip_between_two_processes_goes_on_and_on)
         must_read_this(here, 1, i + 1);
     }
     child_join(child);
-    expect_outcome(mslot_try_write(forth, "x", 1), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_try_write(forth, "x", 1), MSLOT_CLOSED);
     must_close_writer(forth);
     must_close(here);
 }
@@ -237,7 +237,7 @@ TEST(a_reader_whose_wake_was_lost_looks_again_within_about_a_second)
     if (child == 0) {
         mslot_reader *reader = must_create("orders", 4, 2);
         char byte;
-        expect_outcome(mslot_read(reader, &byte, 1, MSLOT_FOREVER).outcome, MSLOT_DONE);
+        expect_outcome(mslot_reader_read(reader, &byte, 1, MSLOT_FOREVER).outcome, MSLOT_DONE);
         shared_set(read, 1);
         must_close(reader);
         child_end();
@@ -247,9 +247,9 @@ TEST(a_reader_whose_wake_was_lost_looks_again_within_about_a_second)
     wait_until(is_parked(writer->ring.ring.control) && is_asleep(child));
     uint64_t sleeps = mslot_writer_info(writer).reader_parks;
     // A publication whose writer is stopped before it wakes anybody.
-    uintptr_t no_note = 0;
-    mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), 0);
-    expect_outcome(mslot_ring_publish(&writer->ring, (mslot_death_note){.pending = &no_note}).outcome, MSLOT_DONE);
+    uintptr_t no_robust_list = 0;
+    mslot__writer_head(writer, mslot__ring_own_slot(&writer->ring), 0);
+    expect_outcome(mslot__ring_publish(&writer->ring, (mslot_robust_list){.list_op_pending = &no_robust_list}).outcome, MSLOT_DONE);
     wait_until(shared_get(read) == 1);
     child_join(child);
     // Unless it slept anew meanwhile: then it may have seen the message when it was awake.
@@ -283,7 +283,7 @@ TEST(a_batch_to_a_reader_that_is_stopped_asleep_makes_one_wake)
     unsigned char bytes[50][MSLOT_MESSAGE_BYTES_MAX];
     mslot_bytes messages[50];
     for (uint64_t i = 0; i < 50; i++) messages[i] = (mslot_bytes){bytes[i], message_make(bytes[i], 0, i)};
-    mslot_batch batch = mslot_write_batch(writer, messages, 50, 0);
+    mslot_batch batch = mslot_writer_write_batch(writer, messages, 50, 0);
 
     expect_outcome(batch.outcome, MSLOT_DONE);
     expect_equal(batch.count, 50);
@@ -319,7 +319,7 @@ TEST(waiting_on_many_mailslots_is_ended_by_a_message_to_any_of_them)
         child_end();
     }
     for (uint64_t i = 0; i < TURNS; i++) {
-        mslot_ready ready = mslot_wait_any(readers, MAILSLOTS, MSLOT_FOREVER);
+        mslot_ready ready = mslot_reader_wait_any(readers, MAILSLOTS, MSLOT_FOREVER);
         expect_outcome(ready.outcome, MSLOT_DONE);
         expect_equal(ready.index, i * 7 % MAILSLOTS);
         must_read_this(readers[ready.index], 0, i);
@@ -341,7 +341,7 @@ TEST(a_wait_on_many_that_had_to_sleep_does_not_count_as_one_that_polling_ended)
         must_write(writer, 0, 0);
         child_end();
     }
-    expect_outcome(mslot_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_DONE);
     expect(reader->spin.limit_ns < before);
     child_join(child);
     must_read_this(reader, 0, 0);
@@ -383,7 +383,7 @@ static void *interrupt_the_reader(void *context)
     wait_until(is_parked(i->reader->ring.ring.control));
     for (int pause = 0; pause < 20; pause++) poll_pause(); // most likely it sleeps by now
     shared_set(&i->interrupted_ns, (uint64_t)now_ns());
-    mslot_interrupt(i->reader);
+    mslot_reader_interrupt(i->reader);
     return NULL;
 }
 
@@ -393,7 +393,7 @@ static void *interrupt_the_writer(void *context)
     wait_until(has_waited(i->reader, 1));
     for (int pause = 0; pause < 20; pause++) poll_pause();
     shared_set(&i->interrupted_ns, (uint64_t)now_ns());
-    mslot_interrupt_writer(i->writer);
+    mslot_writer_interrupt(i->writer);
     return NULL;
 }
 
@@ -413,13 +413,13 @@ TEST(another_thread_interrupts_a_read_and_a_write)
     expect_it_took_no_time(&i);
     pthread_join(thread, NULL);
     pthread_create(&thread, NULL, interrupt_the_reader, &i);
-    expect_outcome(mslot_wait_any(&i.reader, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
+    expect_outcome(mslot_reader_wait_any(&i.reader, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
     expect_it_took_no_time(&i);
     pthread_join(thread, NULL);
 
     must_write(i.writer, 0, 0);
     pthread_create(&thread, NULL, interrupt_the_writer, &i);
-    expect_outcome(mslot_write(i.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    expect_outcome(mslot_writer_write(i.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
     expect_it_took_no_time(&i);
     pthread_join(thread, NULL);
     must_read_this(i.reader, 0, 0);
@@ -450,16 +450,16 @@ static void handle_signal(int number)
     (void)number;
     uint64_t count = shared_get(on_signal.count) + 1;
     bool interrupts = count >= on_signal.interrupt_at;
-    if (interrupts && on_signal.interrupt_reader != NULL) mslot_interrupt(on_signal.interrupt_reader);
-    if (interrupts && on_signal.interrupt_writer != NULL) mslot_interrupt_writer(on_signal.interrupt_writer);
+    if (interrupts && on_signal.interrupt_reader != NULL) mslot_reader_interrupt(on_signal.interrupt_reader);
+    if (interrupts && on_signal.interrupt_writer != NULL) mslot_writer_interrupt(on_signal.interrupt_writer);
     if (on_signal.write_to != NULL) {
         mslot_bytes one = {"x", 1};
-        expect_outcome(mslot_write(on_signal.write_to, "x", 1, MSLOT_FOREVER), MSLOT_BUSY);
-        expect_outcome(mslot_loan(on_signal.write_to).outcome, MSLOT_BUSY);
-        expect_outcome(mslot_publish(on_signal.write_to, 1, 0), MSLOT_BUSY);
-        expect_outcome(mslot_abandon(on_signal.write_to), MSLOT_BUSY);
-        expect_outcome(mslot_write_batch(on_signal.write_to, &one, 1, 0).outcome, MSLOT_BUSY);
-        expect_outcome(mslot_close_writer(on_signal.write_to), MSLOT_BUSY);
+        expect_outcome(mslot_writer_write(on_signal.write_to, "x", 1, MSLOT_FOREVER), MSLOT_BUSY);
+        expect_outcome(mslot_writer_loan(on_signal.write_to).outcome, MSLOT_BUSY);
+        expect_outcome(mslot_writer_publish(on_signal.write_to, 1, 0), MSLOT_BUSY);
+        expect_outcome(mslot_writer_abandon(on_signal.write_to), MSLOT_BUSY);
+        expect_outcome(mslot_writer_write_batch(on_signal.write_to, &one, 1, 0).outcome, MSLOT_BUSY);
+        expect_outcome(mslot_writer_close(on_signal.write_to), MSLOT_BUSY);
     }
     shared_set(on_signal.count, count); // the next signal may come
     if (on_signal.leap != NULL) siglongjmp(*on_signal.leap, 1);
@@ -503,7 +503,7 @@ static void *mirror_run(void *context)
 {
     mirror *m = context;
     while (shared_get(&m->ended) == 0) {
-        shared_set(m->to, mslot_load_acquire(m->from));
+        shared_set(m->to, mslot__load_acquire(m->from));
         poll_pause();
     }
     return NULL;
@@ -547,7 +547,7 @@ TEST(a_signal_handler_interrupts_a_write_that_waits_for_room)
     mirror m = {.from = &on_signal.interrupt_writer->ring.lane->waits, .to = shared_words(1)};
     pid_t child = start_signals(m.to, 1);
     mirror_start(&m);
-    expect_outcome(mslot_write(on_signal.interrupt_writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    expect_outcome(mslot_writer_write(on_signal.interrupt_writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
     child_join(child);
     mirror_end(&m);
     must_read_this(reader, 0, 0);
@@ -593,7 +593,7 @@ TEST(a_signal_handler_that_uses_the_writer_it_interrupted_finds_it_busy_and_does
 
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     size_t byte_count = message_make(bytes, 0, 1);
-    expect_outcome(mslot_write(writer, bytes, byte_count, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    expect_outcome(mslot_writer_write(writer, bytes, byte_count, MSLOT_FOREVER), MSLOT_INTERRUPTED);
     child_join(child);
 
     mirror_end(&m);
@@ -618,18 +618,18 @@ TEST(a_write_left_by_longjmp_keeps_the_handle_busy_until_it_is_reset)
     if (sigsetjmp(leap, 1) == 0) {
         (void)start_signals(m.to, 1);
         mirror_start(&m);
-        mslot_write(writer, "x", 1, MSLOT_FOREVER);
+        mslot_writer_write(writer, "x", 1, MSLOT_FOREVER);
         fail_at(__FILE__, __LINE__, "the write came to an end");
     }
     on_signal.leap = NULL;
     mirror_end(&m);
     while (wait(NULL) < 0 && errno == EINTR) {}
 
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_BUSY);
-    expect_outcome(mslot_close_writer(writer), MSLOT_BUSY);
-    expect_outcome(mslot_reset(writer), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_BUSY);
+    expect_outcome(mslot_writer_close(writer), MSLOT_BUSY);
+    expect_outcome(mslot_writer_reset(writer), MSLOT_DONE);
 
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_FULL);
     must_read_this(reader, 0, 0);
     must_write(writer, 0, 1);
     must_read_this(reader, 0, 1);
@@ -644,14 +644,14 @@ TEST(a_read_left_by_longjmp_keeps_the_handle_busy_until_it_is_reset)
     mslot_reader *reader = must_create("orders", 4, 1);
     mslot_writer *writer = must_open("orders");
     must_write(writer, 0, 0);
-    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE); // lent when it is left
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DONE); // lent when it is left
     mirror m = {.from = &reader->ring.ring.control->parked_position, .to = shared_words(1)};
     sigjmp_buf leap;
     on_signal.leap = &leap;
     if (sigsetjmp(leap, 1) == 0) {
         (void)start_signals(m.to, 1);
         mirror_start(&m);
-        mslot_peek(reader, MSLOT_FOREVER);
+        mslot_reader_peek(reader, MSLOT_FOREVER);
         fail_at(__FILE__, __LINE__, "the read came to an end");
     }
     on_signal.leap = NULL;
@@ -659,8 +659,8 @@ TEST(a_read_left_by_longjmp_keeps_the_handle_busy_until_it_is_reset)
     while (wait(NULL) < 0 && errno == EINTR) {}
 
     expect_outcome(poll_outcome(reader), MSLOT_BUSY);
-    expect_outcome(mslot_close(reader), MSLOT_BUSY);
-    expect_outcome(mslot_reset_reader(reader), MSLOT_DONE);
+    expect_outcome(mslot_reader_close(reader), MSLOT_BUSY);
+    expect_outcome(mslot_reader_reset(reader), MSLOT_DONE);
 
     expect(!is_parked(reader->ring.ring.control));
     must_read_this(reader, 0, 0); // what was lent comes again
@@ -680,7 +680,7 @@ TEST(a_reader_to_whom_little_comes_pauses_ever_less_often_and_at_least_once_in_1
     for (int i = 0; i < 3000; i++) {
         expect_equal(reader->gathering.rests, expected);
         expect(reader->spin.limit_ns > 0); // who does not poll does not pause
-        expect_outcome(mslot_peek(reader, 1).outcome, MSLOT_TIMED_OUT);
+        expect_outcome(mslot_reader_peek(reader, 1).outcome, MSLOT_TIMED_OUT);
         if (expected > 0) {
             expected--;
         } else {
@@ -700,19 +700,19 @@ TEST(a_reader_to_whom_much_comes_pauses_before_every_wait)
     pid_t child = child_start();
     if (child == 0) {
         mslot_writer *writer = must_open("orders");
-        while (shared_get(ended) == 0) expect_outcome(mslot_write(writer, "x", 1, PATIENCE_NS), MSLOT_DONE);
+        while (shared_get(ended) == 0) expect_outcome(mslot_writer_write(writer, "x", 1, TEST_TIMEOUT_NS), MSLOT_DONE);
         must_close_writer(writer);
         child_end();
     }
     reader->gathering.next_rests = 1024;
     for (int i = 0; i < TURNS && reader->gathering.next_rests != 1; i++) {
         reader->gathering.rests = 0;
-        expect_outcome(mslot_peek(reader, PATIENCE_NS).outcome, MSLOT_DONE);
-        expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+        expect_outcome(mslot_reader_peek(reader, TEST_TIMEOUT_NS).outcome, MSLOT_DONE);
+        expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
     }
     bool paid = reader->gathering.next_rests == 1;
     shared_set(ended, 1);
-    while (mslot_peek(reader, 0).outcome == MSLOT_DONE) expect_outcome(mslot_release(reader, 1), MSLOT_DONE); // the writer may wait for room
+    while (mslot_reader_peek(reader, 0).outcome == MSLOT_DONE) expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE); // the writer may wait for room
     child_join(child);
     must_close(reader);
     if (!paid) skip("no four messages came within 300 ns: one processor, or an emulated one?");
@@ -726,14 +726,14 @@ static void *use_the_busy_reader(void *context)
     wait_until(is_parked(reader->ring.ring.control));
     mslot_message message;
     expect_outcome(poll_outcome(reader), MSLOT_BUSY);
-    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_release(reader, 0), MSLOT_BUSY);
-    expect_outcome(mslot_read_batch(reader, &message, 1, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_set_timeout(reader, 0), MSLOT_BUSY);
-    expect_outcome(mslot_wait_any(&reader, 1, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_close(reader), MSLOT_BUSY);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_release(reader, 0), MSLOT_BUSY);
+    expect_outcome(mslot_reader_read_batch(reader, &message, 1, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_set_timeout(reader, 0), MSLOT_BUSY);
+    expect_outcome(mslot_reader_wait_any(&reader, 1, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_close(reader), MSLOT_BUSY);
     expect_outcome(mslot_reader_info(reader).outcome, MSLOT_DONE); // it only looks
-    mslot_interrupt(reader);
+    mslot_reader_interrupt(reader);
     return NULL;
 }
 
@@ -751,10 +751,10 @@ static void *use_the_busy_writer(void *context)
 {
     interrupter *i = context;
     wait_until(has_waited(i->reader, 1));
-    expect_outcome(mslot_try_write(i->writer, "x", 1), MSLOT_BUSY);
-    expect_outcome(mslot_loan(i->writer).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_close_writer(i->writer), MSLOT_BUSY);
-    mslot_interrupt_writer(i->writer);
+    expect_outcome(mslot_writer_try_write(i->writer, "x", 1), MSLOT_BUSY);
+    expect_outcome(mslot_writer_loan(i->writer).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_writer_close(i->writer), MSLOT_BUSY);
+    mslot_writer_interrupt(i->writer);
     return NULL;
 }
 
@@ -765,7 +765,7 @@ TEST(a_second_thread_finds_a_writer_busy_that_is_in_use)
     must_write(i.writer, 0, 0);
     pthread_t thread;
     pthread_create(&thread, NULL, use_the_busy_writer, &i);
-    expect_outcome(mslot_write(i.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    expect_outcome(mslot_writer_write(i.writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
     pthread_join(thread, NULL);
     must_close_writer(i.writer);
     must_close(i.reader);
@@ -780,11 +780,11 @@ static void *write_one(void *context)
 static void *write_and_look_at_the_note(void *context)
 {
     mslot_writer *writer = context;
-    uintptr_t *note_before = writer->note.pending;
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DONE);
-    expect(writer->note_thread == mslot_this_thread());
-    if (note_before == &writer->no_note) skip("the kernel offers no robust list");
-    expect(writer->note.pending != note_before);
+    uintptr_t *note_before = writer->robust.list_op_pending;
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DONE);
+    expect(writer->robust_thread == mslot__this_thread());
+    if (note_before == &writer->no_robust_list) skip("the kernel offers no robust list");
+    expect(writer->robust.list_op_pending != note_before);
     return NULL;
 }
 
@@ -871,10 +871,10 @@ static pid_t start_waiting_writer(uint64_t *result, uint64_t *ended_ns, bool thr
     mslot_outcome outcome;
     uint64_t number = 0;
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    do outcome = mslot_try_write(opened.writer, bytes, message_make(bytes, 7, number++));
+    do outcome = mslot_writer_try_write(opened.writer, bytes, message_make(bytes, 7, number++));
     while (outcome == MSLOT_DONE);
     expect_outcome(outcome, MSLOT_FULL);
-    outcome = mslot_write(opened.writer, bytes, message_make(bytes, 7, --number), MSLOT_FOREVER);
+    outcome = mslot_writer_write(opened.writer, bytes, message_make(bytes, 7, --number), MSLOT_FOREVER);
     shared_set(ended_ns, (uint64_t)now_ns());
     shared_set(result, 100 + (uint64_t)outcome);
     must_close_writer(opened.writer);
@@ -886,20 +886,20 @@ static void take_by_read(mslot_reader *reader, uint64_t number) { must_read_this
 static void take_by_batch(mslot_reader *reader, uint64_t number)
 {
     mslot_message message;
-    expect_outcome(mslot_read_batch(reader, &message, 1, PATIENCE_NS).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_read_batch(reader, &message, 1, TEST_TIMEOUT_NS).outcome, MSLOT_DONE);
     expect_equal(message_check(message.bytes, message.byte_count).number, number);
 }
 static void take_in_place(mslot_reader *reader, uint64_t number)
 {
-    mslot_view view = mslot_peek(reader, PATIENCE_NS);
+    mslot_view view = mslot_reader_peek(reader, TEST_TIMEOUT_NS);
     expect_outcome(view.outcome, MSLOT_DONE);
     expect_equal(message_check(view.bytes, view.byte_count).number, number);
-    expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
 }
 static void take_damaged(mslot_reader *reader, uint64_t number)
 {
     (void)number;
-    mslot_ring_slot(&reader->ring.ring, mslot_cell_index(*mslot_ring_cell(&reader->ring.ring, reader->ring.head)))->length = 425;
+    mslot__ring_slot(&reader->ring.ring, mslot__cell_index(*mslot__ring_cell(&reader->ring.ring, reader->ring.head)))->length = 425;
     expect_outcome(poll_outcome(reader), MSLOT_DAMAGED);
 }
 
@@ -967,7 +967,7 @@ TEST(a_writer_that_asks_learns_that_the_reader_was_killed_before_it_writes)
     wait_until(mslot_writer_check_reader(writer) == MSLOT_NO_READER);
     expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
     expect_outcome(mslot_writer_check_reader(writer), MSLOT_NO_READER);
-    expect_outcome(mslot_write(writer, "x", 1, 0), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write(writer, "x", 1, 0), MSLOT_CLOSED);
     must_close_writer(writer);
 }
 
@@ -997,8 +997,8 @@ TEST(a_writer_that_a_killed_reader_did_not_wake_is_woken_by_its_adopter)
         mslot_reader *reader = must_create("orders", 4, 4);
         shared_set(&words[2], 1);
         wait_until(has_waited(reader, 1));
-        mslot_ring_lend(&reader->ring);
-        expect_outcome(mslot_ring_release(&reader->ring), MSLOT_DONE); // Read 3 to 5, and nothing of Read 6
+        mslot__ring_lend(&reader->ring);
+        expect_outcome(mslot__ring_release(&reader->ring), MSLOT_DONE); // Read 3 to 5, and nothing of Read 6
         shared_set(&words[2], 2);
         for (;;) pause();
     }
@@ -1060,7 +1060,7 @@ TEST(all_unread_messages_of_a_killed_reader_are_adopted_in_order_at_their_positi
         mslot_writer *writer = must_open("orders");
         for (uint64_t i = 0; i < 10; i++) must_write(writer, 0, i);
         for (uint64_t i = 0; i < 4; i++) must_read_this(reader, 0, i);
-        expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE); // lent, not released: it comes again
+        expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DONE); // lent, not released: it comes again
         shared_set(&ready[0], 1);
         for (;;) pause();
     }
@@ -1075,7 +1075,7 @@ TEST(all_unread_messages_of_a_killed_reader_are_adopted_in_order_at_their_positi
 
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     for (uint64_t i = 4; i < 10; i++) {
-        mslot_received received = mslot_read(reader, bytes, sizeof bytes, 0);
+        mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, 0);
         expect_outcome(received.outcome, MSLOT_DONE);
         expect_equal(received.position, 16 + i);
         expect_equal(message_check(bytes, received.byte_count).number, i);
@@ -1099,7 +1099,7 @@ TEST(a_fresh_take_over_discards_and_closes_the_old_writers)
 
     mslot_reader *reader = must_create("orders", 8, 2); // other properties do not matter
 
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_CLOSED);
     expect_equal(mslot_reader_info(reader).capacity, 8);
     expect_empty_and_sound(reader);
     must_close_writer(writer);
@@ -1186,7 +1186,7 @@ TEST(a_killed_readers_mailslot_can_be_removed)
     mslot_writer *writer = must_open("orders");
     child_kill(child);
     expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_CLOSED);
     expect_outcome(mslot_remove("orders").outcome, MSLOT_NOT_FOUND);
     expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
     must_close_writer(writer);
@@ -1323,7 +1323,7 @@ TEST(opening_waits_for_a_killed_readers_successor)
         options.wait_ns = 2 * MILLISECOND;
         expect_outcome(mslot_open("orders", &options).failure.outcome, MSLOT_TIMED_OUT);
         shared_set(&words[0], 2);
-        options.wait_ns = PATIENCE_NS;
+        options.wait_ns = TEST_TIMEOUT_NS;
         mslot_opened opened = mslot_open("orders", &options);
         expect_outcome(opened.failure.outcome, MSLOT_DONE);
         must_write(opened.writer, 0, 1);
@@ -1442,7 +1442,7 @@ TEST(a_writer_killed_with_a_loan_out_disturbs_nobody)
     if (child == 0) {
         mslot_writer *writer = must_open("orders");
         must_write(writer, 0, 0);
-        mslot_loaned loaned = mslot_loan(writer);
+        mslot_loaned loaned = mslot_writer_loan(writer);
         memset(loaned.bytes, 0xaa, 100);
         shared_set(ready, 1);
         for (;;) pause();
@@ -1480,7 +1480,7 @@ TEST(a_writer_stopped_at_any_moment_disturbs_nobody)
         // Whatever it was doing: all of what is there is read, and others write and are read for many laps.
         unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
         mslot_received received;
-        while ((received = mslot_read(reader, bytes, sizeof bytes, 0)).outcome == MSLOT_DONE)
+        while ((received = mslot_reader_read(reader, bytes, sizeof bytes, 0)).outcome == MSLOT_DONE)
             tally_add(&all, message_check(bytes, received.byte_count), false);
         expect_outcome(received.outcome, MSLOT_EMPTY);
         for (int i = 0; i < 20; i++) {
@@ -1501,8 +1501,8 @@ TEST(behind_a_stopped_reader_writers_get_full_or_their_own_time_out)
     child_stop(child);
     mslot_writer *writer = must_open("orders");
     for (uint64_t i = 0; i < 4; i++) must_write(writer, 0, i);
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FULL);
-    expect_outcome(mslot_write(writer, "x", 1, 30 * MILLISECOND), MSLOT_TIMED_OUT); // stopped is not gone
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_write(writer, "x", 1, 30 * MILLISECOND), MSLOT_TIMED_OUT); // stopped is not gone
     expect_outcome(create_outcome("orders", NULL), MSLOT_ALREADY_EXISTS);
     must_close_writer(writer);
     child_kill(child);
@@ -1516,54 +1516,54 @@ TEST(a_forked_child_gets_forked_from_every_call_and_the_parent_is_undisturbed)
     mslot_reader *reader = must_create("orders", 4, 2);
     mslot_writer *writer = must_open("orders"), *lending = must_open("orders");
     must_write(writer, 0, 0);
-    expect_outcome(mslot_loan(lending).outcome, MSLOT_DONE);
-    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_writer_loan(lending).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DONE);
     pid_t child = child_start();
     if (child == 0) {
         mslot_message message;
         mslot_bytes one = {"x", 1};
         expect_outcome(poll_outcome(reader), MSLOT_FORKED);
         expect_outcome(wait_outcome(reader), MSLOT_FORKED);
-        expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_FORKED);
-        expect_outcome(mslot_release(reader, 1), MSLOT_FORKED);
-        expect_outcome(mslot_read_batch(reader, &message, 1, 0).outcome, MSLOT_FORKED);
-        expect_outcome(mslot_set_timeout(reader, 0), MSLOT_FORKED);
-        expect_outcome(mslot_wait_any(&reader, 1, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_reader_release(reader, 1), MSLOT_FORKED);
+        expect_outcome(mslot_reader_read_batch(reader, &message, 1, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_reader_set_timeout(reader, 0), MSLOT_FORKED);
+        expect_outcome(mslot_reader_wait_any(&reader, 1, 0).outcome, MSLOT_FORKED);
         expect_outcome(mslot_reader_info(reader).outcome, MSLOT_FORKED);
         expect(!mslot_reader_check(reader));
-        expect_outcome(mslot_reset_reader(reader), MSLOT_FORKED);
-        mslot_interrupt(reader);
-        expect_outcome(mslot_close(reader), MSLOT_FORKED);
+        expect_outcome(mslot_reader_reset(reader), MSLOT_FORKED);
+        mslot_reader_interrupt(reader);
+        expect_outcome(mslot_reader_close(reader), MSLOT_FORKED);
 
-        expect_outcome(mslot_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_FORKED);
-        expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FORKED);
-        expect_outcome(mslot_loan(writer).outcome, MSLOT_FORKED);
-        expect_outcome(mslot_publish(lending, 1, 0), MSLOT_FORKED);
-        expect_outcome(mslot_abandon(lending), MSLOT_FORKED);
-        expect_outcome(mslot_write_batch(writer, &one, 1, 0).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_writer_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_FORKED);
+        expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_FORKED);
+        expect_outcome(mslot_writer_loan(writer).outcome, MSLOT_FORKED);
+        expect_outcome(mslot_writer_publish(lending, 1, 0), MSLOT_FORKED);
+        expect_outcome(mslot_writer_abandon(lending), MSLOT_FORKED);
+        expect_outcome(mslot_writer_write_batch(writer, &one, 1, 0).outcome, MSLOT_FORKED);
         expect_outcome(mslot_writer_info(writer).outcome, MSLOT_FORKED);
-        expect_outcome(mslot_reset(writer), MSLOT_FORKED);
-        mslot_interrupt_writer(writer);
-        expect_outcome(mslot_close_writer(writer), MSLOT_FORKED);
+        expect_outcome(mslot_writer_reset(writer), MSLOT_FORKED);
+        mslot_writer_interrupt(writer);
+        expect_outcome(mslot_writer_close(writer), MSLOT_FORKED);
 
         mslot_reader *own = must_create("own", 4, 4); // its own handles work, and do not come from the parent's memory
         mslot_writer *own_writer = must_open("own");
         must_write(own_writer, 5, 5);
         must_read_this(own, 5, 5);
-        expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_FORKED);
+        expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_FORKED);
         must_close_writer(own_writer);
         must_close(own);
         expect_outcome(create_outcome("orders", NULL), MSLOT_ALREADY_EXISTS);
         child_end();
     }
     child_join(child);
-    expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
-    expect_outcome(mslot_abandon(lending), MSLOT_DONE);
+    expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
+    expect_outcome(mslot_writer_abandon(lending), MSLOT_DONE);
     for (uint64_t i = 0; i < 10; i++) {
         must_write(i % 2 == 0 ? writer : lending, 0, i);
         must_read_this(reader, 0, i);
     }
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DONE);
     expect_outcome(wait_outcome(reader), MSLOT_DONE); // and not interrupted by the child
     expect_empty_and_sound(reader);
     must_close_writer(writer);
@@ -1596,7 +1596,7 @@ TEST(a_child_made_without_fork_handlers_gets_forked_too)
     uint64_t *outcomes = shared_words(2);
     pid_t child = clone_without_handlers();
     if (child == 0) {
-        shared_set(&outcomes[0], 100 + (uint64_t)mslot_try_write(writer, "x", 1));
+        shared_set(&outcomes[0], 100 + (uint64_t)mslot_writer_try_write(writer, "x", 1));
         shared_set(&outcomes[1], 100 + (uint64_t)poll_outcome(reader));
         _exit(0);
     }
@@ -1634,7 +1634,7 @@ TEST(a_forked_child_that_lives_on_keeps_no_lock_of_its_killed_parent)
         mslot_reader *reader = must_create("orders", 1, 1);
         mslot_writer *writer = must_open("orders");
         must_write(writer, 0, 0);
-        expect_outcome(mslot_write(writer, "x", 1, 1), MSLOT_TIMED_OUT); // so that it has the descriptor that asks for locks
+        expect_outcome(mslot_writer_write(writer, "x", 1, 1), MSLOT_TIMED_OUT); // so that it has the descriptor that asks for locks
         (void)reader;
         pid_t child = child_start();
         if (child == 0) {
@@ -1707,9 +1707,9 @@ TEST(a_program_that_closes_all_descriptors_keeps_its_mailslots)
         must_read_this(reader, 0, 0);
         must_write(writer, 0, 1);
         must_write(writer, 0, 2);
-        expect_outcome(mslot_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+        expect_outcome(mslot_writer_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
         int other = open("/dev/null", O_RDWR); // the number of the closed query descriptor, perhaps
-        expect_outcome(mslot_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+        expect_outcome(mslot_writer_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
         must_close_writer(writer);
         must_close(reader);
         expect(fcntl(other, F_GETFD) >= 0);

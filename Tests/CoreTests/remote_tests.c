@@ -75,7 +75,7 @@ static void bridge_end(bridge *b)
 static asked must_be_asked(bridge *b)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    mslot_received received = mslot_read(b->requests, bytes, sizeof bytes, PATIENCE_NS);
+    mslot_received received = mslot_reader_read(b->requests, bytes, sizeof bytes, TEST_TIMEOUT_NS);
     expect_outcome(received.outcome, MSLOT_DONE);
     expect(received.byte_count >= HEADER_BYTES);
     expect(bytes[0] == 1 && bytes[1] == 1);
@@ -91,9 +91,9 @@ static asked must_be_asked(bridge *b)
 
 static void answer_bytes(bridge *b, const void *bytes, size_t byte_count)
 {
-    expect_outcome(mslot_write(b->answering, bytes, byte_count, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_write(b->answering, bytes, byte_count, 0), MSLOT_DONE);
     unsigned char own[MSLOT_MESSAGE_BYTES_MAX];
-    expect_outcome(mslot_read(b->answers, own, sizeof own, 0).outcome, MSLOT_DONE); // so that it is never full
+    expect_outcome(mslot_reader_read(b->answers, own, sizeof own, 0).outcome, MSLOT_DONE); // so that it is never full
 }
 
 typedef struct answer {
@@ -144,7 +144,7 @@ static void count_delivered(bridge *b)
 {
     char bytes[MSLOT_MESSAGE_BYTES_MAX];
     for (unsigned i = 0; i < b->outbox_count; i++)
-        while (mslot_read(b->outboxes[i], bytes, sizeof bytes, 0).outcome == MSLOT_DONE) shared_add(&words[DELIVERED], 1);
+        while (mslot_reader_read(b->outboxes[i], bytes, sizeof bytes, 0).outcome == MSLOT_DONE) shared_add(&words[DELIVERED], 1);
 }
 
 /// Serves until told to end. `serve`: what it does about one request.
@@ -163,7 +163,7 @@ static pid_t start_bridge(void (*serve)(bridge *b), uint32_t outbox_writers)
     shared_set(&words[READY], 1);
     while (shared_get(&words[STOP]) == 0) {
         mslot_reader *requests = b.requests;
-        if (mslot_wait_any(&requests, 1, MILLISECOND).outcome == MSLOT_DONE) {
+        if (mslot_reader_wait_any(&requests, 1, MILLISECOND).outcome == MSLOT_DONE) {
             shared_add(&words[ASKED], 1);
             serve(&b);
         }
@@ -200,12 +200,12 @@ static mslot_failure refusal_within(const char *name, int64_t wait_ns, int64_t a
     expect(opened.writer == NULL);
     return opened.failure;
 }
-static mslot_failure refusal(const char *name) { return refusal_within(name, 0, PATIENCE_NS); }
+static mslot_failure refusal(const char *name) { return refusal_within(name, 0, TEST_TIMEOUT_NS); }
 
 static const char *description(const mslot_failure *failure, const char *name)
 {
     static char text[2000];
-    size_t byte_count = mslot_describe(failure, name, text, sizeof text);
+    size_t byte_count = mslot_failure_describe(failure, name, text, sizeof text);
     expect(byte_count > 40 && byte_count < sizeof text);
     expect_equal(strlen(text), byte_count);
     expect(strstr(text, name) != NULL);
@@ -217,7 +217,7 @@ static pid_t open_in_child(mslot_outcome outcome, const char *says)
 {
     pid_t child = child_start();
     if (child != 0) return child;
-    mslot_opened opened = open_within(JOBS, 0, PATIENCE_NS);
+    mslot_opened opened = open_within(JOBS, 0, TEST_TIMEOUT_NS);
     expect_outcome(opened.failure.outcome, outcome);
     if (opened.writer != NULL) must_close_writer(opened.writer);
     else expect(strstr(description(&opened.failure, JOBS), says) != NULL && strstr(description(&opened.failure, JOBS), "after") == NULL);
@@ -232,7 +232,7 @@ static void answer_until_it_ends(bridge *b, pid_t child, unsigned char result, c
         expect_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
         if (ended.si_pid != 0) return;
         mslot_reader *requests = b->requests;
-        if (mslot_wait_any(&requests, 1, MILLISECOND).outcome != MSLOT_DONE) continue;
+        if (mslot_reader_wait_any(&requests, 1, MILLISECOND).outcome != MSLOT_DONE) continue;
         asked request = must_be_asked(b);
         answer_with(b, &request, result, text);
     }
@@ -314,8 +314,8 @@ TEST(an_outbox_takes_messages_as_long_as_a_datagram_and_no_longer)
     mslot_reader *outbox = must_create(JOBS_OUTBOX, 4, 2);
     mslot_writer *writer = must_open(JOBS);
     static char bytes[MSLOT_MESSAGE_BYTES_MAX + 1];
-    expect_outcome(mslot_write(writer, bytes, MSLOT_MESSAGE_BYTES_MAX, 0), MSLOT_DONE);
-    expect_outcome(mslot_write(writer, bytes, sizeof bytes, 0), MSLOT_TOO_LONG);
+    expect_outcome(mslot_writer_write(writer, bytes, MSLOT_MESSAGE_BYTES_MAX, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_write(writer, bytes, sizeof bytes, 0), MSLOT_TOO_LONG);
     mslot_failure failure = {.outcome = MSLOT_TOO_LONG};
     expect(strstr(description(&failure, JOBS), "another machine has at most 424") != NULL);
     must_close_writer(writer);
@@ -453,7 +453,7 @@ TEST(every_failure_of_a_remote_name_is_described_as_such)
     // What cannot be for a name of this machine is at least no nonsense.
     char text[200];
     failure.outcome = MSLOT_NO_BRIDGE;
-    mslot_describe(&failure, "orders", text, sizeof text);
+    mslot_failure_describe(&failure, "orders", text, sizeof text);
     expect(strcmp(text, "Mailslot \"orders\": no bridge is running.") == 0);
 }
 
@@ -462,7 +462,7 @@ TEST(who_waits_for_a_host_asks_again_until_the_bridge_has_heard_of_it)
     bridge b = bridge_start();
     pid_t child = child_start();
     if (child == 0) {
-        mslot_opened opened = open_within(JOBS, PATIENCE_NS, 0);
+        mslot_opened opened = open_within(JOBS, TEST_TIMEOUT_NS, 0);
         expect_outcome(opened.failure.outcome, MSLOT_DONE);
         must_close_writer(opened.writer);
         child_end();
@@ -510,7 +510,7 @@ TEST(who_waits_for_a_bridge_opens_when_it_comes)
     pid_t child = child_start();
     if (child == 0) {
         shared_set(&words[READY], 1);
-        mslot_opened opened = open_within(JOBS, PATIENCE_NS, 0);
+        mslot_opened opened = open_within(JOBS, TEST_TIMEOUT_NS, 0);
         expect_outcome(opened.failure.outcome, MSLOT_DONE);
         must_write(opened.writer, 3, 4);
         must_close_writer(opened.writer);
@@ -609,7 +609,7 @@ TEST(a_request_waits_for_room_and_for_a_lane)
         if ((clients[i] = child_start()) != 0) continue;
         char name[64];
         snprintf(name, sizeof name, "\\\\host%d\\mailslot\\x", i);
-        mslot_opened opened = open_within(name, 0, PATIENCE_NS);
+        mslot_opened opened = open_within(name, 0, TEST_TIMEOUT_NS);
         expect_outcome(opened.failure.outcome, MSLOT_DONE);
         must_close_writer(opened.writer);
         child_end();
@@ -700,7 +700,7 @@ TEST(a_bridge_that_says_it_made_what_is_not_there_is_asked_until_the_time_is_up)
 {
     pid_t child = child_start();
     if (child == 0) {
-        expect_outcome(refusal_within(JOBS, PATIENCE_NS, 0).outcome, MSLOT_NOT_ALLOWED);
+        expect_outcome(refusal_within(JOBS, TEST_TIMEOUT_NS, 0).outcome, MSLOT_NOT_ALLOWED);
         expect_outcome(refusal_within("\\\\nobody\\mailslot\\x", 0, 5 * MILLISECOND).outcome, MSLOT_TIMED_OUT);
         child_end();
     }
@@ -726,10 +726,10 @@ TEST(answers_that_no_bridge_gives_are_damage)
     mslot_reader *requests = must_create("bridge/requests", 4, 2);
     pid_t child = open_in_child(MSLOT_DAMAGED, "damaged");
     char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    expect_outcome(mslot_read(requests, bytes, sizeof bytes, PATIENCE_NS).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_read(requests, bytes, sizeof bytes, TEST_TIMEOUT_NS).outcome, MSLOT_DONE);
     mslot_writer *writer = must_open("bridge/answers");
     static char long_bytes[5000];
-    expect_outcome(mslot_write(writer, long_bytes, sizeof long_bytes, 0), MSLOT_DONE);
+    expect_outcome(mslot_writer_write(writer, long_bytes, sizeof long_bytes, 0), MSLOT_DONE);
     child_join(child);
     must_close_writer(writer);
     must_close(requests);
@@ -758,7 +758,7 @@ TEST(a_bridge_that_ends_closes_its_outboxes)
     pid_t server = start_bridge(make_and_answer, 2);
     mslot_writer *writer = must_open(JOBS);
     stop_bridge(server);
-    expect_outcome(mslot_write(writer, "x", 1, 0), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write(writer, "x", 1, 0), MSLOT_CLOSED);
     must_close_writer(writer);
     expect_outcome(refusal(JOBS).outcome, MSLOT_NO_BRIDGE);
 }
@@ -773,14 +773,14 @@ TEST(a_killed_bridges_outbox_says_so_and_a_restarted_bridge_goes_on_with_it)
     expect_outcome(patient.failure.outcome, MSLOT_DONE);
     child_kill(server);
     for (int i = 0; i < 4; i++) must_write(writer, 0, 0); // the outbox holds as many
-    expect_outcome(mslot_write(writer, "x", 1, PATIENCE_NS), MSLOT_NO_READER);
+    expect_outcome(mslot_writer_write(writer, "x", 1, TEST_TIMEOUT_NS), MSLOT_NO_READER);
     expect_outcome(mslot_writer_check_reader(writer), MSLOT_NO_READER);
     expect_outcome(refusal(JOBS).outcome, MSLOT_NO_BRIDGE); // the outbox is there, and nobody reads it
     must_close_writer(writer);
 
     pid_t child = child_start();
     if (child == 0) {
-        options.wait_ns = PATIENCE_NS;
+        options.wait_ns = TEST_TIMEOUT_NS;
         mslot_opened opened = mslot_open(JOBS, &options); // it asks the next bridge to go on with it
         expect_outcome(opened.failure.outcome, MSLOT_DONE);
         must_write(opened.writer, 0, 0);
@@ -801,7 +801,7 @@ TEST(a_forked_child_opens_an_outbox_of_its_own)
     mslot_writer *writer = must_open(JOBS);
     pid_t child = child_start();
     if (child == 0) {
-        expect_outcome(mslot_write(writer, "x", 1, 0), MSLOT_FORKED);
+        expect_outcome(mslot_writer_write(writer, "x", 1, 0), MSLOT_FORKED);
         mslot_writer *own = must_open(JOBS);
         must_write(own, 0, 0);
         must_close_writer(own);
@@ -829,7 +829,7 @@ TEST(many_processes_that_ask_at_once_all_get_what_they_asked_for)
         for (int host = 0; host < HOSTS; host++) {
             char name[64];
             snprintf(name, sizeof name, "\\\\host%d\\mailslot\\x", (host + i) % HOSTS);
-            mslot_opened opened = open_within(name, 0, PATIENCE_NS);
+            mslot_opened opened = open_within(name, 0, TEST_TIMEOUT_NS);
             expect_outcome(opened.failure.outcome, MSLOT_DONE);
             writers[host] = opened.writer;
         }

@@ -29,33 +29,33 @@ static ring_fixture ring_make_at(uint32_t cell_count, uint64_t first)
 {
     ring_fixture f;
     memset(&f, 0, sizeof f);
-    uint64_t bytes = mslot_layout_header(&f.header, cell_count, LANES, MSLOT_MESSAGE_BYTES_MAX);
+    uint64_t bytes = mslot__layout_header(&f.header, cell_count, LANES, MSLOT_MESSAGE_BYTES_MAX);
     expect(bytes != 0);
     f.segment = aligned_alloc(MSLOT_LINE_BYTES, bytes);
     memset(f.segment, 0, bytes);
-    f.ring = mslot_ring_of(&f.header, f.segment);
-    mslot_ring_initialise(&f.ring);
+    f.ring = mslot__ring_of(&f.header, f.segment);
+    mslot__ring_initialise(&f.ring);
 
     f.ring.control->head = f.ring.control->tail_hint = first;
-    for (uint32_t i = 0; i < cell_count; i++) f.ring.cells[i] = mslot_cell_empty(first / cell_count, i);
+    for (uint32_t i = 0; i < cell_count; i++) f.ring.cells[i] = mslot__cell_empty(first / cell_count, i);
     f.reader = (mslot_ring_reader){.ring = f.ring, .head = first, .next = first};
-    for (uint32_t i = 0; i < LANES; i++) expect_outcome(mslot_ring_recover_lane(&f.writers[i], &f.ring, i), MSLOT_DONE);
+    for (uint32_t i = 0; i < LANES; i++) expect_outcome(mslot__ring_recover_lane(&f.writers[i], &f.ring, i), MSLOT_DONE);
     return f;
 }
 
 static ring_fixture ring_make(uint32_t cell_count) { return ring_make_at(cell_count, cell_count); }
 static void ring_end(ring_fixture *f) { free(f->segment); }
 
-static mslot_death_note note_of(ring_fixture *f) { return (mslot_death_note){.pending = &f->pending, .offset = 0}; }
+static mslot_robust_list note_of(ring_fixture *f) { return (mslot_robust_list){.list_op_pending = &f->pending, .futex_offset = 0}; }
 
 static mslot_publication publish(ring_fixture *f, uint32_t lane, uint32_t number)
 {
     mslot_ring_writer *writer = &f->writers[lane];
-    mslot_slot *slot = mslot_ring_own_slot(writer);
+    mslot_slot *slot = mslot__ring_own_slot(writer);
     slot->length = sizeof number;
     slot->lane = lane;
     memcpy(slot->payload, &number, sizeof number);
-    mslot_publication publication = mslot_ring_publish(writer, note_of(f));
+    mslot_publication publication = mslot__ring_publish(writer, note_of(f));
     f->pending = 0;
     return publication;
 }
@@ -77,15 +77,15 @@ static uint32_t number_of(mslot_look look)
 /// Reads and releases the next message, which must be this one.
 static void must_take(ring_fixture *f, uint32_t number)
 {
-    expect_equal(number_of(mslot_ring_look(&f->reader)), number);
-    mslot_ring_lend(&f->reader);
-    expect_outcome(mslot_ring_release(&f->reader), MSLOT_DONE);
+    expect_equal(number_of(mslot__ring_look(&f->reader)), number);
+    mslot__ring_lend(&f->reader);
+    expect_outcome(mslot__ring_release(&f->reader), MSLOT_DONE);
 }
 
 static bool indices_are_sound(const ring_fixture *f)
 {
     unsigned char *seen = calloc(f->ring.slot_count, 1);
-    bool sound = mslot_ring_count_indices(&f->ring, seen);
+    bool sound = mslot__ring_count_indices(&f->ring, seen);
     free(seen);
     return sound;
 }
@@ -98,7 +98,7 @@ static void expect_works(ring_fixture *f)
         must_publish(f, i % LANES, 1000 + i);
         must_take(f, 1000 + i);
     }
-    expect_outcome(mslot_ring_look(&f->reader).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot__ring_look(&f->reader).outcome, MSLOT_EMPTY);
     expect(indices_are_sound(f));
 }
 
@@ -106,10 +106,10 @@ static void expect_works(ring_fixture *f)
 static void empty_cell_without_moving_head(ring_fixture *f)
 {
     uint64_t head = f->ring.control->head;
-    uint64_t *cell = mslot_ring_cell(&f->ring, head);
-    uint32_t index = mslot_cell_index(*cell);
+    uint64_t *cell = mslot__ring_cell(&f->ring, head);
+    uint32_t index = mslot__cell_index(*cell);
     f->ring.consumed[index] = head;
-    *cell = mslot_cell_empty(mslot_ring_lap(&f->ring, head) + 1, index);
+    *cell = mslot__cell_empty(mslot__ring_lap(&f->ring, head) + 1, index);
 }
 
 static const uint32_t cell_counts[] = {1, 2, 4, 8};
@@ -134,7 +134,7 @@ TEST(a_segment_is_laid_out_as_documented)
         mslot_header header;
         memset(&header, 0, sizeof header);
 
-        expect_equal(mslot_layout_header(&header, cases[i].cells, cases[i].lanes, MSLOT_MESSAGE_BYTES_MAX), cases[i].bytes);
+        expect_equal(mslot__layout_header(&header, cases[i].cells, cases[i].lanes, MSLOT_MESSAGE_BYTES_MAX), cases[i].bytes);
 
         expect_equal(header.control_offset, 2048);
         expect_equal(header.lane_hints_offset, 4096);
@@ -169,9 +169,9 @@ TEST(the_words_of_a_segment_are_where_every_version_1_finds_them)
     expect_equal(offsetof(mslot_slot, sender), 8);
     expect_equal(offsetof(mslot_slot, payload), 24);
     // Lap 0x1234:56789ab is 0x1234 over its low 28 bits.
-    expect_equal(mslot_cell_empty(0x123456789abULL, 0x4321), 0x43211234256789abULL);
-    expect_equal(mslot_cell_closed(0x123456789abULL, 0x4321), 0x43211234356789abULL);
-    expect_equal(mslot_cell_full(0x123456789abULL, 0x4321), 0x432189ab00000000ULL);
+    expect_equal(mslot__cell_empty(0x123456789abULL, 0x4321), 0x43211234256789abULL);
+    expect_equal(mslot__cell_closed(0x123456789abULL, 0x4321), 0x43211234356789abULL);
+    expect_equal(mslot__cell_full(0x123456789abULL, 0x4321), 0x432189ab00000000ULL);
 }
 
 TEST(a_geometry_out_of_range_has_no_layout)
@@ -182,7 +182,7 @@ TEST(a_geometry_out_of_range_has_no_layout)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         trying("%u cells, %u lanes", cases[i].cells, cases[i].lanes);
         mslot_header header;
-        expect_equal(mslot_layout_header(&header, cases[i].cells, cases[i].lanes, MSLOT_MESSAGE_BYTES_MAX), 0);
+        expect_equal(mslot__layout_header(&header, cases[i].cells, cases[i].lanes, MSLOT_MESSAGE_BYTES_MAX), 0);
     }
 }
 
@@ -190,7 +190,7 @@ static mslot_header sound_header(void)
 {
     mslot_header header;
     memset(&header, 0, sizeof header);
-    mslot_layout_header(&header, 8, 2, MSLOT_MESSAGE_BYTES_MAX);
+    mslot__layout_header(&header, 8, 2, MSLOT_MESSAGE_BYTES_MAX);
     header.message_bytes_max = 424;
     header.name_bytes = 6;
     memcpy(header.name, "orders", 6);
@@ -201,11 +201,11 @@ TEST(a_header_is_believed_only_if_all_of_it_is_right)
 {
     mslot_header header = sound_header();
     uint64_t bytes = header.segment_bytes;
-    expect_outcome(mslot_header_check(&header, bytes), MSLOT_DONE);
-    expect_outcome(mslot_header_check(&header, bytes + 4096), MSLOT_DONE);
-    expect_outcome(mslot_header_check(&header, bytes - 1), MSLOT_NOT_A_MAILSLOT);
+    expect_outcome(mslot__header_check(&header, bytes), MSLOT_DONE);
+    expect_outcome(mslot__header_check(&header, bytes + 4096), MSLOT_DONE);
+    expect_outcome(mslot__header_check(&header, bytes - 1), MSLOT_NOT_A_MAILSLOT);
     header.layout_version = 2;
-    expect_outcome(mslot_header_check(&header, bytes), MSLOT_OTHER_LAYOUT);
+    expect_outcome(mslot__header_check(&header, bytes), MSLOT_OTHER_LAYOUT);
 
     // Every bit of these fields matters.
     static const struct {
@@ -231,7 +231,7 @@ TEST(a_header_is_believed_only_if_all_of_it_is_right)
             trying("%s, bit %zu", fields[i].name, bit);
             header = sound_header();
             ((unsigned char *)&header)[fields[i].offset + bit / 8] ^= (unsigned char)(1 << bit % 8);
-            expect_outcome(mslot_header_check(&header, UINT64_MAX), MSLOT_NOT_A_MAILSLOT);
+            expect_outcome(mslot__header_check(&header, UINT64_MAX), MSLOT_NOT_A_MAILSLOT);
         }
     }
 
@@ -239,12 +239,12 @@ TEST(a_header_is_believed_only_if_all_of_it_is_right)
     for (size_t i = 0; i < 3; i++) {
         header = sound_header();
         header.message_bytes_max = bad_maxima[i];
-        expect_outcome(mslot_header_check(&header, bytes), MSLOT_NOT_A_MAILSLOT);
+        expect_outcome(mslot__header_check(&header, bytes), MSLOT_NOT_A_MAILSLOT);
     }
     for (size_t i = 0; i < 4; i++) {
         header = sound_header();
         header.name_bytes = bad_name_lengths[i];
-        expect_outcome(mslot_header_check(&header, bytes), MSLOT_NOT_A_MAILSLOT);
+        expect_outcome(mslot__header_check(&header, bytes), MSLOT_NOT_A_MAILSLOT);
     }
 }
 
@@ -254,10 +254,10 @@ TEST(a_new_ring_is_empty_and_has_every_index_in_one_place)
         ring_fixture f = ring_make(cell_counts[i]);
 
         expect_equal(f.ring.control->head, cell_counts[i]);
-        expect_outcome(mslot_ring_look(&f.reader).outcome, MSLOT_EMPTY);
-        expect(!mslot_ring_poll(&f.reader));
-        expect_equal(mslot_ring_tail(&f.ring).position, cell_counts[i]);
-        expect_outcome(mslot_ring_next_length(&f.ring).outcome, MSLOT_EMPTY);
+        expect_outcome(mslot__ring_look(&f.reader).outcome, MSLOT_EMPTY);
+        expect(!mslot__ring_poll(&f.reader));
+        expect_equal(mslot__ring_tail(&f.ring).position, cell_counts[i]);
+        expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_EMPTY);
         expect_works(&f);
         ring_end(&f);
     }
@@ -269,9 +269,9 @@ TEST(an_index_in_two_places_or_in_none_is_counted)
     expect(indices_are_sound(&f));
 
     uint64_t cell = f.ring.cells[2];
-    f.ring.cells[2] = mslot_cell_empty(1, 3);
+    f.ring.cells[2] = mslot__cell_empty(1, 3);
     expect(!indices_are_sound(&f));
-    f.ring.cells[2] = mslot_cell_full(1, f.ring.slot_count);
+    f.ring.cells[2] = mslot__cell_full(1, f.ring.slot_count);
     expect(!indices_are_sound(&f));
     f.ring.cells[2] = cell;
     f.ring.lanes[1].own = 2;
@@ -332,7 +332,7 @@ TEST(messages_go_on_where_any_field_of_a_lap_wraps_around)
             for (uint32_t lap = 0; lap < 6; lap++) {
                 for (uint32_t m = 0; m < n; m++) must_publish(&f, m % LANES, number + m);
                 expect_outcome(publish(&f, lap % LANES, 99).outcome, MSLOT_FULL);
-                expect_equal(mslot_ring_tail(&f.ring).position - f.ring.control->head, n);
+                expect_equal(mslot__ring_tail(&f.ring).position - f.ring.control->head, n);
                 for (uint32_t m = 0; m < n; m++) must_take(&f, number + m);
                 number += n;
             }
@@ -356,9 +356,9 @@ TEST(a_seal_and_a_take_over_work_where_any_field_of_a_lap_wraps_around)
             empty_cell_without_moving_head(&f);
             if (unread == 4) must_publish(&f, 1, 3);
 
-            expect_outcome(mslot_ring_take_over(&f.reader, &f.ring), MSLOT_DONE);
-            if (unread > 0) expect_equal(number_of(mslot_ring_look(&f.reader)), 0);
-            expect_outcome(mslot_ring_seal(&f.ring), MSLOT_DONE);
+            expect_outcome(mslot__ring_take_over(&f.reader, &f.ring), MSLOT_DONE);
+            if (unread > 0) expect_equal(number_of(mslot__ring_look(&f.reader)), 0);
+            expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
             expect_outcome(publish(&f, 2, 99).outcome, MSLOT_CLOSED);
             expect(indices_are_sound(&f));
             ring_end(&f);
@@ -396,7 +396,7 @@ TEST(a_hint_that_is_behind_does_no_harm)
             f.ring.control->tail_hint -= behind;
             f.writers[1].position = 380;
 
-            expect_equal(mslot_ring_tail(&f.ring).position, 400 + unread);
+            expect_equal(mslot__ring_tail(&f.ring).position, 400 + unread);
             expect_outcome(publish(&f, 1, unread).outcome, unread == 4 ? MSLOT_FULL : MSLOT_DONE);
             for (uint32_t m = 0; m < unread + (unread < 4); m++) must_take(&f, m);
             expect_works(&f);
@@ -422,14 +422,14 @@ TEST(a_writer_steps_on_from_every_kind_of_cell_as_designed)
         {"FULL of the lap before, head a lap behind: full", FULL_9, 38, 42, 0, MSLOT_FULL, 42},
         {"FULL of the lap before, head has moved: look again", FULL_9, 39, 42, 0, MSLOT_DONE, 42},
         {"FULL of the lap before, head is beyond", FULL_9, 47, 42, 0, MSLOT_DONE, 47},
-        {"CLOSED of this lap", mslot_cell_closed(10, 1), 42, 42, 0, MSLOT_CLOSED, 42},
-        {"CLOSED of an older lap", mslot_cell_closed(3, 1), 42, 42, 0, MSLOT_CLOSED, 42},
-        {"CLOSED of a newer lap", mslot_cell_closed(11, 1), 42, 42, 0, MSLOT_CLOSED, 42},
-        {"EMPTY of a newer lap, hint ahead", mslot_cell_empty(11, 1), 44, 45, 0, MSLOT_DONE, 45},
-        {"EMPTY of a newer lap, head ahead of the hint", mslot_cell_empty(11, 1), 46, 45, 0, MSLOT_DONE, 46},
-        {"EMPTY of a newer lap, neither ahead: one on", mslot_cell_empty(11, 1), 42, 40, 0, MSLOT_DONE, 43},
-        {"EMPTY of an older lap, hint ahead", mslot_cell_empty(9, 1), 44, 45, 0, MSLOT_DONE, 45},
-        {"EMPTY of an older lap, nothing ahead: damaged", mslot_cell_empty(9, 1), 42, 42, 0, MSLOT_DAMAGED, 0},
+        {"CLOSED of this lap", mslot__cell_closed(10, 1), 42, 42, 0, MSLOT_CLOSED, 42},
+        {"CLOSED of an older lap", mslot__cell_closed(3, 1), 42, 42, 0, MSLOT_CLOSED, 42},
+        {"CLOSED of a newer lap", mslot__cell_closed(11, 1), 42, 42, 0, MSLOT_CLOSED, 42},
+        {"EMPTY of a newer lap, hint ahead", mslot__cell_empty(11, 1), 44, 45, 0, MSLOT_DONE, 45},
+        {"EMPTY of a newer lap, head ahead of the hint", mslot__cell_empty(11, 1), 46, 45, 0, MSLOT_DONE, 46},
+        {"EMPTY of a newer lap, neither ahead: one on", mslot__cell_empty(11, 1), 42, 40, 0, MSLOT_DONE, 43},
+        {"EMPTY of an older lap, hint ahead", mslot__cell_empty(9, 1), 44, 45, 0, MSLOT_DONE, 45},
+        {"EMPTY of an older lap, nothing ahead: damaged", mslot__cell_empty(9, 1), 42, 42, 0, MSLOT_DAMAGED, 0},
         {"FULL of a newer lap, hint ahead", FULL_11, 46, 47, 0, MSLOT_DONE, 47},
         {"FULL of a newer lap, nothing ahead: one on", FULL_11, 42, 42, 0, MSLOT_DONE, 43},
         {"FULL of two laps before, nothing ahead: damaged", FULL_8, 42, 42, 0, MSLOT_DAMAGED, 0},
@@ -444,7 +444,7 @@ TEST(a_writer_steps_on_from_every_kind_of_cell_as_designed)
         f.ring.control->head = cases[i].head;
         f.ring.control->tail_hint = cases[i].hint;
 
-        mslot_step step = mslot_ring_advance_slow(&f.writers[0], POSITION, cases[i].cell, cases[i].steps);
+        mslot_step step = mslot__ring_advance_slow(&f.writers[0], POSITION, cases[i].cell, cases[i].steps);
 
         expect_outcome(step.outcome, cases[i].outcome);
         if (step.outcome != MSLOT_DAMAGED) expect_equal(step.position, cases[i].position);
@@ -471,16 +471,16 @@ TEST(all_cells_may_be_lent_and_are_released_in_order)
         ring_fixture f = ring_make(n);
         for (uint32_t m = 0; m < n; m++) must_publish(&f, 0, m);
         for (uint32_t m = 0; m < n; m++) {
-            expect_equal(number_of(mslot_ring_look(&f.reader)), m);
-            mslot_ring_lend(&f.reader);
+            expect_equal(number_of(mslot__ring_look(&f.reader)), m);
+            mslot__ring_lend(&f.reader);
         }
 
-        expect_outcome(mslot_ring_look(&f.reader).outcome, MSLOT_EMPTY);
+        expect_outcome(mslot__ring_look(&f.reader).outcome, MSLOT_EMPTY);
         expect_outcome(publish(&f, 1, 99).outcome, MSLOT_FULL);
 
-        expect_outcome(mslot_ring_release(&f.reader), MSLOT_DONE);
+        expect_outcome(mslot__ring_release(&f.reader), MSLOT_DONE);
         must_publish(&f, 1, n);
-        for (uint32_t m = 1; m < n; m++) expect_outcome(mslot_ring_release(&f.reader), MSLOT_DONE);
+        for (uint32_t m = 1; m < n; m++) expect_outcome(mslot__ring_release(&f.reader), MSLOT_DONE);
         must_take(&f, n);
         expect_works(&f);
         ring_end(&f);
@@ -491,12 +491,12 @@ TEST(all_cells_may_be_lent_and_are_released_in_order)
 
 static uint32_t *park(ring_fixture *f)
 {
-    mslot_bed bed = mslot_ring_park(&f->reader);
-    if (bed.word != NULL) expect_equal(*bed.word, bed.value);
-    return bed.word;
+    mslot_futex_wait futex = mslot__ring_park(&f->reader);
+    if (futex.word != NULL) expect_equal(*futex.word, futex.value);
+    return futex.word;
 }
 
-static uint32_t *word_at(const ring_fixture *f, uint64_t position) { return mslot_cell_futex(mslot_ring_cell(&f->ring, position)); }
+static uint32_t *word_at(const ring_fixture *f, uint64_t position) { return mslot__cell_futex(mslot__ring_cell(&f->ring, position)); }
 
 TEST(a_parked_reader_sleeps_on_a_word_that_every_publication_changes)
 {
@@ -510,7 +510,7 @@ TEST(a_parked_reader_sleeps_on_a_word_that_every_publication_changes)
     expect(publication.wake == word);
     expect(*word != before);
     expect_equal(*word, 0); // the value on which the kernel wakes for a dying thread
-    mslot_ring_unpark(&f.reader);
+    mslot__ring_unpark(&f.reader);
     expect_equal(f.ring.control->parked_position, 0);
     must_take(&f, 1);
     ring_end(&f);
@@ -523,7 +523,7 @@ TEST(a_reader_does_not_sleep_when_a_message_is_there)
 
     expect(park(&f) == NULL);
 
-    mslot_ring_unpark(&f.reader);
+    mslot__ring_unpark(&f.reader);
     must_take(&f, 1);
     expect(publish(&f, 0, 2).wake == NULL); // awake: nobody to wake
     ring_end(&f);
@@ -532,13 +532,13 @@ TEST(a_reader_does_not_sleep_when_a_message_is_there)
 TEST(every_writer_wakes_the_cell_that_the_reader_sleeps_on_and_not_its_own)
 {
     ring_fixture f = ring_make(4);
-    uint32_t *bed = park(&f);
-    expect(publish(&f, 0, 1).wake == bed); // writer 0 is stopped here: it wakes nobody
+    uint32_t *futex = park(&f);
+    expect(publish(&f, 0, 1).wake == futex); // writer 0 is stopped here: it wakes nobody
 
-    expect(publish(&f, 1, 2).wake == bed);
-    expect(publish(&f, 2, 3).wake == bed);
+    expect(publish(&f, 1, 2).wake == futex);
+    expect(publish(&f, 2, 3).wake == futex);
 
-    mslot_ring_unpark(&f.reader);
+    mslot__ring_unpark(&f.reader);
     for (uint32_t m = 1; m <= 3; m++) must_take(&f, m);
     ring_end(&f);
 }
@@ -563,45 +563,45 @@ TEST(a_writer_that_woke_a_reader_before_its_message_came_wakes_it_again)
     f.ring.control->parked_position = 5 + 1;
     mslot_publication first = publish(&f, 0, 1);
     expect(first.wake == NULL || first.wake == word_at(&f, 5));
-    mslot_ring_unpark(&f.reader);
+    mslot__ring_unpark(&f.reader);
     must_take(&f, 1);
-    uint32_t *bed = park(&f); // woken for nothing, it sleeps again
-    expect(bed == word_at(&f, 5));
+    uint32_t *futex = park(&f); // woken for nothing, it sleeps again
+    expect(futex == word_at(&f, 5));
 
-    expect(publish(&f, 0, 2).wake == bed);
+    expect(publish(&f, 0, 2).wake == futex);
     ring_end(&f);
 }
 
 TEST(a_writer_that_meets_a_full_ring_wakes_a_reader_that_nobody_woke)
 {
     ring_fixture f = ring_make(1);
-    uint32_t *bed = park(&f);
-    expect(publish(&f, 0, 1).wake == bed); // stopped: it wakes nobody
+    uint32_t *futex = park(&f);
+    expect(publish(&f, 0, 1).wake == futex); // stopped: it wakes nobody
 
     mslot_publication publication = publish(&f, 1, 2);
 
     expect_outcome(publication.outcome, MSLOT_FULL);
-    expect(publication.wake == bed);
+    expect(publication.wake == futex);
     ring_end(&f);
 }
 
 TEST(a_dying_writer_would_leave_word_on_the_cell_it_publishes)
 {
     ring_fixture f = ring_make(2);
-    mslot_death_note note = {.pending = &f.pending, .offset = -32};
-    mslot_ring_own_slot(&f.writers[0])->length = 0;
+    mslot_robust_list robust = {.list_op_pending = &f.pending, .futex_offset = -32};
+    mslot__ring_own_slot(&f.writers[0])->length = 0;
 
-    mslot_publication publication = mslot_ring_publish(&f.writers[0], note);
+    mslot_publication publication = mslot__ring_publish(&f.writers[0], robust);
     expect_outcome(publication.outcome, MSLOT_DONE);
-    expect_equal(f.pending + (uintptr_t)note.offset, (uintptr_t)word_at(&f, 2)); // until the caller has woken
+    expect_equal(f.pending + (uintptr_t)robust.futex_offset, (uintptr_t)word_at(&f, 2)); // until the caller has woken
 
     must_publish(&f, 1, 1);
     f.pending = 1;
-    expect_outcome(mslot_ring_publish(&f.writers[0], note).outcome, MSLOT_FULL);
+    expect_outcome(mslot__ring_publish(&f.writers[0], robust).outcome, MSLOT_FULL);
     expect_equal(f.pending, 0);
     f.pending = 1;
-    expect_outcome(mslot_ring_seal(&f.ring), MSLOT_DONE);
-    expect_outcome(mslot_ring_publish(&f.writers[0], note).outcome, MSLOT_CLOSED);
+    expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
+    expect_outcome(mslot__ring_publish(&f.writers[0], robust).outcome, MSLOT_CLOSED);
     expect_equal(f.pending, 0);
     expect_equal(f.ring.lanes[0].intent_position, MSLOT_POSITION_NONE);
     ring_end(&f);
@@ -611,17 +611,17 @@ TEST(room_is_announced_when_somebody_wants_it_and_only_then)
 {
     ring_fixture f = ring_make(1);
     must_publish(&f, 0, 1);
-    expect(!mslot_ring_space_made(&f.reader));
+    expect(!mslot__ring_space_made(&f.reader));
 
-    uint32_t sequence = mslot_ring_want_space(&f.writers[1]);
+    uint32_t sequence = mslot__ring_want_space(&f.writers[1]);
     expect_equal(sequence, f.ring.control->space_sequence);
     expect_outcome(publish(&f, 1, 2).outcome, MSLOT_FULL);
     must_take(&f, 1);
-    expect(mslot_ring_space_made(&f.reader));
+    expect(mslot__ring_space_made(&f.reader));
 
     expect(f.ring.control->space_sequence != sequence);
     expect_equal(f.ring.control->space_wanted, 0);
-    expect(!mslot_ring_space_made(&f.reader));
+    expect(!mslot__ring_space_made(&f.reader));
     must_publish(&f, 1, 2);
     ring_end(&f);
 }
@@ -642,7 +642,7 @@ TEST(a_take_over_catches_up_with_a_reader_that_died_before_it_moved_the_head)
                 f.ring.control->parked_position = 77;
                 uint32_t sequence = f.ring.control->space_sequence;
 
-                expect_outcome(mslot_ring_take_over(&f.reader, &f.ring), MSLOT_DONE);
+                expect_outcome(mslot__ring_take_over(&f.reader, &f.ring), MSLOT_DONE);
 
                 expect_equal(f.reader.head, 100 * n + 1);
                 expect_equal(f.ring.control->head, 100 * n + 1); // stored, for others
@@ -665,7 +665,7 @@ TEST(a_take_over_of_a_ring_at_rest_goes_on_where_the_head_is)
     }
     memset(&f.reader, 0, sizeof f.reader);
 
-    expect_outcome(mslot_ring_take_over(&f.reader, &f.ring), MSLOT_DONE);
+    expect_outcome(mslot__ring_take_over(&f.reader, &f.ring), MSLOT_DONE);
 
     for (uint32_t m = 3; m < 6; m++) must_take(&f, m);
     expect_works(&f);
@@ -705,7 +705,7 @@ TEST(a_third_party_finds_the_tail_behind_a_reader_stopped_before_it_moved_the_he
                 empty_cell_without_moving_head(&f);
                 for (uint32_t m = 0; m < more; m++) must_publish(&f, 0, m);
 
-                mslot_tail tail = mslot_ring_tail(&f.ring);
+                mslot_tail tail = mslot__ring_tail(&f.ring);
 
                 expect_outcome(tail.outcome, MSLOT_DONE);
                 expect_equal(tail.position, n + unread + more);
@@ -727,20 +727,20 @@ TEST(a_seal_stops_every_writer_of_an_empty_a_partly_filled_and_a_full_ring)
             for (uint32_t m = 0; m < unread; m++) must_publish(&f, m % LANES, m);
             uint32_t sequence = f.ring.control->space_sequence;
 
-            expect_outcome(mslot_ring_seal(&f.ring), MSLOT_DONE);
+            expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
 
             for (uint32_t lane = 0; lane < LANES; lane++) expect_outcome(publish(&f, lane, 99).outcome, MSLOT_CLOSED);
             f.writers[0].position = 50 * n; // from wherever it starts
             f.ring.control->tail_hint = 50 * n;
             expect_outcome(publish(&f, 0, 99).outcome, MSLOT_CLOSED);
-            mslot_tail tail = mslot_ring_tail(&f.ring);
+            mslot_tail tail = mslot__ring_tail(&f.ring);
             expect_outcome(tail.outcome, MSLOT_DONE);
             expect(tail.closed);
             expect_equal(tail.position, 50 * n + unread);
             expect(f.ring.control->space_sequence != sequence);
             expect(indices_are_sound(&f));
-            expect_outcome(mslot_ring_take_over(&f.reader, &f.ring), MSLOT_CLOSED);
-            expect_outcome(mslot_ring_seal(&f.ring), MSLOT_DONE); // once more does no harm
+            expect_outcome(mslot__ring_take_over(&f.reader, &f.ring), MSLOT_CLOSED);
+            expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE); // once more does no harm
             expect(indices_are_sound(&f));
             ring_end(&f);
         }
@@ -759,10 +759,10 @@ TEST(a_seal_catches_up_with_a_reader_that_died_before_it_moved_the_head)
                 empty_cell_without_moving_head(&f);
                 for (uint32_t m = 0; m < more; m++) must_publish(&f, 0, m);
 
-                expect_outcome(mslot_ring_seal(&f.ring), MSLOT_DONE);
+                expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
 
                 expect_outcome(publish(&f, 1, 99).outcome, MSLOT_CLOSED);
-                expect(mslot_ring_tail(&f.ring).closed);
+                expect(mslot__ring_tail(&f.ring).closed);
                 expect(indices_are_sound(&f));
                 ring_end(&f);
             }
@@ -775,12 +775,12 @@ TEST(a_sealer_that_dies_before_it_moves_the_head_leaves_a_sealed_ring)
     ring_fixture f = ring_make(2);
     must_publish(&f, 0, 1);
     must_publish(&f, 0, 2);
-    f.ring.consumed[mslot_cell_index(f.ring.cells[0])] = 2;
-    f.ring.cells[0] = mslot_cell_closed(2, mslot_cell_index(f.ring.cells[0])); // and not: head = 3
+    f.ring.consumed[mslot__cell_index(f.ring.cells[0])] = 2;
+    f.ring.cells[0] = mslot__cell_closed(2, mslot__cell_index(f.ring.cells[0])); // and not: head = 3
 
     expect_outcome(publish(&f, 1, 99).outcome, MSLOT_CLOSED);
-    expect_outcome(mslot_ring_take_over(&f.reader, &f.ring), MSLOT_CLOSED);
-    expect_outcome(mslot_ring_seal(&f.ring), MSLOT_DONE);
+    expect_outcome(mslot__ring_take_over(&f.reader, &f.ring), MSLOT_CLOSED);
+    expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
     ring_end(&f);
 }
 
@@ -795,7 +795,7 @@ typedef struct death {
 
 static void note_intent(ring_fixture *f, uint64_t position)
 {
-    f->ring.lanes[0].intent_spare = mslot_cell_index(*mslot_ring_cell(&f->ring, position));
+    f->ring.lanes[0].intent_spare = mslot__cell_index(*mslot__ring_cell(&f->ring, position));
     f->ring.lanes[0].intent_position = position;
 }
 
@@ -803,13 +803,13 @@ static void note_intent(ring_fixture *f, uint64_t position)
 static void swap_only(ring_fixture *f)
 {
     uint64_t position = f->writers[0].position;
-    uint64_t *cell = mslot_ring_cell(&f->ring, position);
+    uint64_t *cell = mslot__ring_cell(&f->ring, position);
     note_intent(f, position);
     uint32_t number = 7;
-    mslot_slot *slot = mslot_ring_own_slot(&f->writers[0]);
+    mslot_slot *slot = mslot__ring_own_slot(&f->writers[0]);
     slot->length = sizeof number;
     memcpy(slot->payload, &number, sizeof number);
-    *cell = mslot_cell_full(mslot_ring_lap(&f->ring, position), f->writers[0].own);
+    *cell = mslot__cell_full(mslot__ring_lap(&f->ring, position), f->writers[0].own);
 }
 
 static bool dies_at_rest(ring_fixture *f) { return f != NULL; }
@@ -832,7 +832,7 @@ static bool loses_the_swap_and_dies_while_it_notes_the_next(ring_fixture *f)
     must_publish(f, 1, 8);
     must_take(f, 8);
     if (f->ring.cell_count == 1) return false;
-    f->ring.lanes[0].intent_spare = mslot_cell_index(*mslot_ring_cell(&f->ring, position + 1)); // and not the position
+    f->ring.lanes[0].intent_spare = mslot__cell_index(*mslot__ring_cell(&f->ring, position + 1)); // and not the position
     return true;
 }
 static bool loses_the_swap_and_the_winner_is_unread(ring_fixture *f)
@@ -926,7 +926,7 @@ TEST(the_lane_of_a_writer_that_died_at_any_step_has_its_slot_again)
                 }
                 f.writers[0].position = f.ring.control->head;
                 if (deaths[d].happens(&f)) {
-                    expect_outcome(mslot_ring_recover_lane(&f.writers[0], &f.ring, 0), MSLOT_DONE);
+                    expect_outcome(mslot__ring_recover_lane(&f.writers[0], &f.ring, 0), MSLOT_DONE);
 
                     expect(indices_are_sound(&f));
                     expect_equal(f.ring.lanes[0].intent_position, MSLOT_POSITION_NONE);
@@ -944,11 +944,11 @@ TEST(a_lane_whose_words_are_out_of_range_is_left_alone)
     ring_fixture f = ring_make(4);
     mslot_ring_writer writer;
     f.ring.lanes[1].own = f.ring.slot_count;
-    expect_outcome(mslot_ring_recover_lane(&writer, &f.ring, 1), MSLOT_DAMAGED);
+    expect_outcome(mslot__ring_recover_lane(&writer, &f.ring, 1), MSLOT_DAMAGED);
     f.ring.lanes[2].intent_spare = f.ring.slot_count;
-    expect_outcome(mslot_ring_recover_lane(&writer, &f.ring, 2), MSLOT_DAMAGED);
+    expect_outcome(mslot__ring_recover_lane(&writer, &f.ring, 2), MSLOT_DAMAGED);
     f.ring.lanes[3].intent_position = 0x123456789abcdef0ULL; // any cell is in range
-    expect_outcome(mslot_ring_recover_lane(&writer, &f.ring, 3), MSLOT_DONE);
+    expect_outcome(mslot__ring_recover_lane(&writer, &f.ring, 3), MSLOT_DONE);
     ring_end(&f);
 }
 
@@ -957,18 +957,18 @@ TEST(a_lane_whose_words_are_out_of_range_is_left_alone)
 TEST(a_third_party_sees_the_length_of_the_next_message)
 {
     ring_fixture f = ring_make(2);
-    mslot_ring_own_slot(&f.writers[0])->length = 424;
-    expect_outcome(mslot_ring_publish(&f.writers[0], note_of(&f)).outcome, MSLOT_DONE);
+    mslot__ring_own_slot(&f.writers[0])->length = 424;
+    expect_outcome(mslot__ring_publish(&f.writers[0], note_of(&f)).outcome, MSLOT_DONE);
     must_publish(&f, 1, 5);
 
-    expect_outcome(mslot_ring_next_length(&f.ring).outcome, MSLOT_DONE);
-    expect_equal(mslot_ring_next_length(&f.ring).length, 424);
-    mslot_ring_lend(&f.reader);
-    expect_equal(mslot_ring_next_length(&f.ring).length, 424); // lent, but not released
-    expect_outcome(mslot_ring_release(&f.reader), MSLOT_DONE);
-    expect_equal(mslot_ring_next_length(&f.ring).length, 4);
+    expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_DONE);
+    expect_equal(mslot__ring_next_length(&f.ring).length, 424);
+    mslot__ring_lend(&f.reader);
+    expect_equal(mslot__ring_next_length(&f.ring).length, 424); // lent, but not released
+    expect_outcome(mslot__ring_release(&f.reader), MSLOT_DONE);
+    expect_equal(mslot__ring_next_length(&f.ring).length, 4);
     must_take(&f, 5);
-    expect_outcome(mslot_ring_next_length(&f.ring).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_EMPTY);
     ring_end(&f);
 }
 
@@ -978,7 +978,7 @@ TEST(a_third_party_finds_the_tail_at_every_filling)
         ring_fixture f = ring_make(cell_counts[i]);
         for (uint32_t lap = 0; lap < 3; lap++) {
             for (uint32_t m = 0; m <= cell_counts[i]; m++) {
-                mslot_tail tail = mslot_ring_tail(&f.ring);
+                mslot_tail tail = mslot__ring_tail(&f.ring);
                 expect_outcome(tail.outcome, MSLOT_DONE);
                 expect(!tail.closed);
                 expect_equal(tail.position, f.ring.control->head + m);
@@ -997,16 +997,16 @@ TEST(a_message_of_an_impossible_length_is_damage_and_can_be_released)
     static const uint32_t lengths[] = {425, 448, 0x7fffffff, 0xffffffff};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         ring_fixture f = ring_make(4);
-        mslot_ring_own_slot(&f.writers[0])->length = lengths[i];
-        expect_outcome(mslot_ring_publish(&f.writers[0], note_of(&f)).outcome, MSLOT_DONE);
+        mslot__ring_own_slot(&f.writers[0])->length = lengths[i];
+        expect_outcome(mslot__ring_publish(&f.writers[0], note_of(&f)).outcome, MSLOT_DONE);
 
-        mslot_look look = mslot_ring_look(&f.reader);
+        mslot_look look = mslot__ring_look(&f.reader);
         expect_outcome(look.outcome, MSLOT_DAMAGED);
         expect(look.slot != NULL);
         expect_equal(f.ring.control->damaged, 1);
-        expect_outcome(mslot_ring_next_length(&f.ring).outcome, MSLOT_DAMAGED);
-        mslot_ring_lend(&f.reader);
-        expect_outcome(mslot_ring_release(&f.reader), MSLOT_DONE);
+        expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_DAMAGED);
+        mslot__ring_lend(&f.reader);
+        expect_outcome(mslot__ring_release(&f.reader), MSLOT_DONE);
         expect_works(&f);
         ring_end(&f);
     }
@@ -1016,9 +1016,9 @@ TEST(a_cell_that_makes_no_sense_is_damage_to_whoever_meets_it)
 {
     const uint64_t cells[] = {
         0,                                     // a punched hole: FULL of lap 0
-        mslot_cell_full(1, MSLOT_SLOTS_MAX),   // no such slot
-        mslot_cell_full(1, 8),                 // the first that is not
-        mslot_cell_empty(1, 8) + 1,            // EMPTY of lap 2
+        mslot__cell_full(1, MSLOT_SLOTS_MAX),   // no such slot
+        mslot__cell_full(1, 8),                 // the first that is not
+        mslot__cell_empty(1, 8) + 1,            // EMPTY of lap 2
         0x40000001, 0xffffffffffffffffULL, 0x00000001,
     };
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
@@ -1026,17 +1026,17 @@ TEST(a_cell_that_makes_no_sense_is_damage_to_whoever_meets_it)
         ring_fixture f = ring_make(4);
         f.ring.cells[0] = cells[i];
 
-        mslot_look look = mslot_ring_look(&f.reader);
+        mslot_look look = mslot__ring_look(&f.reader);
         expect_outcome(look.outcome, MSLOT_DAMAGED);
         expect(look.slot == NULL);
-        mslot_ring_lend(&f.reader);
-        expect_outcome(mslot_ring_release(&f.reader), MSLOT_DAMAGED);
-        expect(!mslot_cell_is_empty_of(f.ring.cells[0], 1));
+        mslot__ring_lend(&f.reader);
+        expect_outcome(mslot__ring_release(&f.reader), MSLOT_DAMAGED);
+        expect(!mslot__cell_is_empty_of(f.ring.cells[0], 1));
         ring_end(&f);
     }
 
     ring_fixture f = ring_make(4);
-    f.ring.cells[0] = mslot_cell_empty(1, 8); // a spare that does not exist
+    f.ring.cells[0] = mslot__cell_empty(1, 8); // a spare that does not exist
     expect_outcome(publish(&f, 0, 1).outcome, MSLOT_DAMAGED);
     expect_equal(f.ring.lanes[0].intent_position, MSLOT_POSITION_NONE);
     ring_end(&f);
@@ -1046,25 +1046,25 @@ TEST(a_cell_that_makes_no_sense_is_damage_to_whoever_meets_it)
 static void use_all_of(ring_fixture *f)
 {
     for (uint32_t lane = 0; lane < LANES; lane++) {
-        if (mslot_ring_recover_lane(&f->writers[lane], &f->ring, lane) != MSLOT_DONE) continue;
+        if (mslot__ring_recover_lane(&f->writers[lane], &f->ring, lane) != MSLOT_DONE) continue;
         for (int i = 0; i < 3; i++) (void)publish(f, lane, 1);
     }
     for (int i = 0; i < 6; i++) {
-        mslot_look look = mslot_ring_look(&f->reader);
+        mslot_look look = mslot__ring_look(&f->reader);
         if (look.outcome == MSLOT_DONE) expect(look.length <= MSLOT_MESSAGE_BYTES_MAX);
-        (void)mslot_ring_poll(&f->reader);
-        (void)mslot_ring_park(&f->reader);
-        mslot_ring_unpark(&f->reader);
+        (void)mslot__ring_poll(&f->reader);
+        (void)mslot__ring_park(&f->reader);
+        mslot__ring_unpark(&f->reader);
         if (look.slot == NULL) break;
-        mslot_ring_lend(&f->reader);
-        if (mslot_ring_release(&f->reader) != MSLOT_DONE) break;
+        mslot__ring_lend(&f->reader);
+        if (mslot__ring_release(&f->reader) != MSLOT_DONE) break;
     }
-    (void)mslot_ring_tail(&f->ring);
-    (void)mslot_ring_next_length(&f->ring);
+    (void)mslot__ring_tail(&f->ring);
+    (void)mslot__ring_next_length(&f->ring);
     (void)indices_are_sound(f);
     mslot_ring_reader other;
-    if (mslot_ring_take_over(&other, &f->ring) == MSLOT_DONE) (void)mslot_ring_look(&other);
-    (void)mslot_ring_seal(&f->ring);
+    if (mslot__ring_take_over(&other, &f->ring) == MSLOT_DONE) (void)mslot__ring_look(&other);
+    (void)mslot__ring_seal(&f->ring);
 }
 
 TEST(a_segment_that_a_hostile_writer_changes_at_random_is_never_a_crash)
@@ -1075,7 +1075,7 @@ TEST(a_segment_that_a_hostile_writer_changes_at_random_is_never_a_crash)
         // Everything but the header, which is checked and copied once: a few words get other values.
         uint64_t *words = f.segment;
         uint64_t first = f.header.control_offset / 8, count = f.header.segment_bytes / 8 - first;
-        uint64_t interesting[] = {0, ~0ULL, mslot_cell_full(random_next(), 3), mslot_cell_empty(random_next(), 9), random_next(),
+        uint64_t interesting[] = {0, ~0ULL, mslot__cell_full(random_next(), 3), mslot__cell_empty(random_next(), 9), random_next(),
             f.ring.control->head + random_below(9), (uint64_t)1 << random_below(64)};
         for (uint64_t changes = 1 + random_below(8); changes > 0; changes--) {
             uint64_t value = interesting[random_below(sizeof interesting / sizeof interesting[0])];
@@ -1106,26 +1106,26 @@ typedef struct stress_thread {
     pthread_t thread;
 } stress_thread;
 
-/// The word of a bell that a sleeper waits for to change: its low half.
-static uint32_t *bell_word(const uint64_t *bell) { return (uint32_t *)(uintptr_t)bell; }
+/// The word of a wakeup that a sleeper waits for to change: its low half.
+static uint32_t *wakeup_word(const uint64_t *wakeup) { return (uint32_t *)(uintptr_t)wakeup; }
 
-static void ring_out(uint64_t *bell)
+static void ring_out(uint64_t *wakeup)
 {
-    shared_add(bell, 1);
-    syscall(SYS_futex, bell_word(bell), FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    shared_add(wakeup, 1);
+    syscall(SYS_futex, wakeup_word(wakeup), FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-static void ring_bell(stress *s, uint32_t *word)
+static void send_wakeup(stress *s, uint32_t *word)
 {
     if (word != NULL) ring_out(&s->cell_bells[(uint64_t *)(void *)word - s->f.ring.cells]);
 }
 
 /// Asleep in the kernel: with sched_yield a busy scheduler would let milliseconds go by at every turn.
-static void sleep_until_rung(const uint64_t *bell, uint64_t heard)
+static void sleep_until_rung(const uint64_t *wakeup, uint64_t heard)
 {
-    const struct timespec patience = {.tv_sec = PATIENCE_NS / SECOND};
-    while (shared_get(bell) == heard)
-        if (syscall(SYS_futex, bell_word(bell), FUTEX_WAIT_PRIVATE, (uint32_t)heard, &patience, NULL, 0) != 0 && errno == ETIMEDOUT)
+    const struct timespec patience = {.tv_sec = TEST_TIMEOUT_NS / SECOND};
+    while (shared_get(wakeup) == heard)
+        if (syscall(SYS_futex, wakeup_word(wakeup), FUTEX_WAIT_PRIVATE, (uint32_t)heard, &patience, NULL, 0) != 0 && errno == ETIMEDOUT)
             fail_at(__FILE__, __LINE__, "a sleeper was never woken");
 }
 
@@ -1135,22 +1135,22 @@ static void *stress_write(void *context)
     stress *s = self->all;
     mslot_ring_writer *writer = &s->f.writers[self->lane];
     uintptr_t pending = 0;
-    mslot_death_note note = {.pending = &pending, .offset = 0};
+    mslot_robust_list robust = {.list_op_pending = &pending, .futex_offset = 0};
     for (uint32_t number = 0; number < s->message_count; number++) {
-        mslot_slot *slot = mslot_ring_own_slot(writer);
+        mslot_slot *slot = mslot__ring_own_slot(writer);
         uint32_t length = (uint32_t)message_make(slot->payload, self->lane, number);
-        mslot_store_relaxed_32(&slot->length, length);
+        mslot__store_relaxed_32(&slot->length, length);
         for (;;) {
-            mslot_publication publication = mslot_ring_publish(writer, note);
-            ring_bell(s, publication.wake);
+            mslot_publication publication = mslot__ring_publish(writer, robust);
+            send_wakeup(s, publication.wake);
             if (publication.outcome == MSLOT_DONE) break;
             expect_outcome(publication.outcome, MSLOT_FULL);
             uint64_t heard = shared_get(&s->space_bell);
-            uint32_t sequence = mslot_ring_want_space(writer);
-            publication = mslot_ring_publish(writer, note);
-            ring_bell(s, publication.wake);
+            uint32_t sequence = mslot__ring_want_space(writer);
+            publication = mslot__ring_publish(writer, robust);
+            send_wakeup(s, publication.wake);
             if (publication.outcome == MSLOT_DONE) break;
-            if (mslot_load_acquire_32(&s->f.ring.control->space_sequence) == sequence) sleep_until_rung(&s->space_bell, heard);
+            if (mslot__load_acquire_32(&s->f.ring.control->space_sequence) == sequence) sleep_until_rung(&s->space_bell, heard);
         }
         pending = 0;
     }
@@ -1165,13 +1165,13 @@ static void *stress_look_on(void *context)
     while (shared_get(&s->ended) == 0) {
         // The head never comes before its cell: a crash between them would wedge the ring.
         for (int i = 0; i < 200; i++) {
-            uint64_t head = mslot_load_acquire(&ring->control->head);
-            uint64_t cell = mslot_load_acquire(mslot_ring_cell(ring, head - 1));
-            expect(!mslot_cell_is_full_of(cell, mslot_ring_lap(ring, head - 1)));
+            uint64_t head = mslot__load_acquire(&ring->control->head);
+            uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, head - 1));
+            expect(!mslot__cell_is_full_of(cell, mslot__ring_lap(ring, head - 1)));
         }
-        mslot_tail tail = mslot_ring_tail(ring);
+        mslot_tail tail = mslot__ring_tail(ring);
         expect_outcome(tail.outcome, MSLOT_DONE);
-        mslot_next_length next = mslot_ring_next_length(ring);
+        mslot_next_length next = mslot__ring_next_length(ring);
         expect(next.outcome != MSLOT_DAMAGED && next.length <= MSLOT_MESSAGE_BYTES_MAX);
     }
     return NULL;
@@ -1179,7 +1179,7 @@ static void *stress_look_on(void *context)
 
 static void give_space(stress *s)
 {
-    if (mslot_ring_space_made(&s->f.reader)) ring_out(&s->space_bell);
+    if (mslot__ring_space_made(&s->f.reader)) ring_out(&s->space_bell);
 }
 
 /// The reader: parks as soon as nothing is there, and takes a few messages before it looks whether room is wanted.
@@ -1191,22 +1191,22 @@ static void stress_read(stress *s, uint32_t writer_count)
     uint64_t position = s->f.reader.next;
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     while (all.count < total) {
-        mslot_look look = mslot_ring_look(&s->f.reader);
+        mslot_look look = mslot__ring_look(&s->f.reader);
         if (look.outcome == MSLOT_EMPTY) {
             give_space(s);
-            uint64_t *bell = &s->cell_bells[s->f.reader.next % s->f.ring.cell_count];
-            mslot_bed bed = mslot_ring_park(&s->f.reader);
-            uint64_t heard = shared_get(bell);
-            if (bed.word != NULL && mslot_load_acquire_32(bed.word) == bed.value) sleep_until_rung(bell, heard);
-            mslot_ring_unpark(&s->f.reader);
+            uint64_t *wakeup = &s->cell_bells[s->f.reader.next % s->f.ring.cell_count];
+            mslot_futex_wait futex = mslot__ring_park(&s->f.reader);
+            uint64_t heard = shared_get(wakeup);
+            if (futex.word != NULL && mslot__load_acquire_32(futex.word) == futex.value) sleep_until_rung(wakeup, heard);
+            mslot__ring_unpark(&s->f.reader);
             continue;
         }
         expect_outcome(look.outcome, MSLOT_DONE);
         expect_equal(s->f.reader.next, position++);
         memcpy(bytes, look.slot->payload, look.length);
         tally_add(&all, message_check(bytes, look.length), false);
-        mslot_ring_lend(&s->f.reader);
-        expect_outcome(mslot_ring_release(&s->f.reader), MSLOT_DONE);
+        mslot__ring_lend(&s->f.reader);
+        expect_outcome(mslot__ring_release(&s->f.reader), MSLOT_DONE);
         if (all.count % BATCH == 0) give_space(s);
     }
     give_space(s);
@@ -1226,7 +1226,7 @@ static void stress_run(uint32_t cell_count, uint32_t writer_count, uint32_t mess
     stress_read(s, writer_count);
     shared_set(&s->ended, 1);
     for (uint32_t i = 0; i <= writer_count; i++) pthread_join(threads[i].thread, NULL);
-    expect_outcome(mslot_ring_look(&s->f.reader).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot__ring_look(&s->f.reader).outcome, MSLOT_EMPTY);
     expect_works(&s->f);
     ring_end(&s->f);
     free(s);
@@ -1262,7 +1262,7 @@ static void *ask_for_room(void *context)
 {
     meeting *m = context;
     for (uint64_t round = 1; spin_until(&m->round, round) == round; round++) {
-        mslot_ring_want_space(&m->f.writers[0]);
+        mslot__ring_want_space(&m->f.writers[0]);
         m->writer_outcome = publish(&m->f, 0, 1).outcome;
         shared_set(&m->writer_is_done, round);
     }
@@ -1278,11 +1278,11 @@ TEST(a_writer_that_asks_for_room_while_it_is_made_finds_it_or_is_told)
     pthread_create(&thread, NULL, ask_for_room, m);
     int64_t end = now_ns() + (int64_t)MEETINGS_SECONDS * SECOND;
     for (uint64_t round = 1; round <= MEETINGS && now_ns() < end; round++) {
-        mslot_store_relaxed_32(&m->f.ring.control->space_wanted, 0);
+        mslot__store_relaxed_32(&m->f.ring.control->space_wanted, 0);
         shared_set(&m->round, round);
-        for (uint64_t delay = round % 64; delay > 0; delay--) mslot_pause(); // so that the two meet at different points
+        for (uint64_t delay = round % 64; delay > 0; delay--) mslot__pause(); // so that the two meet at different points
         must_take(&m->f, 1);
-        bool told = mslot_ring_space_made(&m->f.reader);
+        bool told = mslot__ring_space_made(&m->f.reader);
         spin_until(&m->writer_is_done, round);
         if (m->writer_outcome == MSLOT_DONE) continue;
         expect_outcome(m->writer_outcome, MSLOT_FULL);

@@ -147,7 +147,7 @@ static void prepare_full(void)
 static void prepare_writer_that_asked(void)
 {
     prepare_full();
-    expect_outcome(mslot_write(writer, "x", 1, A_WHILE_NS), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_write(writer, "x", 1, A_WHILE_NS), MSLOT_TIMED_OUT);
     expect(writer->query_descriptor >= 0);
 }
 static void prepare_sleeping_reader(void)
@@ -155,12 +155,12 @@ static void prepare_sleeping_reader(void)
     prepare_both();
     must_write(writer, 0, 0);
     must_read_this(reader, 0, 0);
-    mslot_ring_park(&reader->ring);
+    mslot__ring_park(&reader->ring);
 }
 static void prepare_waiting_writer(void)
 {
     prepare_full();
-    mslot_ring_want_space(&writer->ring);
+    mslot__ring_want_space(&writer->ring);
 }
 
 static mslot_failure create_with(bool adopt)
@@ -235,13 +235,13 @@ static mslot_failure read_hosts(void)
 }
 static mslot_failure close_reader(void)
 {
-    mslot_outcome outcome = mslot_close(reader);
+    mslot_outcome outcome = mslot_reader_close(reader);
     reader = NULL;
     return outcome_only(outcome);
 }
 static mslot_failure close_writer(void)
 {
-    mslot_outcome outcome = mslot_close_writer(writer);
+    mslot_outcome outcome = mslot_writer_close(writer);
     writer = NULL;
     return outcome_only(outcome);
 }
@@ -254,11 +254,11 @@ static mslot_failure inspect(void)
 }
 static mslot_failure observe(void)
 {
-    mslot_observing observing = mslot_observe("orders", 1);
+    mslot_observer_opened observing = mslot_observer_open("orders", 1);
     expect((observing.observer != NULL) == (observing.failure.outcome == MSLOT_DONE));
     if (observing.observer == NULL) return observing.failure;
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    expect_outcome(mslot_observe_next(observing.observer, bytes, sizeof bytes).outcome, MSLOT_DONE);
+    expect_outcome(mslot_observer_next(observing.observer, bytes, sizeof bytes).outcome, MSLOT_DONE);
     return outcome_only(mslot_observer_close(observing.observer));
 }
 static void count_name(const char *name, void *context)
@@ -272,16 +272,16 @@ static mslot_failure list(void)
     names_listed = 0;
     return mslot_list(count_name, &names_listed);
 }
-static mslot_failure write_one(void) { return outcome_only(mslot_write(writer, "x", 1, A_WHILE_NS)); }
+static mslot_failure write_one(void) { return outcome_only(mslot_writer_write(writer, "x", 1, A_WHILE_NS)); }
 static mslot_failure read_one(void)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    return outcome_only(mslot_read(reader, bytes, sizeof bytes, A_WHILE_NS).outcome);
+    return outcome_only(mslot_reader_read(reader, bytes, sizeof bytes, A_WHILE_NS).outcome);
 }
 static mslot_failure wait_for_both(void)
 {
     mslot_reader *both[] = {reader, second_reader};
-    return outcome_only(mslot_wait_any(both, 2, A_WHILE_NS).outcome);
+    return outcome_only(mslot_reader_wait_any(both, 2, A_WHILE_NS).outcome);
 }
 
 // MARK: one call fails, or all of its kind
@@ -330,7 +330,7 @@ static void victim_act(void)
     if (failure.outcome == MSLOT_SYSTEM_ERROR) expect_equal(failure.system_error, is_as_if_held ? EAGAIN : error);
     if (failure.outcome != tried->normal) {
         char text[1000];
-        expect(mslot_describe(&failure, tried->is_remote ? JOBS : "orders", text, sizeof text) > 40);
+        expect(mslot_failure_describe(&failure, tried->is_remote ? JOBS : "orders", text, sizeof text) > 40);
     }
     remove_hosts();
     // A list is whole, but for what has gone or may not be read, or cannot be (no reading needs space); or it fails.
@@ -539,7 +539,7 @@ TEST(processes_whose_monotonic_clocks_differ_by_days_exchange_messages_and_wait_
             must_write(writer, 0, 0);
             must_write(writer, 0, 1);
             int64_t begun = now_ns();
-            expect_outcome(mslot_write(writer, "x", 1, 20 * MILLISECOND), MSLOT_TIMED_OUT);
+            expect_outcome(mslot_writer_write(writer, "x", 1, 20 * MILLISECOND), MSLOT_TIMED_OUT);
             expect(now_ns() - begun >= 20 * MILLISECOND);
             must_close_writer(writer);
             child_end();

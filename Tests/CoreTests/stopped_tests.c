@@ -82,7 +82,7 @@ static void handle_by_writing(int number)
 {
     (void)number;
     unsigned char of_handler[MSLOT_MESSAGE_BYTES_MAX];
-    tell(TOLD_BY_ANOTHER, mslot_try_write(victims_writer, of_handler, message_make(of_handler, 7, 0)));
+    tell(TOLD_BY_ANOTHER, mslot_writer_try_write(victims_writer, of_handler, message_make(of_handler, 7, 0)));
 }
 static void open_to_be_interrupted(void)
 {
@@ -91,7 +91,7 @@ static void open_to_be_interrupted(void)
     byte_count = message_make(bytes, 0, 1);
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handle_by_writing}, NULL);
 }
-static void write_and_tell(void) { tell(TOLD_OUTCOME, mslot_write(victims_writer, bytes, byte_count, 0)); }
+static void write_and_tell(void) { tell(TOLD_OUTCOME, mslot_writer_write(victims_writer, bytes, byte_count, 0)); }
 static void interrupt(pid_t victim)
 {
     kill(victim, SIGUSR1);
@@ -130,30 +130,30 @@ static void create_with_two(void)
 }
 static void read_and_check(void)
 {
-    mslot_received received = mslot_read(reader, bytes, sizeof bytes, 0);
+    mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, 0);
     the_act_is_over();
     expect_outcome(received.outcome, MSLOT_DONE);
     expect_equal(message_check(bytes, received.byte_count).number, 0);
 }
-static void seal_here(void) { mslot_ring_seal(&reader->ring.ring); }
+static void seal_here(void) { mslot__ring_seal(&reader->ring.ring); }
 static void write_until_refused(pid_t victim)
 {
     (void)victim;
     written_meanwhile = 0;
     writer = mslot_open("orders", NULL).writer;
     if (writer == NULL) return; // it is sealed already
-    while (mslot_try_write(writer, "x", 1) == MSLOT_DONE) written_meanwhile++;
+    while (mslot_writer_try_write(writer, "x", 1) == MSLOT_DONE) written_meanwhile++;
 }
 static void expect_the_seal_behind_it(void)
 {
     if (writer != NULL) {
         const mslot_ring *ring = &writer->ring.ring;
-        mslot_tail tail = mslot_ring_tail(ring);
+        mslot_tail tail = mslot__ring_tail(ring);
         expect_outcome(tail.outcome, MSLOT_DONE);
         expect(tail.closed);
         expect_equal(tail.position - ring->cell_count, 1 + written_meanwhile);
         unsigned char seen[4] = {0};
-        expect(mslot_ring_count_indices(ring, seen));
+        expect(mslot__ring_count_indices(ring, seen));
         must_close_writer(writer);
     }
     remove_orders();
@@ -183,14 +183,14 @@ static void open_and_fill(void)
 {
     victims_writer = must_open("orders");
     must_write(victims_writer, 0, 0);
-    mslot_slot *slot = mslot_ring_own_slot(&victims_writer->ring);
-    mslot_writer_head(victims_writer, slot, message_make(slot->payload, 0, 1));
+    mslot_slot *slot = mslot__ring_own_slot(&victims_writer->ring);
+    mslot__writer_head(victims_writer, slot, message_make(slot->payload, 0, 1));
 }
-/// As mslot_write does when the ring is full: then it sleeps on the count that it tells.
+/// As mslot_writer_write does when the ring is full: then it sleeps on the count that it tells.
 static void ask_for_room_and_tell(void)
 {
-    uint32_t sequence = mslot_ring_want_space(&victims_writer->ring);
-    tell(TOLD_OUTCOME, mslot_writer_publish_filled(victims_writer));
+    uint32_t sequence = mslot__ring_want_space(&victims_writer->ring);
+    tell(TOLD_OUTCOME, mslot__writer_publish_filled(victims_writer));
     shared_set(&told[TOLD_BY_ANOTHER], sequence);
 }
 static void make_room_and_use_it_up(pid_t victim)
@@ -198,7 +198,7 @@ static void make_room_and_use_it_up(pid_t victim)
     (void)victim;
     (void)must_read(reader);
     unsigned char other[MSLOT_MESSAGE_BYTES_MAX];
-    (void)mslot_try_write(writer, other, message_make(other, 7, 0));
+    (void)mslot_writer_try_write(writer, other, message_make(other, 7, 0));
 }
 static void expect_word_of_room_that_comes_again(void)
 {
@@ -224,13 +224,13 @@ TEST(a_writer_hears_of_room_that_comes_again_when_another_used_up_what_came_at_a
 static void create_full_with_room_wanted(void)
 {
     create_with_two();
-    mslot_store_relaxed_32(&reader->ring.ring.control->space_wanted, 1); // so that the read has something to announce
+    mslot__store_relaxed_32(&reader->ring.ring.control->space_wanted, 1); // so that the read has something to announce
 }
 static void read_one_and_another(void)
 {
-    (void)mslot_read(reader, bytes, sizeof bytes, 0);
+    (void)mslot_reader_read(reader, bytes, sizeof bytes, 0);
     the_act_is_over();
-    (void)mslot_read(reader, bytes, sizeof bytes, 0);
+    (void)mslot_reader_read(reader, bytes, sizeof bytes, 0);
 }
 static uint32_t sequence_to_sleep_on;
 static bool would_sleep;
@@ -238,9 +238,9 @@ static void fill_and_ask_for_room(pid_t victim)
 {
     (void)victim;
     writer = must_open("orders");
-    while (mslot_try_write(writer, "x", 1) == MSLOT_DONE) {}
-    sequence_to_sleep_on = mslot_ring_want_space(&writer->ring);
-    would_sleep = mslot_try_write(writer, "x", 1) == MSLOT_FULL;
+    while (mslot_writer_try_write(writer, "x", 1) == MSLOT_DONE) {}
+    sequence_to_sleep_on = mslot__ring_want_space(&writer->ring);
+    would_sleep = mslot_writer_try_write(writer, "x", 1) == MSLOT_FULL;
 }
 static void expect_word_of_the_next_room(void)
 {
@@ -281,7 +281,7 @@ static void open_a_lane_and_let_the_other_die(void)
 static void recover_the_other_lane(void)
 {
     mslot_ring_writer heir;
-    tell(TOLD_OUTCOME, mslot_ring_recover_lane(&heir, &victims_writer->ring.ring, 1 - victims_writer->lane_index));
+    tell(TOLD_OUTCOME, mslot__ring_recover_lane(&heir, &victims_writer->ring.ring, 1 - victims_writer->lane_index));
 }
 static void read_it(pid_t victim)
 {
@@ -329,12 +329,12 @@ static void expect_it_sealed_if_it_has_no_name(pid_t victim)
     (void)victim;
     struct stat status;
     bool is_named = lstat(writer->mapping.path, &status) == 0 && status.st_ino == writer->mapping.inode;
-    mslot_outcome outcome = mslot_try_write(writer, "x", 1);
+    mslot_outcome outcome = mslot_writer_try_write(writer, "x", 1);
     if (!is_named) expect_outcome(outcome, MSLOT_CLOSED);
 }
 static void expect_it_closed(void)
 {
-    expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_CLOSED);
     must_close_writer(writer);
     remove_orders();
 }
@@ -367,7 +367,7 @@ static void leave_a_waiting_writer(void)
         mslot_writer *waiting = mslot_open("orders", &options).writer;
         expect(waiting != NULL);
         mslot_outcome outcome;
-        do outcome = mslot_write(waiting, "x", 1, MSLOT_FOREVER);
+        do outcome = mslot_writer_write(waiting, "x", 1, MSLOT_FOREVER);
         while (outcome == MSLOT_DONE);
         tell(TOLD_BY_ANOTHER, outcome);
         child_end();

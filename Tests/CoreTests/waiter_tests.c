@@ -37,7 +37,7 @@ static void prepare(counted *c, int64_t timeout_ns)
 }
 
 /// Begins a wait for a message, on an empty mailslot.
-static void must_wait(mslot_reader *reader, counted *c) { expect_outcome(mslot_wait_for_message(reader, &c->wait), MSLOT_EMPTY); }
+static void must_wait(mslot_reader *reader, counted *c) { expect_outcome(mslot_reader_begin_wait(reader, &c->wait), MSLOT_EMPTY); }
 
 static void expect_ended_at_once(counted *c, uint64_t endings)
 {
@@ -80,7 +80,7 @@ TEST(a_message_ends_a_wait_that_nobody_of_the_program_sleeps_through)
         expect_equal(shared_get(&c.endings), number);
         must_write(writer, 0, number);
         expect_ended_at_once(&c, number + 1);
-        expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_DONE);
+        expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_DONE);
         must_read_this(reader, 0, number);
     }
     expect_equal(mslot_reader_info(reader).reader_parks, 100);
@@ -96,8 +96,8 @@ TEST(a_wait_is_not_begun_where_something_is_there)
     must_write(writer, 0, 0);
     counted c;
     prepare(&c, MSLOT_FOREVER);
-    expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_DONE);
-    expect_outcome(mslot_wait_leave(reader), MSLOT_BUSY); // there is none to leave
+    expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_DONE);
+    expect_outcome(mslot_reader_end_wait(reader), MSLOT_BUSY); // there is none to leave
     must_read_this(reader, 0, 0);
     expect_equal(c.endings, 0);
     must_close_writer(writer);
@@ -109,17 +109,17 @@ TEST(a_wait_ends_when_its_time_is_up_and_one_without_time_is_not_begun)
     mslot_reader *reader = must_create("orders", 4, 2);
     counted c;
     prepare(&c, 0);
-    expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_TIMED_OUT);
     int64_t begun = now_ns();
     prepare(&c, 30 * MILLISECOND);
-    for (uint64_t waits = 1; mslot_wait_for_message(reader, &c.wait) == MSLOT_EMPTY; waits++) wait_until(shared_get(&c.endings) == waits);
+    for (uint64_t waits = 1; mslot_reader_begin_wait(reader, &c.wait) == MSLOT_EMPTY; waits++) wait_until(shared_get(&c.endings) == waits);
     expect(now_ns() - begun >= 30 * MILLISECOND);
     // The mailslot's own.
-    expect_outcome(mslot_set_timeout(reader, MILLISECOND), MSLOT_DONE);
+    expect_outcome(mslot_reader_set_timeout(reader, MILLISECOND), MSLOT_DONE);
     prepare(&c, MSLOT_DEFAULT_TIMEOUT);
     must_wait(reader, &c);
     wait_until(shared_get(&c.endings) == 1);
-    expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_TIMED_OUT);
     must_close(reader);
 }
 
@@ -132,28 +132,28 @@ TEST(a_handle_in_a_wait_is_busy_for_all_else_and_free_after_it)
     prepare(&another, MSLOT_FOREVER);
     must_wait(reader, &c);
     char buffer[8];
-    expect_outcome(mslot_read(reader, buffer, sizeof buffer, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_wait_any(&reader, 1, 0).outcome, MSLOT_BUSY);
-    expect_outcome(mslot_wait_for_message(reader, &another.wait), MSLOT_BUSY);
-    expect_outcome(mslot_wait_leave(reader), MSLOT_BUSY);
-    expect_outcome(mslot_close(reader), MSLOT_BUSY);
+    expect_outcome(mslot_reader_read(reader, buffer, sizeof buffer, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_wait_any(&reader, 1, 0).outcome, MSLOT_BUSY);
+    expect_outcome(mslot_reader_begin_wait(reader, &another.wait), MSLOT_BUSY);
+    expect_outcome(mslot_reader_end_wait(reader), MSLOT_BUSY);
+    expect_outcome(mslot_reader_close(reader), MSLOT_BUSY);
     mslot_wait_cancel(&c.wait);
     expect_ended_at_once(&c, 1);
-    expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
-    expect_outcome(mslot_read(reader, buffer, sizeof buffer, 0).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
+    expect_outcome(mslot_reader_read(reader, buffer, sizeof buffer, 0).outcome, MSLOT_EMPTY);
 
-    expect_outcome(mslot_try_write(writer, "1", 1), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(writer, "1", 1), MSLOT_DONE);
     prepare(&w, MSLOT_FOREVER);
-    expect_outcome(mslot_write_or_wait(writer, "2", 1, &w.wait), MSLOT_FULL);
-    expect_outcome(mslot_try_write(writer, "2", 1), MSLOT_BUSY);
-    expect_outcome(mslot_write_or_wait(writer, "2", 1, &another.wait), MSLOT_BUSY);
-    expect_outcome(mslot_wait_leave_writer(writer), MSLOT_BUSY);
-    expect_outcome(mslot_close_writer(writer), MSLOT_BUSY);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "2", 1, &w.wait), MSLOT_FULL);
+    expect_outcome(mslot_writer_try_write(writer, "2", 1), MSLOT_BUSY);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "2", 1, &another.wait), MSLOT_BUSY);
+    expect_outcome(mslot_writer_end_wait(writer), MSLOT_BUSY);
+    expect_outcome(mslot_writer_close(writer), MSLOT_BUSY);
     mslot_wait_cancel(&w.wait);
     expect_ended_at_once(&w, 1);
-    expect_outcome(mslot_wait_leave_writer(writer), MSLOT_DONE);
-    expect_outcome(mslot_try_write(writer, "2", 1), MSLOT_FULL);
+    expect_outcome(mslot_writer_end_wait(writer), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(writer, "2", 1), MSLOT_FULL);
     must_close_writer(writer);
     must_close(reader);
 }
@@ -163,11 +163,11 @@ TEST(everything_lent_is_no_reason_to_wait)
     mslot_reader *reader = must_create("orders", 1, 2);
     mslot_writer *writer = must_open("orders");
     must_write(writer, 0, 0);
-    expect_outcome(mslot_peek(reader, 0).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DONE);
     counted c;
     prepare(&c, MSLOT_FOREVER);
-    expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_BUSY);
-    expect_outcome(mslot_release(reader, 1), MSLOT_DONE);
+    expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_BUSY);
+    expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
     must_close_writer(writer);
     must_close(reader);
 }
@@ -183,7 +183,7 @@ TEST(a_cancelled_wait_ends_at_once_and_its_message_stays)
     mslot_wait_cancel(&c.wait); // before it begins
     must_wait(reader, &c);
     expect_ended_at_once(&c, 1);
-    expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+    expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
 
     for (int round = 0; round < 3; round++) {
         prepare(&c, MSLOT_FOREVER);
@@ -191,7 +191,7 @@ TEST(a_cancelled_wait_ends_at_once_and_its_message_stays)
         let_it_sleep();
         mslot_wait_cancel(&c.wait);
         expect_ended_at_once(&c, 1);
-        expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+        expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
     }
 
     prepare(&c, MSLOT_FOREVER);
@@ -200,7 +200,7 @@ TEST(a_cancelled_wait_ends_at_once_and_its_message_stays)
     mslot_wait_cancel(&c.wait); // with the message, or behind it
     expect_ended_at_once(&c, 1);
     mslot_wait_cancel(&c.wait); // again, when it is over
-    expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+    expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
     must_read_this(reader, 0, 7);
     expect_equal(c.endings, 1);
     must_close_writer(writer);
@@ -211,7 +211,7 @@ static void *read_one(void *reader)
 {
     char buffer[8];
     int64_t begun = now_ns();
-    expect_outcome(mslot_read(reader, buffer, sizeof buffer, PATIENCE_NS).outcome, MSLOT_DONE);
+    expect_outcome(mslot_reader_read(reader, buffer, sizeof buffer, TEST_TIMEOUT_NS).outcome, MSLOT_DONE);
     return (void *)(intptr_t)(now_ns() - begun < AT_ONCE_NS);
 }
 
@@ -225,13 +225,13 @@ TEST(after_a_cancelled_wait_a_thread_that_sleeps_on_the_same_cell_gets_the_wake)
         must_wait(reader, &c);
         mslot_wait_cancel(&c.wait);
         wait_until(shared_get(&c.endings) == 1);
-        expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+        expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
         uint64_t parks = mslot_writer_info(writer).reader_parks;
         pthread_t thread;
         expect(pthread_create(&thread, NULL, read_one, reader) == 0);
         wait_until(mslot_writer_info(writer).reader_parks > parks);
         let_it_sleep();
-        expect_outcome(mslot_try_write(writer, "x", 1), MSLOT_DONE);
+        expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DONE);
         void *at_once;
         pthread_join(thread, &at_once);
         expect(at_once != NULL);
@@ -251,7 +251,7 @@ TEST(a_stopped_wait_is_nobodys_any_more)
         if (round % 2) must_write(writer, 0, 0);
         mslot_wait_stop(&c->wait);
         expect(shared_get(&c->endings) <= 1);
-        expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+        expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
         must_close_writer(writer);
         must_close(reader); // unmaps the word
         memset(c, 0xff, sizeof *c);
@@ -263,7 +263,7 @@ static mslot_reader *interrupted_reader;
 static void interrupt_it(int number)
 {
     (void)number;
-    mslot_interrupt(interrupted_reader);
+    mslot_reader_interrupt(interrupted_reader);
 }
 
 TEST(an_interrupt_ends_a_wait_from_a_signal_handler_too)
@@ -273,30 +273,30 @@ TEST(an_interrupt_ends_a_wait_from_a_signal_handler_too)
     counted c;
     for (int round = 0; round < 3; round++) {
         prepare(&c, MSLOT_FOREVER);
-        if (round == 0) mslot_interrupt(reader);
+        if (round == 0) mslot_reader_interrupt(reader);
         if (round == 0) {
-            expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_INTERRUPTED);
+            expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_INTERRUPTED);
             continue;
         }
         must_wait(reader, &c);
         let_it_sleep();
         if (round == 1) {
-            mslot_interrupt(reader);
+            mslot_reader_interrupt(reader);
         } else {
             interrupted_reader = reader;
             signal(SIGUSR1, interrupt_it);
             raise(SIGUSR1);
         }
         expect_ended_at_once(&c, 1);
-        expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_INTERRUPTED);
+        expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_INTERRUPTED);
     }
     must_write(writer, 0, 0);
     prepare(&c, MSLOT_FOREVER);
-    expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_FULL);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait), MSLOT_FULL);
     let_it_sleep();
-    mslot_interrupt_writer(writer);
+    mslot_writer_interrupt(writer);
     expect_ended_at_once(&c, 1);
-    expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_INTERRUPTED);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait), MSLOT_INTERRUPTED);
     must_read_this(reader, 0, 0);
     must_close_writer(writer);
     must_close(reader);
@@ -313,20 +313,20 @@ TEST(a_wait_for_room_ends_at_once_when_there_is_room_and_when_the_reader_closes)
     prepare(&c, MSLOT_FOREVER);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     size_t byte_count = message_make(bytes, 0, 1);
-    expect_outcome(mslot_write_or_wait(writer, bytes, byte_count, &c.wait), MSLOT_FULL);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, bytes, byte_count, &c.wait), MSLOT_FULL);
     must_read_this(reader, 0, 0);
     expect_ended_at_once(&c, 1);
-    expect_outcome(mslot_write_or_wait(writer, bytes, byte_count, &c.wait), MSLOT_DONE);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, bytes, byte_count, &c.wait), MSLOT_DONE);
     must_read_this(reader, 0, 1);
     expect_equal(mslot_reader_info(reader).fulls, 1);
     expect_equal(mslot_reader_info(reader).writer_waits, 1);
 
     must_write(writer, 0, 2);
     prepare(&c, MSLOT_FOREVER);
-    expect_outcome(mslot_write_or_wait(writer, bytes, byte_count, &c.wait), MSLOT_FULL);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, bytes, byte_count, &c.wait), MSLOT_FULL);
     must_close(reader);
     expect_ended_at_once(&c, 1);
-    expect_outcome(mslot_write_or_wait(writer, bytes, byte_count, &c.wait), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, bytes, byte_count, &c.wait), MSLOT_CLOSED);
     must_close_writer(writer);
 }
 
@@ -337,13 +337,13 @@ TEST(a_wait_for_room_ends_when_its_time_is_up)
     must_write(writer, 0, 0);
     counted c;
     prepare(&c, 20 * MILLISECOND);
-    expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_FULL);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait), MSLOT_FULL);
     wait_until(shared_get(&c.endings) == 1);
-    expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait), MSLOT_TIMED_OUT);
     prepare(&c, 0);
-    expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait), MSLOT_TIMED_OUT);
     static const unsigned char long_message[500];
-    expect_outcome(mslot_write_or_wait(writer, long_message, sizeof long_message, &c.wait), MSLOT_TOO_LONG);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, long_message, sizeof long_message, &c.wait), MSLOT_TOO_LONG);
     must_close_writer(writer);
     must_close(reader);
 }
@@ -369,13 +369,13 @@ TEST(a_wait_for_room_learns_within_about_a_second_that_the_reader_was_killed)
     must_write(writer, 0, 0);
     counted c;
     prepare(&c, MSLOT_FOREVER);
-    expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_FULL);
+    expect_outcome(mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait), MSLOT_FULL);
     child_kill(child);
     mslot_outcome outcome;
     uint64_t endings = 0;
     int64_t begun = now_ns();
     do wait_until(shared_get(&c.endings) > endings);
-    while (endings = shared_get(&c.endings), (outcome = mslot_write_or_wait(writer, "x", 1, &c.wait)) == MSLOT_FULL);
+    while (endings = shared_get(&c.endings), (outcome = mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait)) == MSLOT_FULL);
     expect_outcome(outcome, MSLOT_NO_READER);
     expect(now_ns() - begun < 5LL * SECOND);
     must_close_writer(writer);
@@ -395,13 +395,13 @@ TEST(a_long_message_waits_for_room_like_a_short_one)
     while (written < 200) {
         size_t byte_count = message_make_of(40000 + written * 100, bytes, 0, written);
         uint64_t endings = shared_get(&c.endings);
-        mslot_outcome outcome = mslot_write_or_wait(writer, bytes, byte_count, &c.wait);
+        mslot_outcome outcome = mslot_writer_write_or_begin_wait(writer, bytes, byte_count, &c.wait);
         if (outcome == MSLOT_DONE) {
             written++;
             continue;
         }
         expect_outcome(outcome, MSLOT_FULL);
-        mslot_received got = mslot_read(reader, received, sizeof received, 0);
+        mslot_received got = mslot_reader_read(reader, received, sizeof received, 0);
         expect_outcome(got.outcome, MSLOT_DONE);
         expect_equal(message_check(received, got.byte_count).number, read++);
         wait_until(shared_get(&c.endings) == endings + 1);
@@ -443,7 +443,7 @@ TEST(three_hundred_waits_take_three_threads_and_each_ends_by_its_own_message)
             done++;
         }
         for (uint64_t i = 0; i < MANY; i++) {
-            expect_outcome(mslot_wait_for_message(readers[i], &waits[i].wait), MSLOT_DONE);
+            expect_outcome(mslot_reader_begin_wait(readers[i], &waits[i].wait), MSLOT_DONE);
             must_read_this(readers[i], 0, i);
             expect_equal(waits[i].endings, 1);
         }
@@ -493,13 +493,13 @@ TEST(a_storm_of_cancellations_loses_no_message)
         expect(turn < STORM_WAITS);
         counted *c = &storm_waits[turn];
         shared_set(&storm_turn, turn);
-        mslot_outcome outcome = mslot_wait_for_message(reader, &c->wait);
+        mslot_outcome outcome = mslot_reader_begin_wait(reader, &c->wait);
         if (outcome == MSLOT_EMPTY) {
             wait_until(shared_get(&c->endings) == 1);
-            expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+            expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
             unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
             bool last_look = shared_get(all_written) != 0; // asked before looking: what is not there then never comes
-            mslot_received received = mslot_read(reader, bytes, sizeof bytes, 0);
+            mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, 0);
             if (received.outcome == MSLOT_DONE) expect_equal(message_check(bytes, received.byte_count).number, number++);
             else cancelled++;
             writes = received.outcome == MSLOT_DONE || !last_look;
@@ -526,7 +526,7 @@ TEST(thousands_of_waits_begun_and_cancelled_leave_nothing_behind)
         prepare(&c, MSLOT_FOREVER);
         must_wait(reader, &c);
         mslot_wait_stop(&c.wait);
-        expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+        expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
     }
     expect_equal(threads(), before + 1);
     expect_equal(descriptors_open(), descriptors);
@@ -537,7 +537,7 @@ TEST(thousands_of_waits_begun_and_cancelled_leave_nothing_behind)
 
 static mslot_writer *stepped_writer;
 static void open_orders(void) { stepped_writer = must_open("orders"); }
-static void write_one(void) { expect_outcome(mslot_try_write(stepped_writer, "x", 1), MSLOT_DONE); }
+static void write_one(void) { expect_outcome(mslot_writer_try_write(stepped_writer, "x", 1), MSLOT_DONE); }
 
 TEST(a_writer_killed_at_any_instruction_wakes_a_wait_for_what_it_has_published)
 {
@@ -555,12 +555,12 @@ TEST(a_writer_killed_at_any_instruction_wakes_a_wait_for_what_it_has_published)
         char buffer[8];
         if (mslot_reader_info(reader).message_count != 0) {
             expect_ended_at_once(&c, 1);
-            expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_DONE);
-            expect_outcome(mslot_read(reader, buffer, sizeof buffer, 0).outcome, MSLOT_DONE);
+            expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_DONE);
+            expect_outcome(mslot_reader_read(reader, buffer, sizeof buffer, 0).outcome, MSLOT_DONE);
             published++;
         } else {
             mslot_wait_stop(&c.wait);
-            expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+            expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
             lost++;
         }
     }
@@ -580,9 +580,9 @@ TEST(a_forked_child_has_no_waits_of_its_parents_and_makes_its_own)
     pid_t child = child_start();
     if (child == 0) {
         unsigned threads_before = threads();
-        expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_FORKED);
-        expect_outcome(mslot_wait_leave(reader), MSLOT_FORKED);
-        mslot_interrupt(reader); // touches nothing of the parent's
+        expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_FORKED);
+        expect_outcome(mslot_reader_end_wait(reader), MSLOT_FORKED);
+        mslot_reader_interrupt(reader); // touches nothing of the parent's
         mslot_writer *to_parent = must_open("orders");
         mslot_reader *own = must_create("own", 4, 2);
         mslot_writer *writer = must_open("own");
@@ -591,7 +591,7 @@ TEST(a_forked_child_has_no_waits_of_its_parents_and_makes_its_own)
         must_wait(own, &mine);
         must_write(writer, 0, 0);
         expect_ended_at_once(&mine, 1);
-        expect_outcome(mslot_wait_for_message(own, &mine.wait), MSLOT_DONE);
+        expect_outcome(mslot_reader_begin_wait(own, &mine.wait), MSLOT_DONE);
         must_read_this(own, 0, 0);
         expect_equal(threads(), threads_before + 1);
         expect_equal(shared_get(&c.endings), 0);
@@ -603,7 +603,7 @@ TEST(a_forked_child_has_no_waits_of_its_parents_and_makes_its_own)
     }
     child_join(child);
     expect_ended_at_once(&c, 1);
-    expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_DONE);
+    expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_DONE);
     must_read_this(reader, 0, 1);
     must_close(reader);
 }
@@ -641,7 +641,7 @@ TEST(without_futex_waitv_waits_end_all_the_same)
             for (int i = 0; i < count; i++) {
                 must_write(writers[i], 0, 0);
                 expect_ended_at_once(&waits[i], 1);
-                expect_outcome(mslot_wait_for_message(readers[i], &waits[i].wait), MSLOT_DONE);
+                expect_outcome(mslot_reader_begin_wait(readers[i], &waits[i].wait), MSLOT_DONE);
                 must_read_this(readers[i], 0, 0);
             }
         }
@@ -649,7 +649,7 @@ TEST(without_futex_waitv_waits_end_all_the_same)
         must_wait(readers[0], &waits[0]);
         mslot_wait_cancel(&waits[0].wait);
         expect_ended_at_once(&waits[0], 1);
-        expect_outcome(mslot_wait_leave(readers[0]), MSLOT_DONE);
+        expect_outcome(mslot_reader_end_wait(readers[0]), MSLOT_DONE);
         for (int i = 0; i < 2; i++) {
             must_close_writer(writers[i]);
             must_close(readers[i]);
@@ -672,11 +672,11 @@ TEST(where_no_thread_can_be_started_a_wait_says_so_and_the_handle_works_on)
         counted c;
         prepare(&c, MSLOT_FOREVER);
         errno = 0;
-        expect_outcome(mslot_wait_for_message(reader, &c.wait), MSLOT_SYSTEM_ERROR);
+        expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_SYSTEM_ERROR);
         expect_equal(errno, EAGAIN);
         expect(!is_parked(reader->ring.ring.control));
         must_write(writer, 0, 0);
-        expect_outcome(mslot_write_or_wait(writer, "x", 1, &c.wait), MSLOT_SYSTEM_ERROR);
+        expect_outcome(mslot_writer_write_or_begin_wait(writer, "x", 1, &c.wait), MSLOT_SYSTEM_ERROR);
         must_read_this(reader, 0, 0);
         must_write(writer, 0, 1);
         must_read_this(reader, 0, 1);
@@ -692,7 +692,7 @@ TEST(where_no_thread_can_be_started_a_wait_says_so_and_the_handle_works_on)
 TEST(an_eventfd_tells_epoll_of_messages)
 {
     mslot_reader *reader = must_create("orders", 8, 2);
-    int event = mslot_eventfd(), loop = epoll_create1(EPOLL_CLOEXEC);
+    int event = mslot_eventfd_create(), loop = epoll_create1(EPOLL_CLOEXEC);
     expect(event >= 0 && loop >= 0);
     expect(epoll_ctl(loop, EPOLL_CTL_ADD, event, &(struct epoll_event){.events = EPOLLIN}) == 0);
     pid_t child = child_start();
@@ -704,10 +704,10 @@ TEST(an_eventfd_tells_epoll_of_messages)
     }
     mslot_wait wait = {.ended = mslot_wait_signal_eventfd, .context = (void *)(intptr_t)event, .timeout_ns = MSLOT_FOREVER};
     for (uint64_t number = 0; number < 2000;) {
-        mslot_outcome outcome = mslot_wait_for_message(reader, &wait);
+        mslot_outcome outcome = mslot_reader_begin_wait(reader, &wait);
         if (outcome == MSLOT_EMPTY) {
             struct epoll_event happened;
-            while (epoll_wait(loop, &happened, 1, (int)(PATIENCE_NS / MILLISECOND)) < 0) expect(errno == EINTR);
+            while (epoll_wait(loop, &happened, 1, (int)(TEST_TIMEOUT_NS / MILLISECOND)) < 0) expect(errno == EINTR);
             uint64_t count;
             expect(read(event, &count, sizeof count) == sizeof count && count == 1);
         } else {
@@ -715,9 +715,9 @@ TEST(an_eventfd_tells_epoll_of_messages)
             must_read_this(reader, 0, number++);
         }
     }
-    expect_outcome(mslot_wait_for_message(reader, &wait), MSLOT_EMPTY);
+    expect_outcome(mslot_reader_begin_wait(reader, &wait), MSLOT_EMPTY);
     mslot_wait_stop(&wait);
-    expect_outcome(mslot_wait_leave(reader), MSLOT_DONE);
+    expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
     child_join(child);
     close(event);
     close(loop);
@@ -728,13 +728,13 @@ TEST(an_eventfd_that_is_full_is_readable_all_the_same)
 {
     mslot_reader *reader = must_create("orders", 8, 2);
     mslot_writer *writer = must_open("orders");
-    int event = mslot_eventfd();
+    int event = mslot_eventfd_create();
     const uint64_t nearly = UINT64_MAX - 1;
     expect(write(event, &nearly, sizeof nearly) == sizeof nearly);
     mslot_wait wait = {.ended = mslot_wait_signal_eventfd, .context = (void *)(intptr_t)event, .timeout_ns = MSLOT_FOREVER};
-    expect_outcome(mslot_wait_for_message(reader, &wait), MSLOT_EMPTY);
+    expect_outcome(mslot_reader_begin_wait(reader, &wait), MSLOT_EMPTY);
     must_write(writer, 0, 0);
-    wait_until(mslot_wait_leave(reader) == MSLOT_DONE);
+    wait_until(mslot_reader_end_wait(reader) == MSLOT_DONE);
     mslot_wait_stop(&wait); // and `ended` is over, too
     must_read_this(reader, 0, 0);
     close(event);

@@ -56,35 +56,35 @@ _Noreturn static void die(const char *what)
     exit(1);
 }
 
-static mslot_datagram_station *open_socket(const way *how, mslot_address *bound)
+static mslot_datagram_endpoint *open_socket(const way *how, mslot_address *bound)
 {
     mslot_datagram_opened opened = mslot_datagram_open(how->engine);
-    if (opened.station == NULL) return NULL;
+    if (opened.endpoint == NULL) return NULL;
     mslot_datagram_bind_options options = mslot_datagram_bind_options_default();
     options.address = mslot_address_parse("127.0.0.1", 0).address;
-    mslot_datagram_bound socket = mslot_datagram_bind(opened.station, &options);
+    mslot_datagram_bound socket = mslot_datagram_bind(opened.endpoint, &options);
     if (socket.outcome != MSLOT_DATAGRAM_DONE) die("bind");
     if (!how->has_runs) {
         // Without checksums the kernel refuses runs: the first batch finds that out.
         mslot_datagram_socket_info info;
-        mslot_datagram_info(opened.station, 0, &info);
+        mslot_datagram_info(opened.endpoint, 0, &info);
         int one = 1;
         setsockopt(info.descriptor, SOL_SOCKET, SO_NO_CHECK, &one, sizeof one);
     }
     *bound = socket.address;
-    return opened.station;
+    return opened.endpoint;
 }
 
 /// Reads what it gets, as the bridge would: a byte of each message.
 static void receive(const way *how, shared *with)
 {
     mslot_address address;
-    mslot_datagram_station *station = open_socket(how, &address);
+    mslot_datagram_endpoint *endpoint = open_socket(how, &address);
     __atomic_store_n(&with->port, address.port, __ATOMIC_RELEASE);
     static mslot_datagram_view views[BATCH];
     volatile unsigned sum = 0;
     mslot_datagram_socket_info info;
-    mslot_datagram_info(station, 0, &info);
+    mslot_datagram_info(endpoint, 0, &info);
     while (!__atomic_load_n(&with->is_over, __ATOMIC_ACQUIRE)) {
         if (how->is_plain) {
             unsigned char bytes[MSLOT_DATAGRAM_BYTES_MAX];
@@ -96,16 +96,16 @@ static void receive(const way *how, shared *with)
             }
             continue;
         }
-        size_t count = mslot_datagram_receive(station, views, BATCH).count;
+        size_t count = mslot_datagram_receive(endpoint, views, BATCH).count;
         for (size_t i = 0; i < count; i++)
             for (uint32_t at = 0; at < views[i].byte_count; at += MESSAGE_BYTES) sum += views[i].bytes[at];
         if (count > 0) {
             __atomic_store_n(&with->received, with->received + count, __ATOMIC_RELAXED);
         } else {
-            mslot_datagram_wait(station, 100000000);
+            mslot_datagram_wait(endpoint, 100000000);
         }
     }
-    mslot_datagram_close(station);
+    mslot_datagram_close(endpoint);
     _exit(0);
 }
 
@@ -117,7 +117,7 @@ static void measure(const way *how, double seconds)
     pid_t receiver = fork();
     if (receiver == 0) receive(how, with);
     mslot_address own;
-    mslot_datagram_station *station = open_socket(how, &own);
+    mslot_datagram_endpoint *endpoint = open_socket(how, &own);
     while (__atomic_load_n(&with->port, __ATOMIC_ACQUIRE) == 0) usleep(1000);
     mslot_address to = mslot_address_parse("127.0.0.1", with->port).address;
 
@@ -126,7 +126,7 @@ static void measure(const way *how, double seconds)
     static mslot_datagram batch[BATCH];
     for (size_t i = 0; i < BATCH; i++) batch[i] = (mslot_datagram){.bytes = bytes, .byte_count = byte_count, .destination = to};
     mslot_datagram_socket_info info;
-    mslot_datagram_info(station, 0, &info);
+    mslot_datagram_info(endpoint, 0, &info);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(to.port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 
     double cpu_before = cpu_seconds(RUSAGE_SELF);
@@ -137,7 +137,7 @@ static void measure(const way *how, double seconds)
             for (int i = 0; i < 64; i++)
                 sent += sendto(info.descriptor, bytes, byte_count, 0, (struct sockaddr *)&address, sizeof address) > 0;
         } else {
-            sent += mslot_datagram_send(station, 0, batch, BATCH, MSLOT_DATAGRAM_FOREVER).count;
+            sent += mslot_datagram_send(endpoint, 0, batch, BATCH, MSLOT_DATAGRAM_FOREVER).count;
         }
     }
     uint64_t received = get(&with->received);
@@ -150,7 +150,7 @@ static void measure(const way *how, double seconds)
     // What was lost, the receive buffer had no room for: a sender that nothing holds up is faster than a receiver.
     printf("%-44s %10.0f msg/s  %5.1f %% arrived  CPU per message %6.0f + %6.0f ns\n", how->name, messages / took,
         100 * (double)received / (double)sent, sender_cpu / ((double)sent * how->messages) * 1e9, receiver_cpu / messages * 1e9);
-    mslot_datagram_close(station);
+    mslot_datagram_close(endpoint);
     munmap(with, sizeof *with);
 }
 
@@ -159,10 +159,10 @@ static void measure(const way *how, double seconds)
 enum { ROUND_TRIPS_MAX = 200000 };
 
 /// The next datagram, waiting for it; false when there is none for a second.
-static bool next_datagram(mslot_datagram_station *station, mslot_datagram_view *view)
+static bool next_datagram(mslot_datagram_endpoint *endpoint, mslot_datagram_view *view)
 {
-    while (mslot_datagram_receive(station, view, 1).count == 0) {
-        mslot_datagram_waited waited = mslot_datagram_wait(station, 1000000000);
+    while (mslot_datagram_receive(endpoint, view, 1).count == 0) {
+        mslot_datagram_waited waited = mslot_datagram_wait(endpoint, 1000000000);
         if (!waited.is_readable) return false;
     }
     return true;
@@ -181,13 +181,13 @@ static void measure_round_trips(const way *how, double seconds)
     if (with == MAP_FAILED) die("mmap");
     pid_t other = fork();
     mslot_address own;
-    mslot_datagram_station *station = open_socket(how, &own);
+    mslot_datagram_endpoint *endpoint = open_socket(how, &own);
     mslot_datagram_view view;
     if (other == 0) {
         __atomic_store_n(&with->port, own.port, __ATOMIC_RELEASE);
-        while (next_datagram(station, &view)) {
+        while (next_datagram(endpoint, &view)) {
             mslot_datagram answer = {.bytes = view.bytes, .byte_count = view.byte_count, .destination = view.source};
-            mslot_datagram_send(station, 0, &answer, 1, 0);
+            mslot_datagram_send(endpoint, 0, &answer, 1, 0);
         }
         _exit(0);
     }
@@ -198,14 +198,14 @@ static void measure_round_trips(const way *how, double seconds)
     static uint32_t took_ns[ROUND_TRIPS_MAX];
     size_t count = 0;
     for (int64_t end = now_ns() + (int64_t)(seconds * 1e9), begun; (begun = now_ns()) < end && count < ROUND_TRIPS_MAX; count++) {
-        mslot_datagram_send(station, 0, &question, 1, 0);
-        if (!next_datagram(station, &view)) die("no answer");
+        mslot_datagram_send(endpoint, 0, &question, 1, 0);
+        if (!next_datagram(endpoint, &view)) die("no answer");
         took_ns[count] = (uint32_t)(now_ns() - begun);
     }
     qsort(took_ns, count, sizeof took_ns[0], compare);
     printf("%-44s %10.1f us round trip p50, %.1f us p99 of %zu\n", how->name, took_ns[count / 2] / 1e3, took_ns[count * 99 / 100] / 1e3,
         count);
-    mslot_datagram_close(station);
+    mslot_datagram_close(endpoint);
     waitpid(other, NULL, 0);
     munmap(with, sizeof *with);
 }

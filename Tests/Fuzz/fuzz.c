@@ -2,7 +2,7 @@
 //
 // What must not happen: a crash, a hang, a touch of memory outside of the segment (the address sanitizer, and the end of the
 // memory, see them), a message that is not what lies in the segment, damage that is not counted, a write that says it is done and
-// is not, a futex word or a death note anywhere else, a descriptor or a mapping that is left.
+// is not, a futex word or a robust-list entry anywhere else, a descriptor or a mapping that is left.
 
 #include "segment.h"
 #include "stand_ins.h"
@@ -55,11 +55,11 @@ enum { RACE_SHAPE = 2 | 1 << 2 | SHAPE_OVERFLOW }; // 4 cells, 2 lanes: a segmen
 
 // MARK: around each call
 
-static uint64_t damage_count(const scene *s) { return mslot_load_relaxed(&s->ring->control->damaged); }
+static uint64_t damage_count(const scene *s) { return mslot__load_relaxed(&s->ring->control->damaged); }
 
-static void check_note(const mslot_writer *writer)
+static void check_robust_list(const mslot_writer *writer)
 {
-    if (writer != NULL && writer->note.pending != NULL) check(*(volatile uintptr_t *)writer->note.pending == 0);
+    if (writer != NULL && writer->robust.list_op_pending != NULL) check(*(volatile uintptr_t *)writer->robust.list_op_pending == 0);
 }
 
 /// While a call sleeps others change the segment; and sooner or later somebody interrupts it.
@@ -68,9 +68,9 @@ static void instead_of_sleeping(void)
     scene *s = playing;
     if (s->ring != NULL) segment_change(s->input, s->ring);
     if (++s->sleeps < SLEEPS_MAX) return;
-    if (s->reader != NULL) mslot_interrupt(s->reader);
+    if (s->reader != NULL) mslot_reader_interrupt(s->reader);
     for (int i = 0; i < WRITERS; i++)
-        if (s->writers[i] != NULL) mslot_interrupt_writer(s->writers[i]);
+        if (s->writers[i] != NULL) mslot_writer_interrupt(s->writers[i]);
 }
 
 static int64_t timeout(fuzz_input *input)
@@ -97,9 +97,9 @@ static void check_message(const mslot_ring *ring, uint64_t position, const unsig
         for (size_t i = 0; i < byte_count; i++) check(bytes[i] & FUZZ_PAYLOAD_BIT);
         return;
     }
-    uint32_t index = mslot_cell_index(*mslot_ring_cell(ring, position));
+    uint32_t index = mslot__cell_index(*mslot__ring_cell(ring, position));
     check(index < ring->slot_count);
-    const mslot_slot *slot = mslot_ring_slot(ring, index);
+    const mslot_slot *slot = mslot__ring_slot(ring, index);
     check(slot->length == byte_count && memcmp(bytes, bytes_of_slot(ring, slot, byte_count), byte_count) == 0);
 }
 
@@ -114,7 +114,7 @@ static void read_one(scene *s)
     unsigned char *buffer = malloc(capacity); // on the heap, where its end is watched
     uint64_t damage = damage_count(s);
     unsigned sleeps = s->sleeps;
-    mslot_received received = mslot_read(s->reader, buffer, capacity, timeout(s->input));
+    mslot_received received = mslot_reader_read(s->reader, buffer, capacity, timeout(s->input));
     if (received.outcome == MSLOT_DONE) check_message(s->ring, received.position, buffer, received.byte_count);
     check_damage(s, received.outcome, damage, sleeps);
     free(buffer);
@@ -124,7 +124,7 @@ static void peek_one(scene *s)
 {
     uint64_t damage = damage_count(s);
     unsigned sleeps = s->sleeps;
-    mslot_view view = mslot_peek(s->reader, timeout(s->input));
+    mslot_view view = mslot_reader_peek(s->reader, timeout(s->input));
     if (view.outcome == MSLOT_DONE) check_message(s->ring, view.position, view.bytes, view.byte_count);
     check_damage(s, view.outcome, damage, sleeps);
 }
@@ -135,7 +135,7 @@ static void read_many(scene *s)
     memset(messages, 0, sizeof messages);
     uint64_t damage = damage_count(s);
     unsigned sleeps = s->sleeps;
-    mslot_batch batch = mslot_read_batch(s->reader, messages, 3, timeout(s->input));
+    mslot_batch batch = mslot_reader_read_batch(s->reader, messages, 3, timeout(s->input));
     check(batch.count <= 3);
     for (size_t i = 0; i < batch.count; i++) {
         check_message(s->ring, messages[i].position, messages[i].bytes, messages[i].byte_count);
@@ -150,15 +150,15 @@ static void use_reader(scene *s, uint8_t what)
     switch (what % 10) {
     case 0: case 1: read_one(s); break;
     case 2: peek_one(s); break;
-    case 3: mslot_release(reader, input_byte(s->input) % 10); break;
+    case 3: mslot_reader_release(reader, input_byte(s->input) % 10); break;
     case 4: read_many(s); break;
     case 5: {
         mslot_reader *list[2] = {reader, reader};
-        mslot_ready ready = mslot_wait_any(list, 1 + input_byte(s->input) % 2, timeout(s->input));
+        mslot_ready ready = mslot_reader_wait_any(list, 1 + input_byte(s->input) % 2, timeout(s->input));
         if (ready.outcome == MSLOT_DONE) check(ready.index == 0);
         break;
     }
-    case 6: mslot_set_timeout(reader, timeout(s->input)); break;
+    case 6: mslot_reader_set_timeout(reader, timeout(s->input)); break;
     case 7: {
         mslot_info info = mslot_reader_info(reader);
         check(info.message_count <= s->ring->cell_count && info.next_byte_count <= (int32_t)s->ring->length_max);
@@ -166,7 +166,7 @@ static void use_reader(scene *s, uint8_t what)
         break;
     }
     case 8: mslot_reader_check(reader); break;
-    case 9: mslot_reset_reader(reader); break;
+    case 9: mslot_reader_reset(reader); break;
     }
 }
 
@@ -179,9 +179,9 @@ static void check_written(const scene *s, const mslot_writer *writer, size_t byt
 {
     if (racing || s->sleeps != sleeps_before) return;
     const mslot_ring *ring = &writer->ring.ring;
-    uint64_t position = writer->ring.position - 1, cell = *mslot_ring_cell(ring, position);
-    check(mslot_cell_is_full_of(cell, mslot_ring_lap(ring, position)));
-    const mslot_slot *slot = mslot_ring_slot(ring, mslot_cell_index(cell));
+    uint64_t position = writer->ring.position - 1, cell = *mslot__ring_cell(ring, position);
+    check(mslot__cell_is_full_of(cell, mslot__ring_lap(ring, position)));
+    const mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(cell));
     check(slot->length == byte_count && memcmp(bytes_of_slot(ring, slot, byte_count), payload, byte_count) == 0);
 }
 
@@ -192,24 +192,24 @@ static void use_writer(scene *s, mslot_writer *writer, uint8_t what)
     unsigned sleeps = s->sleeps;
     switch (what % 8) {
     case 0: case 1:
-        if (mslot_write(writer, payload, byte_count, timeout(s->input)) == MSLOT_DONE) check_written(s, writer, byte_count, sleeps);
+        if (mslot_writer_write(writer, payload, byte_count, timeout(s->input)) == MSLOT_DONE) check_written(s, writer, byte_count, sleeps);
         break;
     case 2: {
-        mslot_loaned loaned = mslot_loan(writer);
+        mslot_loaned loaned = mslot_writer_loan(writer);
         if (loaned.outcome == MSLOT_DONE) memset(loaned.bytes, FUZZ_PAYLOAD_BIT | input_byte(s->input), MSLOT_MESSAGE_BYTES_MAX);
         break;
     }
-    case 3: mslot_publish(writer, byte_count, timeout(s->input)); break;
-    case 4: mslot_abandon(writer); break;
+    case 3: mslot_writer_publish(writer, byte_count, timeout(s->input)); break;
+    case 4: mslot_writer_abandon(writer); break;
     case 5: {
         const mslot_bytes messages[] = {{payload, byte_count}, {NULL, 0}, {payload, 1}};
-        check(mslot_write_batch(writer, messages, 3, timeout(s->input)).count <= 3);
+        check(mslot_writer_write_batch(writer, messages, 3, timeout(s->input)).count <= 3);
         break;
     }
     case 6: mslot_writer_info(writer); break;
-    case 7: mslot_reset(writer); break;
+    case 7: mslot_writer_reset(writer); break;
     }
-    check_note(writer);
+    check_robust_list(writer);
 }
 
 // MARK: what others may do
@@ -217,16 +217,16 @@ static void use_writer(scene *s, mslot_writer *writer, uint8_t what)
 static void look_from_outside(const mslot_ring *ring)
 {
     unsigned char seen[FUZZ_CELLS_MAX + FUZZ_LANES_MAX] = {0};
-    mslot_ring_tail(ring);
-    mslot_ring_count_indices(ring, seen);
-    mslot_next_length next = mslot_ring_next_length(ring);
+    mslot__ring_tail(ring);
+    mslot__ring_count_indices(ring, seen);
+    mslot_next_length next = mslot__ring_next_length(ring);
     if (next.outcome == MSLOT_DONE) check(next.length <= ring->length_max);
 
     static unsigned char bytes[FUZZ_LONG_BYTES_MAX];
     uint64_t capacity = ring->cell_count % 2 == 0 ? sizeof bytes : 100; // what does not fit is not copied
-    uint64_t head = mslot_load_acquire(&ring->control->head);
+    uint64_t head = mslot__load_acquire(&ring->control->head);
     for (uint64_t position = head - ring->cell_count; position != head + ring->cell_count + 2; position++) {
-        mslot_copied copied = mslot_ring_copy(ring, position, bytes, capacity);
+        mslot_copied copied = mslot__ring_copy(ring, position, bytes, capacity);
         if (copied.outcome == MSLOT_DONE) check(copied.length <= ring->length_max && copied.length <= capacity);
     }
 }
@@ -234,10 +234,10 @@ static void look_from_outside(const mslot_ring *ring)
 static void observe(void)
 {
     static unsigned char bytes[FUZZ_LONG_BYTES_MAX];
-    mslot_observer *observer = mslot_observe("orders", 3).observer;
+    mslot_observer *observer = mslot_observer_open("orders", 3).observer;
     if (observer == NULL) return;
     for (int i = 0; i < 2 * FUZZ_CELLS_MAX; i++) {
-        mslot_observed observed = mslot_observe_next(observer, bytes, sizeof bytes);
+        mslot_observed observed = mslot_observer_next(observer, bytes, sizeof bytes);
         if (observed.outcome == MSLOT_DONE) check(observed.byte_count <= sizeof bytes);
         else break;
     }
@@ -283,16 +283,16 @@ static void play_in_memory(scene *s, const unsigned char *bytes, segment_size si
     static mslot_writer writers[WRITERS];
     mslot_header header;
     memcpy(&header, bytes, sizeof header);
-    if (mslot_header_check(&header, byte_count) != MSLOT_DONE) return;
+    if (mslot__header_check(&header, byte_count) != MSLOT_DONE) return;
     void *base = put_in_memory(bytes, size);
-    mslot_ring ring = mslot_ring_of(&header, base);
+    mslot_ring ring = mslot__ring_of(&header, base);
     s->ring = &ring;
     futexes_allow(base, byte_count);
     futexes_allow(&reader, sizeof reader);
     futexes_allow(writers, sizeof writers);
 
     memset(&reader, 0, sizeof reader);
-    if (mslot_ring_take_over(&reader.ring, &ring) == MSLOT_DONE) {
+    if (mslot__ring_take_over(&reader.ring, &ring) == MSLOT_DONE) {
         reader.mapping = (mslot_mapping){.base = base, .bytes = byte_count};
         reader.state = MSLOT_HANDLE_IDLE;
         s->reader = &reader;
@@ -300,7 +300,7 @@ static void play_in_memory(scene *s, const unsigned char *bytes, segment_size si
     for (int i = 0; i < WRITERS; i++) {
         memset(&writers[i], 0, sizeof writers[i]);
         uint32_t lane = input_byte(s->input) % ring.lane_count;
-        if (mslot_ring_recover_lane(&writers[i].ring, &ring, lane) != MSLOT_DONE) continue;
+        if (mslot__ring_recover_lane(&writers[i].ring, &ring, lane) != MSLOT_DONE) continue;
         writers[i].mapping = (mslot_mapping){.base = base, .bytes = byte_count};
         writers[i].message_bytes_max = header.message_bytes_max;
         writers[i].slot_bytes_max = header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
@@ -311,7 +311,7 @@ static void play_in_memory(scene *s, const unsigned char *bytes, segment_size si
         s->writers[i] = &writers[i];
     }
     play(s);
-    mslot_ring_seal(&ring);
+    mslot__ring_seal(&ring);
 }
 
 // MARK: a segment in a file
@@ -372,10 +372,10 @@ static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigne
     if (s->reader != NULL) futexes_allow(s->reader, sizeof *s->reader);
     play(s);
     bool reader_first = input_byte(s->input) & 1;
-    if (s->reader != NULL && reader_first) check(mslot_close(s->reader) == MSLOT_DONE);
+    if (s->reader != NULL && reader_first) check(mslot_reader_close(s->reader) == MSLOT_DONE);
     for (int i = 0; i < WRITERS; i++)
-        if (s->writers[i] != NULL) check(mslot_close_writer(s->writers[i]) == MSLOT_DONE);
-    if (s->reader != NULL && !reader_first) check(mslot_close(s->reader) == MSLOT_DONE);
+        if (s->writers[i] != NULL) check(mslot_writer_close(s->writers[i]) == MSLOT_DONE);
+    if (s->reader != NULL && !reader_first) check(mslot_reader_close(s->reader) == MSLOT_DONE);
     mslot_remove("orders");
     stand_ins_end();
 
@@ -399,7 +399,7 @@ static void start_the_race(void)
     static unsigned char bytes[FUZZ_FIXED_BYTES_MAX];
     fuzz_input none = {NULL, 0};
     void *base = put_in_memory(bytes, segment_make(&none, bytes, RACE_SHAPE, true));
-    raced = mslot_ring_of((const mslot_header *)(const void *)bytes, base);
+    raced = mslot__ring_of((const mslot_header *)(const void *)bytes, base);
     pthread_t thread;
     check(pthread_create(&thread, NULL, change_all_the_time, NULL) == 0);
     racing = true;

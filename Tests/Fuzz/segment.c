@@ -40,32 +40,32 @@ static void change_bytes(fuzz_input *input, const mslot_ring *ring)
 
 static void change_cell(fuzz_input *input, const mslot_ring *ring)
 {
-    uint64_t head = mslot_load_relaxed(&ring->control->head);
-    uint64_t *cell = mslot_ring_cell(ring, head + input_byte(input));
-    uint64_t lap = around(input, mslot_ring_lap(ring, head));
+    uint64_t head = mslot__load_relaxed(&ring->control->head);
+    uint64_t *cell = mslot__ring_cell(ring, head + input_byte(input));
+    uint64_t lap = around(input, mslot__ring_lap(ring, head));
     uint32_t index = input_byte(input);
     if (index >= 0xf0) index = 0xff00 | index;
     switch (input_byte(input) % 4) {
-    case 0: mslot_store_relaxed(cell, mslot_cell_empty(lap, index)); break;
-    case 1: mslot_store_relaxed(cell, mslot_cell_full(lap, index)); break;
-    case 2: mslot_store_relaxed(cell, mslot_cell_closed(lap, index)); break;
-    case 3: mslot_store_relaxed(cell, input_number(input, 8)); break;
+    case 0: mslot__store_relaxed(cell, mslot__cell_empty(lap, index)); break;
+    case 1: mslot__store_relaxed(cell, mslot__cell_full(lap, index)); break;
+    case 2: mslot__store_relaxed(cell, mslot__cell_closed(lap, index)); break;
+    case 3: mslot__store_relaxed(cell, input_number(input, 8)); break;
     }
 }
 
 static void change_control(fuzz_input *input, const mslot_ring *ring)
 {
     mslot_control *control = ring->control;
-    uint64_t value = around(input, mslot_load_relaxed(&control->head));
+    uint64_t value = around(input, mslot__load_relaxed(&control->head));
     uint8_t which = input_byte(input);
     if (which & 0x80) value = input_number(input, 8);
     switch (which % 6) {
-    case 0: mslot_store_relaxed(&control->tail_hint, value); break;
-    case 1: mslot_store_relaxed(&control->head, value); break;
-    case 2: mslot_store_relaxed(&control->parked_position, value); break;
-    case 3: mslot_store_relaxed_32(&control->space_wanted, (uint32_t)value); break;
-    case 4: mslot_store_relaxed_32(&control->space_sequence, (uint32_t)value); break;
-    case 5: mslot_store_relaxed(&control->read_timeout_ns, value); break;
+    case 0: mslot__store_relaxed(&control->tail_hint, value); break;
+    case 1: mslot__store_relaxed(&control->head, value); break;
+    case 2: mslot__store_relaxed(&control->parked_position, value); break;
+    case 3: mslot__store_relaxed_32(&control->space_wanted, (uint32_t)value); break;
+    case 4: mslot__store_relaxed_32(&control->space_sequence, (uint32_t)value); break;
+    case 5: mslot__store_relaxed(&control->read_timeout_ns, value); break;
     }
 }
 
@@ -73,12 +73,12 @@ static void change_lane(fuzz_input *input, const mslot_ring *ring)
 {
     mslot_lane *lane = &ring->lanes[input_byte(input) % ring->lane_count];
     switch (input_byte(input) % (ring->overflow_lane_bytes != 0 ? 6 : 4)) {
-    case 0: mslot_store_relaxed(&lane->intent_position, around(input, mslot_load_relaxed(&ring->control->head))); break;
-    case 1: mslot_store_relaxed_32(&lane->intent_spare, (uint32_t)around(input, 0)); break;
-    case 2: mslot_store_relaxed_32(&lane->own, (uint32_t)around(input, 0)); break;
-    case 3: mslot_store_relaxed(&ring->lane_hints[0], input_number(input, 8)); break;
-    case 4: mslot_store_relaxed(&lane->overflow, around(input, mslot_load_relaxed(&ring->control->head))); break;
-    case 5: mslot_store_relaxed(&lane->overflow, around(input, 0)); break;
+    case 0: mslot__store_relaxed(&lane->intent_position, around(input, mslot__load_relaxed(&ring->control->head))); break;
+    case 1: mslot__store_relaxed_32(&lane->intent_spare, (uint32_t)around(input, 0)); break;
+    case 2: mslot__store_relaxed_32(&lane->own, (uint32_t)around(input, 0)); break;
+    case 3: mslot__store_relaxed(&ring->lane_hints[0], input_number(input, 8)); break;
+    case 4: mslot__store_relaxed(&lane->overflow, around(input, mslot__load_relaxed(&ring->control->head))); break;
+    case 5: mslot__store_relaxed(&lane->overflow, around(input, 0)); break;
     }
 }
 
@@ -86,12 +86,12 @@ static void change_lane(fuzz_input *input, const mslot_ring *ring)
 static void change_length(fuzz_input *input, const mslot_ring *ring, mslot_slot *slot)
 {
     switch (ring->overflow_lane_bytes != 0 ? input_byte(input) % 6 : 0) {
-    case 0: mslot_store_relaxed_32(&slot->length, (uint32_t)around(input, MSLOT_MESSAGE_BYTES_MAX)); break;
-    case 1: mslot_store_relaxed_32(&slot->length, (uint32_t)around(input, ring->length_max)); break;
-    case 2: mslot_store_relaxed_32(&slot->lane, (uint32_t)around(input, ring->lane_count)); break;
-    case 3: mslot_store_relaxed(&slot->extra, around(input, ring->overflow_lane_bytes - mslot_load_relaxed_32(&slot->length))); break;
-    case 4: mslot_store_relaxed(&slot->extra, around(input, input_number(input, 2) * MSLOT_LINE_BYTES)); break;
-    case 5: mslot_store_relaxed(&slot->extra, input_number(input, 8)); break;
+    case 0: mslot__store_relaxed_32(&slot->length, (uint32_t)around(input, MSLOT_MESSAGE_BYTES_MAX)); break;
+    case 1: mslot__store_relaxed_32(&slot->length, (uint32_t)around(input, ring->length_max)); break;
+    case 2: mslot__store_relaxed_32(&slot->lane, (uint32_t)around(input, ring->lane_count)); break;
+    case 3: mslot__store_relaxed(&slot->extra, around(input, ring->overflow_lane_bytes - mslot__load_relaxed_32(&slot->length))); break;
+    case 4: mslot__store_relaxed(&slot->extra, around(input, input_number(input, 2) * MSLOT_LINE_BYTES)); break;
+    case 5: mslot__store_relaxed(&slot->extra, input_number(input, 8)); break;
     }
 }
 
@@ -102,12 +102,12 @@ static void change_one(fuzz_input *input, const mslot_ring *ring, enum change_ki
     case CHANGE_CELL: change_cell(input, ring); break;
     case CHANGE_CONTROL: change_control(input, ring); break;
     case CHANGE_LANE: change_lane(input, ring); break;
-    case CHANGE_CONSUMED: mslot_store_relaxed(&ring->consumed[slot], around(input, mslot_load_relaxed(&ring->control->head))); break;
-    case CHANGE_LENGTH: change_length(input, ring, mslot_ring_slot(ring, slot)); break;
+    case CHANGE_CONSUMED: mslot__store_relaxed(&ring->consumed[slot], around(input, mslot__load_relaxed(&ring->control->head))); break;
+    case CHANGE_LENGTH: change_length(input, ring, mslot__ring_slot(ring, slot)); break;
     case CHANGE_SHIFT_CELL: {
         // A cell that was right a moment ago, a few laps or indices off.
         uint64_t *cell = &ring->cells[slot % ring->cell_count];
-        mslot_store_relaxed(cell, mslot_load_relaxed(cell) + (around(input, 0) << (input_byte(input) % 2 ? 32 : 48)));
+        mslot__store_relaxed(cell, mslot__load_relaxed(cell) + (around(input, 0) << (input_byte(input) % 2 ? 32 : 48)));
         break;
     }
     case CHANGE_BYTES:
@@ -140,7 +140,7 @@ void segment_change_at_random(uint64_t *state, const mslot_ring *ring)
 static void fill_payloads(const mslot_ring *ring)
 {
     for (uint32_t i = 0; i < ring->slot_count; i++) {
-        uint64_t *words = (uint64_t *)(void *)mslot_ring_slot(ring, i)->payload;
+        uint64_t *words = (uint64_t *)(void *)mslot__ring_slot(ring, i)->payload;
         for (uint64_t word = 0; word < MSLOT_MESSAGE_BYTES_MAX / sizeof *words; word++)
             words[word] |= 0x0101010101010101ULL * FUZZ_PAYLOAD_BIT | i << 24 | word;
     }
@@ -170,14 +170,14 @@ static void fill_slot(const mslot_ring *ring, mslot_slot *slot, uint32_t number)
 /// A ring as its readers and writers leave it, with some messages in it.
 static void fill_ring(fuzz_input *input, const mslot_ring *ring)
 {
-    mslot_ring_initialise(ring);
+    mslot__ring_initialise(ring);
     uint64_t head = start_position(input, ring->cell_count);
     uint64_t count = input_byte(input) % (ring->cell_count + 1);
     for (uint64_t i = 0; i < ring->cell_count; i++) {
-        uint64_t position = head + i, lap = mslot_ring_lap(ring, position);
+        uint64_t position = head + i, lap = mslot__ring_lap(ring, position);
         uint32_t index = (uint32_t)(position % ring->cell_count);
-        *mslot_ring_cell(ring, position) = i < count ? mslot_cell_full(lap, index) : mslot_cell_empty(lap, index);
-        if (i < count) fill_slot(ring, mslot_ring_slot(ring, index), (uint32_t)i);
+        *mslot__ring_cell(ring, position) = i < count ? mslot__cell_full(lap, index) : mslot__cell_empty(lap, index);
+        if (i < count) fill_slot(ring, mslot__ring_slot(ring, index), (uint32_t)i);
     }
     ring->control->head = head;
     ring->control->tail_hint = head + count;
@@ -188,12 +188,12 @@ segment_size segment_make(fuzz_input *input, unsigned char bytes[FUZZ_FIXED_BYTE
     mslot_header header;
     memset(&header, 0, sizeof header);
     segment_size size;
-    size.bytes = mslot_layout_header(&header, segment_cells(shape), segment_lanes(shape), longest_of(shape));
+    size.bytes = mslot__layout_header(&header, segment_cells(shape), segment_lanes(shape), longest_of(shape));
     size_t byte_count = size.fixed_bytes = header.overflow_offset != 0 ? header.overflow_offset : size.bytes;
     fill_header(&header, shape);
 
     memset(bytes, 0, byte_count);
-    mslot_ring ring = mslot_ring_of(&header, bytes);
+    mslot_ring ring = mslot__ring_of(&header, bytes);
     memcpy(bytes, &header, sizeof header);
     if (shape & SHAPE_NOISE) {
         // What is left of the input, again and again.

@@ -31,8 +31,8 @@ static mslot_writer *interrupted_writer;
 static void interrupt(int number)
 {
     (void)number;
-    if (interrupted_reader != NULL) mslot_interrupt(interrupted_reader);
-    if (interrupted_writer != NULL) mslot_interrupt_writer(interrupted_writer);
+    if (interrupted_reader != NULL) mslot_reader_interrupt(interrupted_reader);
+    if (interrupted_writer != NULL) mslot_writer_interrupt(interrupted_writer);
 }
 
 void handle_signal(mslot_reader *of_reader, mslot_writer *of_writer)

@@ -10,7 +10,7 @@ typedef enum fate {
     KILLED,
     /// The others go on; then so does it.
     STOPPED,
-    /// A signal comes whose handler calls mslot_interrupt or mslot_interrupt_writer; then the act ends.
+    /// A signal comes whose handler calls mslot_reader_interrupt or mslot_writer_interrupt; then the act ends.
     INTERRUPTED,
     FATES
 } fate;

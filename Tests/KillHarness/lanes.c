@@ -10,7 +10,7 @@ static void open_lane(void)
     mslot_opened opened = mslot_open("orders", NULL);
     note_outcome(opened.failure.outcome);
 }
-static void close_lane(void) { note_outcome(mslot_close_writer(victims_writer)); }
+static void close_lane(void) { note_outcome(mslot_writer_close(victims_writer)); }
 static void open_to_close(void)
 {
     victims_writer = must_open("orders");

@@ -32,7 +32,7 @@ static void go_on_reading_if_created(void)
     if (victims_reader != NULL) read_for_ever(victims_reader, MSLOT_FOREVER);
 }
 static void create_own(void) { victims_reader = create_mailslot(); }
-static void close_reader(void) { note_outcome(mslot_close(victims_reader)); }
+static void close_reader(void) { note_outcome(mslot_reader_close(victims_reader)); }
 static void remove_name(void) { note_outcome(mslot_remove("orders").outcome); }
 
 /// What a writer of the old mailslot hears: there is room, there is none, or it is closed.

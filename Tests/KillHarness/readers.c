@@ -30,7 +30,7 @@ static void note_read(uint64_t position, const void *bytes)
 static void read_one_for(int64_t timeout_ns)
 {
     shared_set(&world->may_be_released, 1);
-    received = mslot_read(victims_reader, bytes_read, sizeof bytes_read, timeout_ns);
+    received = mslot_reader_read(victims_reader, bytes_read, sizeof bytes_read, timeout_ns);
     if (received.outcome == MSLOT_DONE) note_read(received.position, bytes_read);
     note_outcome(received.outcome);
 }
@@ -39,18 +39,18 @@ static void read_one_when_it_comes(void) { read_one_for(MSLOT_FOREVER); }
 static void read_three(void)
 {
     shared_set(&world->may_be_released, 3);
-    mslot_batch batch = mslot_read_batch(victims_reader, messages_read, 3, 0);
+    mslot_batch batch = mslot_reader_read_batch(victims_reader, messages_read, 3, 0);
     for (size_t i = 0; i < batch.count; i++) note_read(messages_read[i].position, messages_read[i].bytes);
     note_outcome(batch.outcome);
 }
 static void lend_two_and_release(void)
 {
     for (int i = 0; i < 2; i++) {
-        mslot_view view = mslot_peek(victims_reader, 0);
+        mslot_view view = mslot_reader_peek(victims_reader, 0);
         if (view.outcome == MSLOT_DONE) shown(view.position, view.bytes);
     }
     shared_set(&world->may_be_released, 2);
-    note_outcome(mslot_release(victims_reader, 2));
+    note_outcome(mslot_reader_release(victims_reader, 2));
     shared_set(&world->returned, 2);
 }
 
@@ -75,7 +75,7 @@ static uint64_t adopt_what_is_left(void)
 /// What a write does that waits, up to the sleep: the word that it would sleep on has to change.
 static uint32_t be_about_to_wait(void)
 {
-    uint32_t sequence = mslot_ring_want_space(&bystander->ring);
+    uint32_t sequence = mslot__ring_want_space(&bystander->ring);
     send_until_full(bystander, BYSTANDER);
     return sequence;
 }
@@ -87,7 +87,7 @@ static void play_reader(const row *r)
     if (r->dead_lane != NO_DEAD_LANE) leave_dead_lane(r->dead_lane);
     for (uint32_t i = r->dead_lane != NO_DEAD_LANE; i < r->unread; i++) send_now(bystander, BYSTANDER);
     start_waiters(r->writers_that_wait);
-    if (r->a_writer_is_about_to_wait) mslot_ring_want_space(&bystander->ring); // so that the act has something to announce
+    if (r->a_writer_is_about_to_wait) mslot__ring_want_space(&bystander->ring); // so that the act has something to announce
     reach(victim);
 
     uint64_t unshown = 0;
@@ -101,7 +101,7 @@ static void play_reader(const row *r)
         expect_unread_whole();
         // Its own deadline. It asks for room, which would help those that wait already.
         if (r->writers_that_wait == 0)
-            expect_outcome(mslot_write(bystander, "x", 1, 1), r->fate == KILLED ? MSLOT_NO_READER : MSLOT_TIMED_OUT);
+            expect_outcome(mslot_writer_write(bystander, "x", 1, 1), r->fate == KILLED ? MSLOT_NO_READER : MSLOT_TIMED_OUT);
     }
     if (r->fate == KILLED) {
         unshown = adopt_what_is_left();

@@ -78,7 +78,7 @@ size_t make_longest_message(unsigned char *bytes, uint64_t sender, uint64_t numb
 
 static mslot_outcome send_message(mslot_writer *writer, uint64_t sender, size_t byte_count)
 {
-    mslot_outcome outcome = mslot_try_write(writer, buffer, byte_count);
+    mslot_outcome outcome = mslot_writer_try_write(writer, buffer, byte_count);
     if (outcome == MSLOT_DONE) sent[sender]++;
     return outcome;
 }
@@ -119,7 +119,7 @@ _Noreturn static void wait_for_room(uint32_t waiter)
     uint64_t sender = FIRST_WAITER + waiter, number = 0;
     if (messages_are_long) number = send_longest_until_full(writer, sender);
     shared_set(&world->waiter_messages[waiter], number + 1);
-    mslot_outcome outcome = mslot_write(writer, buffer, make_message(buffer, sender, number), MSLOT_FOREVER);
+    mslot_outcome outcome = mslot_writer_write(writer, buffer, make_message(buffer, sender, number), MSLOT_FOREVER);
     shared_set(&world->waiter_outcomes[waiter], 1 + (uint64_t)outcome);
     for (;;) pause();
 }
@@ -177,7 +177,7 @@ _Noreturn void read_for_ever(mslot_reader *from, int64_t timeout_ns)
 {
     shared_set(&world->reader_is_ready, 1);
     for (;;) {
-        mslot_received received = mslot_read(from, buffer, sizeof buffer, timeout_ns);
+        mslot_received received = mslot_reader_read(from, buffer, sizeof buffer, timeout_ns);
         if (received.outcome == MSLOT_DONE) arrived(received.position, buffer, received.byte_count);
         else if (received.outcome != MSLOT_EMPTY && received.outcome != MSLOT_INTERRUPTED) expect_outcome(received.outcome, MSLOT_DONE);
     }
@@ -219,7 +219,7 @@ void kill_reader(void)
 
 static bool read_if_any(void)
 {
-    mslot_received received = mslot_read(reader, buffer, sizeof buffer, 0);
+    mslot_received received = mslot_reader_read(reader, buffer, sizeof buffer, 0);
     if (received.outcome == MSLOT_DONE) arrived(received.position, buffer, received.byte_count);
     else expect_outcome(received.outcome, MSLOT_EMPTY);
     return received.outcome == MSLOT_DONE;
@@ -234,7 +234,7 @@ void consume(void)
         return;
     }
     for (;; nap()) {
-        uint64_t published = mslot_ring_tail(&bystander->ring.ring).position - cells;
+        uint64_t published = mslot__ring_tail(&bystander->ring.ring).position - cells;
         if (shared_get(&world->arrival_count) >= published) break;
         if (waiters_are_at_rest() && is_asleep(reading_child) && shared_get(&world->arrival_count) < published)
             fail_at(__FILE__, __LINE__, "the reader sleeps beside a message, and nobody is left to wake it");
@@ -245,11 +245,11 @@ void consume(void)
 void expect_unread_whole(void)
 {
     const mslot_ring *ring = &bystander->ring.ring;
-    uint64_t tail = mslot_ring_tail(ring).position;
+    uint64_t tail = mslot__ring_tail(ring).position;
     for (uint64_t at = ring->control->head; at != tail; at++) {
-        uint64_t cell = *mslot_ring_cell(ring, at);
-        if (!mslot_cell_is_full_of(cell, mslot_ring_lap(ring, at))) continue; // a reader is between Read 4 and 5
-        const mslot_slot *slot = mslot_ring_slot(ring, mslot_cell_index(cell));
+        uint64_t cell = *mslot__ring_cell(ring, at);
+        if (!mslot__cell_is_full_of(cell, mslot__ring_lap(ring, at))) continue; // a reader is between Read 4 and 5
+        const mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(cell));
         const unsigned char *bytes = slot->payload;
         if (slot->length > MSLOT_MESSAGE_BYTES_MAX) bytes = ring->overflow + slot->lane * ring->overflow_lane_bytes + slot->extra;
         message_check(bytes, slot->length);
@@ -312,15 +312,15 @@ void leave_dead_lane(dead_lane where)
     if (child == 0) {
         mslot_writer *writer = must_open("orders");
         mslot_lane *lane = writer->ring.lane;
-        uint64_t position = mslot_ring_tail(&writer->ring.ring).position;
+        uint64_t position = mslot__ring_tail(&writer->ring.ring).position;
         uint32_t own = writer->ring.own;
         if (where == BEFORE_ITS_SWAP) {
-            lane->intent_spare = mslot_cell_index(*mslot_ring_cell(&writer->ring.ring, position));
+            lane->intent_spare = mslot__cell_index(*mslot__ring_cell(&writer->ring.ring, position));
         } else {
             send_now(writer, DEAD);
             lane->intent_spare = writer->ring.own;
             if (where != BEFORE_CLEARING_ITS_INTENT) lane->own = own;
-            mslot_store_release(&writer->ring.ring.control->tail_hint, position);
+            mslot__store_release(&writer->ring.ring.control->tail_hint, position);
         }
         lane->intent_position = position;
         if (messages_are_long) lane->overflow = ~0ULL; // what it says while a long message is written
@@ -341,7 +341,7 @@ static void open_lanes(mslot_writer *heirs[LANES_MAX], uint32_t in_use)
     for (uint32_t i = in_use; i < lanes; i++) heirs[i] = must_open("orders");
     expect_outcome(open_outcome("orders"), MSLOT_TOO_MANY_WRITERS);
     unsigned char seen[ARRIVALS_MAX] = {0};
-    expect(mslot_ring_count_indices(&heirs[in_use]->ring.ring, seen));
+    expect(mslot__ring_count_indices(&heirs[in_use]->ring.ring, seen));
 }
 
 static void close_lanes(mslot_writer *heirs[LANES_MAX], uint32_t in_use)
@@ -386,7 +386,7 @@ void expect_lanes_work(uint32_t in_use)
     }
     for (uint32_t i = in_use; messages_are_long && i < lanes; i++) expect_overflow_is_free(heirs[i]);
     unsigned char seen[ARRIVALS_MAX] = {0};
-    expect(mslot_ring_count_indices(&heirs[in_use]->ring.ring, seen));
+    expect(mslot__ring_count_indices(&heirs[in_use]->ring.ring, seen));
     close_lanes(heirs, in_use);
 }
 

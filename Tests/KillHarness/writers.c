@@ -20,7 +20,7 @@ static void open_to_write(void)
 
 static void prepare(size_t byte_count)
 {
-    expect_outcome(mslot_try_write(victims_writer, prepared_bytes, byte_count), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(victims_writer, prepared_bytes, byte_count), MSLOT_DONE);
     shared_add(&world->prepared, 1);
 }
 
@@ -56,11 +56,11 @@ static void note_write(mslot_outcome outcome)
     if (outcome == MSLOT_DONE) shared_set(&world->returned, 1);
     note_outcome(outcome);
 }
-static void write_one(void) { note_write(mslot_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count, MSLOT_FOREVER)); }
-static void try_to_write_one(void) { note_write(mslot_try_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count)); }
+static void write_one(void) { note_write(mslot_writer_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count, MSLOT_FOREVER)); }
+static void try_to_write_one(void) { note_write(mslot_writer_try_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count)); }
 static void write_three(void)
 {
-    mslot_batch batch = mslot_write_batch(victims_writer, victims_messages, 3, MSLOT_FOREVER);
+    mslot_batch batch = mslot_writer_write_batch(victims_writer, victims_messages, 3, MSLOT_FOREVER);
     shared_set(&world->returned, batch.count);
     note_outcome(batch.outcome);
 }
@@ -70,27 +70,27 @@ static void write_three_from(void)
     mslot_remote_message messages[3];
     for (int i = 0; i < 3; i++)
         messages[i] = (mslot_remote_message){victims_messages[i].bytes, (uint32_t)victims_messages[i].byte_count, 7, 1};
-    mslot_batch batch = mslot_write_batch_from(victims_writer, messages, 3);
+    mslot_batch batch = mslot_writer_write_batch_from(victims_writer, messages, 3);
     shared_set(&world->returned, batch.count);
     note_outcome(batch.outcome);
 }
 static void publish_loan(void)
 {
-    mslot_loaned loaned = mslot_loan(victims_writer);
+    mslot_loaned loaned = mslot_writer_loan(victims_writer);
     memcpy(loaned.bytes, victims_bytes[0], victims_messages[0].byte_count);
-    note_write(mslot_publish(victims_writer, victims_messages[0].byte_count, MSLOT_FOREVER));
+    note_write(mslot_writer_publish(victims_writer, victims_messages[0].byte_count, MSLOT_FOREVER));
 }
 static void abandon_loan(void)
 {
-    mslot_loaned loaned = mslot_loan(victims_writer);
+    mslot_loaned loaned = mslot_writer_loan(victims_writer);
     memcpy(loaned.bytes, victims_bytes[0], victims_messages[0].byte_count);
-    note_outcome(mslot_abandon(victims_writer));
+    note_outcome(mslot_writer_abandon(victims_writer));
 }
 
 /// The victim's messages that are in the ring, or were: what came in all, less what others sent.
 static uint64_t published_by_victim(uint64_t sent_by_others)
 {
-    return mslot_ring_tail(&bystander->ring.ring).position - cells - sent_by_others;
+    return mslot__ring_tail(&bystander->ring.ring).position - cells - sent_by_others;
 }
 
 /// While a writer is stopped: whoever reads and writes goes on.
@@ -115,7 +115,7 @@ static void close_beside_a_writer(const row *r, pid_t victim)
     if (r->operation->otherwise != MSLOT_FULL || outcome_of_act() != MSLOT_FULL)
         expect_outcome(outcome_of_act(), published ? MSLOT_DONE : MSLOT_CLOSED);
     come_to(published ? "published" : "closed");
-    expect_outcome(mslot_try_write(bystander, "x", 1), MSLOT_CLOSED);
+    expect_outcome(mslot_writer_try_write(bystander, "x", 1), MSLOT_CLOSED);
     must_close_writer(bystander);
     child_kill(victim);
     expect_equal(files_in_directory(), 0);
@@ -125,8 +125,8 @@ static void close_beside_a_writer(const row *r, pid_t victim)
 static void expect_published_cells_to_wake(void)
 {
     const mslot_ring *ring = &bystander->ring.ring;
-    uint64_t tail = mslot_ring_tail(ring).position;
-    for (uint64_t at = ring->control->head; at != tail; at++) expect_equal(*mslot_cell_futex(mslot_ring_cell(ring, at)), 0);
+    uint64_t tail = mslot__ring_tail(ring).position;
+    for (uint64_t at = ring->control->head; at != tail; at++) expect_equal(*mslot__cell_futex(mslot__ring_cell(ring, at)), 0);
 }
 
 static void play_writer(const row *r)
@@ -138,7 +138,7 @@ static void play_writer(const row *r)
     if (!r->operation->leaves_unread) consume();
     for (uint32_t i = 0; i < r->unread; i++) send_now(bystander, BYSTANDER);
     bool hooked = r->reader == PARKED && r->fate == KILLED;
-    if (hooked && mslot_writer_note_slow(bystander).pending == &bystander->no_note) skip("the kernel offers no robust list");
+    if (hooked && mslot__writer_robust_list_slow(bystander).list_op_pending == &bystander->no_robust_list) skip("the kernel offers no robust list");
     reach(victim);
 
     if (r->fate == KILLED) {

@@ -104,7 +104,7 @@ final class MemoryNetwork: Transport {
     let waysAskedFor = Locked(0)
 
     private let state = Locked(State())
-    private let bell = DispatchSemaphore(value: 0)
+    private let wakeup = DispatchSemaphore(value: 0)
 
     var summary: String { "memory" }
     func byteCountMax(to destination: Route) -> Int? {
@@ -127,8 +127,8 @@ final class MemoryNetwork: Transport {
         for datagram in arrived { body(unsafe datagram.span.bytes, TransportSource(1)) }
         return arrived.count
     }
-    func wait(upTo nanoseconds: Int64) { _ = bell.wait(timeout: .now() + .nanoseconds(Int(nanoseconds))) }
-    func wake() { bell.signal() }
+    func wait(upTo nanoseconds: Int64) { _ = wakeup.wait(timeout: .now() + .nanoseconds(Int(nanoseconds))) }
+    func wake() { wakeup.signal() }
     func learn(_ host: String, inDomain domain: Int, from source: TransportSource) {
         state.withLock { _ = $0.known.insert(Route(domain: domain, destination: .host(host))) }
     }
@@ -153,7 +153,7 @@ final class MemoryNetwork: Transport {
 
     func deliver(all datagrams: [[UInt8]]) {
         state.withLock { $0.arriving += datagrams }
-        bell.signal()
+        wakeup.signal()
     }
     /// Takes what was sent, of one domain.
     func takeSent(domain: Int = 0) -> [Sent] {

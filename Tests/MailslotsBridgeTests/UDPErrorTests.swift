@@ -75,7 +75,7 @@ import Testing
         },
         Mistake("datagrams too short", cause: "575 bytes cannot be", cure: "576 to 1472") { $0.network.datagramBytesMax = 575 },
         Mistake("datagrams too long", cause: "1473 bytes cannot be", cure: "576 to 1472") { $0.network.datagramBytesMax = 1473 },
-        Mistake("more sockets than a station has", cause: "too many addresses", cure: "16 sockets") {
+        Mistake("more sockets than an endpoint has", cause: "too many addresses", cure: "16 sockets") {
             $0.network.addresses = (1...17).map { "127.0.0.\($0)" }
         },
     ]

@@ -44,7 +44,7 @@ import Testing
     func `the shared library exports the API, what its inlined calls call, and nothing else`() throws {
         let prefix = try Self.prefix.get()
         let api = Set(try Self.declared(in: "mailslots.h") + Self.declared(in: "mailslots/handle.h", after: /^MSLOT_INLINE .*/))
-        try #require(api.count >= 30 && api.isSuperset(of: ["mslot_create", "mslot_write", "mslot_read", "mslot_describe"]))
+        try #require(api.count >= 30 && api.isSuperset(of: ["mslot_create", "mslot_writer_write", "mslot_reader_read", "mslot_failure_describe"]))
 
         // A program that uses all of the API names what it does not inline.
         let uses = api.map { "(void *)\($0)," }.joined()
@@ -71,7 +71,7 @@ import Testing
     static func symbols(_ arguments: [String]) throws -> [String] {
         let listed = try run("nm", arguments)
         try #require(listed.status == 0, "\(listed.errors)")
-        // "mslot_read@@MAILSLOTS_1"; the version itself is listed too.
+        // "mslot_reader_read@@MAILSLOTS_1"; the version itself is listed too.
         return listed.text.split(separator: "\n").compactMap { $0.split(separator: " ").last?.split(separator: "@").first }
             .filter { $0.first?.isLowercase == true }.map(String.init)
     }

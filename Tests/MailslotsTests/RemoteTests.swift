@@ -240,9 +240,9 @@ private func makeHosts() throws {
 private func writeFromAfar(_ name: String, _ text: String, sender: UInt32, origin: UInt16) throws {
     guard let writer = unsafe mslot_open(name, nil).writer else { throw NoHandle() }
     let bytes = [UInt8](text.utf8)
-    let outcome = unsafe mslot_write_from(writer, bytes, bytes.count, 0, sender, origin)
+    let outcome = unsafe mslot_writer_write_from(writer, bytes, bytes.count, 0, sender, origin)
     #expect(outcome == .done)
-    _ = unsafe mslot_close_writer(writer)
+    _ = unsafe mslot_writer_close(writer)
 }
 
 /// What a bridge is to those who open: it answers requests, and reads its outboxes, on a thread of its own.
@@ -307,13 +307,13 @@ private final class StandIn: Sendable {
             var bytes = [UInt8](repeating: 0, count: 424)
             for index in unsafe readers.indices {
                 while true {
-                    let received = unsafe mslot_read(readers[index], &bytes, bytes.count, 0)
+                    let received = unsafe mslot_reader_read(readers[index], &bytes, bytes.count, 0)
                     if received.outcome != .done { break }
                     each(String(decoding: bytes.prefix(Int(received.byte_count)), as: UTF8.self))
                 }
             }
         }
 
-        func close() { for index in unsafe readers.indices { _ = unsafe mslot_close(readers[index]) } }
+        func close() { for index in unsafe readers.indices { _ = unsafe mslot_reader_close(readers[index]) } }
     }
 }

@@ -9,7 +9,7 @@ import Testing
 
     /// The structures, by the headings of their tables.
     static let structures = [
-        "Header: mslot_header", "Control: mslot_control", "Tally: mslot_tally", "Lane: mslot_lane", "Slot: mslot_slot",
+        "Header: mslot_header", "Control: mslot_control", "Tally: mslot_lane_counters", "Lane: mslot_lane", "Slot: mslot_slot",
     ]
 
     @Test(arguments: structures) func `a structure's fields follow each other without a gap`(heading: String) throws {
@@ -120,7 +120,7 @@ import Testing
             {
                 mslot_header written;
                 memset(&written, 0, sizeof written);
-                expect(mslot_layout_header(&written, (uint32_t)N, (uint32_t)W, (uint32_t)M) != 0, "a layout");
+                expect(mslot__layout_header(&written, (uint32_t)N, (uint32_t)W, (uint32_t)M) != 0, "a layout");
                 \((variables + follow + named).joined(separator: "\n    "))
                 (void)end;
             }
@@ -223,9 +223,9 @@ import Testing
                 for (unsigned shift = 0; shift < 50; shift++) {
                     uint64_t lap = (1ULL << shift) * 3 + shift;
                     for (uint32_t index = 0; index < 65535; index += 257) {
-                        expect(mslot_cell_empty(lap, index) == EMPTY(lap, index), "EMPTY");
-                        expect(mslot_cell_full(lap, index) == FULL(lap, index), "FULL");
-                        expect(mslot_cell_closed(lap, index) == CLOSED(lap, index), "CLOSED");
+                        expect(mslot__cell_empty(lap, index) == EMPTY(lap, index), "EMPTY");
+                        expect(mslot__cell_full(lap, index) == FULL(lap, index), "FULL");
+                        expect(mslot__cell_closed(lap, index) == CLOSED(lap, index), "CLOSED");
                     }
                 }
 
@@ -243,18 +243,18 @@ import Testing
                 expect(is_locked(\(locks[0])), "the reader's lock");
                 for (uint64_t i = 0; i < W; i++) expect(!is_locked(\(locks[1])), "no lane is taken");
                 mslot_writer *writer = mslot_open("layout/new", NULL).writer;
-                expect(writer != NULL && mslot_write(writer, "x", 1, 0) == MSLOT_DONE, "a message is written");
+                expect(writer != NULL && mslot_writer_write(writer, "x", 1, 0) == MSLOT_DONE, "a message is written");
                 for (uint64_t i = 0; i < W; i++) expect(is_locked(\(locks[1])) == (i == slots[N + i].lane && lanes[i].messages == 1), "the lock of a lane");
-                mslot_close_writer(writer);
-                mslot_close(reader);
+                mslot_writer_close(writer);
+                mslot_reader_close(reader);
                 expect(!is_locked(\(locks[0])), "the reader's lock is gone");
 
                 make("layout/example", 2, 1);
                 writer = mslot_open("layout/example", NULL).writer;
                 char text[MSLOT_MESSAGE_BYTES_MAX];
-                expect(mslot_write(writer, "hello", 5, 0) == MSLOT_DONE, "hello is written");
-                expect(mslot_read(reader, text, sizeof text, 0).outcome == MSLOT_DONE, "and read");
-                expect(mslot_write(writer, "bye", 3, 0) == MSLOT_DONE, "bye is written");
+                expect(mslot_writer_write(writer, "hello", 5, 0) == MSLOT_DONE, "hello is written");
+                expect(mslot_reader_read(reader, text, sizeof text, 0).outcome == MSLOT_DONE, "and read");
+                expect(mslot_writer_write(writer, "bye", 3, 0) == MSLOT_DONE, "bye is written");
                 copy = realloc(copy, segment_bytes);
                 example_words(copy);
                 expect(memcmp(slots[2].payload, "hello", 5) == 0 && memcmp(slots[0].payload, "bye", 3) == 0, "the payloads");

@@ -47,7 +47,7 @@ byte name = NONE;
 byte lock_owner[INODES + 1];
 bool used[INODES + 1], initialised[INODES + 1], sealed[INODES + 1];
 byte generation[INODES + 1];        /* counts initialisations */
-byte reader_of[INODES + 1];         /* who may say that it is the reader: mslot_create has returned, mslot_close not begun */
+byte reader_of[INODES + 1];         /* who may say that it is the reader: mslot_create has returned, mslot_reader_close not begun */
 byte kills = KILLS;
 
 /* A reader has the name, and it is the only one. */
@@ -87,7 +87,7 @@ proctype Creator(byte self) {
     bool adopt;
 
 again:
-    /* attempt_once: mslot_file_open */
+    /* attempt_once: mslot__file_open */
     atomic { MAY_DIE; old = name };
     if
     :: old == NONE -> goto make_new
@@ -96,7 +96,7 @@ again:
 #if MUTANT == UNLINK_BEFORE_CHECK
     if :: lock_owner[old] == NOBODY -> unlink_name() :: else fi;
 #endif
-    /* mslot_lock_try */
+    /* mslot__lock_try */
     atomic {
         MAY_DIE;
         if
@@ -108,7 +108,7 @@ again:
 #if MUTANT == UNLINK_BEFORE_CHECK
     if :: name != NONE -> unlock(old); goto again :: else fi;
 #elif MUTANT != NO_CHECK_UNDER_LOCK
-    /* mslot_file_has_name */
+    /* mslot__file_has_name */
     atomic { MAY_DIE; if :: name != old -> unlock(old); old = NONE; goto again :: else fi };
 #endif
 
@@ -189,7 +189,7 @@ created:
 #endif
     }
 
-    /* mslot_close */
+    /* mslot_reader_close */
     atomic { MAY_DIE; reader_of[new] = NOBODY };
 #if MUTANT != CLOSE_WITHOUT_SEAL
     atomic { MAY_DIE; sealed[new] = true };
@@ -227,7 +227,7 @@ gone:
     old = 0
 }
 
-/* open_file, and mslot_write */
+/* open_file, and mslot_writer_write */
 proctype Writer(byte self) {
     byte inode, opened;
 

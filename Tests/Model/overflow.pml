@@ -22,7 +22,7 @@
 #ifndef MUTANT
 #define MUTANT 0
 #endif
-#define OVERFLOW_NOT_CLAIMED      1   /* mslot_ring_place does not say first that anything may be there */
+#define OVERFLOW_NOT_CLAIMED      1   /* mslot__ring_place does not say first that anything may be there */
 #define LAST_INSTEAD_OF_NEXT      2   /* what is said afterwards is the last position, not the one behind it */
 #define FORMER_OWNER_IGNORED      3
 #define TAIL_NOT_ASKED            4   /* a new owner believes the former one, and waits for ever */
@@ -45,7 +45,7 @@ byte live = 0, next_number = 1;
 proctype Owner() {
   byte last_position[SECTIONS], cursor = 0, before, written = 0, s, at, count, mine, last, i;
 
-  /* mslot_ring_begin_overflow */
+  /* mslot__ring_begin_overflow */
 #if MUTANT == FORMER_OWNER_IGNORED
   before = 0;
 #else
@@ -67,7 +67,7 @@ proctype Owner() {
      d_step { mine = next_number; next_number++ }
      if :: count = 1 :: count = 2 fi;
 retry:
-     /* mslot_ring_place */
+     /* mslot__ring_place */
      MAY_DIE;
 #if MUTANT != OVERFLOW_NOT_CLAIMED
      overflow = ANYTHING;
@@ -93,7 +93,7 @@ retry:
      od;
      atomic { (tail - head < CELLS); last = tail; PUBLISH(mine, at, count) };   /* room in the ring, and Write 5 */
      MAY_DIE;
-     /* mslot_ring_keep_place */
+     /* mslot__ring_keep_place */
      d_step {
 #if MUTANT == ONE_SECTION_KEPT
        s = at + count - 1;

@@ -17,7 +17,7 @@
 #define LANES 2
 #endif
 #ifndef MESSAGES
-#define MESSAGES 1          /* of each writer; written one after another, as mslot_write_batch does */
+#define MESSAGES 1          /* of each writer; written one after another, as mslot_writer_write_batch does */
 #endif
 #ifndef OPENERS
 #define OPENERS 0           /* writers that come later, on the lanes of the dead; each writes one message */
@@ -29,7 +29,7 @@
 #define STOPS 0             /* of writers, for ever */
 #endif
 #ifndef RESETS
-#define RESETS 0            /* writes left by longjmp or cancellation, followed by mslot_reset */
+#define RESETS 0            /* writes left by longjmp or cancellation, followed by mslot_writer_reset */
 #endif
 #ifndef READER_KILLS
 #define READER_KILLS 0
@@ -44,7 +44,7 @@
 #define LENT 1              /* messages that the reader holds at a time */
 #endif
 #ifndef READ_BATCH
-#define READ_BATCH 0        /* 1: mslot_read_batch too */
+#define READ_BATCH 0        /* 1: mslot_reader_read_batch too */
 #endif
 #ifndef CLOSE
 #define CLOSE 0             /* 1: the reader may close at any time, and a dead reader's ring may be taken over fresh */
@@ -81,7 +81,7 @@
 #define SEAL_WITHOUT_CONSUMED   25  /* the seal of a full ring */
 #define NOTE_GONE_BEFORE_WAKE   26  /* Write 8 before Write 7 */
 #define NOTE_AFTER_SWAP         27  /* Write 4 after Write 5 */
-#define DOORBELL                28  /* the reader sleeps on a word of its own that writers change after the swap */
+#define WAKEUP                28  /* the reader sleeps on a word of its own that writers change after the swap */
 #define OWN_BEFORE_SWAP         29  /* Write 6's own = s before the swap has won */
 
 /* ---- cells ---- */
@@ -127,8 +127,8 @@ bool sealed = false, excused = false;
 #if MUTANT == CLOSED_IS_A_FLAG
 bool closed_flag = false;
 #endif
-#if MUTANT == DOORBELL
-byte doorbell = 0, doorbell_seen = 0;
+#if MUTANT == WAKEUP
+byte wakeup = 0, wakeup_seen = 0;
 #define sleeps_on(position) false
 #else
 #define sleeps_on(position) (sleep_position != NONE && CELL(sleep_position) == CELL(position))
@@ -159,7 +159,7 @@ inline futex_wake_writers() {
 
 /* ---- a writer ---- */
 
-/* Killed: the kernel looks at the death note; the lane's lock is free. Or stopped, for ever: the lock stays, nothing is woken.
+/* Killed: the kernel looks at the robust-list entry; the lane's lock is free. Or stopped, for ever: the lock stays, nothing is woken.
    A stop between publishing and waking is the one late wake that the design allows. Or the call is left, and the handle reset. */
 #define MAY_DIE \
     if \
@@ -173,7 +173,7 @@ inline futex_wake_writers() {
     :: true \
     fi
 
-/* The slot that a dead owner's lane is left with: mslot_ring_recover_lane, recovered_slot. */
+/* The slot that a dead owner's lane is left with: mslot__ring_recover_lane, recovered_slot. */
 inline recovered_slot(from_cell) {
     if
     :: lane_intent_position[lane] == NONE || own == lane_intent_spare[lane]
@@ -188,7 +188,7 @@ inline recovered_slot(from_cell) {
     fi
 }
 
-/* mslot_ring_parked_word: `wake` is the position whose cell must be woken, or NONE. */
+/* mslot__ring_parked_word: `wake` is the position whose cell must be woken, or NONE. */
 inline parked_word() {
     wake = NONE;
     if
@@ -212,13 +212,13 @@ inline parked_word() {
 
 proctype Writer(byte lane; byte who; byte messages) {
     byte own, position, woken_position = 0;         /* mslot_ring_writer */
-    byte pending = NONE;                            /* the death note: a position, whose cell's word it names */
+    byte pending = NONE;                            /* the robust-list entry: a position, whose cell's word it names */
     byte t, spare, newest, wake = NONE, sequence, sent = 0;
     short seen;
     bool asked = false, unwoken = false, reset = false;
 
 recover:
-    /* mslot_ring_recover_lane */
+    /* mslot__ring_recover_lane */
     atomic {
         own = lane_own[lane];
         if :: lane_intent_position[lane] != NONE -> seen = cells[CELL(lane_intent_position[lane])] :: else fi
@@ -234,7 +234,7 @@ recover:
         :: else -> goto write
         fi
     }
-    /* mslot_reset: what was published may not have been announced */
+    /* mslot_writer_reset: what was published may not have been announced */
 #if MUTANT != RESET_WAKES_NOBODY
     atomic { MAY_DIE; parked_word() };
     atomic {
@@ -322,8 +322,8 @@ look:
         position = t + 1; t = 0; spare = 0;
         tail_hint = position
     }
-#if MUTANT == DOORBELL
-    atomic { MAY_DIE; doorbell++ };
+#if MUTANT == WAKEUP
+    atomic { MAY_DIE; wakeup++ };
 #endif
     atomic {
         MAY_DIE;
@@ -341,7 +341,7 @@ look:
         MAY_DIE;
         if
         :: wake != NONE ->
-#if MUTANT == DOORBELL
+#if MUTANT == WAKEUP
             sleep_position = NONE;
 #else
             futex_wake_reader(wake);
@@ -350,7 +350,7 @@ look:
         :: else
         fi;
         unwoken = false;
-#if MUTANT != LAST_OF_BATCH_WAKES && MUTANT != DOORBELL
+#if MUTANT != LAST_OF_BATCH_WAKES && MUTANT != WAKEUP
         /* No reader sleeps for what this writer knows to be published. */
         assert(sleep_position == NONE || sleep_position >= position);
 #endif
@@ -361,7 +361,7 @@ look:
 
 no_room:
     atomic {
-        /* mslot_ring_give_up */
+        /* mslot__ring_give_up */
         MAY_DIE;
         lane_intent_position[lane] = NONE; pending = NONE; position = t; newest = 0;
 #if MUTANT != FULL_WAKES_NOBODY
@@ -375,7 +375,7 @@ no_room:
 #endif
         if :: asked -> goto sleep :: else fi
     }
-    /* mslot_ring_want_space, and then once more to the cell */
+    /* mslot__ring_want_space, and then once more to the cell */
 #if MUTANT == WANTED_AFTER_LOOK
     sequence = space_sequence; asked = true; goto look;
 sleep:
@@ -456,7 +456,7 @@ dead:
 #if CLOSE
     if :: goto close :: true fi;                                                     /* mslot_remove, or another reader */
 #endif
-    /* mslot_ring_take_over */
+    /* mslot__ring_take_over */
 #if MUTANT == NO_CATCH_UP
     h = head;
 #else
@@ -466,7 +466,7 @@ dead:
 #if MUTANT != TAKE_OVER_WAKES_NOBODY && MUTANT != SEALED_WAKES_NOBODY
     change_space_sequence();
 #endif
-    /* mslot_ring_tail */
+    /* mslot__ring_tail */
     atomic { t = (tail_hint >= h && tail_hint <= h + CELLS -> tail_hint : h) };
     do
     :: atomic { is_closed(cells[CELL(t)]) -> t = 0; goto gone }                      /* sealed: never adopted */
@@ -539,7 +539,7 @@ release:
     atomic {
         READER_MAY_DIE;
         if
-        :: next > h -> goto release                                                  /* mslot_release of several */
+        :: next > h -> goto release                                                  /* mslot_reader_release of several */
 #if READ_BATCH
         :: next == h && is_full_of(cells[CELL(h)], LAP(h)) -> goto take
 #endif
@@ -563,16 +563,16 @@ release:
     atomic { READER_MAY_DIE; futex_wake_writers(); goto read };
 
 park:
-#if MUTANT == DOORBELL
-    doorbell_seen = doorbell;
+#if MUTANT == WAKEUP
+    wakeup_seen = wakeup;
 #endif
     atomic { READER_MAY_DIE; parked_position = next + 1 };
-    /* The second look of mslot_ring_park and the one of futex_wait are one step here: between them nothing is done. */
+    /* The second look of mslot__ring_park and the one of futex_wait are one step here: between them nothing is done. */
     atomic {
         READER_MAY_DIE;
         if
-#if MUTANT == DOORBELL
-        :: is_empty_of(cells[CELL(next)], LAP(next)) && doorbell == doorbell_seen -> sleep_position = next
+#if MUTANT == WAKEUP
+        :: is_empty_of(cells[CELL(next)], LAP(next)) && wakeup == wakeup_seen -> sleep_position = next
 #else
         :: is_empty_of(cells[CELL(next)], LAP(next)) -> sleep_position = next
 #endif
@@ -592,7 +592,7 @@ end_asleep:
     goto read;
 
 close:
-    /* mslot_ring_seal */
+    /* mslot__ring_seal */
 #if MUTANT == CLOSED_IS_A_FLAG
     atomic { closed_flag = true; sealed = true };
 #else

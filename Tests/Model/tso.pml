@@ -27,10 +27,10 @@
 #ifndef MUTANT
 #define MUTANT 0
 #endif
-#define PARK_WITHOUT_FENCE      1  /* mslot_ring_park: parked_position stored with release */
+#define PARK_WITHOUT_FENCE      1  /* mslot__ring_park: parked_position stored with release */
 #define PUBLISH_WITHOUT_FENCE   2  /* Write 5 and 7: the swap's store may come after the load of parked_position (not on x86; on Arm) */
-#define ROOM_WITHOUT_FENCE      3  /* mslot_ring_space_made */
-#define WANT_WITHOUT_FENCE      4  /* mslot_ring_want_space */
+#define ROOM_WITHOUT_FENCE      3  /* mslot__ring_space_made */
+#define WANT_WITHOUT_FENCE      4  /* mslot__ring_want_space */
 
 /* The words of memory. */
 #define CELL(position) ((position) % CELLS)
@@ -79,7 +79,7 @@ end:
 }
 
 bool reader_sleeps = false, writer_sleeps[WRITERS];
-byte bed, timeouts = TIMEOUTS;
+byte futex, timeouts = TIMEOUTS;
 
 proctype Writer(byte self) {
     byte position = CELLS, woken_position = 0, t, seen, value, parked, sequence, sent = 0;
@@ -125,7 +125,7 @@ look:
     atomic { position = t + 1; t = 0; seen = 0 };
     store(TAIL_HINT, position);
 wake:
-    /* Write 7, mslot_ring_parked_word */
+    /* Write 7, mslot__ring_parked_word */
     load(parked, PARKED_POSITION);
     if
     :: parked == 0 || parked == woken_position
@@ -133,7 +133,7 @@ wake:
         atomic { if :: position >= parked -> woken_position = parked :: else fi };
         atomic {
             fence();
-            if :: reader_sleeps && bed == CELL(parked - 1) -> reader_sleeps = false :: else fi
+            if :: reader_sleeps && futex == CELL(parked - 1) -> reader_sleeps = false :: else fi
         }
     fi;
     atomic {
@@ -147,7 +147,7 @@ wake:
         :: else
         fi
     }
-    /* mslot_ring_want_space */
+    /* mslot__ring_want_space */
     load(sequence, SPACE_SEQUENCE);
     store(SPACE_WANTED, 1);
 #if MUTANT != WANT_WITHOUT_FENCE
@@ -156,7 +156,7 @@ wake:
     atomic { asked = true; goto look };
 
 no_room:
-    /* mslot_ring_give_up */
+    /* mslot__ring_give_up */
     atomic { position = t; seen = 0; goto wake };
 
 sleep:
@@ -220,7 +220,7 @@ park:
     load(seen, CELL(h));
     atomic {
         if
-        :: seen == empty_for(h) && seen_by(self, CELL(h)) == seen -> reader_sleeps = true; bed = CELL(h)
+        :: seen == empty_for(h) && seen_by(self, CELL(h)) == seen -> reader_sleeps = true; futex = CELL(h)
         :: else
         fi;
         seen = 0
@@ -229,7 +229,7 @@ park:
     :: atomic { !reader_sleeps }
     :: atomic { reader_sleeps && timeouts > 0 -> timeouts--; reader_sleeps = false }
     fi;
-    /* mslot_ring_unpark */
+    /* mslot__ring_unpark */
     store(PARKED_POSITION, 0);
     goto read;
 

@@ -17,7 +17,7 @@ int main(void)
     options.servers = &server;
     options.server_count = 1;
     mslot_nats_opened opened = mslot_nats_open(&options);
-    REQUIRE(opened.station == NULL);
+    REQUIRE(opened.endpoint == NULL);
     REQUIRE(opened.outcome == MSLOT_NATS_NO_CLIENT);
     REQUIRE(strcmp(opened.text, probed.text) == 0);
 

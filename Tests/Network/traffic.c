@@ -193,7 +193,7 @@ static uint64_t take_all(void)
     for (uint32_t i = 0; i < reading.count; i++) {
         mslot_batch batch;
         do {
-            batch = mslot_read_batch(reading.readers[i], messages, 64, 0);
+            batch = mslot_reader_read_batch(reading.readers[i], messages, 64, 0);
             for (size_t at = 0; at < batch.count; at++) account(i, &messages[at]);
             taken += batch.count;
         } while (batch.count > 0);
@@ -233,7 +233,7 @@ static int read_them(uint32_t capacity)
         if (strcmp(line, "report") == 0) report_reading();
         patience = taken > 0 ? 0 : 1;
     }
-    for (uint32_t i = 0; i < reading.count; i++) mslot_close(reading.readers[i]);
+    for (uint32_t i = 0; i < reading.count; i++) mslot_reader_close(reading.readers[i]);
     return 0;
 }
 
@@ -279,7 +279,7 @@ static void write_one(uint32_t i, uint32_t writer, uint64_t sequence, uint32_t b
     header of = {MAGIC, writer, sequence, byte_count, name_hash, seed_of(writer, sequence, name_hash)};
     fill(bytes, &of);
     int64_t start = now_us();
-    mslot_outcome outcome = mslot_write(writing.writers[i], bytes, byte_count, 0);
+    mslot_outcome outcome = mslot_writer_write(writing.writers[i], bytes, byte_count, 0);
     int64_t took = now_us() - start;
     if (took > writing.longest_us) writing.longest_us = took;
     if (outcome == MSLOT_DONE) {
@@ -288,12 +288,12 @@ static void write_one(uint32_t i, uint32_t writer, uint64_t sequence, uint32_t b
         writing.full++;
         // A full outbox may be one whose bridge was killed.
         if (mslot_writer_check_reader(writing.writers[i]) == MSLOT_DONE) return;
-        mslot_close_writer(writing.writers[i]);
+        mslot_writer_close(writing.writers[i]);
         writing.writers[i] = NULL;
     } else {
         writing.other++;
         writing.last_failure = (int)outcome;
-        mslot_close_writer(writing.writers[i]);
+        mslot_writer_close(writing.writers[i]);
         writing.writers[i] = NULL;
     }
 }
@@ -327,7 +327,7 @@ static int write_them(uint32_t writer, uint32_t byte_count, int64_t interval_us)
     report_writing();
     // The lanes stay ours until we are told to end.
     while (read_command(line, sizeof line, 1000)) if (strcmp(line, "report") == 0) report_writing();
-    for (uint32_t i = 0; i < writing.count; i++) if (writing.writers[i] != NULL) mslot_close_writer(writing.writers[i]);
+    for (uint32_t i = 0; i < writing.count; i++) if (writing.writers[i] != NULL) mslot_writer_close(writing.writers[i]);
     return 0;
 }
 
@@ -339,7 +339,7 @@ static int write_many(uint32_t writer)
             return 2;
         }
         write_one(i, writer, 0, 100);
-        mslot_close_writer(writing.writers[i]);
+        mslot_writer_close(writing.writers[i]);
     }
     report_writing();
     return 0;

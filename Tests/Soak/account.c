@@ -102,8 +102,8 @@ static void tally(journal *j, const log_entry *entry)
 
 void account_tally(journal *j)
 {
-    uint64_t logged = mslot_load_acquire(&j->logged);
-    for (; j->tallied < logged && j->complaints == 0; mslot_store_release(&j->tallied, j->tallied + 1))
+    uint64_t logged = mslot__load_acquire(&j->logged);
+    for (; j->tallied < logged && j->complaints == 0; mslot__store_release(&j->tallied, j->tallied + 1))
         tally(j, &j->log[j->tallied % LOG_ENTRIES]);
 }
 

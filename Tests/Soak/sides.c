@@ -10,7 +10,7 @@ enum { MESSAGE_BYTES_MIN = 16, REST_NS_MAX = 300000, OPEN_STEP_NS = 200000, LOG_
 
 static void rest(uint64_t ns) { nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL); }
 
-static bool is_running(const journal *j) { return mslot_load_acquire_32(&j->phase) == PHASE_RUNNING; }
+static bool is_running(const journal *j) { return mslot__load_acquire_32(&j->phase) == PHASE_RUNNING; }
 
 // MARK: messages
 //
@@ -87,13 +87,13 @@ static int64_t some_timeout(uint64_t *random)
     return timeouts[random_below(random, sizeof timeouts / sizeof timeouts[0])];
 }
 
-static void note_attempt(writing *w, uint64_t count) { mslot_store_release(&w->mine->attempted, w->mine->published + count); }
+static void note_attempt(writing *w, uint64_t count) { mslot__store_release(&w->mine->attempted, w->mine->published + count); }
 
 /// What was not published is tried again under the same number: had it been, the number would arrive twice.
 static void note_outcome(writing *w, mslot_outcome outcome, uint64_t count)
 {
-    mslot_store_release(&w->mine->published, w->mine->published + count);
-    mslot_store_release(&w->mine->attempted, w->mine->published);
+    mslot__store_release(&w->mine->published, w->mine->published + count);
+    mslot__store_release(&w->mine->attempted, w->mine->published);
     bool expected = outcome == MSLOT_DONE || outcome == MSLOT_FULL || outcome == MSLOT_TIMED_OUT || outcome == MSLOT_NO_READER;
     if (!expected) complain(w->j, "writer %u: its write ended with: %s", w->writer, mslot_outcome_text(outcome));
 }
@@ -103,7 +103,7 @@ static void write_one(writing *w)
     unsigned char bytes[LONG_BYTES_MAX];
     size_t byte_count = message_make(w->j, bytes, w->writer, w->mine->published);
     note_attempt(w, 1);
-    mslot_outcome outcome = mslot_write(w->handle, bytes, byte_count, some_timeout(&w->random));
+    mslot_outcome outcome = mslot_writer_write(w->handle, bytes, byte_count, some_timeout(&w->random));
     note_outcome(w, outcome, outcome == MSLOT_DONE);
 }
 
@@ -115,7 +115,7 @@ static void write_batch(writing *w)
     for (uint64_t i = 0; i < count; i++)
         messages[i] = (mslot_bytes){bytes[i], message_make(w->j, bytes[i], w->writer, w->mine->published + i)};
     note_attempt(w, count);
-    mslot_batch batch = mslot_write_batch(w->handle, messages, count, some_timeout(&w->random));
+    mslot_batch batch = mslot_writer_write_batch(w->handle, messages, count, some_timeout(&w->random));
     note_outcome(w, batch.outcome, batch.count);
 }
 
@@ -125,19 +125,19 @@ static void write_in_place(writing *w)
         write_one(w); // a loan is a slot
         return;
     }
-    mslot_loaned loaned = mslot_loan(w->handle);
+    mslot_loaned loaned = mslot_writer_loan(w->handle);
     if (loaned.outcome != MSLOT_DONE) complain(w->j, "writer %u: no loan: %s", w->writer, mslot_outcome_text(loaned.outcome));
     if (random_percent(&w->random, 10)) { // a slot full of nonsense stays its own
         memset(loaned.bytes, 0xee, MSLOT_MESSAGE_BYTES_MAX);
-        mslot_abandon(w->handle);
+        mslot_writer_abandon(w->handle);
         return;
     }
     size_t byte_count = message_make(w->j, loaned.bytes, w->writer, w->mine->published);
     if (random_percent(&w->random, w->j->style.writer_rests)) rest(random_below(&w->random, REST_NS_MAX));
     note_attempt(w, 1);
-    mslot_outcome outcome = mslot_publish(w->handle, byte_count, some_timeout(&w->random));
+    mslot_outcome outcome = mslot_writer_publish(w->handle, byte_count, some_timeout(&w->random));
     note_outcome(w, outcome, outcome == MSLOT_DONE);
-    if (outcome != MSLOT_DONE) mslot_abandon(w->handle);
+    if (outcome != MSLOT_DONE) mslot_writer_abandon(w->handle);
 }
 
 _Noreturn void writer_run(journal *j, uint32_t writer, uint64_t seed)
@@ -153,7 +153,7 @@ _Noreturn void writer_run(journal *j, uint32_t writer, uint64_t seed)
             }
             if (random_percent(&w.random, j->style.writer_rests)) rest(random_below(&w.random, REST_NS_MAX));
         }
-        if (mslot_close_writer(w.handle) != MSLOT_DONE) complain(j, "writer %u cannot close", writer);
+        if (mslot_writer_close(w.handle) != MSLOT_DONE) complain(j, "writer %u cannot close", writer);
         w.handle = NULL;
     }
     _exit(0);
@@ -171,9 +171,9 @@ typedef struct reading {
 
 static void log_add(journal *j, log_entry entry)
 {
-    while (j->logged - mslot_load_acquire(&j->tallied) >= LOG_ENTRIES) rest(LOG_FULL_STEP_NS);
+    while (j->logged - mslot__load_acquire(&j->tallied) >= LOG_ENTRIES) rest(LOG_FULL_STEP_NS);
     j->log[j->logged % LOG_ENTRIES] = entry;
-    mslot_store_release(&j->logged, j->logged + 1);
+    mslot__store_release(&j->logged, j->logged + 1);
 }
 
 static uint64_t log_next_position(const journal *j)
@@ -208,11 +208,11 @@ static int64_t read_timeout(reading *r)
     return random_percent(&r->random, 25) ? 1000000 : MSLOT_FOREVER;
 }
 
-static void note_release(reading *r, uint64_t up_to) { mslot_store_release(&r->j->releasing, up_to); }
+static void note_release(reading *r, uint64_t up_to) { mslot__store_release(&r->j->releasing, up_to); }
 static void note_released(reading *r)
 {
-    mslot_store_release(&r->j->released, r->next);
-    mslot_store_release(&r->j->releasing, r->next);
+    mslot__store_release(&r->j->released, r->next);
+    mslot__store_release(&r->j->releasing, r->next);
 }
 
 static void check_outcome(reading *r, mslot_outcome outcome)
@@ -225,7 +225,7 @@ static void check_outcome(reading *r, mslot_outcome outcome)
 static void use_buffer(reading *r, bool for_batch)
 {
     r->j->buffer_has_batch = for_batch;
-    mslot_store_release(&r->j->buffer_position, r->next);
+    mslot__store_release(&r->j->buffer_position, r->next);
 }
 
 static void read_one(reading *r)
@@ -233,7 +233,7 @@ static void read_one(reading *r)
     unsigned char *bytes = r->j->buffer.one;
     use_buffer(r, false);
     note_release(r, r->next + 1);
-    mslot_received received = mslot_read(r->handle, bytes, LONG_BYTES_MAX, read_timeout(r));
+    mslot_received received = mslot_reader_read(r->handle, bytes, LONG_BYTES_MAX, read_timeout(r));
     check_outcome(r, received.outcome);
     if (received.outcome == MSLOT_DONE) {
         log_add(r->j, message_check(r->j, received.position, bytes, received.byte_count));
@@ -248,7 +248,7 @@ static void read_batch(reading *r)
     uint64_t wanted = 1 + random_below(&r->random, BATCH_MAX);
     use_buffer(r, true);
     note_release(r, r->next + wanted);
-    mslot_batch batch = mslot_read_batch(r->handle, buffer, wanted, read_timeout(r));
+    mslot_batch batch = mslot_reader_read_batch(r->handle, buffer, wanted, read_timeout(r));
     if (batch.outcome == MSLOT_TOO_LONG) { // a long message is next, which a batch does not take
         note_released(r);
         read_one(r);
@@ -267,7 +267,7 @@ static void read_in_place(reading *r)
     uint64_t lent = 0, wanted = 1 + random_below(&r->random, BATCH_MAX);
     int64_t timeout_ns = read_timeout(r);
     while (lent < wanted && lent < r->j->style.capacity) {
-        mslot_view view = mslot_peek(r->handle, lent == 0 ? timeout_ns : 0);
+        mslot_view view = mslot_reader_peek(r->handle, lent == 0 ? timeout_ns : 0);
         check_outcome(r, view.outcome);
         if (view.outcome != MSLOT_DONE) break;
         log_add(r->j, message_check(r->j, view.position, view.bytes, view.byte_count));
@@ -277,7 +277,7 @@ static void read_in_place(reading *r)
     uint64_t step = random_percent(&r->random, 50) ? lent : 1;
     for (uint64_t left = lent; left > 0; left -= step) {
         note_release(r, r->next + step);
-        if (mslot_release(r->handle, step) != MSLOT_DONE) complain(r->j, "position %llu cannot be released", (unsigned long long)r->next);
+        if (mslot_reader_release(r->handle, step) != MSLOT_DONE) complain(r->j, "position %llu cannot be released", (unsigned long long)r->next);
         r->next += step;
         note_released(r);
     }
@@ -287,7 +287,7 @@ static mslot_reader *interrupted_by_signal;
 static void interrupt(int number)
 {
     (void)number;
-    if (interrupted_by_signal != NULL) mslot_interrupt(interrupted_by_signal);
+    if (interrupted_by_signal != NULL) mslot_reader_interrupt(interrupted_by_signal);
 }
 
 static void take_mailslot(reading *r)
@@ -316,7 +316,7 @@ static void recover_lanes(reading *r)
             complain(r->j, "only %u lanes can be had at the end: %s", lane, mslot_outcome_text(opened.failure.outcome));
         owners[lane] = opened.writer;
     }
-    for (uint32_t lane = 0; lane < r->j->style.lanes; lane++) mslot_close_writer(owners[lane]);
+    for (uint32_t lane = 0; lane < r->j->style.lanes; lane++) mslot_writer_close(owners[lane]);
 }
 
 /// The writers have ended: everything is in the ring.
@@ -328,7 +328,7 @@ static void end_mailslot(reading *r)
         complain(r->j, "at the end there are %u messages and %llu damages", info.message_count, (unsigned long long)info.damaged);
     if (!mslot_reader_check(r->handle)) complain(r->j, "at the end a slot is in no place or in two");
     log_add(r->j, (log_entry){.position = r->next, .kind = ENTRY_ENDED});
-    if (mslot_close(r->handle) != MSLOT_DONE) complain(r->j, "the reader cannot close");
+    if (mslot_reader_close(r->handle) != MSLOT_DONE) complain(r->j, "the reader cannot close");
 }
 
 _Noreturn void reader_run(journal *j, uint64_t seed)
@@ -338,7 +338,7 @@ _Noreturn void reader_run(journal *j, uint64_t seed)
     interrupted_by_signal = r.handle;
     signal(SIGUSR1, interrupt);
     for (;;) {
-        bool ends = mslot_load_acquire_32(&j->phase) == PHASE_READER_ENDS; // before the look: nothing comes after
+        bool ends = mslot__load_acquire_32(&j->phase) == PHASE_READER_ENDS; // before the look: nothing comes after
         if (ends && mslot_reader_info(r.handle).message_count == 0) break;
         switch (random_below(&r.random, 3)) {
         case 0: read_batch(&r); break;

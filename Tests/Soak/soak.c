@@ -180,9 +180,9 @@ static void reap(void)
 
 static bool is_in_call(const child *c)
 {
-    if (c == THE_READER) return mslot_load_acquire(&j->released) != mslot_load_acquire(&j->releasing);
+    if (c == THE_READER) return mslot__load_acquire(&j->released) != mslot__load_acquire(&j->releasing);
     const writer_journal *of = &j->writers[c - children];
-    return mslot_load_acquire(&of->published) != mslot_load_acquire(&of->attempted);
+    return mslot__load_acquire(&of->published) != mslot__load_acquire(&of->attempted);
 }
 
 static bool wait_for_step(pid_t pid) // false: it sleeps, and our timer ended the wait
@@ -362,9 +362,9 @@ static round_style choose_style(void)
 /// The writers finish what they write, then the reader what it reads.
 static void end_round(void)
 {
-    mslot_store_release_32(&j->phase, PHASE_WRITERS_END);
+    mslot__store_release_32(&j->phase, PHASE_WRITERS_END);
     for (uint32_t i = 0; i < j->style.writers; i++) pass_until_gone(&children[i]);
-    mslot_store_release_32(&j->phase, PHASE_READER_ENDS);
+    mslot__store_release_32(&j->phase, PHASE_READER_ENDS);
     if (THE_READER->pid != 0) kill(THE_READER->pid, SIGUSR1);
     pass_until_gone(THE_READER);
     if (all_is_well()) account_end(j);

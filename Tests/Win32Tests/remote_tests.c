@@ -24,7 +24,7 @@ static mslot_reader *create_core(const char *name, uint32_t capacity)
 static void expect_in(mslot_reader *outbox, const char *text)
 {
     char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    mslot_received received = mslot_read(outbox, bytes, sizeof bytes, 0);
+    mslot_received received = mslot_reader_read(outbox, bytes, sizeof bytes, 0);
     expect(received.outcome == MSLOT_DONE && received.byte_count == strlen(text) && memcmp(bytes, text, strlen(text)) == 0);
 }
 
@@ -45,15 +45,15 @@ static pid_t start_bridge(unsigned char result, uint64_t *words)
     shared_set(&words[0], 1);
     while (shared_get(&words[2]) == 0) {
         unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-        if (mslot_read(requests, bytes, sizeof bytes, MILLISECOND).outcome != MSLOT_DONE) continue;
+        if (mslot_reader_read(requests, bytes, sizeof bytes, MILLISECOND).outcome != MSLOT_DONE) continue;
         shared_add(&words[1], 1);
         unsigned char answer[HEADER_BYTES] = {1, 1, result};
         memcpy(answer + 8, bytes + 8, 8);
-        if (result != NO_ANSWER) expect(mslot_write(answering, answer, sizeof answer, 0) == MSLOT_DONE);
+        if (result != NO_ANSWER) expect(mslot_writer_write(answering, answer, sizeof answer, 0) == MSLOT_DONE);
     }
-    mslot_close(requests);
-    mslot_close_writer(answering);
-    mslot_close(answers);
+    mslot_reader_close(requests);
+    mslot_writer_close(answering);
+    mslot_reader_close(answers);
     child_end();
 }
 
@@ -105,7 +105,7 @@ TEST(what_is_written_to_a_remote_name_is_the_bridges)
         expect_in(outbox, "");
         expect_error(GetMailslotInfo(client, NULL, NULL, NULL, NULL), ERROR_INVALID_PARAMETER);
         CloseHandle(client);
-        mslot_close(outbox);
+        mslot_reader_close(outbox);
     }
 }
 
@@ -121,7 +121,7 @@ TEST(a_remote_message_of_more_than_424_bytes_is_error_53_and_nothing_is_queued)
     expect(WriteFile(client, text, MSLOT_MESSAGE_BYTES_MAX, &count, NULL));
     expect_equal(count, MSLOT_MESSAGE_BYTES_MAX);
     CloseHandle(client);
-    mslot_close(outbox);
+    mslot_reader_close(outbox);
 }
 
 TEST(nothing_is_contacted_before_the_first_write)
@@ -160,7 +160,7 @@ TEST(a_remote_handle_outlives_the_bridge)
         mslot_reader *outbox = create_core(OUTBOX, 4);
         must_write(client, "while it runs");
         expect_in(outbox, "while it runs");
-        mslot_close(outbox);
+        mslot_reader_close(outbox);
         expect_error(WriteFile(client, "x", 1, NULL, NULL), ERROR_BAD_NETPATH);
     }
     pid_t child = child_start();
@@ -170,7 +170,7 @@ TEST(a_remote_handle_outlives_the_bridge)
     }
     mslot_opened opened;
     wait_until((opened = mslot_open(FAR_SLOT, NULL)).writer != NULL);
-    mslot_close_writer(opened.writer);
+    mslot_writer_close(opened.writer);
     must_write(client, "lost");
     child_kill(child);
     expect_error(WriteFile(client, "x", 1, NULL, NULL), ERROR_BAD_NETPATH);
@@ -189,7 +189,7 @@ TEST(a_full_way_to_another_machine_is_waited_for_like_a_full_slot)
     expect_in(outbox, "1");
     must_write(client, "3");
     CloseHandle(client);
-    mslot_close(outbox);
+    mslot_reader_close(outbox);
 }
 
 static bool takes_remote_messages(const char *environment)

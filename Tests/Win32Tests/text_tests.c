@@ -30,7 +30,7 @@ static const char *formatted(const char *format, ...)
     static char text[200];
     va_list arguments;
     va_start(arguments, format);
-    mslot_win_vsnprintf(text, sizeof text, format, arguments);
+    mslot__win_vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     return text;
 }
@@ -59,7 +59,7 @@ TEST(formats_follow_microsofts_rules)
     expect_text(formatted("100%"), "100%");
     expect_text(formatted(""), "");
     char cut[4];
-    expect_equal(mslot_win_snprintf(cut, sizeof cut, "%d", 123456), 6);
+    expect_equal(mslot__win_snprintf(cut, sizeof cut, "%d", 123456), 6);
     expect_text(cut, "123");
 }
 
@@ -109,8 +109,8 @@ TEST(every_text_survives_the_way_to_utf16_and_back)
             }
         }
         bool broken = false;
-        size_t bytes = mslot_win_narrow(wide, units, text, sizeof text, &broken);
-        expect_equal(mslot_win_widen(text, bytes, again, ARRAYSIZE(again), &broken), units);
+        size_t bytes = mslot__win_narrow(wide, units, text, sizeof text, &broken);
+        expect_equal(mslot__win_widen(text, bytes, again, ARRAYSIZE(again), &broken), units);
         expect(!broken && memcmp(wide, again, units * sizeof(WCHAR)) == 0);
     }
 }
@@ -123,7 +123,7 @@ TEST(any_bytes_at_all_convert_without_reading_beyond_them)
         WCHAR wide[16];
         for (size_t i = 0; i < count; i++) bytes[i] = (char)(random_next() | (random_below(2) ? 0x80 : 0));
         char *exact = realloc(bytes, count != 0 ? count : 1);
-        size_t units = mslot_win_widen(exact, count, wide, ARRAYSIZE(wide), NULL);
+        size_t units = mslot__win_widen(exact, count, wide, ARRAYSIZE(wide), NULL);
         expect(units <= count);
         free(exact);
     }

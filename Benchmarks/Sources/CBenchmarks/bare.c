@@ -107,15 +107,15 @@ void bench_step_bare_read(bench_run *run)
 // MARK: waking
 
 // The bare form of a sleeper: one word to sleep on, which counts messages, and the message on the line beside it.
-typedef struct bare_bed {
+typedef struct bare_futex {
     uint32_t word;
     unsigned char word_pad[60];
     unsigned char payload[BENCH_PAYLOAD_BYTES];
-} bare_bed;
+} bare_futex;
 
 void bench_bare_wake_first(bench_run *run)
 {
-    bare_bed *bed = run->bare[1];
+    bare_futex *futex = run->bare[1];
     unsigned char bytes[BENCH_PAYLOAD_BYTES] = {0};
     uint64_t asleep = (uint64_t)((double)run->asleep_ns * bench_ticks_per_second() / 1e9);
     bench_meet(run);
@@ -123,22 +123,22 @@ void bench_bare_wake_first(bench_run *run)
         while (__atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != i) bench_pause();
         bench_wait_ticks(asleep);
         bench_put(bytes, bench_ticks());
-        memcpy(bed->payload, bytes, run->message_bytes);
-        __atomic_store_n(&bed->word, i + 1, __ATOMIC_RELEASE);
-        syscall(SYS_futex, &bed->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+        memcpy(futex->payload, bytes, run->message_bytes);
+        __atomic_store_n(&futex->word, i + 1, __ATOMIC_RELEASE);
+        syscall(SYS_futex, &futex->word, FUTEX_WAKE, 1, NULL, NULL, 0);
     }
 }
 
 void bench_bare_wake_second(bench_run *run)
 {
-    bare_bed *bed = run->bare[1];
+    bare_futex *futex = run->bare[1];
     unsigned char bytes[BENCH_PAYLOAD_BYTES] = {0};
-    __atomic_store_n(&bed->word, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&futex->word, 0, __ATOMIC_RELEASE);
     bench_meet(run);
     for (uint32_t i = 0; i < run->warm_up + run->messages; i++) {
-        while (__atomic_load_n(&bed->word, __ATOMIC_ACQUIRE) == i)
-            syscall(SYS_futex, &bed->word, FUTEX_WAIT, i, NULL, NULL, 0);
-        memcpy(bytes, bed->payload, run->message_bytes);
+        while (__atomic_load_n(&futex->word, __ATOMIC_ACQUIRE) == i)
+            syscall(SYS_futex, &futex->word, FUTEX_WAIT, i, NULL, NULL, 0);
+        memcpy(bytes, futex->payload, run->message_bytes);
         bench_sample(run, i, bench_get(bytes));
         __atomic_store_n(&run->acknowledged, i + 1, __ATOMIC_RELEASE);
     }

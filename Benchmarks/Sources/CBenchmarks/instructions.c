@@ -62,8 +62,8 @@ static ends used_ends(bench_run *run)
 {
     ends e = {.reader = bench_mailslot_create(run, bench_name(run, 0)), .writer = bench_mailslot_open_writer(run, bench_name(run, 0))};
     for (uint64_t i = 0; i < run->warm_up; i++) {
-        BENCH_REQUIRE(run, mslot_write(e.writer, e.bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
-        BENCH_REQUIRE(run, mslot_read(e.reader, e.bytes, sizeof e.bytes, 0).outcome == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_writer_write(e.writer, e.bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_reader_read(e.reader, e.bytes, sizeof e.bytes, 0).outcome == MSLOT_DONE);
     }
     return e;
 }
@@ -71,13 +71,13 @@ static ends used_ends(bench_run *run)
 static void fill(bench_run *run, ends *e)
 {
     for (uint64_t i = 0; i < run->messages; i++)
-        BENCH_REQUIRE(run, mslot_write(e->writer, e->bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_writer_write(e->writer, e->bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
 }
 
 static void close_ends(ends *e)
 {
-    mslot_close_writer(e->writer);
-    mslot_close(e->reader);
+    mslot_writer_close(e->writer);
+    mslot_reader_close(e->reader);
 }
 
 void bench_step_write(bench_run *run)
@@ -94,10 +94,10 @@ void bench_step_loan(bench_run *run)
     ends e = used_ends(run);
     bench_mark(run);
     for (uint64_t i = 0; i < run->messages; i++) {
-        mslot_loaned loaned = mslot_loan(e.writer);
+        mslot_loaned loaned = mslot_writer_loan(e.writer);
         BENCH_REQUIRE(run, loaned.outcome == MSLOT_DONE);
         bench_put(loaned.bytes, i);
-        BENCH_REQUIRE(run, mslot_publish(e.writer, run->message_bytes, 0) == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_writer_publish(e.writer, run->message_bytes, 0) == MSLOT_DONE);
     }
     bench_mark(run);
     close_ends(&e);
@@ -109,7 +109,7 @@ void bench_step_read(bench_run *run)
     fill(run, &e);
     bench_mark(run);
     for (uint64_t i = 0; i < run->messages; i++)
-        BENCH_REQUIRE(run, mslot_read(e.reader, e.bytes, sizeof e.bytes, 0).outcome == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_reader_read(e.reader, e.bytes, sizeof e.bytes, 0).outcome == MSLOT_DONE);
     bench_mark(run);
     close_ends(&e);
 }
@@ -120,9 +120,9 @@ void bench_step_peek(bench_run *run)
     fill(run, &e);
     bench_mark(run);
     for (uint64_t i = 0; i < run->messages; i++) {
-        mslot_view view = mslot_peek(e.reader, 0);
+        mslot_view view = mslot_reader_peek(e.reader, 0);
         bench_use(view.bytes);
-        BENCH_REQUIRE(run, view.outcome == MSLOT_DONE && mslot_release(e.reader, 1) == MSLOT_DONE);
+        BENCH_REQUIRE(run, view.outcome == MSLOT_DONE && mslot_reader_release(e.reader, 1) == MSLOT_DONE);
     }
     bench_mark(run);
     close_ends(&e);
@@ -134,11 +134,11 @@ void bench_step_peek_batch(bench_run *run)
     fill(run, &e);
     bench_mark(run);
     for (uint64_t i = 0; i < run->messages; i++) {
-        mslot_view view = mslot_peek(e.reader, 0);
+        mslot_view view = mslot_reader_peek(e.reader, 0);
         bench_use(view.bytes);
         BENCH_REQUIRE(run, view.outcome == MSLOT_DONE);
     }
-    BENCH_REQUIRE(run, mslot_release(e.reader, run->messages) == MSLOT_DONE);
+    BENCH_REQUIRE(run, mslot_reader_release(e.reader, run->messages) == MSLOT_DONE);
     bench_mark(run);
     close_ends(&e);
 }

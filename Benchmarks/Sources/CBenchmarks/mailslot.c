@@ -41,15 +41,15 @@ void bench_mailslot_round_trip_first(bench_run *run)
     uint64_t before = bench_ticks();
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
         bench_put(bytes, i);
-        BENCH_REQUIRE(run, mslot_try_write(there, bytes, run->message_bytes) == MSLOT_DONE);
-        mslot_received received = mslot_read(back, bytes, sizeof bytes, MSLOT_FOREVER);
+        BENCH_REQUIRE(run, mslot_writer_try_write(there, bytes, run->message_bytes) == MSLOT_DONE);
+        mslot_received received = mslot_reader_read(back, bytes, sizeof bytes, MSLOT_FOREVER);
         BENCH_REQUIRE(run, received.outcome == MSLOT_DONE && received.byte_count == run->message_bytes && bench_get(bytes) == i);
         before = bench_sample(run, i, before);
     }
     bench_samples_done(run);
     bench_meet(run);
-    mslot_close_writer(there);
-    mslot_close(back);
+    mslot_writer_close(there);
+    mslot_reader_close(back);
 }
 
 void bench_mailslot_round_trip_second(bench_run *run)
@@ -60,13 +60,13 @@ void bench_mailslot_round_trip_second(bench_run *run)
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
-        mslot_received received = mslot_read(there, bytes, sizeof bytes, MSLOT_FOREVER);
+        mslot_received received = mslot_reader_read(there, bytes, sizeof bytes, MSLOT_FOREVER);
         BENCH_REQUIRE(run, received.outcome == MSLOT_DONE);
-        BENCH_REQUIRE(run, mslot_try_write(back, bytes, received.byte_count) == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_writer_try_write(back, bytes, received.byte_count) == MSLOT_DONE);
     }
     bench_meet(run);
-    mslot_close_writer(back);
-    mslot_close(there);
+    mslot_writer_close(back);
+    mslot_reader_close(there);
 }
 
 // MARK: one way
@@ -79,10 +79,10 @@ void bench_mailslot_one_way_first(bench_run *run)
     bench_meet(run);
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
         bench_put(bytes, i);
-        BENCH_REQUIRE(run, mslot_write(writer, bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_writer_write(writer, bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
     }
     bench_meet(run);
-    mslot_close_writer(writer);
+    mslot_writer_close(writer);
 }
 
 void bench_mailslot_one_way_second(bench_run *run)
@@ -94,7 +94,7 @@ void bench_mailslot_one_way_second(bench_run *run)
     uint64_t before = 0;
     uint64_t end = run->warm_up + run->messages;
     for (uint64_t i = 0; i < end;) {
-        mslot_view view = mslot_peek(reader, MSLOT_FOREVER);
+        mslot_view view = mslot_reader_peek(reader, MSLOT_FOREVER);
         BENCH_REQUIRE(run, view.outcome == MSLOT_DONE);
         size_t count = 0;
         do {
@@ -102,13 +102,13 @@ void bench_mailslot_one_way_second(bench_run *run)
             BENCH_REQUIRE(run, bench_get(bytes) == i + count);
             bench_use(bytes);
             count++;
-        } while (count < BENCH_BATCH && (view = mslot_peek(reader, 0)).outcome == MSLOT_DONE);
-        BENCH_REQUIRE(run, mslot_release(reader, count) == MSLOT_DONE);
+        } while (count < BENCH_BATCH && (view = mslot_reader_peek(reader, 0)).outcome == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_reader_release(reader, count) == MSLOT_DONE);
         i += count;
         bench_sample_chunk(run, i, count, &before);
     }
     bench_meet(run);
-    mslot_close(reader);
+    mslot_reader_close(reader);
 }
 
 // MARK: waking
@@ -124,10 +124,10 @@ void bench_mailslot_wake_first(bench_run *run)
         while (__atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != i) bench_pause();
         bench_wait_ticks(asleep);
         bench_put(bytes, bench_ticks());
-        BENCH_REQUIRE(run, mslot_try_write(writer, bytes, run->message_bytes) == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_writer_try_write(writer, bytes, run->message_bytes) == MSLOT_DONE);
     }
     bench_meet(run);
-    mslot_close_writer(writer);
+    mslot_writer_close(writer);
 }
 
 void bench_mailslot_wake_second(bench_run *run)
@@ -137,7 +137,7 @@ void bench_mailslot_wake_second(bench_run *run)
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     bench_meet(run);
     for (uint32_t i = 0; i < run->warm_up + run->messages; i++) {
-        mslot_received received = mslot_read(reader, bytes, sizeof bytes, MSLOT_FOREVER);
+        mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, MSLOT_FOREVER);
         bench_sample(run, i, bench_get(bytes));
         BENCH_REQUIRE(run, received.outcome == MSLOT_DONE);
         __atomic_store_n(&run->acknowledged, i + 1, __ATOMIC_RELEASE);
@@ -146,7 +146,7 @@ void bench_mailslot_wake_second(bench_run *run)
     bench_meet(run);
     // How often it really slept: what was measured is a wake-up.
     run->sleeps = mslot_reader_info(reader).reader_parks;
-    mslot_close(reader);
+    mslot_reader_close(reader);
 }
 
 // MARK: opening
@@ -154,8 +154,8 @@ void bench_mailslot_wake_second(bench_run *run)
 static void open_write_close(bench_run *run)
 {
     mslot_writer *writer = bench_mailslot_open_writer(run, run->names[0]);
-    BENCH_REQUIRE(run, mslot_try_write(writer, "hello", 5) == MSLOT_DONE);
-    mslot_close_writer(writer);
+    BENCH_REQUIRE(run, mslot_writer_try_write(writer, "hello", 5) == MSLOT_DONE);
+    mslot_writer_close(writer);
 }
 
 void bench_mailslot_open(bench_run *run)
@@ -169,11 +169,11 @@ void bench_mailslot_open(bench_run *run)
         uint64_t before = bench_ticks();
         open_write_close(run);
         bench_sample(run, i, before);
-        BENCH_REQUIRE(run, mslot_read(reader, bytes, sizeof bytes, 0).byte_count == 5);
+        BENCH_REQUIRE(run, mslot_reader_read(reader, bytes, sizeof bytes, 0).byte_count == 5);
     }
     bench_samples_done(run);
-    for (uint32_t i = 0; i < run->lanes_taken; i++) mslot_close_writer(others[i]);
-    mslot_close(reader);
+    for (uint32_t i = 0; i < run->lanes_taken; i++) mslot_writer_close(others[i]);
+    mslot_reader_close(reader);
 }
 
 // MARK: counting
@@ -185,12 +185,12 @@ void bench_mailslot_count(bench_run *run)
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX] = {0};
     for (uint64_t i = 0; i < run->warm_up + run->messages; i++) {
         if (i == run->warm_up) bench_mark(run);
-        BENCH_REQUIRE(run, mslot_write(writer, bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
-        BENCH_REQUIRE(run, mslot_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_writer_write(writer, bytes, run->message_bytes, MSLOT_FOREVER) == MSLOT_DONE);
+        BENCH_REQUIRE(run, mslot_reader_read(reader, bytes, sizeof bytes, MSLOT_FOREVER).outcome == MSLOT_DONE);
     }
     bench_mark(run);
-    mslot_close_writer(writer);
-    mslot_close(reader);
+    mslot_writer_close(writer);
+    mslot_reader_close(reader);
 }
 
 void bench_mailslot_open_count(bench_run *run)
@@ -200,7 +200,7 @@ void bench_mailslot_open_count(bench_run *run)
     bench_mark(run);
     open_write_close(run);
     bench_mark(run);
-    mslot_close(reader);
+    mslot_reader_close(reader);
 }
 
 // MARK: memory
@@ -220,6 +220,6 @@ bench_memory bench_mailslot_memory(void)
         memory.file_bytes = (uint64_t)status.st_size;
         memory.allocated_bytes = (uint64_t)status.st_blocks * 512;
     }
-    mslot_close(created.reader);
+    mslot_reader_close(created.reader);
     return memory;
 }

@@ -42,35 +42,35 @@ static attempt_result fail(attempt *a, mslot_failure failure)
     a->created.failure = failure;
     return FAILED;
 }
-static attempt_result fail_errno(attempt *a) { return fail(a, mslot_failure_errno(errno)); }
+static attempt_result fail_errno(attempt *a) { return fail(a, mslot__failure_errno(errno)); }
 
 // MARK: a reader of a mapped, locked segment
 
 static void note_reader(const mslot_ring *ring)
 {
     mslot_control *control = ring->control;
-    mslot_store_relaxed_32(&control->reader_pid, (uint32_t)getpid());
-    mslot_store_relaxed_32(&control->reader_uid, geteuid());
-    mslot_store_relaxed(&control->reader_since_ns, mslot_unix_ns());
+    mslot__store_relaxed_32(&control->reader_pid, (uint32_t)getpid());
+    mslot__store_relaxed_32(&control->reader_uid, geteuid());
+    mslot__store_relaxed(&control->reader_since_ns, mslot__unix_ns());
 }
 
 /// Makes the handle; the descriptor stays the caller's. `mapping` is the handle's from here on; if it fails, it is gone.
 static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_reader ring)
 {
-    mslot_reader *reader = mslot_handle_allocate();
+    mslot_reader *reader = mslot__handle_allocate();
     if (reader == NULL) {
         attempt_result result = fail_errno(a);
-        mslot_mapping_end(&mapping);
+        mslot__mapping_end(&mapping);
         return result;
     }
     reader->read_timeout_ns = a->options.read_timeout_ns;
     reader->ring = ring;
     reader->mapping = mapping;
-    reader->spin = mslot_spin_start();
+    reader->spin = mslot__spin_start();
     reader->gathering.next_rests = 1;
-    mslot_store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
+    mslot__store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
     note_reader(&ring.ring);
-    mslot_reader_end(reader);
+    mslot__reader_end(reader);
     a->created.reader = reader;
     return CREATED;
 }
@@ -84,7 +84,7 @@ static int allocate_all(int descriptor, const mslot_header *header)
     // Beyond RLIMIT_FSIZE the kernel does not only refuse: it sends SIGXFSZ, which kills.
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && header->segment_bytes > limit.rlim_cur) return EFBIG;
-    int error = mslot_file_allocate(descriptor, 0, mslot_header_fixed_bytes(header));
+    int error = mslot__file_allocate(descriptor, 0, mslot__header_fixed_bytes(header));
     if (error != 0 || header->overflow_offset == 0) return error;
     return MSLOT_UNINTERRUPTED(ftruncate(descriptor, (off_t)header->segment_bytes)) == 0 ? 0 : errno;
 }
@@ -92,7 +92,7 @@ static int allocate_all(int descriptor, const mslot_header *header)
 /// Bytes of the segment that is asked for; 0: no such geometry is allowed.
 static uint64_t layout_of(const mslot_create_options *options, mslot_header *header)
 {
-    return mslot_layout_header(
+    return mslot__layout_header(
         header,
         options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT,
         options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT,
@@ -103,7 +103,7 @@ static void fill_header(attempt *a, mslot_header *header)
 {
     header->options = a->options.allow_remote ? MSLOT_OPTION_REMOTE : 0;
     header->mode = a->options.mode != 0 ? a->options.mode : MODE_DEFAULT;
-    header->created_ns = mslot_unix_ns();
+    header->created_ns = mslot__unix_ns();
     header->creator_uid = geteuid();
     header->name_bytes = (uint32_t)a->name->bytes;
     memcpy(header->name, a->name->text, a->name->bytes);
@@ -128,8 +128,8 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     // fchmod: the umask does not apply, the mode is the one that was asked for.
     if (MSLOT_UNINTERRUPTED(fchmod(descriptor, file.header.mode)) != 0) return fail_errno(a);
     int error = allocate_all(descriptor, &file.header);
-    if (error != 0) return fail(a, mslot_failure_errno(error));
-    switch (mslot_lock_try(descriptor, MSLOT_LOCK_READER)) {
+    if (error != 0) return fail(a, mslot__failure_errno(error));
+    switch (mslot__lock_try(descriptor, MSLOT_LOCK_READER)) {
     case MSLOT_LOCK_TAKEN: break;
     case MSLOT_LOCK_HELD_BY_ANOTHER: return LOST_A_RACE;
     case MSLOT_LOCK_FAILED: return fail_errno(a);
@@ -139,21 +139,21 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     file.device = status.st_dev;
     file.inode = status.st_ino;
 
-    mslot_mapping mapping = mslot_file_map(&file, a->path, PROT_READ | PROT_WRITE, true);
+    mslot_mapping mapping = mslot__file_map(&file, a->path, PROT_READ | PROT_WRITE, true);
     if (mapping.base == NULL) return fail_errno(a);
     memcpy(mapping.base, &file.header, sizeof file.header);
-    mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
-    mslot_ring_initialise(&ring);
+    mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
+    mslot__ring_initialise(&ring);
 
     // All that can fail comes before the name: once it is there, others write.
     mslot_ring_reader start = {.ring = ring, .head = ring.cell_count, .next = ring.cell_count};
     if (make_reader(a, mapping, start) != CREATED) return FAILED;
     error = link_to_name(descriptor, temporary, a->path);
     if (error == 0) return CREATED;
-    mslot_mapping_end(&a->created.reader->mapping);
-    mslot_handle_free(a->created.reader);
+    mslot__mapping_end(&a->created.reader->mapping);
+    mslot__handle_free(a->created.reader);
     a->created.reader = NULL;
-    return error == EEXIST ? LOST_A_RACE : fail(a, mslot_failure_errno(error));
+    return error == EEXIST ? LOST_A_RACE : fail(a, mslot__failure_errno(error));
 }
 
 static attempt_result make_unnamed(attempt *a, const char *directory)
@@ -170,8 +170,8 @@ static attempt_result make_unnamed(attempt *a, const char *directory)
 static attempt_result make_with_temporary_name(attempt *a)
 {
     char temporary[PATH_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s~%lx.%llx", a->path, (long)getpid(), (unsigned long long)mslot_now_ns());
-    if (length < 0 || (size_t)length >= sizeof temporary) return fail(a, mslot_failure_errno(ENAMETOOLONG));
+    int length = snprintf(temporary, sizeof temporary, "%s~%lx.%llx", a->path, (long)getpid(), (unsigned long long)mslot__now_ns());
+    if (length < 0 || (size_t)length >= sizeof temporary) return fail(a, mslot__failure_errno(ENAMETOOLONG));
     int descriptor = MSLOT_UNINTERRUPTED(open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT));
     if (descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
     attempt_result result = make_segment(a, descriptor, temporary);
@@ -184,7 +184,7 @@ static attempt_result make_new(attempt *a)
 {
     char directory[PATH_MAX];
     size_t length = (size_t)(strrchr(a->path, '/') - a->path);
-    if (length >= sizeof directory) return fail(a, mslot_failure_errno(ENAMETOOLONG));
+    if (length >= sizeof directory) return fail(a, mslot__failure_errno(ENAMETOOLONG));
     memcpy(directory, a->path, length);
     directory[length] = 0;
 
@@ -204,7 +204,7 @@ static void wait_a_little(void) { nanosleep(&(struct timespec){.tv_nsec = HELD_R
 /// Who has it, as information.
 static mslot_failure held_failure(const mslot_file *file)
 {
-    mslot_failure failure = mslot_failure_of(MSLOT_ALREADY_EXISTS);
+    mslot_failure failure = mslot__failure_of(MSLOT_ALREADY_EXISTS);
     mslot_control control;
     ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &control, sizeof control, (off_t)file->header.control_offset));
     if (bytes == (ssize_t)sizeof control) {
@@ -216,7 +216,7 @@ static mslot_failure held_failure(const mslot_file *file)
 
 static attempt_result refuse_as_held(attempt *a, const mslot_file *file)
 {
-    int64_t now = mslot_now_ns();
+    int64_t now = mslot__now_ns();
     if (a->held_since_ns == 0) a->held_since_ns = now;
     return now - a->held_since_ns < HELD_RETRY_NS ? HELD : fail(a, held_failure(file));
 }
@@ -235,49 +235,49 @@ static bool can_be_adopted(const mslot_file *file, const mslot_create_options *o
 /// With the reader's lock, and the name checked: the dead reader's mailslot becomes ours, or makes way.
 static attempt_result take_over(attempt *a, const mslot_file *file)
 {
-    if (!a->options.adopt && !mslot_file_may_unlink(a->path, file->owner)) return fail(a, mslot_failure_errno(EPERM));
-    mslot_mapping mapping = mslot_file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt);
+    if (!a->options.adopt && !mslot__file_may_unlink(a->path, file->owner)) return fail(a, mslot__failure_errno(EPERM));
+    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt);
     if (mapping.base == NULL) return fail_errno(a);
-    mslot_ring ring = mslot_ring_of(&file->header, mapping.base);
+    mslot_ring ring = mslot__ring_of(&file->header, mapping.base);
     mslot_ring_reader reader;
     memset(&reader, 0, sizeof reader);
-    mslot_outcome outcome = mslot_ring_take_over(&reader, &ring);
-    mslot_wake_writers_slow(ring.control);
+    mslot_outcome outcome = mslot__ring_take_over(&reader, &ring);
+    mslot__wake_writers_slow(ring.control);
 
     if (a->options.adopt && outcome != MSLOT_CLOSED) {
-        mslot_failure failure = mslot_failure_of(MSLOT_DONE);
+        mslot_failure failure = mslot__failure_of(MSLOT_DONE);
         if (outcome == MSLOT_DAMAGED) failure.outcome = MSLOT_DAMAGED;
         else if (!can_be_adopted(file, &a->options)) failure.outcome = MSLOT_MISMATCH;
         if (failure.outcome != MSLOT_DONE) {
-            mslot_mapping_end(&mapping);
+            mslot__mapping_end(&mapping);
             return fail(a, failure);
         }
-        mslot_count(&ring.control->take_overs);
+        mslot__count(&ring.control->take_overs);
         a->created.adopted = true;
         return make_reader(a, mapping, reader);
     }
     // Fresh: old writers must find the seal before the name is free.
-    mslot_ring_seal(&ring);
-    mslot_wake_writers_slow(ring.control);
+    mslot__ring_seal(&ring);
+    mslot__wake_writers_slow(ring.control);
     bool unlinked = MSLOT_UNINTERRUPTED(unlink(a->path)) == 0 || errno == ENOENT;
     attempt_result result = unlinked ? make_new(a) : fail_errno(a);
     // The old segment still takes its room until we let go of it: once more, then.
     if (unlinked && result == FAILED && a->created.failure.outcome == MSLOT_NO_SPACE) result = LOST_A_RACE;
-    mslot_mapping_end(&mapping);
+    mslot__mapping_end(&mapping);
     return result;
 }
 
 static attempt_result attempt_once(attempt *a)
 {
     mslot_file file;
-    mslot_failure failure = mslot_file_open(&file, a->path, a->name, O_RDWR, MSLOT_TRUST_NOBODY_ELSE);
+    mslot_failure failure = mslot__file_open(&file, a->path, a->name, O_RDWR, MSLOT_TRUST_NOBODY_ELSE);
     if (failure.outcome == MSLOT_NOT_FOUND) return make_new(a);
     if (failure.outcome != MSLOT_DONE) return fail(a, failure);
 
     attempt_result result = LOST_A_RACE;
-    switch (mslot_lock_try(file.descriptor, MSLOT_LOCK_READER)) {
+    switch (mslot__lock_try(file.descriptor, MSLOT_LOCK_READER)) {
     case MSLOT_LOCK_TAKEN:
-        if (mslot_file_has_name(a->path, file.device, file.inode)) result = take_over(a, &file);
+        if (mslot__file_has_name(a->path, file.device, file.inode)) result = take_over(a, &file);
         break;
     case MSLOT_LOCK_HELD_BY_ANOTHER:
         result = refuse_as_held(a, &file);
@@ -303,77 +303,77 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
     memset(&a, 0, sizeof a);
     a.options = options != NULL ? *options : mslot_create_options_default();
     mslot_name name;
-    char *path = mslot_file_path(name_text, &name, &a.created.failure);
+    char *path = mslot__file_path(name_text, &name, &a.created.failure);
     if (path == NULL) return a.created;
     a.name = &name;
     a.path = path;
 
     attempt_result result = FAILED;
     if (!options_are_allowed(&a.options)) {
-        a.created.failure = mslot_failure_of(MSLOT_BAD_ARGUMENT);
+        a.created.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT);
     } else {
         int races = 0;
         do {
-            mslot_forks_hold();
+            mslot__forks_hold();
             result = attempt_once(&a);
-            mslot_forks_release();
+            mslot__forks_release();
             if (result == HELD) wait_a_little();
         } while (result == HELD || (result == LOST_A_RACE && ++races < RACES_MAX));
-        if (result == LOST_A_RACE) a.created.failure = mslot_failure_errno(EAGAIN);
+        if (result == LOST_A_RACE) a.created.failure = mslot__failure_errno(EAGAIN);
     }
-    if (result == CREATED) a.created.failure = mslot_failure_of(MSLOT_DONE);
+    if (result == CREATED) a.created.failure = mslot__failure_of(MSLOT_DONE);
     free(path);
     return a.created;
 }
 
 // MARK: close and remove
 
-mslot_outcome mslot_close(mslot_reader *reader)
+mslot_outcome mslot_reader_close(mslot_reader *reader)
 {
-    if (mslot_load_relaxed_32(&reader->state) != MSLOT_HANDLE_BROKEN && !mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
-    mslot_ring_seal(&reader->ring.ring);
-    mslot_wake_writers_slow(reader->ring.ring.control);
+    if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_BROKEN && !mslot__reader_begin(reader)) return mslot__reader_refusal(reader);
+    mslot__ring_seal(&reader->ring.ring);
+    mslot__wake_writers_slow(reader->ring.ring.control);
     mslot_mapping *mapping = &reader->mapping;
     // The name is ours to change: the mapping holds the reader's lock.
-    if (mslot_file_has_name(mapping->path, mapping->device, mapping->inode)) (void)MSLOT_UNINTERRUPTED(unlink(mapping->path));
-    mslot_mapping_end(mapping);
-    mslot_forks_hold();
-    mslot_handle_free(reader);
-    mslot_forks_release();
+    if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) (void)MSLOT_UNINTERRUPTED(unlink(mapping->path));
+    mslot__mapping_end(mapping);
+    mslot__forks_hold();
+    mslot__handle_free(reader);
+    mslot__forks_release();
     return MSLOT_DONE;
 }
 
 static mslot_failure remove_file(const char *path, const mslot_name *name)
 {
     mslot_file file;
-    mslot_failure failure = mslot_file_open(&file, path, name, O_RDWR, MSLOT_TRUST_ANYONE);
+    mslot_failure failure = mslot__file_open(&file, path, name, O_RDWR, MSLOT_TRUST_ANYONE);
     if (failure.outcome != MSLOT_DONE) return failure;
-    switch (mslot_lock_try(file.descriptor, MSLOT_LOCK_READER)) {
+    switch (mslot__lock_try(file.descriptor, MSLOT_LOCK_READER)) {
     case MSLOT_LOCK_HELD_BY_ANOTHER:
         failure = held_failure(&file);
         break;
     case MSLOT_LOCK_FAILED:
-        failure = mslot_failure_errno(errno);
+        failure = mslot__failure_errno(errno);
         break;
     case MSLOT_LOCK_TAKEN: {
-        if (!mslot_file_has_name(path, file.device, file.inode)) { // removed or taken over meanwhile: begin anew
-            failure = mslot_failure_of(MSLOT_BUSY);
+        if (!mslot__file_has_name(path, file.device, file.inode)) { // removed or taken over meanwhile: begin anew
+            failure = mslot__failure_of(MSLOT_BUSY);
             break;
         }
-        if (!mslot_file_may_unlink(path, file.owner)) {
-            failure = mslot_failure_errno(EPERM);
+        if (!mslot__file_may_unlink(path, file.owner)) {
+            failure = mslot__failure_errno(EPERM);
             break;
         }
-        mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ | PROT_WRITE, false);
+        mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, false);
         if (mapping.base == NULL) {
-            failure = mslot_failure_errno(errno);
+            failure = mslot__failure_errno(errno);
             break;
         }
-        mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
-        mslot_ring_seal(&ring);
-        mslot_wake_writers_slow(ring.control);
-        if (MSLOT_UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT) failure = mslot_failure_errno(errno);
-        mslot_mapping_end(&mapping);
+        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
+        mslot__ring_seal(&ring);
+        mslot__wake_writers_slow(ring.control);
+        if (MSLOT_UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT) failure = mslot__failure_errno(errno);
+        mslot__mapping_end(&mapping);
         break;
     }
     }
@@ -385,14 +385,14 @@ mslot_failure mslot_remove(const char *name_text)
 {
     mslot_name name;
     mslot_failure failure;
-    char *path = mslot_file_path(name_text, &name, &failure);
+    char *path = mslot__file_path(name_text, &name, &failure);
     if (path == NULL) return failure;
-    int64_t held_until = mslot_now_ns() + HELD_RETRY_NS;
+    int64_t held_until = mslot__now_ns() + HELD_RETRY_NS;
     for (;;) {
-        mslot_forks_hold();
+        mslot__forks_hold();
         failure = remove_file(path, &name);
-        mslot_forks_release();
-        bool may_be_a_glance = failure.outcome == MSLOT_ALREADY_EXISTS && mslot_now_ns() < held_until;
+        mslot__forks_release();
+        bool may_be_a_glance = failure.outcome == MSLOT_ALREADY_EXISTS && mslot__now_ns() < held_until;
         if (failure.outcome != MSLOT_BUSY && !may_be_a_glance) break;
         if (may_be_a_glance) wait_a_little();
     }

@@ -147,7 +147,7 @@ static int describe_remote(const mslot_failure *failure, const char *name, char 
     }
 }
 
-size_t mslot_describe(const mslot_failure *failure, const char *name_text, char *text, size_t capacity)
+size_t mslot_failure_describe(const mslot_failure *failure, const char *name_text, char *text, size_t capacity)
 {
     if (capacity != 0) text[0] = 0;
     int length = 0;
@@ -158,7 +158,7 @@ size_t mslot_describe(const mslot_failure *failure, const char *name_text, char 
     const char *name = name_text != NULL ? name_text : "";
     mslot_name parsed;
     mslot_failure ignored;
-    char *allocated = mslot_file_path(name, &parsed, &ignored);
+    char *allocated = mslot__file_path(name, &parsed, &ignored);
     const char *path = allocated != NULL ? allocated : "the mailslot's file";
     if (parsed.problem == MSLOT_NAME_REMOTE) {
         length = describe_remote(failure, name, text, capacity);

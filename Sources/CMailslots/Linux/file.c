@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *mslot_directory(char *buffer, size_t capacity)
+const char *mslot__directory(char *buffer, size_t capacity)
 {
     // secure_getenv: a set-user-id program is not led astray by its caller.
     const char *named = secure_getenv("MAILSLOT_DIRECTORY");
@@ -28,34 +28,34 @@ const char *mslot_directory(char *buffer, size_t capacity)
     return buffer;
 }
 
-char *mslot_file_path(const char *name_text, mslot_name *name, mslot_failure *failure)
+char *mslot__file_path(const char *name_text, mslot_name *name, mslot_failure *failure)
 {
-    *name = mslot_name_parse(name_text);
-    *failure = mslot_failure_of(MSLOT_DONE);
+    *name = mslot__name_parse(name_text);
+    *failure = mslot__failure_of(MSLOT_DONE);
     if (name->problem != MSLOT_NAME_FINE) {
-        *failure = mslot_failure_of(MSLOT_BAD_NAME);
+        *failure = mslot__failure_of(MSLOT_BAD_NAME);
         failure->detail = name->problem;
         return NULL;
     }
     char buffer[PATH_MAX];
     char file[MSLOT_FILE_NAME_MAX];
-    const char *directory = mslot_directory(buffer, sizeof buffer);
+    const char *directory = mslot__directory(buffer, sizeof buffer);
     if (directory == NULL) {
-        *failure = mslot_failure_errno(errno);
+        *failure = mslot__failure_errno(errno);
         return NULL;
     }
-    mslot_name_file(name, file);
+    mslot__name_file(name, file);
     size_t capacity = strlen(directory) + 1 + strlen(file) + 1;
     char *path = malloc(capacity);
     if (path == NULL) {
-        *failure = mslot_failure_errno(errno);
+        *failure = mslot__failure_errno(errno);
         return NULL;
     }
     snprintf(path, capacity, "%s/%s", directory, file);
     return path;
 }
 
-mslot_failure mslot_failure_errno(int error)
+mslot_failure mslot__failure_errno(int error)
 {
     mslot_outcome outcome = MSLOT_SYSTEM_ERROR;
     switch (error) {
@@ -81,12 +81,12 @@ mslot_failure mslot_failure_errno(int error)
     default:
         break;
     }
-    mslot_failure failure = mslot_failure_of(outcome);
+    mslot_failure failure = mslot__failure_of(outcome);
     failure.system_error = error;
     return failure;
 }
 
-bool mslot_is_trusted(uint32_t owner, uint32_t trust_user)
+bool mslot__is_trusted(uint32_t owner, uint32_t trust_user)
 {
     return owner == geteuid() || owner == 0 || owner == trust_user || trust_user == MSLOT_TRUST_ANYONE;
 }
@@ -94,37 +94,37 @@ bool mslot_is_trusted(uint32_t owner, uint32_t trust_user)
 static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32_t trust_user)
 {
     struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return mslot_failure_errno(errno);
-    if (!S_ISREG(status.st_mode)) return mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
+    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return mslot__failure_errno(errno);
+    if (!S_ISREG(status.st_mode)) return mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
     file->device = status.st_dev;
     file->inode = status.st_ino;
     file->owner = status.st_uid;
     file->mode = status.st_mode & 07777;
-    if (!mslot_is_trusted(status.st_uid, trust_user)) {
-        mslot_failure failure = mslot_failure_of(MSLOT_UNTRUSTED);
+    if (!mslot__is_trusted(status.st_uid, trust_user)) {
+        mslot_failure failure = mslot__failure_of(MSLOT_UNTRUSTED);
         failure.holder_uid = status.st_uid;
         return failure;
     }
     // Copied once; the segment's own header is never read again.
     ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &file->header, sizeof file->header, 0));
-    if (bytes < 0) return mslot_failure_errno(errno);
-    if ((size_t)bytes < sizeof file->header) return mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
-    mslot_outcome outcome = mslot_header_check(&file->header, (uint64_t)status.st_size);
+    if (bytes < 0) return mslot__failure_errno(errno);
+    if ((size_t)bytes < sizeof file->header) return mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
+    mslot_outcome outcome = mslot__header_check(&file->header, (uint64_t)status.st_size);
     if (outcome != MSLOT_DONE) {
-        mslot_failure failure = mslot_failure_of(outcome);
+        mslot_failure failure = mslot__failure_of(outcome);
         failure.detail = file->header.layout_version;
         return failure;
     }
     bool same_name = name == NULL || (file->header.name_bytes == name->bytes && memcmp(file->header.name, name->text, name->bytes) == 0);
-    return mslot_failure_of(same_name ? MSLOT_DONE : MSLOT_NOT_A_MAILSLOT);
+    return mslot__failure_of(same_name ? MSLOT_DONE : MSLOT_NOT_A_MAILSLOT);
 }
 
-mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user)
+mslot_failure mslot__file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user)
 {
     // O_NONBLOCK: a FIFO of this name must not hold us up.
     file->descriptor = MSLOT_UNINTERRUPTED(open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (file->descriptor < 0) {
-        mslot_failure failure = mslot_failure_errno(errno);
+        mslot_failure failure = mslot__failure_errno(errno);
         struct stat status;
         if (failure.outcome == MSLOT_NO_PERMISSION && MSLOT_UNINTERRUPTED(lstat(path, &status)) == 0) failure.holder_uid = status.st_uid;
         return failure;
@@ -134,13 +134,13 @@ mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_na
     return failure;
 }
 
-bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode)
+bool mslot__file_has_name(const char *path, uint64_t device, uint64_t inode)
 {
     struct stat status;
     return MSLOT_UNINTERRUPTED(lstat(path, &status)) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
-bool mslot_file_may_unlink(const char *path, uint32_t owner)
+bool mslot__file_may_unlink(const char *path, uint32_t owner)
 {
     char directory[PATH_MAX];
     size_t length = (size_t)(strrchr(path, '/') - path);
@@ -154,7 +154,7 @@ bool mslot_file_may_unlink(const char *path, uint32_t owner)
     return (status.st_mode & S_ISVTX) == 0 || user == 0 || user == owner || user == status.st_uid;
 }
 
-int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes)
+int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes)
 {
     int error;
     do error = posix_fallocate(descriptor, (off_t)offset, (off_t)bytes);
@@ -170,7 +170,7 @@ static size_t mapped_bytes(size_t segment_bytes)
     return (segment_bytes + page - 1) / page * page + page;
 }
 
-mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate)
+mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, bool populate)
 {
     mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
     mapping.path = strdup(path);
@@ -184,16 +184,16 @@ mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int prote
         // A child that had the mapping would keep its dead parent's lock.
         madvise(base, bytes, MADV_DONTFORK);
         // Before Linux 5.14 it is refused, and the first use of each page is slower.
-        if (populate && !populate_all) madvise(base, mslot_header_fixed_bytes(&file->header), MADV_POPULATE_WRITE);
+        if (populate && !populate_all) madvise(base, mslot__header_fixed_bytes(&file->header), MADV_POPULATE_WRITE);
     }
-    if (base == MAP_FAILED || !mslot_guard_add(&mapping, &file->header)) mslot_mapping_end(&mapping);
+    if (base == MAP_FAILED || !mslot__guard_add(&mapping, &file->header)) mslot__mapping_end(&mapping);
     return mapping;
 }
 
-void mslot_mapping_end(mslot_mapping *mapping)
+void mslot__mapping_end(mslot_mapping *mapping)
 {
     int error = errno;
-    mslot_guard_remove(mapping);
+    mslot__guard_remove(mapping);
     if (mapping->base != NULL) munmap(mapping->base, mapped_bytes(mapping->bytes));
     free(mapping->path);
     mapping->base = NULL;

@@ -7,7 +7,7 @@
 // to look at.
 // (A part alone, the hole, would not do: a reader could find its cells and no slots, and read empty messages for ever.)
 //
-// The lock lives exactly as long as some part of the mapping. It stays, because mslot_file_map maps a page more than the segment has,
+// The lock lives exactly as long as some part of the mapping. It stays, because mslot__file_map maps a page more than the segment has,
 // which nobody touches and the guard does not replace: a reader that met damage still has the name when it closes.
 
 #include "linux.h"
@@ -51,7 +51,7 @@ static bool add_chunk(void)
 {
     chunk *added = malloc(sizeof *added);
     if (added == NULL) return false;
-    added->entries = mslot_wiped_allocate(CHUNK_BYTES);
+    added->entries = mslot__wiped_allocate(CHUNK_BYTES);
     if (added->entries == NULL) {
         free(added);
         return false;
@@ -67,37 +67,37 @@ static mslot_guarded *claim(void)
     for (chunk *c = first_chunk(); c != NULL; c = c->next) {
         for (size_t i = 0; i < CHUNK_ENTRIES; i++) {
             mslot_guarded *entry = &c->entries[i];
-            uint64_t turn = mslot_load_relaxed(&entry->turn);
-            if (turn % TURNS == TURN_FREE && mslot_compare_and_swap_seq_cst(&entry->turn, turn, turn + 1)) return entry;
+            uint64_t turn = mslot__load_relaxed(&entry->turn);
+            if (turn % TURNS == TURN_FREE && mslot__compare_and_swap_seq_cst(&entry->turn, turn, turn + 1)) return entry;
         }
     }
     return NULL;
 }
 
-bool mslot_guard_add(mslot_mapping *mapping, const mslot_header *header)
+bool mslot__guard_add(mslot_mapping *mapping, const mslot_header *header)
 {
     mslot_guarded *entry = claim();
     while (entry == NULL) {
         if (!add_chunk()) return false;
         entry = claim();
     }
-    mslot_store_relaxed(&entry->base, (uint64_t)(uintptr_t)mapping->base);
-    mslot_store_relaxed(&entry->bytes, mapping->bytes);
-    entry->ring = mslot_ring_of(header, mapping->base);
+    mslot__store_relaxed(&entry->base, (uint64_t)(uintptr_t)mapping->base);
+    mslot__store_relaxed(&entry->bytes, mapping->bytes);
+    entry->ring = mslot__ring_of(header, mapping->base);
     // Release: pairs with the acquire in find, for a handler in another thread.
-    mslot_store_release(&entry->turn, mslot_load_relaxed(&entry->turn) + 1);
+    mslot__store_release(&entry->turn, mslot__load_relaxed(&entry->turn) + 1);
     mapping->guarded = entry;
     return true;
 }
 
-void mslot_guard_remove(mslot_mapping *mapping)
+void mslot__guard_remove(mslot_mapping *mapping)
 {
     mslot_guarded *entry = mapping->guarded;
     if (entry == NULL) return;
     mapping->guarded = NULL;
-    uint64_t turn = mslot_load_relaxed(&entry->turn);
-    mslot_store_seq_cst(&entry->turn, turn + 1);
-    mslot_store_release(&entry->turn, turn + 2);
+    uint64_t turn = mslot__load_relaxed(&entry->turn);
+    mslot__store_seq_cst(&entry->turn, turn + 1);
+    mslot__store_release(&entry->turn, turn + 2);
 }
 
 /// The entry whose memory this address is in; NULL: a stranger's.
@@ -106,10 +106,10 @@ static mslot_guarded *find(uint64_t address)
     for (chunk *c = first_chunk(); c != NULL; c = c->next) {
         for (size_t i = 0; i < CHUNK_ENTRIES; i++) {
             mslot_guarded *entry = &c->entries[i];
-            uint64_t turn = mslot_load_acquire(&entry->turn);
+            uint64_t turn = mslot__load_acquire(&entry->turn);
             if (turn % TURNS != TURN_LIVE) continue;
-            bool inside = address - mslot_load_acquire(&entry->base) < mslot_load_acquire(&entry->bytes);
-            if (inside && mslot_load_relaxed(&entry->turn) == turn) return entry;
+            bool inside = address - mslot__load_acquire(&entry->base) < mslot__load_acquire(&entry->bytes);
+            if (inside && mslot__load_relaxed(&entry->turn) == turn) return entry;
         }
     }
     return NULL;
@@ -172,8 +172,8 @@ static void handle_bus_error(int number, siginfo_t *info, void *context)
 mslot_failure mslot_guard_install(void)
 {
     static bool installed;
-    mslot_failure failure = mslot_failure_of(MSLOT_DONE);
-    mslot_forks_hold(); // also for its lock
+    mslot_failure failure = mslot__failure_of(MSLOT_DONE);
+    mslot__forks_hold(); // also for its lock
     if (!installed) {
         struct sigaction guard;
         memset(&guard, 0, sizeof guard);
@@ -190,8 +190,8 @@ mslot_failure mslot_guard_install(void)
             guard.sa_sigaction = handle_bus_error;
             installed = sigaction(SIGBUS, &guard, NULL) == 0;
         }
-        if (!installed) failure = mslot_failure_errno(errno);
+        if (!installed) failure = mslot__failure_errno(errno);
     }
-    mslot_forks_release();
+    mslot__forks_release();
     return failure;
 }

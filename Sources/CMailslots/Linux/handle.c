@@ -43,21 +43,21 @@ static void after_fork_in_child(void)
     // The parent's handles stay, wiped, for as long as this process lives: it may still ask them.
     for (wiped *w = first_wiped(); w != NULL; w = w->next) memset(w->bytes, 0, w->byte_count);
     free_handles = NULL;
-    mslot_waiters_forget_all();
+    mslot__waiters_forget_all();
     pthread_mutex_unlock(&lock);
 }
 
 static void install_fork_handlers(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
 
-void mslot_forks_hold(void)
+void mslot__forks_hold(void)
 {
     pthread_once(&fork_handlers_once, install_fork_handlers);
     pthread_mutex_lock(&lock);
 }
 
-void mslot_forks_release(void) { pthread_mutex_unlock(&lock); }
+void mslot__forks_release(void) { pthread_mutex_unlock(&lock); }
 
-void *mslot_wiped_allocate(size_t byte_count)
+void *mslot__wiped_allocate(size_t byte_count)
 {
     wiped *added = malloc(sizeof *added);
     if (added == NULL) return NULL;
@@ -75,7 +75,7 @@ void *mslot_wiped_allocate(size_t byte_count)
 
 static bool add_handles(void)
 {
-    unsigned char *handles = mslot_wiped_allocate(CHUNK_BYTES);
+    unsigned char *handles = mslot__wiped_allocate(CHUNK_BYTES);
     if (handles == NULL) return false;
     for (size_t i = CHUNK_HANDLES; i-- > 0;) {
         free_handle *handle = (free_handle *)(void *)(handles + i * MSLOT_HANDLE_BYTES);
@@ -85,7 +85,7 @@ static bool add_handles(void)
     return true;
 }
 
-void *mslot_handle_allocate(void)
+void *mslot__handle_allocate(void)
 {
     if (free_handles == NULL && !add_handles()) return NULL;
     free_handle *handle = free_handles;
@@ -94,7 +94,7 @@ void *mslot_handle_allocate(void)
     return handle;
 }
 
-void mslot_handle_free(void *pointer)
+void mslot__handle_free(void *pointer)
 {
     free_handle *handle = pointer;
     memset(handle, 0, sizeof *handle);

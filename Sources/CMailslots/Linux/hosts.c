@@ -22,7 +22,7 @@
  * restarted bridge goes on with the file that it finds.
  *
  * A copy is valid if and only if its check is right, its sequence is not 0, its lengths are in their ranges, byte 31 is zero, host and
- * domain are names in canonical form (mslot_host_is_canonical), the address is printable ASCII, and zeros are behind each text. A record
+ * domain are names in canonical form (mslot__host_is_canonical), the address is printable ASCII, and zeros are behind each text. A record
  * is its valid copy, of two the one with the higher sequence; without one there is no such host. The writer overwrites the other copy,
  * with the sequence that follows; so wherever it is killed, what was there stays. It is never mapped: a file cut short is read as far
  * as it goes.
@@ -101,7 +101,7 @@ static bool is_zero(const char *bytes, size_t count)
 
 static bool is_host(const char *text, size_t byte_count, size_t capacity)
 {
-    return byte_count < capacity && is_zero(text + byte_count, capacity - byte_count) && mslot_host_is_canonical(text, byte_count);
+    return byte_count < capacity && is_zero(text + byte_count, capacity - byte_count) && mslot__host_is_canonical(text, byte_count);
 }
 
 static bool is_address(const char *text, size_t byte_count, size_t capacity)
@@ -151,10 +151,10 @@ static mslot_failure find_host(int descriptor, uint16_t number, mslot_host *host
     const host_copy *copy = NULL;
     for (int looks = 0; looks < LOOKS_MAX && copy == NULL; looks++) {
         int error = read_record(descriptor, number, &record);
-        if (error != 0) return mslot_failure_errno(error);
+        if (error != 0) return mslot__failure_errno(error);
         copy = newer_copy(&record);
     }
-    if (copy == NULL) return mslot_failure_of(MSLOT_NOT_FOUND);
+    if (copy == NULL) return mslot__failure_of(MSLOT_NOT_FOUND);
     host->number = number;
     host->is_present = (copy->flags & FLAG_PRESENT) != 0;
     host->is_authenticated = (copy->flags & FLAG_AUTHENTICATED) != 0;
@@ -162,7 +162,7 @@ static mslot_failure find_host(int descriptor, uint16_t number, mslot_host *host
     memcpy(host->host, copy->host, sizeof host->host);
     memcpy(host->domain, copy->domain, sizeof host->domain);
     memcpy(host->address, copy->address, sizeof host->address);
-    return mslot_failure_of(MSLOT_DONE);
+    return mslot__failure_of(MSLOT_DONE);
 }
 
 // MARK: the file
@@ -171,7 +171,7 @@ static mslot_failure find_host(int descriptor, uint16_t number, mslot_host *host
 static int table_path(char path[PATH_MAX])
 {
     char buffer[PATH_MAX];
-    const char *directory = mslot_directory(buffer, sizeof buffer);
+    const char *directory = mslot__directory(buffer, sizeof buffer);
     if (directory == NULL) return errno;
     int length = snprintf(path, PATH_MAX, "%s/%s", directory, MSLOT_HOSTS_FILE);
     return length < 0 || length >= PATH_MAX ? ENAMETOOLONG : 0;
@@ -182,11 +182,11 @@ static mslot_failure check_header(int descriptor)
 {
     table_header header;
     ssize_t bytes = MSLOT_UNINTERRUPTED(pread(descriptor, &header, sizeof header, 0));
-    if (bytes < 0) return mslot_failure_errno(errno);
-    if (bytes == 0) return mslot_failure_of(MSLOT_NOT_FOUND);
-    if ((size_t)bytes < sizeof header || header.magic != MAGIC) return mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
-    if (header.version == VERSION && header.record_bytes == RECORD_BYTES) return mslot_failure_of(MSLOT_DONE);
-    mslot_failure failure = mslot_failure_of(MSLOT_OTHER_LAYOUT);
+    if (bytes < 0) return mslot__failure_errno(errno);
+    if (bytes == 0) return mslot__failure_of(MSLOT_NOT_FOUND);
+    if ((size_t)bytes < sizeof header || header.magic != MAGIC) return mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
+    if (header.version == VERSION && header.record_bytes == RECORD_BYTES) return mslot__failure_of(MSLOT_DONE);
+    mslot_failure failure = mslot__failure_of(MSLOT_OTHER_LAYOUT);
     failure.detail = header.version;
     return failure;
 }
@@ -196,16 +196,16 @@ static mslot_failure open_table(const char *path, int flags, uint32_t trust_user
 {
     // O_NONBLOCK: a FIFO of this name must not hold us up.
     *descriptor = MSLOT_UNINTERRUPTED(open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (*descriptor < 0) return mslot_failure_errno(errno);
+    if (*descriptor < 0) return mslot__failure_errno(errno);
     struct stat status;
     mslot_failure failure;
     if (MSLOT_UNINTERRUPTED(fstat(*descriptor, &status)) != 0) {
-        failure = mslot_failure_errno(errno);
-    } else if (!mslot_is_trusted(status.st_uid, trust_user)) {
-        failure = mslot_failure_of(MSLOT_UNTRUSTED);
+        failure = mslot__failure_errno(errno);
+    } else if (!mslot__is_trusted(status.st_uid, trust_user)) {
+        failure = mslot__failure_of(MSLOT_UNTRUSTED);
         failure.holder_uid = status.st_uid;
     } else {
-        failure = S_ISREG(status.st_mode) ? check_header(*descriptor) : mslot_failure_of(MSLOT_NOT_A_MAILSLOT);
+        failure = S_ISREG(status.st_mode) ? check_header(*descriptor) : mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
     }
     if (failure.outcome != MSLOT_DONE) close(*descriptor);
     return failure;
@@ -215,7 +215,7 @@ static mslot_failure open_to_read(uint32_t trust_user, int *descriptor)
 {
     char path[PATH_MAX];
     int error = table_path(path);
-    return error != 0 ? mslot_failure_errno(error) : open_table(path, O_RDONLY, trust_user, descriptor);
+    return error != 0 ? mslot__failure_errno(error) : open_table(path, O_RDONLY, trust_user, descriptor);
 }
 
 // MARK: reading
@@ -226,7 +226,7 @@ mslot_host_found mslot_origin_host(uint16_t origin, uint32_t trust_user)
     memset(&found, 0, sizeof found);
     uint16_t number = origin & MSLOT_ORIGIN_HOST;
     if (number == 0 || number == MSLOT_ORIGIN_UNKNOWN) {
-        found.failure = mslot_failure_of(MSLOT_BAD_ARGUMENT);
+        found.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT);
         return found;
     }
     int descriptor;
@@ -244,7 +244,7 @@ mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *contex
     mslot_failure failure = open_to_read(trust_user, &descriptor);
     if (failure.outcome != MSLOT_DONE) return failure;
     struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) failure = mslot_failure_errno(errno);
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) failure = mslot__failure_errno(errno);
     for (uint32_t number = 1; number <= MSLOT_HOSTS_MAX && failure.outcome == MSLOT_DONE; number++) {
         if (record_offset(number) >= status.st_size) break;
         mslot_host host;
@@ -252,7 +252,7 @@ mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *contex
         failure = find_host(descriptor, (uint16_t)number, &host);
         bool is_no_host = failure.outcome == MSLOT_NOT_FOUND && failure.system_error == 0;
         if (failure.outcome == MSLOT_DONE) each(&host, context);
-        else if (is_no_host) failure = mslot_failure_of(MSLOT_DONE);
+        else if (is_no_host) failure = mslot__failure_of(MSLOT_DONE);
     }
     close(descriptor);
     return failure;
@@ -272,15 +272,15 @@ static mslot_failure write_header(int descriptor)
 {
     table_header header = {.magic = MAGIC, .version = VERSION, .record_bytes = RECORD_BYTES};
     int error = write_at(descriptor, &header, sizeof header, 0);
-    return error != 0 ? mslot_failure_errno(error) : mslot_failure_of(MSLOT_DONE);
+    return error != 0 ? mslot__failure_errno(error) : mslot__failure_of(MSLOT_DONE);
 }
 
 /// A new table, in place of what nobody can use.
 static mslot_failure make_table(const char *path, int *descriptor)
 {
-    if (MSLOT_UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT) return mslot_failure_errno(errno);
+    if (MSLOT_UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT) return mslot__failure_errno(errno);
     *descriptor = MSLOT_UNINTERRUPTED(open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (*descriptor < 0) return mslot_failure_errno(errno);
+    if (*descriptor < 0) return mslot__failure_errno(errno);
     mslot_failure failure = write_header(*descriptor);
     if (failure.outcome != MSLOT_DONE) close(*descriptor);
     return failure;
@@ -294,7 +294,7 @@ static mslot_failure open_or_make(const char *path, uint32_t mode, int *descript
     if (failure.outcome != MSLOT_DONE) return failure;
     // The umask does not apply.
     if (MSLOT_UNINTERRUPTED(fchmod(*descriptor, mode)) == 0) return failure;
-    failure = mslot_failure_errno(errno);
+    failure = mslot__failure_errno(errno);
     close(*descriptor);
     return failure;
 }
@@ -304,14 +304,14 @@ mslot_hosts_opened mslot_hosts_open(uint32_t mode)
     mslot_hosts_opened opened = {.hosts = NULL};
     if (mode == 0) mode = MODE_DEFAULT;
     if ((mode & ~0666u) != 0 || (mode & 0600) != 0600) {
-        opened.failure = mslot_failure_of(MSLOT_BAD_ARGUMENT);
+        opened.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT);
         return opened;
     }
     char path[PATH_MAX];
     int error = table_path(path);
     mslot_hosts *hosts = error == 0 ? malloc(sizeof *hosts) : NULL;
     if (hosts == NULL) {
-        opened.failure = mslot_failure_errno(error != 0 ? error : errno);
+        opened.failure = mslot__failure_errno(error != 0 ? error : errno);
         return opened;
     }
     opened.failure = open_or_make(path, mode, &hosts->descriptor);
@@ -338,16 +338,16 @@ static bool make_copy(const mslot_host *host, host_copy *copy)
 mslot_failure mslot_hosts_set(mslot_hosts *hosts, const mslot_host *host)
 {
     host_copy copy;
-    if (host->number == 0 || host->number > MSLOT_HOSTS_MAX || !make_copy(host, &copy)) return mslot_failure_of(MSLOT_BAD_ARGUMENT);
+    if (host->number == 0 || host->number > MSLOT_HOSTS_MAX || !make_copy(host, &copy)) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
     host_record record;
     int error = read_record(hosts->descriptor, host->number, &record);
-    if (error != 0) return mslot_failure_errno(error);
+    if (error != 0) return mslot__failure_errno(error);
     const host_copy *newer = newer_copy(&record);
     size_t place = newer == &record.copies[0] ? 1 : 0;
     copy.sequence = newer != NULL ? newer->sequence + 1 : 1;
     copy.check = check_of(&copy);
     error = write_at(hosts->descriptor, &copy, sizeof copy, record_offset(host->number) + (off_t)(place * sizeof copy));
-    return error != 0 ? mslot_failure_errno(error) : mslot_failure_of(MSLOT_DONE);
+    return error != 0 ? mslot__failure_errno(error) : mslot__failure_of(MSLOT_DONE);
 }
 
 void mslot_hosts_close(mslot_hosts *hosts)

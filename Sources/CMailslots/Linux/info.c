@@ -29,9 +29,9 @@ static void add_header(mslot_info *info, const mslot_header *header)
 static void add_ring(mslot_info *info, const mslot_ring *ring)
 {
     const mslot_control *control = ring->control;
-    mslot_tail tail = mslot_ring_tail(ring);
-    mslot_next_length next = mslot_ring_next_length(ring);
-    uint64_t head = mslot_load_acquire(&control->head);
+    mslot_tail tail = mslot__ring_tail(ring);
+    mslot_next_length next = mslot__ring_next_length(ring);
+    uint64_t head = mslot__load_acquire(&control->head);
 
     int64_t count = (int64_t)(tail.position - head);
     info->outcome = tail.outcome;
@@ -39,30 +39,30 @@ static void add_ring(mslot_info *info, const mslot_ring *ring)
     info->next_byte_count = next.outcome == MSLOT_DONE && info->message_count != 0 ? (int32_t)next.length : -1;
     info->read = head - ring->cell_count;
     info->written = info->read + info->message_count;
-    info->read_timeout_ns = (int64_t)mslot_load_relaxed(&control->read_timeout_ns);
+    info->read_timeout_ns = (int64_t)mslot__load_relaxed(&control->read_timeout_ns);
     for (uint32_t i = 0; i < ring->lane_count; i++) {
         const mslot_lane *lane = &ring->lanes[i];
-        info->fulls += mslot_load_relaxed(&lane->fulls);
-        info->writer_waits += mslot_load_relaxed(&lane->waits);
-        info->reader_wakes += mslot_load_relaxed(&lane->wakes);
+        info->fulls += mslot__load_relaxed(&lane->fulls);
+        info->writer_waits += mslot__load_relaxed(&lane->waits);
+        info->reader_wakes += mslot__load_relaxed(&lane->wakes);
     }
-    uint64_t high_water = mslot_load_relaxed(&control->high_water);
-    for (uint32_t i = 0; i < MSLOT_TALLIES; i++) {
-        const mslot_tally *tally = &control->tallies[i];
-        info->retries += mslot_load_relaxed(&tally->retries);
-        info->recoveries += mslot_load_relaxed(&tally->recoveries);
-        if (mslot_load_relaxed(&tally->filled) != 0) high_water = ring->cell_count;
+    uint64_t high_water = mslot__load_relaxed(&control->high_water);
+    for (uint32_t i = 0; i < MSLOT_LANE_COUNTERS; i++) {
+        const mslot_lane_counters *counters = &control->lane_counters[i];
+        info->retries += mslot__load_relaxed(&counters->retries);
+        info->recoveries += mslot__load_relaxed(&counters->recoveries);
+        if (mslot__load_relaxed(&counters->filled) != 0) high_water = ring->cell_count;
     }
     info->high_water = high_water > ring->cell_count ? ring->cell_count : (uint32_t)high_water;
     if (info->high_water < info->message_count) info->high_water = info->message_count;
-    info->late_wakes = mslot_load_relaxed(&control->late_wakes);
-    info->reader_parks = mslot_load_relaxed(&control->parks);
-    info->writer_wakes = mslot_load_relaxed(&control->space_wakes);
-    info->damaged = mslot_load_relaxed(&control->damaged);
-    info->take_overs = mslot_load_relaxed(&control->take_overs);
-    info->reader_since_ns = mslot_load_relaxed(&control->reader_since_ns);
-    info->reader_pid = mslot_load_relaxed_32(&control->reader_pid);
-    info->reader_uid = mslot_load_relaxed_32(&control->reader_uid);
+    info->late_wakes = mslot__load_relaxed(&control->late_wakes);
+    info->reader_parks = mslot__load_relaxed(&control->parks);
+    info->writer_wakes = mslot__load_relaxed(&control->space_wakes);
+    info->damaged = mslot__load_relaxed(&control->damaged);
+    info->take_overs = mslot__load_relaxed(&control->take_overs);
+    info->reader_since_ns = mslot__load_relaxed(&control->reader_since_ns);
+    info->reader_pid = mslot__load_relaxed_32(&control->reader_pid);
+    info->reader_uid = mslot__load_relaxed_32(&control->reader_uid);
 }
 
 /// For a handle's own mapping. The header is read again here, so only for display.
@@ -90,21 +90,21 @@ static mslot_info info_outcome(mslot_outcome outcome)
 
 mslot_info mslot_reader_info(mslot_reader *reader)
 {
-    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
+    if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
     return info_of_mapping(&reader->mapping, &reader->ring.ring);
 }
 
 mslot_info mslot_writer_info(mslot_writer *writer)
 {
-    if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
+    if (mslot__load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
     return info_of_mapping(&writer->mapping, &writer->ring.ring);
 }
 
 bool mslot_reader_check(mslot_reader *reader)
 {
-    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return false;
+    if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return false;
     unsigned char *seen = calloc(reader->ring.ring.slot_count, 1);
-    bool sound = seen != NULL && mslot_ring_count_indices(&reader->ring.ring, seen);
+    bool sound = seen != NULL && mslot__ring_count_indices(&reader->ring.ring, seen);
     free(seen);
     return sound;
 }
@@ -115,8 +115,8 @@ static uint32_t count_writers(int descriptor, const mslot_ring *ring)
 {
     uint32_t count = 0;
     for (uint32_t lane = 0; lane < ring->lane_count; lane++) {
-        bool hinted = mslot_load_relaxed(&ring->lane_hints[lane / 64]) >> (lane % 64) & 1;
-        if (hinted && mslot_lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) count++;
+        bool hinted = mslot__load_relaxed(&ring->lane_hints[lane / 64]) >> (lane % 64) & 1;
+        if (hinted && mslot__lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) count++;
     }
     return count;
 }
@@ -126,20 +126,20 @@ static mslot_inspected inspect_path(const char *path, const mslot_name *name)
     mslot_inspected result;
     memset(&result, 0, sizeof result);
     mslot_file file;
-    result.failure = mslot_file_open(&file, path, name, O_RDONLY, MSLOT_TRUST_ANYONE);
+    result.failure = mslot__file_open(&file, path, name, O_RDONLY, MSLOT_TRUST_ANYONE);
     if (result.failure.outcome != MSLOT_DONE) return result;
 
-    mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ, false);
+    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, false);
     if (mapping.base == NULL) {
-        result.failure = mslot_failure_errno(errno);
+        result.failure = mslot__failure_errno(errno);
     } else {
-        mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
+        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
         add_header(&result.info, &file.header);
         add_ring(&result.info, &ring);
         result.info.owner_uid = file.owner;
-        result.info.reader_present = mslot_lock_is_held(file.descriptor, MSLOT_LOCK_READER);
+        result.info.reader_present = mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER);
         result.info.writer_count = count_writers(file.descriptor, &ring);
-        mslot_mapping_end(&mapping);
+        mslot__mapping_end(&mapping);
     }
     close(file.descriptor);
     return result;
@@ -150,7 +150,7 @@ mslot_inspected mslot_inspect(const char *name_text)
     mslot_inspected result;
     memset(&result, 0, sizeof result);
     mslot_name name;
-    char *path = mslot_file_path(name_text, &name, &result.failure);
+    char *path = mslot__file_path(name_text, &name, &result.failure);
     if (path == NULL) return result;
     result = inspect_path(path, &name);
     free(path);
@@ -160,10 +160,10 @@ mslot_inspected mslot_inspect(const char *name_text)
 /// Not so a temporary name that a killed creator left, or a name that is none, with a terminal's escape codes perhaps.
 static bool is_file_of_its_name(const mslot_header *header, const char *file)
 {
-    mslot_name name = mslot_name_parse(header->name);
+    mslot_name name = mslot__name_parse(header->name);
     if (name.problem != MSLOT_NAME_FINE || strcmp(name.text, header->name) != 0) return false;
     char expected[MSLOT_FILE_NAME_MAX];
-    mslot_name_file(&name, expected);
+    mslot__name_file(&name, expected);
     return strcmp(expected, file) == 0;
 }
 
@@ -181,13 +181,13 @@ static struct dirent *next_entry(DIR *entries)
 mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context)
 {
     char buffer[PATH_MAX];
-    const char *directory = mslot_directory(buffer, sizeof buffer);
+    const char *directory = mslot__directory(buffer, sizeof buffer);
     DIR *entries = NULL;
     if (directory != NULL)
         do entries = opendir(directory);
         while (entries == NULL && errno == EINTR);
-    if (entries == NULL) return mslot_failure_errno(errno);
-    mslot_failure result = mslot_failure_of(MSLOT_DONE);
+    if (entries == NULL) return mslot__failure_errno(errno);
+    mslot_failure result = mslot__failure_of(MSLOT_DONE);
     struct dirent *entry;
     while (result.outcome == MSLOT_DONE && (entry = next_entry(entries)) != NULL) {
         if (strncmp(entry->d_name, MSLOT_FILE_PREFIX, sizeof MSLOT_FILE_PREFIX - 1) != 0) continue;
@@ -195,14 +195,14 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
         int length = snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
         if (length < 0 || (size_t)length >= sizeof path) continue;
         mslot_file file;
-        mslot_failure failure = mslot_file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE);
+        mslot_failure failure = mslot__file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE);
         // Out of descriptors or memory: a list that leaves something out would not say so.
         if (failure.outcome == MSLOT_SYSTEM_ERROR) result = failure;
         if (failure.outcome != MSLOT_DONE) continue;
         close(file.descriptor);
         if (is_file_of_its_name(&file.header, entry->d_name)) each(file.header.name, context);
     }
-    if (result.outcome == MSLOT_DONE && errno != 0) result = mslot_failure_errno(errno);
+    if (result.outcome == MSLOT_DONE && errno != 0) result = mslot__failure_errno(errno);
     closedir(entries);
     return result;
 }
@@ -211,10 +211,10 @@ mslot_failure mslot_path(const char *name_text, char *path, size_t capacity)
 {
     mslot_name name;
     mslot_failure failure;
-    char *whole = mslot_file_path(name_text, &name, &failure);
+    char *whole = mslot__file_path(name_text, &name, &failure);
     if (whole == NULL) return failure;
     size_t bytes = strlen(whole) + 1;
     if (bytes <= capacity) memcpy(path, whole, bytes);
     free(whole);
-    return mslot_failure_of(bytes <= capacity ? MSLOT_DONE : MSLOT_BAD_ARGUMENT);
+    return mslot__failure_of(bytes <= capacity ? MSLOT_DONE : MSLOT_BAD_ARGUMENT);
 }

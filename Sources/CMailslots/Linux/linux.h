@@ -35,7 +35,7 @@ typedef struct mslot_name {
 } mslot_name;
 
 /// Of a name on this machine; any other is NAME_REMOTE.
-mslot_name mslot_name_parse(const char *text);
+mslot_name mslot__name_parse(const char *text);
 
 enum { MSLOT_REMOTE_NAME_BYTES_MAX = 40 };
 
@@ -50,28 +50,28 @@ typedef struct mslot_remote_name {
     size_t path_bytes;
 } mslot_remote_name;
 
-/// Of a name that is NAME_REMOTE to mslot_name_parse.
-mslot_remote_name mslot_remote_name_parse(const char *text);
+/// Of a name that is NAME_REMOTE to mslot__name_parse.
+mslot_remote_name mslot__remote_name_parse(const char *text);
 
 /// Cuts a text off where it is not UTF-8, or has a control character.
-void mslot_text_cut(char *text);
+void mslot__text_cut(char *text);
 
 /// Whether this may be a host's or a domain's name, folded as in a remote name.
-bool mslot_host_is_canonical(const char *text, size_t byte_count);
+bool mslot__host_is_canonical(const char *text, size_t byte_count);
 
 enum { MSLOT_FILE_NAME_MAX = 256 };
 #define MSLOT_FILE_PREFIX "mailslot."
-void mslot_name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX]);
+void mslot__name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX]);
 
 // MARK: file.c: directory, paths, the file of a segment
 
 /// The directory of all mailslots; NULL with errno.
-const char *mslot_directory(char *buffer, size_t capacity);
+const char *mslot__directory(char *buffer, size_t capacity);
 
 /// The path of a name's file, on the heap; NULL with the failure.
-char *mslot_file_path(const char *name_text, mslot_name *name, mslot_failure *failure);
+char *mslot__file_path(const char *name_text, mslot_name *name, mslot_failure *failure);
 
-static inline mslot_failure mslot_failure_of(mslot_outcome outcome)
+static inline mslot_failure mslot__failure_of(mslot_outcome outcome)
 {
     mslot_failure failure;
     memset(&failure, 0, sizeof failure);
@@ -79,7 +79,7 @@ static inline mslot_failure mslot_failure_of(mslot_outcome outcome)
     return failure;
 }
 /// What an errno means for a mailslot.
-mslot_failure mslot_failure_errno(int error);
+mslot_failure mslot__failure_errno(int error);
 
 /// A segment's file, open.
 typedef struct mslot_file {
@@ -92,39 +92,39 @@ typedef struct mslot_file {
 } mslot_file;
 
 /// Whether the caller trusts files of this user; `trust_user` as in mslot_open_options.
-bool mslot_is_trusted(uint32_t owner, uint32_t trust_user);
+bool mslot__is_trusted(uint32_t owner, uint32_t trust_user);
 
 /// Opens the file of `name` and checks it. On failure nothing is open. `flags`: O_RDWR or O_RDONLY.
-mslot_failure mslot_file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);
+mslot_failure mslot__file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);
 
 /// Whether `path` still names this file.
-bool mslot_file_has_name(const char *path, uint64_t device, uint64_t inode);
+bool mslot__file_has_name(const char *path, uint64_t device, uint64_t inode);
 
 /// Whether the directory lets us take the name of this file away. Asked before the seal: else a refused remove or take-over
 /// would destroy what is unread.
-bool mslot_file_may_unlink(const char *path, uint32_t owner);
+bool mslot__file_may_unlink(const char *path, uint32_t owner);
 
 /// The part of a segment that is always there: all but the overflow.
-static inline uint64_t mslot_header_fixed_bytes(const mslot_header *header)
+static inline uint64_t mslot__header_fixed_bytes(const mslot_header *header)
 {
     return header->overflow_offset != 0 ? header->overflow_offset : header->segment_bytes;
 }
 /// Sets room aside for a part of the file: 0, or an errno.
-int mslot_file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
+int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
 
 /// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
-mslot_mapping mslot_file_map(const mslot_file *file, const char *path, int protection, bool populate);
+mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, bool populate);
 /// Keeps errno.
-void mslot_mapping_end(mslot_mapping *mapping);
+void mslot__mapping_end(mslot_mapping *mapping);
 
 // MARK: lock.c
 
 typedef enum { MSLOT_LOCK_TAKEN, MSLOT_LOCK_HELD_BY_ANOTHER, MSLOT_LOCK_FAILED } mslot_lock_result;
 
 /// Tries to take the lock on one byte; never waits. FAILED sets errno.
-mslot_lock_result mslot_lock_try(int descriptor, off_t byte);
+mslot_lock_result mslot__lock_try(int descriptor, off_t byte);
 /// Whether another description holds the lock. False with errno set if it cannot be asked; else errno is 0.
-bool mslot_lock_is_held(int descriptor, off_t byte);
+bool mslot__lock_is_held(int descriptor, off_t byte);
 
 // MARK: handle.c: memory of handles, and what a fork does to it
 
@@ -133,26 +133,26 @@ MSLOT_STATIC_ASSERT(sizeof(mslot_reader) <= MSLOT_HANDLE_BYTES, "a handle fits i
 MSLOT_STATIC_ASSERT(sizeof(mslot_writer) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
 
 /// While held, no other thread forks. So no child keeps a descriptor, and with it a lock, that we are about to close.
-void mslot_forks_hold(void);
-void mslot_forks_release(void);
+void mslot__forks_hold(void);
+void mslot__forks_release(void);
 /// Zeroed memory that is zero again in a forked child, and is never freed. NULL with errno.
-void *mslot_wiped_allocate(size_t byte_count);
+void *mslot__wiped_allocate(size_t byte_count);
 /// A record of such memory for a handle. NULL with errno. Both: forks are held.
-void *mslot_handle_allocate(void);
-void mslot_handle_free(void *handle);
+void *mslot__handle_allocate(void);
+void mslot__handle_free(void *handle);
 
 // MARK: guard.c
 
 /// Tells the guard of a mapping, and that it is about to end. Adding fails with errno.
-bool mslot_guard_add(mslot_mapping *mapping, const mslot_header *header);
-void mslot_guard_remove(mslot_mapping *mapping);
+bool mslot__guard_add(mslot_mapping *mapping, const mslot_header *header);
+void mslot__guard_remove(mslot_mapping *mapping);
 
 // MARK: sleep.c
 
-int64_t mslot_now_ns(void);
-uint64_t mslot_unix_ns(void);
+int64_t mslot__now_ns(void);
+uint64_t mslot__unix_ns(void);
 /// When a time-out that begins now ends; MSLOT_FOREVER stays.
-int64_t mslot_deadline(int64_t timeout_ns);
+int64_t mslot__deadline(int64_t timeout_ns);
 
 enum {
     /// A sleeper looks again after this long whatever happens: it bounds what a missing wake can cost.
@@ -161,7 +161,7 @@ enum {
 
 /// Waits before it looks again for what nobody will wake it for: 100 µs the first time, with `*step_ns` 0, then each time twice as long up
 /// to `step_ns_max`. False, at once: the deadline is over.
-bool mslot_look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns);
+bool mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns);
 
 /// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason.
 /// The caller looks again. True: the time was up. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
@@ -170,45 +170,45 @@ typedef struct mslot_sleep_on {
     uint32_t value;
     bool is_private;
 } mslot_sleep_on;
-bool mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
-void mslot_wake(uint32_t *word, int sleepers_max);
+bool mslot__sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
+void mslot__wake(uint32_t *word, int sleepers_max);
 
 /// Changes the word and wakes all who sleep on it, in this process.
-void mslot_bell_ring(uint32_t *bell);
+void mslot__wakeup_signal(uint32_t *wakeup);
 
-/// Sets the interrupt of a handle and wakes whoever sleeps on it, or on its wait's bell.
-void mslot_interrupt_set(uint32_t *interrupt, uint32_t *const *bell);
+/// Sets the interrupt of a handle and wakes whoever sleeps on it, or on its wait's wakeup.
+void mslot__interrupt_set(uint32_t *interrupt, uint32_t *const *wakeup);
 /// True, once, if it was set.
-bool mslot_interrupt_take(uint32_t *interrupt);
+bool mslot__interrupt_take(uint32_t *interrupt);
 
-mslot_spin mslot_spin_start(void);
+mslot_spin mslot__spin_start(void);
 /// Polling brought what was waited for.
-void mslot_spin_hit(mslot_spin *spin);
+void mslot__spin_hit(mslot_spin *spin);
 /// After a sleep: learns from how long it was.
-void mslot_spin_learn(mslot_spin *spin, int64_t slept_ns);
+void mslot__spin_learn(mslot_spin *spin, int64_t slept_ns);
 
 // MARK: observe.c
 
-/// As mslot_observe, for one who believes what it sees: `trust_user` as in mslot_open_options. Also UNTRUSTED.
-mslot_observing mslot_observe_trusted(const char *name, uint32_t back, uint32_t trust_user);
+/// As mslot_observer_open, for one who believes what it sees: `trust_user` as in mslot_open_options. Also UNTRUSTED.
+mslot_observer_opened mslot__observe_trusted(const char *name, uint32_t back, uint32_t trust_user);
 
 // MARK: remote.c
 
-/// As mslot_open, of a name that is NAME_REMOTE to mslot_name_parse.
-mslot_opened mslot_open_remote(const char *name, const mslot_open_options *options);
+/// As mslot_open, of a name that is NAME_REMOTE to mslot__name_parse.
+mslot_opened mslot__open_remote(const char *name, const mslot_open_options *options);
 
 // MARK: waiter.c
 
-/// Gives the wait to a thread that sleeps through it; `bell` becomes the word that calls that thread. When this returns the wait may be
+/// Gives the wait to a thread that sleeps through it; `wakeup` becomes the word that calls that thread. When this returns the wait may be
 /// over already, and its memory gone. False with errno: no thread could be started.
-bool mslot_waiter_add(mslot_wait *wait, uint32_t **bell);
-bool mslot_waiter_has(const mslot_wait *wait);
+bool mslot__waiter_add(mslot_wait *wait, uint32_t **wakeup);
+bool mslot__waiter_has(const mslot_wait *wait);
 /// In a forked child, which has none of its parent's threads.
-void mslot_waiters_forget_all(void);
+void mslot__waiters_forget_all(void);
 
 // MARK: write.c
 
 /// Closes the descriptor that asks for the reader's lock, if there is one and it still is ours.
-void mslot_writer_close_query(mslot_writer *writer);
+void mslot__writer_close_query(mslot_writer *writer);
 
 #endif

@@ -10,7 +10,7 @@ static struct flock write_lock_on(off_t byte)
     return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 }
 
-mslot_lock_result mslot_lock_try(int descriptor, off_t byte)
+mslot_lock_result mslot__lock_try(int descriptor, off_t byte)
 {
     struct flock lock = write_lock_on(byte);
     if (MSLOT_UNINTERRUPTED(fcntl(descriptor, F_OFD_SETLK, &lock)) == 0) return MSLOT_LOCK_TAKEN;
@@ -18,7 +18,7 @@ mslot_lock_result mslot_lock_try(int descriptor, off_t byte)
     return errno == EAGAIN || errno == EACCES ? MSLOT_LOCK_HELD_BY_ANOTHER : MSLOT_LOCK_FAILED;
 }
 
-bool mslot_lock_is_held(int descriptor, off_t byte)
+bool mslot__lock_is_held(int descriptor, off_t byte)
 {
     struct flock lock = write_lock_on(byte);
     errno = 0;

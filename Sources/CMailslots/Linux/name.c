@@ -97,7 +97,7 @@ static mslot_name parse_path(const char *path)
     return name;
 }
 
-mslot_name mslot_name_parse(const char *text)
+mslot_name mslot__name_parse(const char *text)
 {
     name_parts parts = split(text);
     if (parts.problem == MSLOT_NAME_FINE && !is_this_machine(&parts)) parts.problem = MSLOT_NAME_REMOTE;
@@ -108,7 +108,7 @@ mslot_name mslot_name_parse(const char *text)
     return name;
 }
 
-void mslot_text_cut(char *text)
+void mslot__text_cut(char *text)
 {
     unsigned char *next = (unsigned char *)text;
     for (size_t length; *next != 0; next += length) {
@@ -137,13 +137,13 @@ static mslot_name_problem parse_host(const char *text, size_t byte_count, char h
     return MSLOT_NAME_FINE;
 }
 
-bool mslot_host_is_canonical(const char *text, size_t byte_count)
+bool mslot__host_is_canonical(const char *text, size_t byte_count)
 {
     char host[MSLOT_HOST_BYTES_MAX + 1];
     return parse_host(text, byte_count, host) == MSLOT_NAME_FINE && memcmp(host, text, byte_count) == 0;
 }
 
-mslot_remote_name mslot_remote_name_parse(const char *text)
+mslot_remote_name mslot__remote_name_parse(const char *text)
 {
     mslot_remote_name name;
     memset(&name, 0, sizeof name);
@@ -170,7 +170,7 @@ static void hash_text(const char *bytes, size_t count, char text[33])
     snprintf(text, 33, "%016llx%016llx", (unsigned long long)(hash >> 64), (unsigned long long)hash);
 }
 
-void mslot_name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX])
+void mslot__name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX])
 {
     size_t length = sizeof MSLOT_FILE_PREFIX - 1;
     memcpy(file, MSLOT_FILE_PREFIX, length);

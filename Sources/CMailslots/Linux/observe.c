@@ -29,15 +29,15 @@ static mslot_failure open_observer(
     const char *path, const mslot_name *name, uint32_t back, uint32_t trust_user, mslot_observer **opened)
 {
     mslot_file file;
-    mslot_failure failure = mslot_file_open(&file, path, name, O_RDONLY, trust_user);
+    mslot_failure failure = mslot__file_open(&file, path, name, O_RDONLY, trust_user);
     if (failure.outcome != MSLOT_DONE) return failure;
-    mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ, false);
-    mslot_observer *observer = mapping.base != NULL ? mslot_handle_allocate() : NULL;
-    if (observer == NULL) failure = mslot_failure_errno(errno);
+    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, false);
+    mslot_observer *observer = mapping.base != NULL ? mslot__handle_allocate() : NULL;
+    if (observer == NULL) failure = mslot__failure_errno(errno);
     close(file.descriptor);
     if (failure.outcome == MSLOT_DONE) {
-        mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
-        mslot_tail tail = mslot_ring_tail(&ring);
+        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
+        mslot_tail tail = mslot__ring_tail(&ring);
         failure.outcome = tail.outcome;
         uint64_t published = tail.position - ring.cell_count;
         uint64_t there = published < ring.cell_count ? published : ring.cell_count;
@@ -48,25 +48,25 @@ static mslot_failure open_observer(
         observer->state = MSLOT_HANDLE_IDLE;
     }
     if (failure.outcome != MSLOT_DONE) {
-        if (observer != NULL) mslot_handle_free(observer);
-        mslot_mapping_end(&mapping);
+        if (observer != NULL) mslot__handle_free(observer);
+        mslot__mapping_end(&mapping);
         return failure;
     }
     *opened = observer;
     return failure;
 }
 
-mslot_observing mslot_observe(const char *name_text, uint32_t back) { return mslot_observe_trusted(name_text, back, MSLOT_TRUST_ANYONE); }
+mslot_observer_opened mslot_observer_open(const char *name_text, uint32_t back) { return mslot__observe_trusted(name_text, back, MSLOT_TRUST_ANYONE); }
 
-mslot_observing mslot_observe_trusted(const char *name_text, uint32_t back, uint32_t trust_user)
+mslot_observer_opened mslot__observe_trusted(const char *name_text, uint32_t back, uint32_t trust_user)
 {
-    mslot_observing observing = {.observer = NULL};
+    mslot_observer_opened observing = {.observer = NULL};
     mslot_name name;
-    char *path = mslot_file_path(name_text, &name, &observing.failure);
+    char *path = mslot__file_path(name_text, &name, &observing.failure);
     if (path == NULL) return observing;
-    mslot_forks_hold();
+    mslot__forks_hold();
     observing.failure = open_observer(path, &name, back, trust_user, &observing.observer);
-    mslot_forks_release();
+    mslot__forks_release();
     free(path);
     return observing;
 }
@@ -75,7 +75,7 @@ mslot_observing mslot_observe_trusted(const char *name_text, uint32_t back, uint
 static bool skip_what_is_gone(mslot_observer *observer)
 {
     const mslot_ring *ring = &observer->ring;
-    mslot_tail tail = mslot_ring_tail(ring);
+    mslot_tail tail = mslot__ring_tail(ring);
     if (tail.outcome != MSLOT_DONE) return false;
     // An eighth of a lap ahead of the writers, so that the next is not gone at once, too.
     uint64_t oldest = tail.position - ring->cell_count + ring->cell_count / 8;
@@ -88,15 +88,15 @@ static bool skip_what_is_gone(mslot_observer *observer)
     return true;
 }
 
-mslot_observed mslot_observe_next(mslot_observer *observer, void *buffer, size_t capacity)
+mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_t capacity)
 {
     mslot_observed observed;
     memset(&observed, 0, sizeof observed);
     observed.outcome = MSLOT_FORKED;
-    if (mslot_load_relaxed_32(&observer->state) == MSLOT_HANDLE_GONE) return observed;
+    if (mslot__load_relaxed_32(&observer->state) == MSLOT_HANDLE_GONE) return observed;
     observed.outcome = MSLOT_EMPTY;
     for (int looks = 0; looks < LOOKS_MAX; looks++) {
-        mslot_copied copied = mslot_ring_copy(&observer->ring, observer->position, buffer, capacity);
+        mslot_copied copied = mslot__ring_copy(&observer->ring, observer->position, buffer, capacity);
         if (copied.outcome == MSLOT_BUSY) {
             if (skip_what_is_gone(observer)) continue;
             observed.outcome = MSLOT_DAMAGED;
@@ -119,10 +119,10 @@ mslot_observed mslot_observe_next(mslot_observer *observer, void *buffer, size_t
 
 mslot_outcome mslot_observer_close(mslot_observer *observer)
 {
-    if (mslot_load_relaxed_32(&observer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
-    mslot_mapping_end(&observer->mapping);
-    mslot_forks_hold();
-    mslot_handle_free(observer);
-    mslot_forks_release();
+    if (mslot__load_relaxed_32(&observer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    mslot__mapping_end(&observer->mapping);
+    mslot__forks_hold();
+    mslot__handle_free(observer);
+    mslot__forks_release();
     return MSLOT_DONE;
 }

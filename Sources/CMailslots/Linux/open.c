@@ -37,17 +37,17 @@ static void hint_clear(const mslot_ring *ring, uint32_t lane)
 /// Takes the lane if nobody has it and its words can be believed: DONE, BUSY, DAMAGED, or SYSTEM_ERROR with errno.
 static mslot_outcome take_lane(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor, uint32_t lane)
 {
-    switch (mslot_lock_try(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) {
+    switch (mslot__lock_try(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) {
     case MSLOT_LOCK_HELD_BY_ANOTHER: return MSLOT_BUSY;
     case MSLOT_LOCK_FAILED: return MSLOT_SYSTEM_ERROR;
     case MSLOT_LOCK_TAKEN: break;
     }
     hint_set(ring, lane);
-    mslot_outcome outcome = mslot_ring_recover_lane(writer, ring, lane);
+    mslot_outcome outcome = mslot__ring_recover_lane(writer, ring, lane);
     uint32_t *owner = &ring->lanes[lane].owner_pid;
-    if (outcome == MSLOT_DONE && mslot_load_relaxed_32(owner) != 0) {
-        mslot_store_relaxed_32(owner, 0);
-        mslot_count_shared(&mslot_ring_tally(ring, writer->lane)->recoveries);
+    if (outcome == MSLOT_DONE && mslot__load_relaxed_32(owner) != 0) {
+        mslot__store_relaxed_32(owner, 0);
+        mslot__count_shared(&mslot__ring_lane_counters(ring, writer->lane)->recoveries);
     }
     return outcome;
 }
@@ -63,7 +63,7 @@ static lane_taken take_some_lane(mslot_ring_writer *writer, const mslot_ring *ri
     for (uint32_t i = 0; i < ring->lane_count; i++) {
         uint32_t lane = (start + i) % ring->lane_count;
         if (only_hinted) {
-            uint64_t taken = mslot_load_relaxed(&ring->lane_hints[lane / 64]);
+            uint64_t taken = mslot__load_relaxed(&ring->lane_hints[lane / 64]);
             if (taken == ~(uint64_t)0) { // the whole word: on to the next
                 i += 63 - lane % 64;
                 continue;
@@ -81,13 +81,13 @@ static lane_taken take_some_lane(mslot_ring_writer *writer, const mslot_ring *ri
 static void mend_hints(const mslot_ring *ring, int descriptor)
 {
     for (uint32_t lane = 0; lane < ring->lane_count; lane++)
-        if (!mslot_lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane) && errno == 0) hint_clear(ring, lane);
+        if (!mslot__lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane) && errno == 0) hint_clear(ring, lane);
 }
 
 static lane_taken take_lane_somewhere(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor)
 {
     // A start that differs between openers, so that they do not all try the same lane.
-    uint32_t start = (uint32_t)((uint64_t)mslot_now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % ring->lane_count;
+    uint32_t start = (uint32_t)((uint64_t)mslot__now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % ring->lane_count;
     lane_taken taken = take_some_lane(writer, ring, descriptor, start, true);
     if (taken.outcome != MSLOT_TOO_MANY_WRITERS) return taken;
     mend_hints(ring, descriptor);
@@ -96,7 +96,7 @@ static lane_taken take_lane_somewhere(mslot_ring_writer *writer, const mslot_rin
     return taken;
 }
 
-// MARK: the death note
+// MARK: the robust-list entry
 
 /// The kernel's struct robust_list_head.
 typedef struct robust_list_head_words {
@@ -117,7 +117,7 @@ static void register_robust_list(void)
     pthread_mutexattr_destroy(&attributes);
 }
 
-mslot_death_note mslot_writer_note_slow(mslot_writer *writer)
+mslot_robust_list mslot__writer_robust_list_slow(mslot_writer *writer)
 {
     // libc's own head, never a new one: that would switch off every robust mutex of the thread. Detected by using it.
     int saved_errno = errno;
@@ -132,25 +132,25 @@ mslot_death_note mslot_writer_note_slow(mslot_writer *writer)
     errno = saved_errno;
     if (result == 0 && head != NULL && length >= sizeof(robust_list_head_words)) {
         robust_list_head_words *words = head;
-        writer->note.pending = &words->list_op_pending;
-        writer->note.offset = words->futex_offset;
+        writer->robust.list_op_pending = &words->list_op_pending;
+        writer->robust.futex_offset = words->futex_offset;
     } else {
         // None: an emulator, a sandbox. Not asked again on this thread, for that would cost a system call a write; the
         // re-check of sleepers makes up for it.
-        writer->note.pending = &writer->no_note;
-        writer->note.offset = 0;
+        writer->robust.list_op_pending = &writer->no_robust_list;
+        writer->robust.futex_offset = 0;
     }
-    writer->note_thread = mslot_this_thread();
-    return writer->note;
+    writer->robust_thread = mslot__this_thread();
+    return writer->robust;
 }
 
 /// The kernel must not find an address in a mapping that is going away.
-static void forget_note(mslot_writer *writer)
+static void forget_robust_list(mslot_writer *writer)
 {
-    if (writer->note_thread != mslot_this_thread()) return;
-    uintptr_t word = *writer->note.pending + (uintptr_t)writer->note.offset;
+    if (writer->robust_thread != mslot__this_thread()) return;
+    uintptr_t word = *writer->robust.list_op_pending + (uintptr_t)writer->robust.futex_offset;
     uintptr_t base = (uintptr_t)writer->mapping.base;
-    if (word >= base && word < base + writer->mapping.bytes) *(volatile uintptr_t *)writer->note.pending = 0;
+    if (word >= base && word < base + writer->mapping.bytes) *(volatile uintptr_t *)writer->robust.list_op_pending = 0;
 }
 
 // MARK: open
@@ -158,34 +158,34 @@ static void forget_note(mslot_writer *writer)
 static mslot_failure open_file(const char *path, const mslot_name *name, const mslot_open_options *options, mslot_writer **opened)
 {
     mslot_file file;
-    mslot_failure failure = mslot_file_open(&file, path, name, O_RDWR, options->trust_user);
+    mslot_failure failure = mslot__file_open(&file, path, name, O_RDWR, options->trust_user);
     if (failure.outcome != MSLOT_DONE) return failure;
 
-    bool reader_present = mslot_lock_is_held(file.descriptor, MSLOT_LOCK_READER);
-    mslot_mapping mapping = mslot_file_map(&file, path, PROT_READ | PROT_WRITE, options->populate);
-    mslot_writer *writer = mapping.base != NULL ? mslot_handle_allocate() : NULL;
+    bool reader_present = mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER);
+    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, options->populate);
+    mslot_writer *writer = mapping.base != NULL ? mslot__handle_allocate() : NULL;
     lane_taken taken = {MSLOT_DONE, 0};
     if (writer == NULL) {
-        failure = mslot_failure_errno(errno);
+        failure = mslot__failure_errno(errno);
     } else {
-        mslot_ring ring = mslot_ring_of(&file.header, mapping.base);
+        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
         if (!reader_present) {
             // A sealed mailslot is as good as gone; one that is not waits for the next reader.
-            mslot_tail tail = mslot_ring_tail(&ring);
+            mslot_tail tail = mslot__ring_tail(&ring);
             taken.outcome = tail.outcome == MSLOT_DONE && tail.closed ? MSLOT_NOT_FOUND : MSLOT_NO_READER;
         } else {
             taken = take_lane_somewhere(&writer->ring, &ring, file.descriptor);
             // A close or a take-over is going on: the segment is sealed, its name not yet removed.
-            mslot_tail tail = mslot_ring_tail(&ring);
+            mslot_tail tail = mslot__ring_tail(&ring);
             if (tail.outcome == MSLOT_DONE && tail.closed) taken.outcome = MSLOT_NOT_FOUND;
         }
-        failure = taken.outcome == MSLOT_SYSTEM_ERROR ? mslot_failure_errno(errno) : mslot_failure_of(taken.outcome);
+        failure = taken.outcome == MSLOT_SYSTEM_ERROR ? mslot__failure_errno(errno) : mslot__failure_of(taken.outcome);
     }
     // The mapping holds the lane's lock from here on.
     close(file.descriptor);
     if (failure.outcome != MSLOT_DONE) {
-        if (writer != NULL) mslot_handle_free(writer);
-        mslot_mapping_end(&mapping);
+        if (writer != NULL) mslot__handle_free(writer);
+        mslot__mapping_end(&mapping);
         return failure;
     }
 
@@ -197,10 +197,10 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     writer->process_id = (uint32_t)getpid();
     writer->waits_through_restarts = options->wait_through_restarts;
     writer->query_descriptor = -1;
-    writer->spin = mslot_spin_start();
-    mslot_store_relaxed_32(&lane->owner_pid, writer->process_id);
-    mslot_store_relaxed_32(&lane->owner_uid, geteuid());
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    writer->spin = mslot__spin_start();
+    mslot__store_relaxed_32(&lane->owner_pid, writer->process_id);
+    mslot__store_relaxed_32(&lane->owner_uid, geteuid());
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     *opened = writer;
     return failure;
 }
@@ -210,22 +210,22 @@ mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
     mslot_open_options options = given != NULL ? *given : mslot_open_options_default();
     mslot_opened opened = {.writer = NULL};
     mslot_name name;
-    char *path = mslot_file_path(name_text, &name, &opened.failure);
+    char *path = mslot__file_path(name_text, &name, &opened.failure);
     if (path == NULL) {
         bool is_remote = opened.failure.outcome == MSLOT_BAD_NAME && opened.failure.detail == MSLOT_NAME_REMOTE;
-        return is_remote ? mslot_open_remote(name_text, &options) : opened;
+        return is_remote ? mslot__open_remote(name_text, &options) : opened;
     }
 
-    int64_t deadline = options.wait_ns > 0 ? mslot_deadline(options.wait_ns) : 0;
+    int64_t deadline = options.wait_ns > 0 ? mslot__deadline(options.wait_ns) : 0;
     int64_t step = 0;
     for (;;) {
-        mslot_forks_hold();
+        mslot__forks_hold();
         opened.failure = open_file(path, &name, &options, &opened.writer);
-        mslot_forks_release();
+        mslot__forks_release();
         bool may_appear = opened.failure.outcome == MSLOT_NOT_FOUND || opened.failure.outcome == MSLOT_NO_READER;
         if (!may_appear || options.wait_ns <= 0) break;
-        if (!mslot_look_later(&step, APPEAR_STEP_NS_MAX, deadline)) {
-            opened.failure = mslot_failure_of(MSLOT_TIMED_OUT);
+        if (!mslot__look_later(&step, APPEAR_STEP_NS_MAX, deadline)) {
+            opened.failure = mslot__failure_of(MSLOT_TIMED_OUT);
             break;
         }
     }
@@ -235,36 +235,36 @@ mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
 
 // MARK: reset and close
 
-mslot_outcome mslot_reset(mslot_writer *writer)
+mslot_outcome mslot_writer_reset(mslot_writer *writer)
 {
-    if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    if (mslot__load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
     mslot_ring ring = writer->ring.ring;
-    mslot_outcome outcome = mslot_ring_recover_lane(&writer->ring, &ring, writer->lane_index);
+    mslot_outcome outcome = mslot__ring_recover_lane(&writer->ring, &ring, writer->lane_index);
     writer->unplaced = NULL;
     if (outcome == MSLOT_DONE) {
-        // Published, perhaps, and left before Write 7. Until this is made good the note stays, for if we are killed.
-        uint32_t *wake = mslot_ring_parked_word(&writer->ring);
-        if (wake != NULL) mslot_wake_reader_slow(wake);
+        // Published, perhaps, and left before Write 7. Until this is made good the robust-list entry stays, for if we are killed.
+        uint32_t *wake = mslot__ring_parked_word(&writer->ring);
+        if (wake != NULL) mslot__wake_reader_slow(wake);
     }
-    forget_note(writer);
-    mslot_writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
+    forget_robust_list(writer);
+    mslot__writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }
 
-mslot_outcome mslot_close_writer(mslot_writer *writer)
+mslot_outcome mslot_writer_close(mslot_writer *writer)
 {
-    uint32_t state = mslot_load_relaxed_32(&writer->state);
+    uint32_t state = mslot__load_relaxed_32(&writer->state);
     if (state == MSLOT_HANDLE_GONE || state == MSLOT_HANDLE_CALLING || state == MSLOT_HANDLE_WAITING)
-        return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
-    mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
-    forget_note(writer);
-    mslot_store_relaxed_32(&writer->ring.lane->owner_pid, 0); // not a death, for whoever has the lane next
+        return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    mslot__store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
+    forget_robust_list(writer);
+    mslot__store_relaxed_32(&writer->ring.lane->owner_pid, 0); // not a death, for whoever has the lane next
     // Before the lock goes with the mapping: who sees the hint a moment early finds the lane busy, and tries another.
     hint_clear(&writer->ring.ring, writer->lane_index);
-    mslot_writer_close_query(writer);
-    mslot_mapping_end(&writer->mapping);
-    mslot_forks_hold();
-    mslot_handle_free(writer);
-    mslot_forks_release();
+    mslot__writer_close_query(writer);
+    mslot__mapping_end(&writer->mapping);
+    mslot__forks_hold();
+    mslot__handle_free(writer);
+    mslot__forks_release();
     return MSLOT_DONE;
 }

@@ -13,12 +13,12 @@ enum {
     RESTS_MAX = 1024
 };
 
-mslot_outcome mslot_reader_refusal(const mslot_reader *reader)
+mslot_outcome mslot__reader_refusal(const mslot_reader *reader)
 {
-    uint32_t state = mslot_load_relaxed_32(&reader->state);
+    uint32_t state = mslot__load_relaxed_32(&reader->state);
     if (state == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
     if (state != MSLOT_HANDLE_BROKEN) return MSLOT_BUSY;
-    mslot_count(&reader->ring.ring.control->damaged);
+    mslot__count(&reader->ring.ring.control->damaged);
     return MSLOT_DAMAGED;
 }
 
@@ -42,14 +42,14 @@ static void let_messages_gather(mslot_reader *reader)
         gathering->rests--;
         return;
     }
-    int64_t end = mslot_now_ns() + GATHER_NS;
-    do mslot_pause();
-    while (mslot_now_ns() < end);
+    int64_t end = mslot__now_ns() + GATHER_NS;
+    do mslot__pause();
+    while (mslot__now_ns() < end);
 
     const mslot_ring *ring = &reader->ring.ring;
     uint64_t last = reader->ring.next + GATHERED_MIN - 1;
     // Relaxed: it decides nothing but the next pause.
-    if (mslot_cell_is_full_of(mslot_load_relaxed(mslot_ring_cell(ring, last)), mslot_ring_lap(ring, last))) {
+    if (mslot__cell_is_full_of(mslot__load_relaxed(mslot__ring_cell(ring, last)), mslot__ring_lap(ring, last))) {
         gathering->next_rests = 1;
     } else {
         gathering->rests = gathering->next_rests;
@@ -61,14 +61,14 @@ static void let_messages_gather(mslot_reader *reader)
 static bool spin_for_message(mslot_reader *reader, int64_t deadline_ns)
 {
     let_messages_gather(reader);
-    int64_t end = mslot_now_ns() + reader->spin.limit_ns;
+    int64_t end = mslot__now_ns() + reader->spin.limit_ns;
     if (end > deadline_ns) end = deadline_ns;
     do {
         for (int i = 0; i < POLLS_PER_CLOCK; i++) {
-            if (mslot_ring_poll(&reader->ring)) return true;
-            mslot_pause();
+            if (mslot__ring_poll(&reader->ring)) return true;
+            mslot__pause();
         }
-    } while (mslot_now_ns() < end && mslot_load_relaxed_32(&reader->interrupt) == 0);
+    } while (mslot__now_ns() < end && mslot__load_relaxed_32(&reader->interrupt) == 0);
     return false;
 }
 
@@ -76,24 +76,24 @@ static bool spin_for_message(mslot_reader *reader, int64_t deadline_ns)
 static void count_after_sleep(mslot_reader *reader, bool by_recheck)
 {
     const mslot_ring *ring = &reader->ring.ring;
-    if (by_recheck && mslot_ring_poll(&reader->ring)) mslot_count(&ring->control->late_wakes);
-    mslot_ring_sample_depth(ring, reader->ring.head);
+    if (by_recheck && mslot__ring_poll(&reader->ring)) mslot__count(&ring->control->late_wakes);
+    mslot__ring_sample_depth(ring, reader->ring.head);
 }
 
 /// Sleeps on the next cell until something is published, somebody interrupts, or the time is up.
 static void sleep_for_message(mslot_reader *reader, int64_t deadline_ns)
 {
-    mslot_bed bed = mslot_ring_park(&reader->ring);
-    if (bed.word != NULL) {
-        int64_t before = mslot_now_ns();
-        const mslot_sleep_on words[2] = {{bed.word, bed.value, false}, {&reader->interrupt, 0, true}};
-        mslot_count(&reader->ring.ring.control->parks);
-        bool timed_out = mslot_sleep(words, 2, deadline_ns);
-        int64_t slept = mslot_now_ns() - before;
-        mslot_spin_learn(&reader->spin, slept);
+    mslot_futex_wait futex = mslot__ring_park(&reader->ring);
+    if (futex.word != NULL) {
+        int64_t before = mslot__now_ns();
+        const mslot_sleep_on words[2] = {{futex.word, futex.value, false}, {&reader->interrupt, 0, true}};
+        mslot__count(&reader->ring.ring.control->parks);
+        bool timed_out = mslot__sleep(words, 2, deadline_ns);
+        int64_t slept = mslot__now_ns() - before;
+        mslot__spin_learn(&reader->spin, slept);
         count_after_sleep(reader, timed_out && slept >= MSLOT_SLEEP_NS_MAX);
     }
-    mslot_ring_unpark(&reader->ring);
+    mslot__ring_unpark(&reader->ring);
 }
 
 /// What a look that found no message comes to without waiting.
@@ -102,47 +102,47 @@ static mslot_look settle(mslot_reader *reader, mslot_look look)
     // A message with an impossible length is skipped, once nothing older is lent: one bad writer must not stop the mailslot.
     bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.slot != NULL && reader->ring.next == reader->ring.head;
     if (can_be_skipped) {
-        mslot_ring_take(&reader->ring);
-        mslot_reader_give_space(reader);
+        mslot__ring_take(&reader->ring);
+        mslot__reader_give_space(reader);
     }
     return look;
 }
 
-mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns)
+mslot_look mslot__reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns)
 {
     if (look.outcome != MSLOT_EMPTY) return settle(reader, look);
     if (everything_is_lent(reader)) return (mslot_look){.outcome = MSLOT_BUSY};
     timeout_ns = timeout_of(reader, timeout_ns);
     // One more look, as a poll: who polls for an answer finds the line of its slot on its way already.
-    if (timeout_ns <= 0) return mslot_ring_poll(&reader->ring) ? settle(reader, mslot_ring_look(&reader->ring)) : look;
+    if (timeout_ns <= 0) return mslot__ring_poll(&reader->ring) ? settle(reader, mslot__ring_look(&reader->ring)) : look;
 
-    int64_t deadline = mslot_deadline(timeout_ns);
+    int64_t deadline = mslot__deadline(timeout_ns);
     while (look.outcome == MSLOT_EMPTY) {
         bool found = reader->spin.limit_ns > 0 && spin_for_message(reader, deadline);
         if (found) {
-            mslot_spin_hit(&reader->spin);
+            mslot__spin_hit(&reader->spin);
         } else {
-            if (mslot_interrupt_take(&reader->interrupt)) return (mslot_look){.outcome = MSLOT_INTERRUPTED};
-            if (mslot_now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
+            if (mslot__interrupt_take(&reader->interrupt)) return (mslot_look){.outcome = MSLOT_INTERRUPTED};
+            if (mslot__now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
             sleep_for_message(reader, deadline);
         }
-        look = mslot_ring_look(&reader->ring);
+        look = mslot__ring_look(&reader->ring);
         // Only a hostile writer shows a message to the poll and none to the look; for ever, if he likes.
-        if (found && look.outcome == MSLOT_EMPTY && mslot_now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
+        if (found && look.outcome == MSLOT_EMPTY && mslot__now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
     }
     return settle(reader, look);
 }
 
-mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns)
+mslot_batch mslot_reader_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns)
 {
     mslot_batch batch = {MSLOT_DONE, 0};
-    if (!mslot_reader_begin(reader)) return (mslot_batch){mslot_reader_refusal(reader), 0};
+    if (!mslot__reader_begin(reader)) return (mslot_batch){mslot__reader_refusal(reader), 0};
     if (reader->ring.next != reader->ring.head) batch.outcome = MSLOT_BUSY;
     while (batch.count < count && batch.outcome == MSLOT_DONE) {
-        mslot_look look = mslot_ring_look(&reader->ring);
+        mslot_look look = mslot__ring_look(&reader->ring);
         if (look.outcome != MSLOT_DONE) {
             if (batch.count != 0) break;
-            look = mslot_reader_look_slow(reader, look, timeout_ns);
+            look = mslot__reader_look_slow(reader, look, timeout_ns);
             batch.outcome = look.outcome;
             if (look.outcome != MSLOT_DONE) break;
         }
@@ -156,99 +156,99 @@ mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size
         message->origin = look.slot->origin;
         message->position = reader->ring.next;
         memcpy(message->bytes, look.bytes, look.length);
-        batch.outcome = mslot_ring_take(&reader->ring);
+        batch.outcome = mslot__ring_take(&reader->ring);
         batch.count++;
     }
     // Once for all, and before control returns to the caller.
-    if (batch.count != 0) mslot_reader_give_space(reader);
-    mslot_reader_end(reader);
+    if (batch.count != 0) mslot__reader_give_space(reader);
+    mslot__reader_end(reader);
     return batch;
 }
 
-mslot_outcome mslot_set_timeout(mslot_reader *reader, int64_t timeout_ns)
+mslot_outcome mslot_reader_set_timeout(mslot_reader *reader, int64_t timeout_ns)
 {
-    if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
+    if (!mslot__reader_begin(reader)) return mslot__reader_refusal(reader);
     bool allowed = timeout_ns >= 0;
     if (allowed) {
         reader->read_timeout_ns = timeout_ns;
-        mslot_store_relaxed(&reader->ring.ring.control->read_timeout_ns, (uint64_t)timeout_ns);
+        mslot__store_relaxed(&reader->ring.ring.control->read_timeout_ns, (uint64_t)timeout_ns);
     }
-    mslot_reader_end(reader);
+    mslot__reader_end(reader);
     return allowed ? MSLOT_DONE : MSLOT_BAD_ARGUMENT;
 }
 
-mslot_outcome mslot_reset_reader(mslot_reader *reader)
+mslot_outcome mslot_reader_reset(mslot_reader *reader)
 {
-    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
     // As if another took over from us: we may have been left anywhere in Read 1 to 6 or asleep.
     mslot_ring ring = reader->ring.ring;
-    mslot_outcome outcome = mslot_ring_take_over(&reader->ring, &ring);
-    mslot_wake_writers_slow(ring.control);
-    mslot_store_relaxed_32(&reader->state, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
+    mslot_outcome outcome = mslot__ring_take_over(&reader->ring, &ring);
+    mslot__wake_writers_slow(ring.control);
+    mslot__store_relaxed_32(&reader->state, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }
 
-void mslot_interrupt(mslot_reader *reader) { mslot_interrupt_set(&reader->interrupt, &reader->bell); }
+void mslot_reader_interrupt(mslot_reader *reader) { mslot__interrupt_set(&reader->interrupt, &reader->wakeup); }
 
 // MARK: a wait that another thread sleeps through
 
 /// What there is to do now: DONE, EMPTY with somewhere to sleep, or why not.
-static mslot_outcome look_or_park(mslot_reader *reader, mslot_wait *wait, mslot_bed *bed)
+static mslot_outcome look_or_park(mslot_reader *reader, mslot_wait *wait, mslot_futex_wait *futex)
 {
     if (everything_is_lent(reader)) return MSLOT_BUSY;
     int64_t deadline = wait->deadline_ns;
-    bool shown = mslot_ring_poll(&reader->ring);
+    bool shown = mslot__ring_poll(&reader->ring);
     if (!shown && reader->spin.limit_ns > 0 && !wait->never_polls) {
         shown = spin_for_message(reader, deadline);
-        if (shown) mslot_spin_hit(&reader->spin);
+        if (shown) mslot__spin_hit(&reader->spin);
     }
-    // Shown before, and not found: as in mslot_reader_look_slow, only a hostile writer does that, and no longer than we wait.
-    if (shown && wait->found && mslot_now_ns() >= deadline) return MSLOT_TIMED_OUT;
+    // Shown before, and not found: as in mslot__reader_look_slow, only a hostile writer does that, and no longer than we wait.
+    if (shown && wait->found && mslot__now_ns() >= deadline) return MSLOT_TIMED_OUT;
     wait->found = shown;
     if (shown) return MSLOT_DONE;
-    if (mslot_interrupt_take(&reader->interrupt)) return MSLOT_INTERRUPTED;
-    if (mslot_now_ns() >= deadline) return MSLOT_TIMED_OUT;
-    *bed = mslot_ring_park(&reader->ring);
-    if (bed->word != NULL) return MSLOT_EMPTY;
-    mslot_ring_unpark(&reader->ring);
+    if (mslot__interrupt_take(&reader->interrupt)) return MSLOT_INTERRUPTED;
+    if (mslot__now_ns() >= deadline) return MSLOT_TIMED_OUT;
+    *futex = mslot__ring_park(&reader->ring);
+    if (futex->word != NULL) return MSLOT_EMPTY;
+    mslot__ring_unpark(&reader->ring);
     return MSLOT_DONE;
 }
 
 /// Gives the handle to the wait. From then on it is another thread's, until `ended` is called.
-static mslot_outcome sleep_elsewhere(mslot_reader *reader, mslot_wait *wait, mslot_bed bed)
+static mslot_outcome sleep_elsewhere(mslot_reader *reader, mslot_wait *wait, mslot_futex_wait futex)
 {
-    mslot_count(&reader->ring.ring.control->parks);
-    wait->begun_ns = mslot_now_ns();
+    mslot__count(&reader->ring.ring.control->parks);
+    wait->begun_ns = mslot__now_ns();
     wait->until_ns = wait->deadline_ns;
-    wait->word = bed.word;
-    wait->value = bed.value;
+    wait->word = futex.word;
+    wait->value = futex.value;
     wait->interrupt = &reader->interrupt;
     wait->parked_position = &reader->ring.ring.control->parked_position;
     reader->wait = wait;
-    mslot_reader_end_as(reader, MSLOT_HANDLE_WAITING);
-    if (mslot_waiter_add(wait, &reader->bell)) return MSLOT_EMPTY;
-    mslot_ring_unpark(&reader->ring);
-    mslot_reader_end(reader);
+    mslot__reader_end_as(reader, MSLOT_HANDLE_WAITING);
+    if (mslot__waiter_add(wait, &reader->wakeup)) return MSLOT_EMPTY;
+    mslot__ring_unpark(&reader->ring);
+    mslot__reader_end(reader);
     return MSLOT_SYSTEM_ERROR;
 }
 
-mslot_outcome mslot_wait_leave(mslot_reader *reader)
+mslot_outcome mslot_reader_end_wait(mslot_reader *reader)
 {
-    if (mslot_load_relaxed_32(&reader->state) != MSLOT_HANDLE_WAITING || mslot_waiter_has(reader->wait)) return mslot_reader_refusal(reader);
-    mslot_spin_learn(&reader->spin, mslot_now_ns() - reader->wait->begun_ns);
-    mslot_reader_end(reader);
+    if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_WAITING || mslot__waiter_has(reader->wait)) return mslot__reader_refusal(reader);
+    mslot__spin_learn(&reader->spin, mslot__now_ns() - reader->wait->begun_ns);
+    mslot__reader_end(reader);
     return MSLOT_DONE;
 }
 
-mslot_outcome mslot_wait_for_message(mslot_reader *reader, mslot_wait *wait)
+mslot_outcome mslot_reader_begin_wait(mslot_reader *reader, mslot_wait *wait)
 {
-    if (mslot_load_relaxed_32(&reader->state) == MSLOT_HANDLE_WAITING) mslot_wait_leave(reader);
-    if (!mslot_reader_begin(reader)) return mslot_reader_refusal(reader);
-    if (wait->deadline_ns == 0) wait->deadline_ns = mslot_deadline(timeout_of(reader, wait->timeout_ns));
-    mslot_bed bed;
-    mslot_outcome outcome = look_or_park(reader, wait, &bed);
-    if (outcome == MSLOT_EMPTY) return sleep_elsewhere(reader, wait, bed);
-    mslot_reader_end(reader);
+    if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_WAITING) mslot_reader_end_wait(reader);
+    if (!mslot__reader_begin(reader)) return mslot__reader_refusal(reader);
+    if (wait->deadline_ns == 0) wait->deadline_ns = mslot__deadline(timeout_of(reader, wait->timeout_ns));
+    mslot_futex_wait futex;
+    mslot_outcome outcome = look_or_park(reader, wait, &futex);
+    if (outcome == MSLOT_EMPTY) return sleep_elsewhere(reader, wait, futex);
+    mslot__reader_end(reader);
     return outcome;
 }
 
@@ -258,14 +258,14 @@ mslot_outcome mslot_wait_for_message(mslot_reader *reader, mslot_wait *wait)
 static size_t first_ready(mslot_reader *const *readers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (mslot_ring_poll(&readers[i]->ring)) return i;
+        if (mslot__ring_poll(&readers[i]->ring)) return i;
     return count;
 }
 
 static bool take_any_interrupt(mslot_reader *const *readers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (mslot_interrupt_take(&readers[i]->interrupt)) return true;
+        if (mslot__interrupt_take(&readers[i]->interrupt)) return true;
     return false;
 }
 
@@ -274,19 +274,19 @@ static void sleep_on_all(mslot_reader *const *readers, size_t count, int64_t dea
     mslot_sleep_on words[2 * MSLOT_WAIT_MAX];
     bool all_empty = true;
     for (size_t i = 0; i < count; i++) {
-        mslot_bed bed = mslot_ring_park(&readers[i]->ring);
-        all_empty = all_empty && bed.word != NULL;
-        words[2 * i] = (mslot_sleep_on){bed.word, bed.value, false};
+        mslot_futex_wait futex = mslot__ring_park(&readers[i]->ring);
+        all_empty = all_empty && futex.word != NULL;
+        words[2 * i] = (mslot_sleep_on){futex.word, futex.value, false};
         words[2 * i + 1] = (mslot_sleep_on){&readers[i]->interrupt, 0, true};
     }
     if (all_empty) {
-        int64_t before = mslot_now_ns();
-        for (size_t i = 0; i < count; i++) mslot_count(&readers[i]->ring.ring.control->parks);
-        mslot_sleep(words, 2 * count, deadline_ns);
-        mslot_spin_learn(&readers[0]->spin, mslot_now_ns() - before);
-        for (size_t i = 0; i < count; i++) mslot_ring_sample_depth(&readers[i]->ring.ring, readers[i]->ring.head);
+        int64_t before = mslot__now_ns();
+        for (size_t i = 0; i < count; i++) mslot__count(&readers[i]->ring.ring.control->parks);
+        mslot__sleep(words, 2 * count, deadline_ns);
+        mslot__spin_learn(&readers[0]->spin, mslot__now_ns() - before);
+        for (size_t i = 0; i < count; i++) mslot__ring_sample_depth(&readers[i]->ring.ring, readers[i]->ring.head);
     }
-    for (size_t i = 0; i < count; i++) mslot_ring_unpark(&readers[i]->ring);
+    for (size_t i = 0; i < count; i++) mslot__ring_unpark(&readers[i]->ring);
 }
 
 /// Polls a while for something in any. `count` if nothing came.
@@ -294,13 +294,13 @@ static size_t spin_for_any(mslot_reader *const *readers, size_t count)
 {
     mslot_spin *spin = &readers[0]->spin;
     if (spin->limit_ns <= 0) return count;
-    int64_t end = mslot_now_ns() + spin->limit_ns;
+    int64_t end = mslot__now_ns() + spin->limit_ns;
     size_t ready;
     do {
-        mslot_pause();
+        mslot__pause();
         ready = first_ready(readers, count);
-    } while (ready == count && mslot_now_ns() < end);
-    if (ready < count) mslot_spin_hit(spin);
+    } while (ready == count && mslot__now_ns() < end);
+    if (ready < count) mslot__spin_hit(spin);
     return ready;
 }
 
@@ -310,10 +310,10 @@ static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int6
     if (ready < count) return (mslot_ready){MSLOT_DONE, ready};
     if (timeout_ns <= 0) return (mslot_ready){MSLOT_EMPTY, 0};
 
-    int64_t deadline = mslot_deadline(timeout_ns);
+    int64_t deadline = mslot__deadline(timeout_ns);
     while ((ready = spin_for_any(readers, count)) == count) {
         if (take_any_interrupt(readers, count)) return (mslot_ready){MSLOT_INTERRUPTED, 0};
-        if (mslot_now_ns() >= deadline) return (mslot_ready){MSLOT_TIMED_OUT, 0};
+        if (mslot__now_ns() >= deadline) return (mslot_ready){MSLOT_TIMED_OUT, 0};
         sleep_on_all(readers, count, deadline);
         // Before polling again: what a sleep brought is no success of polling.
         ready = first_ready(readers, count);
@@ -322,21 +322,21 @@ static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int6
     return (mslot_ready){MSLOT_DONE, ready};
 }
 
-mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns)
+mslot_ready mslot_reader_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns)
 {
     if (count == 0 || count > MSLOT_WAIT_MAX) return (mslot_ready){MSLOT_BAD_ARGUMENT, 0};
     mslot_ready result = {MSLOT_DONE, 0};
     size_t begun = 0;
-    while (begun < count && mslot_reader_begin(readers[begun])) begun++;
+    while (begun < count && mslot__reader_begin(readers[begun])) begun++;
     if (begun < count) {
         // A reader that is in the list twice ends here too.
-        result.outcome = mslot_reader_refusal(readers[begun]);
+        result.outcome = mslot__reader_refusal(readers[begun]);
     } else {
         bool lent = false;
         for (size_t i = 0; i < count; i++) lent = lent || everything_is_lent(readers[i]);
         if (lent) result.outcome = MSLOT_BUSY;
         else result = wait_for_any(readers, count, timeout_of(readers[0], timeout_ns));
     }
-    for (size_t i = 0; i < begun; i++) mslot_reader_end(readers[i]);
+    for (size_t i = 0; i < begun; i++) mslot__reader_end(readers[i]);
     return result;
 }

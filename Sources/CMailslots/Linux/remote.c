@@ -57,13 +57,13 @@ static const char requests_name[] = "bridge/requests";
 static const char answers_name[] = "bridge/answers";
 
 /// One writer's way to its outbox.
-typedef struct errand {
+typedef struct outbox_opening {
     const mslot_remote_name *name;
     mslot_open_options options;
     int64_t deadline_ns;
     unsigned outbox;
     mslot_opened opened;
-} errand;
+} outbox_opening;
 
 // MARK: the bytes
 
@@ -72,7 +72,7 @@ typedef struct request {
     unsigned char bytes[REQUEST_HEADER_BYTES + MSLOT_HOST_BYTES_MAX + MSLOT_REMOTE_NAME_BYTES_MAX];
 } request;
 
-static request request_make(const errand *e, uint64_t id)
+static request request_make(const outbox_opening *e, uint64_t id)
 {
     const mslot_remote_name *name = e->name;
     request made;
@@ -102,7 +102,7 @@ static bool is_answer(const unsigned char *bytes, size_t byte_count, uint64_t id
 
 static mslot_failure failure_of_answer(const unsigned char *bytes, size_t byte_count)
 {
-    mslot_failure failure = mslot_failure_of(MSLOT_NOT_ALLOWED);
+    mslot_failure failure = mslot__failure_of(MSLOT_NOT_ALLOWED);
     switch (bytes[2]) {
     case RESULT_MADE: failure.outcome = MSLOT_DONE; break;
     case RESULT_NO_SUCH_HOST: failure.outcome = MSLOT_NO_SUCH_HOST; break;
@@ -114,7 +114,7 @@ static mslot_failure failure_of_answer(const unsigned char *bytes, size_t byte_c
     default: break; // of a later version
     }
     memcpy(failure.words, bytes + ANSWER_HEADER_BYTES, byte_count - ANSWER_HEADER_BYTES);
-    mslot_text_cut(failure.words);
+    mslot__text_cut(failure.words);
     return failure;
 }
 
@@ -123,7 +123,7 @@ static mslot_failure failure_of_answer(const unsigned char *bytes, size_t byte_c
 static bool is_absent(mslot_outcome outcome) { return outcome == MSLOT_NOT_FOUND || outcome == MSLOT_NO_READER; }
 
 /// Opens the outbox if it is there: true, with what that came to. Else it has to be asked for.
-static bool open_outbox(errand *e)
+static bool open_outbox(outbox_opening *e)
 {
     char name[OUTBOX_NAME_BYTES];
     snprintf(name, sizeof name, "bridge/out/%u/%s/%s", e->outbox, e->name->destination, e->name->path);
@@ -136,12 +136,12 @@ static bool open_outbox(errand *e)
 /// What went wrong with one of the bridge's own mailslots.
 static mslot_failure failure_of_bridge(mslot_failure failure)
 {
-    return is_absent(failure.outcome) ? mslot_failure_of(MSLOT_NO_BRIDGE) : failure;
+    return is_absent(failure.outcome) ? mslot__failure_of(MSLOT_NO_BRIDGE) : failure;
 }
 
 static mslot_failure time_is_up(mslot_writer *requests)
 {
-    mslot_failure failure = mslot_failure_of(MSLOT_TIMED_OUT);
+    mslot_failure failure = mslot__failure_of(MSLOT_TIMED_OUT);
     mslot_info info = mslot_writer_info(requests);
     failure.holder_pid = (int32_t)info.reader_pid;
     failure.holder_uid = info.reader_uid;
@@ -153,7 +153,7 @@ static bool find_answer(mslot_observer *answers, uint64_t id, mslot_failure *fai
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     for (;;) {
-        mslot_observed observed = mslot_observe_next(answers, bytes, sizeof bytes);
+        mslot_observed observed = mslot_observer_next(answers, bytes, sizeof bytes);
         if (observed.missed != 0) *is_lost = true; // perhaps
         switch (observed.outcome) {
         case MSLOT_DONE:
@@ -162,17 +162,17 @@ static bool find_answer(mslot_observer *answers, uint64_t id, mslot_failure *fai
             return true;
         case MSLOT_EMPTY: return false;
         // The bridge has ended; perhaps another is there by now.
-        case MSLOT_CLOSED: *failure = mslot_failure_of(MSLOT_BUSY); return true;
-        default: *failure = mslot_failure_of(MSLOT_DAMAGED); return true; // also TOO_LONG, which no answer is
+        case MSLOT_CLOSED: *failure = mslot__failure_of(MSLOT_BUSY); return true;
+        default: *failure = mslot__failure_of(MSLOT_DAMAGED); return true; // also TOO_LONG, which no answer is
         }
     }
 }
 
 /// Waits until the outbox is there, or the bridge says that there will be none. BUSY: ask again.
-static mslot_failure await_answer(errand *e, mslot_writer *requests, mslot_observer *answers, uint64_t id)
+static mslot_failure await_answer(outbox_opening *e, mslot_writer *requests, mslot_observer *answers, uint64_t id)
 {
     int64_t step_ns = 0;
-    int64_t checked_ns = mslot_now_ns();
+    int64_t checked_ns = mslot__now_ns();
     bool is_lost = false;
     for (;;) {
         mslot_failure failure;
@@ -180,74 +180,74 @@ static mslot_failure await_answer(errand *e, mslot_writer *requests, mslot_obser
         // After the answer, which tells of an outbox that is there. But others may have had it made, and the bridge ended since.
         if (open_outbox(e)) return e->opened.failure;
         if (is_answered && failure.outcome != MSLOT_DONE) return failure;
-        if (is_answered || is_lost) return mslot_failure_of(MSLOT_BUSY);
-        if (mslot_now_ns() - checked_ns >= CHECK_READER_NS) {
-            if (mslot_writer_check_reader(requests) == MSLOT_NO_READER) return mslot_failure_of(MSLOT_NO_BRIDGE);
-            checked_ns = mslot_now_ns();
+        if (is_answered || is_lost) return mslot__failure_of(MSLOT_BUSY);
+        if (mslot__now_ns() - checked_ns >= CHECK_READER_NS) {
+            if (mslot_writer_check_reader(requests) == MSLOT_NO_READER) return mslot__failure_of(MSLOT_NO_BRIDGE);
+            checked_ns = mslot__now_ns();
         }
-        if (!mslot_look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns)) return time_is_up(requests);
+        if (!mslot__look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns)) return time_is_up(requests);
     }
 }
 
-static mslot_failure send_request(errand *e, mslot_writer *requests, mslot_observer *answers)
+static mslot_failure send_request(outbox_opening *e, mslot_writer *requests, mslot_observer *answers)
 {
     uint64_t id;
-    if (MSLOT_UNINTERRUPTED(getrandom(&id, sizeof id, 0)) != (ssize_t)sizeof id) return mslot_failure_errno(errno);
+    if (MSLOT_UNINTERRUPTED(getrandom(&id, sizeof id, 0)) != (ssize_t)sizeof id) return mslot__failure_errno(errno);
     request made = request_make(e, id);
-    int64_t left_ns = e->deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : e->deadline_ns - mslot_now_ns();
-    mslot_outcome outcome = mslot_write(requests, made.bytes, made.byte_count, left_ns > 1 ? left_ns : 1);
+    int64_t left_ns = e->deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : e->deadline_ns - mslot__now_ns();
+    mslot_outcome outcome = mslot_writer_write(requests, made.bytes, made.byte_count, left_ns > 1 ? left_ns : 1);
     if (outcome == MSLOT_TIMED_OUT) return time_is_up(requests);
-    if (outcome == MSLOT_CLOSED) return mslot_failure_of(MSLOT_BUSY);
-    if (outcome != MSLOT_DONE) return failure_of_bridge(mslot_failure_of(outcome));
+    if (outcome == MSLOT_CLOSED) return mslot__failure_of(MSLOT_BUSY);
+    if (outcome != MSLOT_DONE) return failure_of_bridge(mslot__failure_of(outcome));
     return await_answer(e, requests, answers, id);
 }
 
 /// DONE: the outbox is open. BUSY: ask again.
-static mslot_failure ask(errand *e)
+static mslot_failure ask(outbox_opening *e)
 {
     mslot_open_options options = mslot_open_options_default();
     options.trust_user = e->options.trust_user;
     mslot_opened requests = mslot_open(requests_name, &options);
-    if (requests.failure.outcome == MSLOT_TOO_MANY_WRITERS) return mslot_failure_of(MSLOT_BUSY); // others are asking
+    if (requests.failure.outcome == MSLOT_TOO_MANY_WRITERS) return mslot__failure_of(MSLOT_BUSY); // others are asking
     if (requests.writer == NULL) return failure_of_bridge(requests.failure);
-    mslot_observing answers = mslot_observe_trusted(answers_name, 0, options.trust_user);
+    mslot_observer_opened answers = mslot__observe_trusted(answers_name, 0, options.trust_user);
     mslot_failure failure =
         answers.observer != NULL ? send_request(e, requests.writer, answers.observer) : failure_of_bridge(answers.failure);
     if (answers.observer != NULL) mslot_observer_close(answers.observer);
-    mslot_close_writer(requests.writer);
+    mslot_writer_close(requests.writer);
     return failure;
 }
 
 /// Opens an outbox that has a lane for us, having it made if need be.
-static mslot_failure open_some_outbox(errand *e)
+static mslot_failure open_some_outbox(outbox_opening *e)
 {
     int64_t step_ns = 0;
     for (e->outbox = 0; e->outbox < OUTBOXES_MAX;) {
         mslot_failure failure = open_outbox(e) ? e->opened.failure : ask(e);
         if (failure.outcome == MSLOT_BUSY) {
-            if (!mslot_look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns)) return mslot_failure_of(MSLOT_TIMED_OUT);
+            if (!mslot__look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns)) return mslot__failure_of(MSLOT_TIMED_OUT);
         } else if (failure.outcome == MSLOT_TOO_MANY_WRITERS) {
             e->outbox++;
         } else {
             return failure;
         }
     }
-    return mslot_failure_of(MSLOT_TOO_MANY_WRITERS);
+    return mslot__failure_of(MSLOT_TOO_MANY_WRITERS);
 }
 
-mslot_opened mslot_open_remote(const char *name_text, const mslot_open_options *options)
+mslot_opened mslot__open_remote(const char *name_text, const mslot_open_options *options)
 {
     mslot_opened opened = {.writer = NULL};
-    mslot_remote_name name = mslot_remote_name_parse(name_text);
+    mslot_remote_name name = mslot__remote_name_parse(name_text);
     if (name.problem != MSLOT_NAME_FINE) {
-        opened.failure = mslot_failure_of(MSLOT_BAD_NAME);
+        opened.failure = mslot__failure_of(MSLOT_BAD_NAME);
         opened.failure.detail = name.problem;
         return opened;
     }
     int64_t answer_ns = options->answer_ns > 0 ? options->answer_ns : ANSWER_NS_DEFAULT;
-    int64_t wait_until_ns = options->wait_ns > 0 ? mslot_deadline(options->wait_ns) : 0;
-    int64_t answer_until_ns = mslot_deadline(answer_ns);
-    errand e = {.name = &name, .options = *options};
+    int64_t wait_until_ns = options->wait_ns > 0 ? mslot__deadline(options->wait_ns) : 0;
+    int64_t answer_until_ns = mslot__deadline(answer_ns);
+    outbox_opening e = {.name = &name, .options = *options};
     e.deadline_ns = wait_until_ns > answer_until_ns ? wait_until_ns : answer_until_ns;
     e.options.wait_ns = 0;
 
@@ -256,7 +256,7 @@ mslot_opened mslot_open_remote(const char *name_text, const mslot_open_options *
         opened.failure = open_some_outbox(&e);
         bool may_appear = opened.failure.outcome == MSLOT_NO_BRIDGE || opened.failure.outcome == MSLOT_NO_SUCH_HOST;
         int64_t step_ns_max = opened.failure.outcome == MSLOT_NO_BRIDGE ? ANSWER_STEP_NS_MAX : HOST_STEP_NS_MAX;
-        if (!may_appear || !mslot_look_later(&step_ns, step_ns_max, wait_until_ns)) break;
+        if (!may_appear || !mslot__look_later(&step_ns, step_ns_max, wait_until_ns)) break;
     }
     if (opened.failure.outcome == MSLOT_DONE) opened.writer = e.opened.writer;
     return opened;

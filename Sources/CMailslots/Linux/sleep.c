@@ -43,21 +43,21 @@ static int64_t clock_ns(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-int64_t mslot_now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
-uint64_t mslot_unix_ns(void) { return (uint64_t)clock_ns(CLOCK_REALTIME); }
+int64_t mslot__now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+uint64_t mslot__unix_ns(void) { return (uint64_t)clock_ns(CLOCK_REALTIME); }
 
-int64_t mslot_deadline(int64_t timeout_ns)
+int64_t mslot__deadline(int64_t timeout_ns)
 {
     if (timeout_ns == MSLOT_FOREVER) return MSLOT_FOREVER;
     int64_t deadline;
-    return __builtin_add_overflow(mslot_now_ns(), timeout_ns, &deadline) ? MSLOT_FOREVER : deadline;
+    return __builtin_add_overflow(mslot__now_ns(), timeout_ns, &deadline) ? MSLOT_FOREVER : deadline;
 }
 
 static struct timespec timespec_of(int64_t ns) { return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}; }
 
-bool mslot_look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns)
+bool mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns)
 {
-    int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot_now_ns();
+    int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot__now_ns();
     if (left <= 0) return false;
     *step_ns = *step_ns == 0 ? FIRST_LOOK_NS : *step_ns * 2;
     if (*step_ns > step_ns_max) *step_ns = step_ns_max;
@@ -82,7 +82,7 @@ static bool sleep_on_one(const mslot_sleep_on *on, int64_t deadline_ns)
 /// False if the kernel has no futex_waitv.
 static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
 {
-    if (mslot_load_relaxed_32(&waitv_support) == 2) return false;
+    if (mslot__load_relaxed_32(&waitv_support) == 2) return false;
     struct futex_waitv_entry entries[2 * MSLOT_WAIT_MAX];
     for (size_t i = 0; i < count; i++) {
         entries[i] = (struct futex_waitv_entry){
@@ -97,14 +97,14 @@ static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t dead
     // "not supported": to take it for a wake would make a busy loop.
     // EFAULT: a word's page is gone, by a file that was cut short; whoever looks again finds out.
     bool supported = result >= 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT || errno == EFAULT;
-    mslot_store_relaxed_32(&waitv_support, supported ? 1 : 2);
+    mslot__store_relaxed_32(&waitv_support, supported ? 1 : 2);
     return supported;
 }
 
-bool mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
+bool mslot__sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
 {
     int saved_errno = errno;
-    int64_t latest = mslot_now_ns() + MSLOT_SLEEP_NS_MAX;
+    int64_t latest = mslot__now_ns() + MSLOT_SLEEP_NS_MAX;
     errno = 0; // a wake leaves it as it is
     if (deadline_ns > latest) deadline_ns = latest;
     bool timed_out;
@@ -113,23 +113,23 @@ bool mslot_sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
     } else {
         // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; another thread's interrupt waits for
         // the re-check, and so does a signal handler's that comes just before the sleep. More words: look at them all often.
-        bool first_is_a_bell = count == 2 && words[0].is_private;
-        if (count > 2 || first_is_a_bell) latest = mslot_now_ns() + BLIND_SLEEP_NS;
+        bool first_is_a_wakeup = count == 2 && words[0].is_private;
+        if (count > 2 || first_is_a_wakeup) latest = mslot__now_ns() + BLIND_SLEEP_NS;
         timed_out = sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
     }
     errno = saved_errno;
     return timed_out;
 }
 
-void mslot_wake(uint32_t *word, int sleepers_max)
+void mslot__wake(uint32_t *word, int sleepers_max)
 {
     int saved_errno = errno;
     syscall(SYS_futex, word, FUTEX_WAKE, sleepers_max, NULL, NULL, 0);
     errno = saved_errno;
 }
 
-void mslot_wake_reader_slow(uint32_t *word) { mslot_wake(word, 1); }
-void mslot_wake_writers_slow(mslot_control *control) { mslot_wake(&control->space_sequence, INT32_MAX); }
+void mslot__wake_reader_slow(uint32_t *word) { mslot__wake(word, 1); }
+void mslot__wake_writers_slow(mslot_control *control) { mslot__wake(&control->space_sequence, INT32_MAX); }
 
 // MARK: interrupt
 
@@ -140,38 +140,38 @@ static void wake_in_this_process(uint32_t *word)
     errno = saved_errno;
 }
 
-void mslot_bell_ring(uint32_t *bell)
+void mslot__wakeup_signal(uint32_t *wakeup)
 {
-    __atomic_add_fetch(bell, 1, __ATOMIC_SEQ_CST); // as an interrupt
-    wake_in_this_process(bell);
+    __atomic_add_fetch(wakeup, 1, __ATOMIC_SEQ_CST); // as an interrupt
+    wake_in_this_process(wakeup);
 }
 
-void mslot_interrupt_set(uint32_t *interrupt, uint32_t *const *bell)
+void mslot__interrupt_set(uint32_t *interrupt, uint32_t *const *wakeup)
 {
     // seq_cst: the sleeper's kernel side looks at the word again after it has queued.
     __atomic_store_n(interrupt, 1, __ATOMIC_SEQ_CST);
     wake_in_this_process(interrupt);
-    // seq_cst: pairs with the store in mslot_waiter_add. Either we see the bell, or its thread sees the interrupt.
-    uint32_t *waiter = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
-    if (waiter != NULL) mslot_bell_ring(waiter);
+    // seq_cst: pairs with the store in mslot__waiter_add. Either we see the wakeup, or its thread sees the interrupt.
+    uint32_t *waiter = __atomic_load_n(wakeup, __ATOMIC_SEQ_CST);
+    if (waiter != NULL) mslot__wakeup_signal(waiter);
 }
 
-bool mslot_interrupt_take(uint32_t *interrupt)
+bool mslot__interrupt_take(uint32_t *interrupt)
 {
-    return mslot_load_relaxed_32(interrupt) != 0 && __atomic_exchange_n(interrupt, 0, __ATOMIC_ACQ_REL) != 0;
+    return mslot__load_relaxed_32(interrupt) != 0 && __atomic_exchange_n(interrupt, 0, __ATOMIC_ACQ_REL) != 0;
 }
 
 // MARK: polling before sleeping
 
-mslot_spin mslot_spin_start(void) { return (mslot_spin){.limit_ns = SPIN_NS_MAX, .next_rests = 1}; }
+mslot_spin mslot__spin_start(void) { return (mslot_spin){.limit_ns = SPIN_NS_MAX, .next_rests = 1}; }
 
-void mslot_spin_hit(mslot_spin *spin)
+void mslot__spin_hit(mslot_spin *spin)
 {
     spin->limit_ns = SPIN_NS_MAX;
     spin->next_rests = 1;
 }
 
-void mslot_spin_learn(mslot_spin *spin, int64_t slept_ns)
+void mslot__spin_learn(mslot_spin *spin, int64_t slept_ns)
 {
     if (slept_ns >= SHORT_SLEEP_NS) {
         spin->limit_ns /= 2;

@@ -1,6 +1,6 @@
 // The threads that sleep through others' waits.
 //
-// A waiter has a table of waits and sleeps on all their words at once (futex_waitv), and on its bell, which rings when the table
+// A waiter has a table of waits and sleeps on all their words at once (futex_waitv), and on its wakeup, which rings when the table
 // changes. Whoever looks at the table holds the one lock; nobody holds it while sleeping or calling `ended`.
 //
 // A wait leaves the table in one way only: its waiter, awake, takes it out. So when `ended` is called nobody sleeps on the word any
@@ -16,16 +16,16 @@
 #include <unistd.h>
 
 enum {
-    /// The kernel sleeps on 128 words at once; one is the bell.
+    /// The kernel sleeps on 128 words at once; one is the wakeup.
     WAITS_MAX = 127,
     /// Chosen: `ended` is the caller's code.
     STACK_BYTES = 512 * 1024
 };
-MSLOT_STATIC_ASSERT(WAITS_MAX + 1 <= 2 * MSLOT_WAIT_MAX, "mslot_sleep takes so many words");
+MSLOT_STATIC_ASSERT(WAITS_MAX + 1 <= 2 * MSLOT_WAIT_MAX, "mslot__sleep takes so many words");
 
 typedef struct mslot_waiter {
     struct mslot_waiter *next;
-    uint32_t bell;
+    uint32_t wakeup;
     /// In or before its sleep, with the table as it was: who changes it rings.
     bool asleep;
     /// Calling `ended`, for the so manieth time.
@@ -40,7 +40,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
 static mslot_waiter *waiters;
 
-void mslot_waiters_forget_all(void)
+void mslot__waiters_forget_all(void)
 {
     // Theirs in the parent: here their memory is lost, a kilobyte or two. The lock may have been held by a thread that is not here.
     waiters = NULL;
@@ -52,15 +52,15 @@ void mslot_waiters_forget_all(void)
 
 static bool is_over(const mslot_wait *wait, int64_t now_ns)
 {
-    // seq_cst: pairs with mslot_interrupt_set, as the bell.
-    return wait->cancelled || mslot_load_acquire_32(wait->word) != wait->value || now_ns >= wait->until_ns
+    // seq_cst: pairs with mslot__interrupt_set, as the wakeup.
+    return wait->cancelled || mslot__load_acquire_32(wait->word) != wait->value || now_ns >= wait->until_ns
         || __atomic_load_n(wait->interrupt, __ATOMIC_SEQ_CST) != 0;
 }
 
 /// Takes out what is over: those whose `ended` must be called are counted. With the lock.
 static size_t take_out(mslot_waiter *self, mslot_wait *over[WAITS_MAX])
 {
-    int64_t now = mslot_now_ns();
+    int64_t now = mslot__now_ns();
     size_t over_count = 0;
     for (size_t i = 0; i < self->count;) {
         mslot_wait *wait = self->waits[i];
@@ -70,8 +70,8 @@ static size_t take_out(mslot_waiter *self, mslot_wait *over[WAITS_MAX])
         }
         self->waits[i] = self->waits[--self->count];
         // For the reader, which may be long in coming: writers need not wake it meanwhile.
-        if (wait->parked_position != NULL) mslot_store_release(wait->parked_position, 0);
-        // Release: pairs with mslot_waiter_has.
+        if (wait->parked_position != NULL) mslot__store_release(wait->parked_position, 0);
+        // Release: pairs with mslot__waiter_has.
         __atomic_store_n(&wait->waiter, NULL, __ATOMIC_RELEASE);
         if (wait->silent) pthread_cond_broadcast(&let_go);
         else over[over_count++] = wait;
@@ -80,10 +80,10 @@ static size_t take_out(mslot_waiter *self, mslot_wait *over[WAITS_MAX])
 }
 
 /// All that it sleeps on, and until when. With the lock.
-static int64_t make_bed(mslot_waiter *self, uint32_t bell, mslot_sleep_on words[1 + WAITS_MAX])
+static int64_t make_bed(mslot_waiter *self, uint32_t wakeup, mslot_sleep_on words[1 + WAITS_MAX])
 {
     int64_t deadline = MSLOT_FOREVER;
-    words[0] = (mslot_sleep_on){&self->bell, bell, true};
+    words[0] = (mslot_sleep_on){&self->wakeup, wakeup, true};
     for (size_t i = 0; i < self->count; i++) {
         const mslot_wait *wait = self->waits[i];
         words[1 + i] = (mslot_sleep_on){wait->word, wait->value, false};
@@ -101,7 +101,7 @@ static void *run(void *waiter)
     for (;;) {
         self->asleep = false;
         // Before the look: an interrupt that the look does not see rings behind this.
-        uint32_t bell = mslot_load_acquire_32(&self->bell);
+        uint32_t wakeup = mslot__load_acquire_32(&self->wakeup);
         size_t over_count = take_out(self, over);
         if (over_count != 0) {
             self->calling = true;
@@ -112,11 +112,11 @@ static void *run(void *waiter)
             self->calls++;
             pthread_cond_broadcast(&let_go);
         } else {
-            int64_t deadline = make_bed(self, bell, words);
+            int64_t deadline = make_bed(self, wakeup, words);
             size_t count = 1 + self->count;
             self->asleep = true;
             pthread_mutex_unlock(&lock);
-            mslot_sleep(words, count, deadline);
+            mslot__sleep(words, count, deadline);
             pthread_mutex_lock(&lock);
         }
     }
@@ -162,10 +162,10 @@ static void call(mslot_waiter *waiter)
 {
     if (!waiter->asleep) return;
     waiter->asleep = false; // once
-    mslot_bell_ring(&waiter->bell);
+    mslot__wakeup_signal(&waiter->wakeup);
 }
 
-bool mslot_waiter_add(mslot_wait *wait, uint32_t **bell)
+bool mslot__waiter_add(mslot_wait *wait, uint32_t **wakeup)
 {
     pthread_mutex_lock(&lock);
     mslot_waiter *waiter = waiters;
@@ -175,8 +175,8 @@ bool mslot_waiter_add(mslot_wait *wait, uint32_t **bell)
         waiter->waits[waiter->count++] = wait;
         // Both before the wait can be over, for then its memory and the handle may be gone.
         wait->waiter = waiter;
-        // seq_cst: pairs with the load in mslot_interrupt_set.
-        __atomic_store_n(bell, &waiter->bell, __ATOMIC_SEQ_CST);
+        // seq_cst: pairs with the load in mslot__interrupt_set.
+        __atomic_store_n(wakeup, &waiter->wakeup, __ATOMIC_SEQ_CST);
         call(waiter);
     }
     int saved_errno = errno;
@@ -185,7 +185,7 @@ bool mslot_waiter_add(mslot_wait *wait, uint32_t **bell)
     return waiter != NULL;
 }
 
-bool mslot_waiter_has(const mslot_wait *wait) { return __atomic_load_n(&wait->waiter, __ATOMIC_ACQUIRE) != NULL; }
+bool mslot__waiter_has(const mslot_wait *wait) { return __atomic_load_n(&wait->waiter, __ATOMIC_ACQUIRE) != NULL; }
 
 void mslot_wait_cancel(mslot_wait *wait)
 {
@@ -223,4 +223,4 @@ void mslot_wait_signal_eventfd(mslot_wait *wait)
     errno = saved_errno;
 }
 
-int mslot_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+int mslot_eventfd_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

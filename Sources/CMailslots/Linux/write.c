@@ -10,9 +10,9 @@
 
 enum { POLLS_PER_CLOCK = 16 };
 
-mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted)
+mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted)
 {
-    uint32_t state = mslot_load_relaxed_32(&writer->state);
+    uint32_t state = mslot__load_relaxed_32(&writer->state);
     if (state == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
     if (state == MSLOT_HANDLE_BROKEN) return MSLOT_DAMAGED;
     return wanted == MSLOT_HANDLE_LOANED && state == MSLOT_HANDLE_IDLE ? MSLOT_BAD_ARGUMENT : MSLOT_BUSY;
@@ -28,7 +28,7 @@ static bool is_our_file(const mslot_writer *writer, int descriptor)
     return status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
 }
 
-void mslot_writer_close_query(mslot_writer *writer)
+void mslot__writer_close_query(mslot_writer *writer)
 {
     // Somebody may have closed it, and opened another file of this number.
     if (writer->query_descriptor >= 0 && is_our_file(writer, writer->query_descriptor)) close(writer->query_descriptor);
@@ -48,16 +48,16 @@ static bool reader_is_present(mslot_writer *writer)
             return true;
         }
     }
-    return mslot_lock_is_held(writer->query_descriptor, MSLOT_LOCK_READER) || errno != 0;
+    return mslot__lock_is_held(writer->query_descriptor, MSLOT_LOCK_READER) || errno != 0;
 }
 
 mslot_outcome mslot_writer_check_reader(mslot_writer *writer)
 {
-    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     int saved_errno = errno;
     bool present = reader_is_present(writer);
     errno = saved_errno;
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return present ? MSLOT_DONE : MSLOT_NO_READER;
 }
 
@@ -68,40 +68,40 @@ static void spin_for_room(mslot_writer *writer, int64_t deadline_ns)
 {
     const mslot_ring *ring = &writer->ring.ring;
     // What the reader changes when it makes room: the next cell; or only the head, when the ring has room and the overflow has none.
-    const uint64_t *word = writer->unplaced == NULL ? mslot_ring_cell(ring, writer->ring.position) : &ring->control->head;
-    uint64_t full = mslot_load_relaxed(word);
-    int64_t end = mslot_now_ns() + writer->spin.limit_ns;
+    const uint64_t *word = writer->unplaced == NULL ? mslot__ring_cell(ring, writer->ring.position) : &ring->control->head;
+    uint64_t full = mslot__load_relaxed(word);
+    int64_t end = mslot__now_ns() + writer->spin.limit_ns;
     if (end > deadline_ns) end = deadline_ns;
     do {
         for (int i = 0; i < POLLS_PER_CLOCK; i++) {
-            if (mslot_load_relaxed(word) != full) return;
-            mslot_pause();
+            if (mslot__load_relaxed(word) != full) return;
+            mslot__pause();
         }
-    } while (mslot_now_ns() < end);
+    } while (mslot__now_ns() < end);
 }
 
 /// Publishes what is filled; of a long message, what can be placed.
 static mslot_outcome try_to_publish(mslot_writer *writer)
 {
-    if (writer->unplaced == NULL) return mslot_writer_publish_filled(writer);
-    mslot_place place = mslot_ring_place(&writer->ring, writer->unplaced_bytes);
+    if (writer->unplaced == NULL) return mslot__writer_publish_filled(writer);
+    mslot_place place = mslot__ring_place(&writer->ring, writer->unplaced_bytes);
     if (place.bytes == NULL) {
         // What publishing would have met: the swap is not tried, for the own slot is not filled.
-        mslot_tail tail = mslot_ring_tail(&writer->ring.ring);
+        mslot_tail tail = mslot__ring_tail(&writer->ring.ring);
         if (tail.outcome != MSLOT_DONE) return tail.outcome;
         if (tail.closed) return MSLOT_CLOSED;
         // As when the ring is full: the reader may be asleep because a stopped writer never woke it.
-        uint32_t *asleep = mslot_ring_parked_word(&writer->ring);
-        if (asleep != NULL) mslot_wake_reader_slow(asleep);
+        uint32_t *asleep = mslot__ring_parked_word(&writer->ring);
+        if (asleep != NULL) mslot__wake_reader_slow(asleep);
         return MSLOT_FULL;
     }
     memcpy(place.bytes, writer->unplaced, writer->unplaced_bytes);
-    mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-    mslot_writer_head(writer, slot, writer->unplaced_bytes);
+    mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+    mslot__writer_head(writer, slot, writer->unplaced_bytes);
     slot->extra = place.offset;
     writer->place_offset = place.offset;
     writer->unplaced = NULL;
-    return mslot_writer_publish_filled(writer);
+    return mslot__writer_publish_filled(writer);
 }
 
 /// Looks for room so that the caller may sleep afterwards. FULL: until `space_sequence` is no longer `*sequence`.
@@ -112,44 +112,44 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, ui
         spin_for_room(writer, deadline_ns);
         outcome = try_to_publish(writer);
         if (outcome != MSLOT_FULL) {
-            mslot_spin_hit(&writer->spin);
+            mslot__spin_hit(&writer->spin);
             return outcome;
         }
     }
-    *sequence = mslot_ring_want_space(&writer->ring);
+    *sequence = mslot__ring_want_space(&writer->ring);
     outcome = try_to_publish(writer);
     if (outcome != MSLOT_FULL) return outcome;
-    if (mslot_interrupt_take(&writer->interrupt)) return MSLOT_INTERRUPTED;
+    if (mslot__interrupt_take(&writer->interrupt)) return MSLOT_INTERRUPTED;
     if (!writer->waits_through_restarts && !reader_is_present(writer)) {
         // Once more: who closes seals before it lets go of its lock, so this tells a close from a death.
         outcome = try_to_publish(writer);
         if (outcome == MSLOT_FULL) outcome = MSLOT_NO_READER;
         return outcome;
     }
-    return mslot_now_ns() >= deadline_ns ? MSLOT_TIMED_OUT : MSLOT_FULL;
+    return mslot__now_ns() >= deadline_ns ? MSLOT_TIMED_OUT : MSLOT_FULL;
 }
 
-mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
+mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
 {
     int saved_errno = errno;
-    int64_t deadline = mslot_deadline(timeout_ns);
+    int64_t deadline = mslot__deadline(timeout_ns);
     mslot_outcome outcome;
     uint32_t sequence;
     while ((outcome = look_for_room(writer, deadline, &sequence)) == MSLOT_FULL) {
-        int64_t before = mslot_now_ns();
-        mslot_count(&writer->ring.lane->waits);
+        int64_t before = mslot__now_ns();
+        mslot__count(&writer->ring.lane->waits);
         const mslot_sleep_on words[2] = {
             {&writer->ring.ring.control->space_sequence, sequence, false},
             {&writer->interrupt, 0, true},
         };
-        mslot_sleep(words, 2, deadline);
-        mslot_spin_learn(&writer->spin, mslot_now_ns() - before);
+        mslot__sleep(words, 2, deadline);
+        mslot__spin_learn(&writer->spin, mslot__now_ns() - before);
     }
     errno = saved_errno;
     return outcome;
 }
 
-void mslot_interrupt_writer(mslot_writer *writer) { mslot_interrupt_set(&writer->interrupt, &writer->bell); }
+void mslot_writer_interrupt(mslot_writer *writer) { mslot__interrupt_set(&writer->interrupt, &writer->wakeup); }
 
 // MARK: long messages
 
@@ -165,16 +165,16 @@ static mslot_outcome allocate_overflow(mslot_writer *writer)
     if (descriptor < 0) return MSLOT_SYSTEM_ERROR;
     int error = ESTALE; // the name has another file by now
     uint64_t offset = (uint64_t)(bytes - (unsigned char *)writer->mapping.base);
-    if (is_our_file(writer, descriptor)) error = mslot_file_allocate(descriptor, offset, byte_count);
+    if (is_our_file(writer, descriptor)) error = mslot__file_allocate(descriptor, offset, byte_count);
     close(descriptor);
     errno = error;
-    return error == 0 ? MSLOT_DONE : mslot_failure_errno(error).outcome;
+    return error == 0 ? MSLOT_DONE : mslot__failure_errno(error).outcome;
 }
 
 static mslot_outcome prepare_overflow(mslot_writer *writer)
 {
     if (writer->ring.overflow.bytes != NULL) return MSLOT_DONE;
-    mslot_outcome outcome = mslot_ring_begin_overflow(&writer->ring);
+    mslot_outcome outcome = mslot__ring_begin_overflow(&writer->ring);
     if (outcome == MSLOT_DONE) outcome = allocate_overflow(writer);
     if (outcome != MSLOT_DONE) writer->ring.overflow.bytes = NULL;
     return outcome;
@@ -196,16 +196,16 @@ static void end_long(mslot_writer *writer, size_t byte_count, mslot_outcome outc
     // Too long for this mailslot, or without an overflow: it was never begun.
     if (writer->ring.overflow.bytes == NULL || byte_count > writer->message_bytes_max) return;
     writer->unplaced = NULL;
-    if (outcome == MSLOT_DONE) mslot_ring_keep_place(&writer->ring, writer->place_offset, byte_count);
-    else mslot_ring_give_place_up(&writer->ring);
+    if (outcome == MSLOT_DONE) mslot__ring_keep_place(&writer->ring, writer->place_offset, byte_count);
+    else mslot__ring_give_place_up(&writer->ring);
 }
 
-mslot_outcome mslot_writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
+mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
     mslot_outcome outcome = begin_long(writer, bytes, byte_count);
     if (outcome == MSLOT_FULL) {
-        mslot_count(&writer->ring.lane->fulls);
-        if (timeout_ns > 0) outcome = mslot_writer_wait_slow(writer, timeout_ns);
+        mslot__count(&writer->ring.lane->fulls);
+        if (timeout_ns > 0) outcome = mslot__writer_wait_slow(writer, timeout_ns);
     }
     end_long(writer, byte_count, outcome);
     return outcome;
@@ -216,8 +216,8 @@ mslot_outcome mslot_writer_write_long(mslot_writer *writer, const void *bytes, s
 /// As a reader's.
 static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, uint32_t sequence)
 {
-    mslot_count(&writer->ring.lane->waits);
-    wait->begun_ns = mslot_now_ns();
+    mslot__count(&writer->ring.lane->waits);
+    wait->begun_ns = mslot__now_ns();
     // A killed reader wakes nobody.
     int64_t latest = wait->begun_ns + MSLOT_SLEEP_NS_MAX;
     wait->until_ns = wait->deadline_ns < latest ? wait->deadline_ns : latest;
@@ -226,40 +226,40 @@ static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, uin
     wait->interrupt = &writer->interrupt;
     wait->parked_position = NULL;
     writer->wait = wait;
-    mslot_writer_end(writer, MSLOT_HANDLE_WAITING);
-    if (mslot_waiter_add(wait, &writer->bell)) return MSLOT_FULL;
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    mslot__writer_end(writer, MSLOT_HANDLE_WAITING);
+    if (mslot__waiter_add(wait, &writer->wakeup)) return MSLOT_FULL;
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return MSLOT_SYSTEM_ERROR;
 }
 
-mslot_outcome mslot_wait_leave_writer(mslot_writer *writer)
+mslot_outcome mslot_writer_end_wait(mslot_writer *writer)
 {
-    if (mslot_load_relaxed_32(&writer->state) != MSLOT_HANDLE_WAITING || mslot_waiter_has(writer->wait))
-        return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
-    mslot_spin_learn(&writer->spin, mslot_now_ns() - writer->wait->begun_ns);
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    if (mslot__load_relaxed_32(&writer->state) != MSLOT_HANDLE_WAITING || mslot__waiter_has(writer->wait))
+        return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    mslot__spin_learn(&writer->spin, mslot__now_ns() - writer->wait->begun_ns);
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return MSLOT_DONE;
 }
 
-mslot_outcome mslot_write_or_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait)
+mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait)
 {
-    if (mslot_load_relaxed_32(&writer->state) == MSLOT_HANDLE_WAITING) mslot_wait_leave_writer(writer);
-    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (mslot__load_relaxed_32(&writer->state) == MSLOT_HANDLE_WAITING) mslot_writer_end_wait(writer);
+    if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     bool is_long = byte_count > writer->slot_bytes_max;
     mslot_outcome outcome;
     if (is_long) {
         outcome = begin_long(writer, bytes, byte_count);
     } else {
-        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-        mslot_writer_head(writer, slot, byte_count);
+        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+        mslot__writer_head(writer, slot, byte_count);
         if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
-        outcome = mslot_writer_publish_filled(writer);
+        outcome = mslot__writer_publish_filled(writer);
     }
     uint32_t sequence;
     if (outcome == MSLOT_FULL) {
         if (wait->deadline_ns == 0) { // the first call for this message
-            wait->deadline_ns = mslot_deadline(wait->timeout_ns);
-            if (!wait->was_full) mslot_count(&writer->ring.lane->fulls);
+            wait->deadline_ns = mslot__deadline(wait->timeout_ns);
+            if (!wait->was_full) mslot__count(&writer->ring.lane->fulls);
         }
         int saved_errno = errno;
         outcome = look_for_room(writer, wait->deadline_ns, &sequence);
@@ -267,80 +267,80 @@ mslot_outcome mslot_write_or_wait(mslot_writer *writer, const void *bytes, size_
     }
     if (is_long) end_long(writer, byte_count, outcome);
     if (outcome == MSLOT_FULL) return sleep_elsewhere(writer, wait, sequence);
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
 }
 
 // MARK: from other machines
 
-mslot_outcome mslot_write_from(
+mslot_outcome mslot_writer_write_from(
     mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin)
 {
-    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_outcome outcome = MSLOT_TOO_LONG;
     if (byte_count <= writer->slot_bytes_max) {
-        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-        mslot_writer_head(writer, slot, byte_count);
+        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+        mslot__writer_head(writer, slot, byte_count);
         slot->sender = sender;
         slot->origin = origin;
         if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
-        outcome = mslot_writer_publish_waiting(writer, timeout_ns);
+        outcome = mslot__writer_publish_waiting(writer, timeout_ns);
     }
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
 }
 
-mslot_batch mslot_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count)
+mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count)
 {
     mslot_batch batch = {MSLOT_DONE, 0};
-    if (!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE)) {
-        batch.outcome = mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) {
+        batch.outcome = mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
         return batch;
     }
-    // As in mslot_writer_publish_filled; but the note stays for the cell at which the reader sleeps, until it is woken.
-    mslot_death_note note = mslot_this_thread() != writer->note_thread ? mslot_writer_note_slow(writer) : writer->note;
-    if (*(volatile uintptr_t *)note.pending != 0) note.pending = &writer->no_note;
-    mslot_death_note none = note;
-    none.pending = &writer->no_note;
+    // As in mslot__writer_publish_filled; but the entry stays for the cell at which the reader sleeps, until it is woken.
+    mslot_robust_list robust = mslot__this_thread() != writer->robust_thread ? mslot__writer_robust_list_slow(writer) : writer->robust;
+    if (*(volatile uintptr_t *)robust.list_op_pending != 0) robust.list_op_pending = &writer->no_robust_list;
+    mslot_robust_list none = robust;
+    none.list_op_pending = &writer->no_robust_list;
     uint32_t *asleep = NULL;
     for (; batch.count < count && batch.outcome == MSLOT_DONE; batch.count += batch.outcome == MSLOT_DONE) {
         const mslot_remote_message *message = &messages[batch.count];
         batch.outcome = MSLOT_TOO_LONG;
         if (message->byte_count > writer->slot_bytes_max) break;
-        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-        mslot_writer_head(writer, slot, message->byte_count);
+        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+        mslot__writer_head(writer, slot, message->byte_count);
         slot->sender = message->sender;
         slot->origin = message->origin;
         if (message->byte_count != 0) memcpy(slot->payload, message->bytes, message->byte_count);
-        mslot_publication publication = mslot_ring_publish(&writer->ring, asleep == NULL ? note : none);
+        mslot_publication publication = mslot__ring_publish(&writer->ring, asleep == NULL ? robust : none);
         batch.outcome = publication.outcome;
         if (publication.wake == NULL) continue;
         // A second time: it woke by itself, and went to sleep again.
-        if (asleep != NULL) mslot_wake_reader_slow(asleep);
+        if (asleep != NULL) mslot__wake_reader_slow(asleep);
         asleep = publication.wake;
     }
-    if (asleep != NULL) mslot_wake_reader_slow(asleep);
-    *(volatile uintptr_t *)note.pending = 0;
-    if (batch.outcome == MSLOT_FULL) mslot_count(&writer->ring.lane->fulls);
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    if (asleep != NULL) mslot__wake_reader_slow(asleep);
+    *(volatile uintptr_t *)robust.list_op_pending = 0;
+    if (batch.outcome == MSLOT_FULL) mslot__count(&writer->ring.lane->fulls);
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return batch;
 }
 
 // MARK: batches
 
-mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns)
+mslot_batch mslot_writer_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns)
 {
     mslot_batch batch = {MSLOT_DONE, 0};
     // One deadline for all; the clock is read only if there is something to wait for.
-    int64_t deadline = timeout_ns > 0 ? mslot_deadline(timeout_ns) : 0;
+    int64_t deadline = timeout_ns > 0 ? mslot__deadline(timeout_ns) : 0;
     while (batch.count < count) {
         // The reader is woken by the first message, not by the last: were it the last, a kill between the two would lose the
         // wake. The writer remembers whom it has woken, so the others wake nobody.
         const mslot_bytes *message = &messages[batch.count];
-        batch.outcome = mslot_write(writer, message->bytes, message->byte_count, 0);
+        batch.outcome = mslot_writer_write(writer, message->bytes, message->byte_count, 0);
         if (batch.outcome == MSLOT_FULL && timeout_ns > 0) {
-            int64_t left = deadline == MSLOT_FOREVER ? MSLOT_FOREVER : deadline - mslot_now_ns();
-            batch.outcome = mslot_write(writer, message->bytes, message->byte_count, left > 1 ? left : 1);
+            int64_t left = deadline == MSLOT_FOREVER ? MSLOT_FOREVER : deadline - mslot__now_ns();
+            batch.outcome = mslot_writer_write(writer, message->bytes, message->byte_count, left > 1 ? left : 1);
         }
         if (batch.outcome != MSLOT_DONE) break;
         batch.count++;

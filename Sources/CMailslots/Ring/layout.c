@@ -6,7 +6,7 @@ static uint64_t round_up_to_line(uint64_t bytes) { return (bytes + MSLOT_LINE_BY
 
 static bool is_power_of_two(uint32_t count) { return count != 0 && (count & (count - 1)) == 0; }
 
-uint64_t mslot_overflow_lane_bytes(uint32_t message_bytes_max)
+uint64_t mslot__overflow_lane_bytes(uint32_t message_bytes_max)
 {
     // So that a lane has room for many messages of a few hundred bytes, and never fewer than four.
     enum { LANE_BYTES_MIN = 256 * 1024, MESSAGES_MIN = 4 };
@@ -15,7 +15,7 @@ uint64_t mslot_overflow_lane_bytes(uint32_t message_bytes_max)
     return bytes > LANE_BYTES_MIN ? bytes : LANE_BYTES_MIN;
 }
 
-uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count, uint32_t message_bytes_max)
+uint64_t mslot__layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count, uint32_t message_bytes_max)
 {
     if (!is_power_of_two(cell_count) || cell_count > MSLOT_CELLS_MAX) return 0;
     if (lane_count == 0 || lane_count > (uint32_t)MSLOT_SLOTS_MAX - cell_count) return 0;
@@ -39,19 +39,19 @@ uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t
     header->segment_bytes = header->slots_offset + slot_count * MSLOT_SLOT_BYTES;
     if (message_bytes_max > MSLOT_MESSAGE_BYTES_MAX) {
         header->overflow_offset = (header->segment_bytes + MSLOT_PAGE_BYTES - 1) / MSLOT_PAGE_BYTES * MSLOT_PAGE_BYTES;
-        header->segment_bytes = header->overflow_offset + lane_count * mslot_overflow_lane_bytes(message_bytes_max);
+        header->segment_bytes = header->overflow_offset + lane_count * mslot__overflow_lane_bytes(message_bytes_max);
     }
     return header->segment_bytes;
 }
 
-mslot_outcome mslot_header_check(const mslot_header *header, uint64_t file_bytes)
+mslot_outcome mslot__header_check(const mslot_header *header, uint64_t file_bytes)
 {
     if (header->magic != MSLOT_MAGIC) return MSLOT_NOT_A_MAILSLOT;
     if (header->layout_version != MSLOT_LAYOUT_VERSION) return MSLOT_OTHER_LAYOUT;
 
     // A version has one layout for a geometry: anything else was not written by us.
     mslot_header expected = *header;
-    uint64_t segment_bytes = mslot_layout_header(&expected, header->cell_count, header->lane_count, header->message_bytes_max);
+    uint64_t segment_bytes = mslot__layout_header(&expected, header->cell_count, header->lane_count, header->message_bytes_max);
     bool same = segment_bytes != 0
         && header->header_bytes == expected.header_bytes
         && header->slot_bytes == expected.slot_bytes
@@ -68,7 +68,7 @@ mslot_outcome mslot_header_check(const mslot_header *header, uint64_t file_bytes
     return same && file_bytes >= segment_bytes ? MSLOT_DONE : MSLOT_NOT_A_MAILSLOT;
 }
 
-mslot_ring mslot_ring_of(const mslot_header *header, void *segment)
+mslot_ring mslot__ring_of(const mslot_header *header, void *segment)
 {
     unsigned char *base = segment;
     return (mslot_ring){
@@ -79,7 +79,7 @@ mslot_ring mslot_ring_of(const mslot_header *header, void *segment)
         .consumed = (uint64_t *)(void *)(base + header->consumed_offset),
         .slots = base + header->slots_offset,
         .overflow = header->overflow_offset != 0 ? base + header->overflow_offset : NULL,
-        .overflow_lane_bytes = mslot_overflow_lane_bytes(header->message_bytes_max),
+        .overflow_lane_bytes = mslot__overflow_lane_bytes(header->message_bytes_max),
         .length_max = header->overflow_offset != 0 ? header->message_bytes_max : MSLOT_MESSAGE_BYTES_MAX,
         .cell_count = header->cell_count,
         .cell_shift = (uint32_t)__builtin_ctz(header->cell_count),
@@ -89,9 +89,9 @@ mslot_ring mslot_ring_of(const mslot_header *header, void *segment)
     };
 }
 
-void mslot_ring_initialise(const mslot_ring *ring)
+void mslot__ring_initialise(const mslot_ring *ring)
 {
-    for (uint32_t i = 0; i < ring->cell_count; i++) ring->cells[i] = mslot_cell_empty(1, i);
+    for (uint32_t i = 0; i < ring->cell_count; i++) ring->cells[i] = mslot__cell_empty(1, i);
     for (uint32_t i = 0; i < ring->lane_count; i++) {
         ring->lanes[i].own = ring->cell_count + i;
         ring->lanes[i].intent_position = MSLOT_POSITION_NONE;

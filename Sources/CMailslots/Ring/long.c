@@ -13,7 +13,7 @@ static uint64_t section_bytes(const mslot_ring *ring) { return ring->overflow_la
 
 static uint64_t round_up_to_line(uint64_t bytes) { return (bytes + MSLOT_LINE_BYTES - 1) / MSLOT_LINE_BYTES * MSLOT_LINE_BYTES; }
 
-const unsigned char *mslot_ring_long_bytes(const mslot_ring *ring, const mslot_slot *slot, uint32_t length)
+const unsigned char *mslot__ring_long_bytes(const mslot_ring *ring, const mslot_slot *slot, uint32_t length)
 {
     // Each once: a hostile writer may change it under our eyes.
     uint32_t lane = *(const volatile uint32_t *)&slot->lane;
@@ -23,13 +23,13 @@ const unsigned char *mslot_ring_long_bytes(const mslot_ring *ring, const mslot_s
     return ring->overflow + lane * ring->overflow_lane_bytes + offset;
 }
 
-mslot_outcome mslot_ring_begin_overflow(mslot_ring_writer *writer)
+mslot_outcome mslot__ring_begin_overflow(mslot_ring_writer *writer)
 {
     const mslot_ring *ring = &writer->ring;
     // Acquire: what the former owner wrote here it wrote before its lock was released, or before it died.
-    uint64_t before = mslot_load_acquire(&writer->lane->overflow);
+    uint64_t before = mslot__load_acquire(&writer->lane->overflow);
     if (before != 0) {
-        mslot_tail tail = mslot_ring_tail(ring);
+        mslot_tail tail = mslot__ring_tail(ring);
         if (tail.outcome != MSLOT_DONE) return tail.outcome;
         if (before > tail.position) before = tail.position;
     }
@@ -40,20 +40,20 @@ mslot_outcome mslot_ring_begin_overflow(mslot_ring_writer *writer)
     return MSLOT_DONE;
 }
 
-mslot_place mslot_ring_place(mslot_ring_writer *writer, uint64_t byte_count)
+mslot_place mslot__ring_place(mslot_ring_writer *writer, uint64_t byte_count)
 {
     const mslot_ring *ring = &writer->ring;
     const mslot_ring_overflow *overflow = &writer->overflow;
     uint64_t bytes_a_section = section_bytes(ring);
     // Before any byte is touched: if we die, the next owner must leave alone what we may have published.
-    mslot_store_relaxed(&writer->lane->overflow, ANYTHING);
+    mslot__store_relaxed(&writer->lane->overflow, ANYTHING);
 
     bool from_the_start = byte_count > ring->overflow_lane_bytes - overflow->cursor;
     uint64_t offset = from_the_start ? 0 : overflow->cursor;
     uint64_t section = offset == 0 ? 0 : (offset - 1) / bytes_a_section + 1;
     uint64_t last_section = (offset + byte_count - 1) / bytes_a_section;
     // Acquire: pairs with Read 5; the reader has done with the bytes of what lies below the head.
-    uint64_t head = mslot_load_acquire(&ring->control->head);
+    uint64_t head = mslot__load_acquire(&ring->control->head);
     for (; section <= last_section; section++)
         if ((int64_t)(head - overflow->last_position[section]) <= 0) return (mslot_place){NULL, 0};
     return (mslot_place){overflow->bytes + offset, offset};
@@ -67,10 +67,10 @@ static void settle(mslot_ring_writer *writer)
     for (int i = 0; i < MSLOT_OVERFLOW_SECTIONS; i++)
         if (overflow->last_position[i] > last) last = overflow->last_position[i];
     // Release: after the swap, for whoever reads it without having waited for our lock.
-    mslot_store_release(&writer->lane->overflow, last != 0 ? last + 1 : 0);
+    mslot__store_release(&writer->lane->overflow, last != 0 ? last + 1 : 0);
 }
 
-void mslot_ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t byte_count)
+void mslot__ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t byte_count)
 {
     mslot_ring_overflow *overflow = &writer->overflow;
     uint64_t bytes_a_section = section_bytes(&writer->ring);
@@ -80,4 +80,4 @@ void mslot_ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t 
     settle(writer);
 }
 
-void mslot_ring_give_place_up(mslot_ring_writer *writer) { settle(writer); }
+void mslot__ring_give_place_up(mslot_ring_writer *writer) { settle(writer); }

@@ -4,52 +4,52 @@
 
 #include <string.h>
 
-mslot_tail mslot_ring_tail(const mslot_ring *ring)
+mslot_tail mslot__ring_tail(const mslot_ring *ring)
 {
     // While we look the ring may turn, so each try begins anew; a sane ring whose writers are faster than us for so many
     // tries does not exist.
     for (int tries = 0; tries < 64; tries++) {
-        uint64_t head = mslot_load_acquire(&ring->control->head);
-        uint64_t position = mslot_load_acquire(&ring->control->tail_hint);
+        uint64_t head = mslot__load_acquire(&ring->control->head);
+        uint64_t position = mslot__load_acquire(&ring->control->tail_hint);
         if ((int64_t)(head - position) > 0 || position - head > ring->cell_count) position = head;
 
         for (uint32_t i = 0; i <= 2 * ring->cell_count; i++) {
-            uint64_t lap = mslot_ring_lap(ring, position);
-            uint64_t cell = mslot_load_acquire(mslot_ring_cell(ring, position));
-            if (mslot_cell_is_closed(cell)) return (mslot_tail){MSLOT_DONE, position, true};
-            if (mslot_cell_is_empty_of(cell, lap)) return (mslot_tail){MSLOT_DONE, position, false};
-            if (mslot_cell_is_full_of(cell, lap - 1)) {
+            uint64_t lap = mslot__ring_lap(ring, position);
+            uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, position));
+            if (mslot__cell_is_closed(cell)) return (mslot_tail){MSLOT_DONE, position, true};
+            if (mslot__cell_is_empty_of(cell, lap)) return (mslot_tail){MSLOT_DONE, position, false};
+            if (mslot__cell_is_full_of(cell, lap - 1)) {
                 // Full if the head is still a lap behind; else the reader has just been here.
-                if (position - mslot_load_acquire(&ring->control->head) >= ring->cell_count)
+                if (position - mslot__load_acquire(&ring->control->head) >= ring->cell_count)
                     return (mslot_tail){MSLOT_DONE, position, false};
                 continue;
             }
             // The reader stands, or died, between Read 4 and 5: only the cell at the head can be of the next lap.
-            bool head_is_behind = position == head && (mslot_cell_is_empty_of(cell, lap + 1) || mslot_cell_is_full_of(cell, lap + 1));
-            if (!mslot_cell_is_full_of(cell, lap) && !head_is_behind) break; // a newer lap: begin anew
+            bool head_is_behind = position == head && (mslot__cell_is_empty_of(cell, lap + 1) || mslot__cell_is_full_of(cell, lap + 1));
+            if (!mslot__cell_is_full_of(cell, lap) && !head_is_behind) break; // a newer lap: begin anew
             position++;
         }
     }
-    return (mslot_tail){MSLOT_DAMAGED, mslot_load_acquire(&ring->control->head), false};
+    return (mslot_tail){MSLOT_DAMAGED, mslot__load_acquire(&ring->control->head), false};
 }
 
-mslot_next_length mslot_ring_next_length(const mslot_ring *ring)
+mslot_next_length mslot__ring_next_length(const mslot_ring *ring)
 {
     for (int tries = 0; tries < 16; tries++) {
-        uint64_t head = mslot_load_acquire(&ring->control->head);
-        uint64_t *cell = mslot_ring_cell(ring, head);
-        uint64_t seen = mslot_load_acquire(cell);
-        uint64_t lap = mslot_ring_lap(ring, head);
-        if (mslot_cell_is_full_of(seen, lap)) {
-            uint32_t index = mslot_cell_index(seen);
+        uint64_t head = mslot__load_acquire(&ring->control->head);
+        uint64_t *cell = mslot__ring_cell(ring, head);
+        uint64_t seen = mslot__load_acquire(cell);
+        uint64_t lap = mslot__ring_lap(ring, head);
+        if (mslot__cell_is_full_of(seen, lap)) {
+            uint32_t index = mslot__cell_index(seen);
             if (index >= ring->slot_count) return (mslot_next_length){MSLOT_DAMAGED, 0};
-            uint32_t length = mslot_load_acquire_32(&mslot_ring_slot(ring, index)->length);
+            uint32_t length = mslot__load_acquire_32(&mslot__ring_slot(ring, index)->length);
             // Valid only if the reader has not released it meanwhile.
-            bool unchanged = mslot_load_acquire(cell) == seen && mslot_load_acquire(&ring->control->head) == head;
+            bool unchanged = mslot__load_acquire(cell) == seen && mslot__load_acquire(&ring->control->head) == head;
             if (!unchanged) continue;
             return length <= ring->length_max ? (mslot_next_length){MSLOT_DONE, length} : (mslot_next_length){MSLOT_DAMAGED, 0};
         }
-        if (mslot_load_acquire(&ring->control->head) != head) continue;
+        if (mslot__load_acquire(&ring->control->head) != head) continue;
         return (mslot_next_length){MSLOT_EMPTY, 0};
     }
     return (mslot_next_length){MSLOT_BUSY, 0};
@@ -58,45 +58,45 @@ mslot_next_length mslot_ring_next_length(const mslot_ring *ring)
 /// Whether a cell still has what was published at a position of `lap`: unread, or released and not yet written over.
 static bool has_message_of(uint64_t cell, uint64_t lap)
 {
-    bool released = mslot_cell_is_empty_of(cell, lap + 1)
-        || (mslot_cell_is_closed(cell) && (cell & MSLOT_CELL_STATE_MASK) == (mslot_cell_lap_bits(lap + 1) | MSLOT_CELL_CLOSED));
-    return released || mslot_cell_is_full_of(cell, lap);
+    bool released = mslot__cell_is_empty_of(cell, lap + 1)
+        || (mslot__cell_is_closed(cell) && (cell & MSLOT_CELL_STATE_MASK) == (mslot__cell_lap_bits(lap + 1) | MSLOT_CELL_CLOSED));
+    return released || mslot__cell_is_full_of(cell, lap);
 }
 
 /// Copies words that may change meanwhile. Acquire: what follows comes after.
 static void copy_words(unsigned char *to, const uint64_t *from, uint64_t bytes)
 {
     for (uint64_t i = 0; i < bytes; i += sizeof(uint64_t)) {
-        uint64_t word = mslot_load_acquire(from++);
+        uint64_t word = mslot__load_acquire(from++);
         memcpy(to + i, &word, bytes - i < sizeof word ? bytes - i : sizeof word);
     }
 }
 
-mslot_copied mslot_ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity)
+mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity)
 {
-    uint64_t lap = mslot_ring_lap(ring, position);
-    uint64_t *cell = mslot_ring_cell(ring, position);
-    uint64_t seen = mslot_load_acquire(cell);
+    uint64_t lap = mslot__ring_lap(ring, position);
+    uint64_t *cell = mslot__ring_cell(ring, position);
+    uint64_t seen = mslot__load_acquire(cell);
     // FULL has 16 bits of the lap: it may be another lap's. What is unread is at the head or above.
-    bool is_read = (int64_t)(mslot_load_acquire(&ring->control->head) - position) > 0;
+    bool is_read = (int64_t)(mslot__load_acquire(&ring->control->head) - position) > 0;
     if (!has_message_of(seen, lap)) {
-        bool closed = mslot_cell_is_closed(seen) && !is_read;
-        bool empty = mslot_cell_is_empty_of(seen, lap) || (mslot_cell_is_full_of(seen, lap - 1) && !is_read);
+        bool closed = mslot__cell_is_closed(seen) && !is_read;
+        bool empty = mslot__cell_is_empty_of(seen, lap) || (mslot__cell_is_full_of(seen, lap - 1) && !is_read);
         return (mslot_copied){.outcome = closed ? MSLOT_CLOSED : empty ? MSLOT_EMPTY : MSLOT_BUSY};
     }
-    uint32_t index = mslot_cell_index(seen);
+    uint32_t index = mslot__cell_index(seen);
     if (index >= ring->slot_count) return (mslot_copied){.outcome = MSLOT_BUSY};
 
-    const mslot_slot *slot = mslot_ring_slot(ring, index);
-    uint32_t flags_and_origin = mslot_load_acquire_32((const uint32_t *)(const void *)&slot->flags);
+    const mslot_slot *slot = mslot__ring_slot(ring, index);
+    uint32_t flags_and_origin = mslot__load_acquire_32((const uint32_t *)(const void *)&slot->flags);
     mslot_copied copied = {
         .outcome = MSLOT_DONE,
-        .length = mslot_load_acquire_32(&slot->length),
-        .sender = mslot_load_acquire_32(&slot->sender),
+        .length = mslot__load_acquire_32(&slot->length),
+        .sender = mslot__load_acquire_32(&slot->sender),
         .origin = (uint16_t)(flags_and_origin >> 16),
     };
     bool is_long = copied.length > MSLOT_MESSAGE_BYTES_MAX;
-    const unsigned char *bytes = is_long ? mslot_ring_long_bytes(ring, slot, copied.length) : slot->payload;
+    const unsigned char *bytes = is_long ? mslot__ring_long_bytes(ring, slot, copied.length) : slot->payload;
     // Ours begin at a line.
     if (bytes == NULL || (uintptr_t)bytes % sizeof(uint64_t) != 0) return (mslot_copied){.outcome = MSLOT_BUSY};
     if (copied.length > capacity) copied.outcome = MSLOT_TOO_LONG;
@@ -104,23 +104,23 @@ mslot_copied mslot_ring_copy(const mslot_ring *ring, uint64_t position, void *bu
 
     // Who writes to the slot has before found the cell EMPTY of the next lap, and published there; who writes over a long message has
     // found the head beyond it. If neither is so now, what was copied is what was published here.
-    uint64_t after = mslot_load_acquire(cell);
-    bool was_read = (int64_t)(mslot_load_acquire(&ring->control->head) - position) > 0;
+    uint64_t after = mslot__load_acquire(cell);
+    bool was_read = (int64_t)(mslot__load_acquire(&ring->control->head) - position) > 0;
     // Released between the two looks, or FULL of another lap: below the head nothing is FULL of its own.
-    if (was_read) after = mslot_load_acquire(cell);
-    bool intact = has_message_of(after, lap) && mslot_cell_index(after) == index && !(was_read && mslot_cell_is_full_of(after, lap));
+    if (was_read) after = mslot__load_acquire(cell);
+    bool intact = has_message_of(after, lap) && mslot__cell_index(after) == index && !(was_read && mslot__cell_is_full_of(after, lap));
     if (!intact || (was_read && is_long)) return (mslot_copied){.outcome = MSLOT_BUSY};
     return copied;
 }
 
-bool mslot_ring_count_indices(const mslot_ring *ring, unsigned char *seen)
+bool mslot__ring_count_indices(const mslot_ring *ring, unsigned char *seen)
 {
     for (uint32_t i = 0; i < ring->cell_count; i++) {
-        uint32_t index = mslot_cell_index(mslot_load_acquire(&ring->cells[i]));
+        uint32_t index = mslot__cell_index(mslot__load_acquire(&ring->cells[i]));
         if (index >= ring->slot_count || seen[index]++ != 0) return false;
     }
     for (uint32_t i = 0; i < ring->lane_count; i++) {
-        uint32_t index = mslot_load_acquire_32(&ring->lanes[i].own);
+        uint32_t index = mslot__load_acquire_32(&ring->lanes[i].own);
         if (index >= ring->slot_count || seen[index]++ != 0) return false;
     }
     return true;

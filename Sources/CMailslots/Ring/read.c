@@ -6,33 +6,33 @@ static bool find_long_message(const mslot_ring *ring, mslot_look *look)
 {
     // Once: a hostile writer may change it under our eyes.
     look->length = *(const volatile uint32_t *)&look->slot->length;
-    look->bytes = mslot_ring_long_bytes(ring, look->slot, look->length);
+    look->bytes = mslot__ring_long_bytes(ring, look->slot, look->length);
     if (look->bytes == NULL) return false;
     look->outcome = MSLOT_DONE;
     return true;
 }
 
-mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell)
+mslot_look mslot__ring_look_slow(const mslot_ring_reader *reader, uint64_t cell)
 {
     const mslot_ring *ring = &reader->ring;
-    uint64_t lap = mslot_ring_lap(ring, reader->next);
-    if (mslot_cell_is_empty_of(cell, lap)) return (mslot_look){.outcome = MSLOT_EMPTY};
+    uint64_t lap = mslot__ring_lap(ring, reader->next);
+    if (mslot__cell_is_empty_of(cell, lap)) return (mslot_look){.outcome = MSLOT_EMPTY};
     // All N cells are lent: what follows the last is the first again, still FULL of the lap before.
     if (reader->next - reader->head >= ring->cell_count) return (mslot_look){.outcome = MSLOT_EMPTY};
 
-    uint32_t index = mslot_cell_index(cell);
+    uint32_t index = mslot__cell_index(cell);
     mslot_look look = {.outcome = MSLOT_DAMAGED};
-    if (mslot_cell_is_full_of(cell, lap) && index < ring->slot_count) {
-        look.slot = mslot_ring_slot(ring, index);
+    if (mslot__cell_is_full_of(cell, lap) && index < ring->slot_count) {
+        look.slot = mslot__ring_slot(ring, index);
         if (find_long_message(ring, &look)) return look;
     }
-    mslot_count(&ring->control->damaged);
+    mslot__count(&ring->control->damaged);
     return look;
 }
 
-mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader)
+mslot_outcome mslot__ring_release_damaged(mslot_ring_reader *reader)
 {
-    mslot_count(&reader->ring.control->damaged);
+    mslot__count(&reader->ring.control->damaged);
     reader->next = reader->head;
     return MSLOT_DAMAGED;
 }
@@ -40,7 +40,7 @@ mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader)
 /// Every sleeper must look again; the caller wakes them.
 static void change_space_sequence(const mslot_ring *ring)
 {
-    mslot_store_release_32(&ring->control->space_sequence, mslot_load_relaxed_32(&ring->control->space_sequence) + 1);
+    mslot__store_release_32(&ring->control->space_sequence, mslot__load_relaxed_32(&ring->control->space_sequence) + 1);
 }
 
 /// How a cell relates to a lap: 0 it is EMPTY or CLOSED of it, or FULL of it; positive it is of a newer one.
@@ -55,64 +55,64 @@ static int64_t cell_lap_difference(uint64_t cell, uint64_t lap)
 /// Catches up with a reader that died between Read 4 and Read 5: before anything else, a close too.
 static uint64_t catch_up(const mslot_ring *ring)
 {
-    uint64_t head = mslot_load_acquire(&ring->control->head);
+    uint64_t head = mslot__load_acquire(&ring->control->head);
     for (uint32_t i = 0; i < ring->cell_count; i++) {
-        uint64_t cell = mslot_load_acquire(mslot_ring_cell(ring, head));
-        if (mslot_cell_is_closed(cell) || cell_lap_difference(cell, mslot_ring_lap(ring, head)) <= 0) break;
+        uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, head));
+        if (mslot__cell_is_closed(cell) || cell_lap_difference(cell, mslot__ring_lap(ring, head)) <= 0) break;
         head++;
-        mslot_store_release(&ring->control->head, head);
+        mslot__store_release(&ring->control->head, head);
     }
     return head;
 }
 
-mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *ring)
+mslot_outcome mslot__ring_take_over(mslot_ring_reader *reader, const mslot_ring *ring)
 {
     uint64_t head = catch_up(ring);
-    mslot_store_seq_cst(&ring->control->parked_position, 0);
+    mslot__store_seq_cst(&ring->control->parked_position, 0);
     change_space_sequence(ring);
 
-    mslot_tail tail = mslot_ring_tail(ring);
+    mslot_tail tail = mslot__ring_tail(ring);
     if (tail.outcome != MSLOT_DONE) {
-        mslot_count(&ring->control->damaged);
+        mslot__count(&ring->control->damaged);
         return tail.outcome;
     }
     if (tail.closed) return MSLOT_CLOSED;
-    mslot_ring_raise_high_water(ring, tail.position - head);
+    mslot__ring_raise_high_water(ring, tail.position - head);
     *reader = (mslot_ring_reader){.ring = *ring, .head = head, .next = head};
     return MSLOT_DONE;
 }
 
-mslot_outcome mslot_ring_seal(const mslot_ring *ring)
+mslot_outcome mslot__ring_seal(const mslot_ring *ring)
 {
     uint64_t head = catch_up(ring);
     uint64_t position = head;
     mslot_outcome outcome = MSLOT_DAMAGED;
     // Each turn moves on, or a writer has published between the load and the swap; at most N + 1 positions are looked at.
     for (uint64_t turns = 0; turns <= 4 * (uint64_t)ring->cell_count + 64; turns++) {
-        uint64_t lap = mslot_ring_lap(ring, position);
-        uint64_t *cell = mslot_ring_cell(ring, position);
-        uint64_t seen = mslot_load_acquire(cell);
-        if (mslot_cell_is_closed(seen)) {
+        uint64_t lap = mslot__ring_lap(ring, position);
+        uint64_t *cell = mslot__ring_cell(ring, position);
+        uint64_t seen = mslot__load_acquire(cell);
+        if (mslot__cell_is_closed(seen)) {
             outcome = MSLOT_DONE;
             break;
         }
-        if (mslot_cell_is_empty_of(seen, lap)) {
+        if (mslot__cell_is_empty_of(seen, lap)) {
             // Pairs with the publishing swap, Write 5: one of the two wins.
-            if (!mslot_compare_and_swap_seq_cst(cell, seen, mslot_cell_closed(lap, mslot_cell_index(seen)))) continue;
+            if (!mslot__compare_and_swap_seq_cst(cell, seen, mslot__cell_closed(lap, mslot__cell_index(seen)))) continue;
             outcome = MSLOT_DONE;
             break;
         }
-        if (mslot_cell_is_full_of(seen, lap)) {
+        if (mslot__cell_is_full_of(seen, lap)) {
             position++;
             continue;
         }
-        if (mslot_cell_is_full_of(seen, lap - 1) && position == head + ring->cell_count) {
+        if (mslot__cell_is_full_of(seen, lap - 1) && position == head + ring->cell_count) {
             // Full: consume the oldest message, with the seal in the place of the empty cell (Read 3 to 5).
-            uint32_t index = mslot_cell_index(seen);
+            uint32_t index = mslot__cell_index(seen);
             if (index >= ring->slot_count) break;
-            mslot_store_relaxed(&ring->consumed[index], head);
-            mslot_store_release(cell, mslot_cell_closed(lap, index));
-            mslot_store_release(&ring->control->head, head + 1);
+            mslot__store_relaxed(&ring->consumed[index], head);
+            mslot__store_release(cell, mslot__cell_closed(lap, index));
+            mslot__store_release(&ring->control->head, head + 1);
             outcome = MSLOT_DONE;
             break;
         }

@@ -13,20 +13,20 @@ static mslot_step end_with(mslot_outcome outcome, uint64_t position) { return (m
 
 static mslot_step go_on(const mslot_ring_writer *writer, uint64_t position)
 {
-    mslot_count_shared(&mslot_ring_tally(&writer->ring, writer->lane)->retries);
+    mslot__count_shared(&mslot__ring_lane_counters(&writer->ring, writer->lane)->retries);
     return go_to(position);
 }
 
 static mslot_step end_full(const mslot_ring_writer *writer, uint64_t position)
 {
-    mslot_store_relaxed(&mslot_ring_tally(&writer->ring, writer->lane)->filled, 1);
+    mslot__store_relaxed(&mslot__ring_lane_counters(&writer->ring, writer->lane)->filled, 1);
     return end_with(MSLOT_FULL, position);
 }
 
-mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps)
+mslot_step mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps)
 {
     const mslot_ring *ring = &writer->ring;
-    uint64_t lap = mslot_ring_lap(ring, position);
+    uint64_t lap = mslot__ring_lap(ring, position);
     if (steps > MSLOT_WRITE_STEPS_MAX) return end_with(MSLOT_DAMAGED, writer->position);
 
     uint64_t kind = cell & MSLOT_CELL_KIND_MASK;
@@ -34,7 +34,7 @@ mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t pos
 
     int64_t ahead;
     // Acquire: pairs with Read 5, so that what lies below the head is seen emptied.
-    uint64_t head = mslot_load_acquire(&ring->control->head);
+    uint64_t head = mslot__load_acquire(&ring->control->head);
     if ((uint32_t)cell == 0) {
         ahead = lap_difference(cell >> 32 & 0xffff, lap, 16);
         if (ahead == 0) return go_on(writer, position + 1); // another writer was faster
@@ -49,7 +49,7 @@ mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t pos
     }
 
     // A newer lap, or an alias of one: we slept while the ring turned.
-    uint64_t hint = mslot_load_acquire(&ring->control->tail_hint);
+    uint64_t hint = mslot__load_acquire(&ring->control->tail_hint);
     uint64_t newest = (int64_t)(head - hint) > 0 ? head : hint;
     if ((int64_t)(newest - position) > 0) return go_to(newest);
     // Without this step a writer may spin for ever after a reader died between Read 4 and 5.
@@ -62,32 +62,32 @@ mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t pos
 static uint32_t recovered_slot(const mslot_ring *ring, uint32_t own, uint64_t intent_position, uint32_t intent_spare)
 {
     if (intent_position == MSLOT_POSITION_NONE || own == intent_spare) return own;
-    uint64_t cell = mslot_load_acquire(mslot_ring_cell(ring, intent_position));
-    bool in_its_cell = (uint32_t)cell == 0 && mslot_cell_index(cell) == own;
+    uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, intent_position));
+    bool in_its_cell = (uint32_t)cell == 0 && mslot__cell_index(cell) == own;
     if (in_its_cell) return intent_spare;
     // Acquire: pairs with the release in Read 4, which comes after the store to `consumed`.
-    bool read_already = (int64_t)(mslot_load_acquire(&ring->consumed[own]) - intent_position) >= 0;
+    bool read_already = (int64_t)(mslot__load_acquire(&ring->consumed[own]) - intent_position) >= 0;
     return read_already ? intent_spare : own;
 }
 
-mslot_outcome mslot_ring_recover_lane(mslot_ring_writer *writer, const mslot_ring *ring, uint32_t lane_index)
+mslot_outcome mslot__ring_recover_lane(mslot_ring_writer *writer, const mslot_ring *ring, uint32_t lane_index)
 {
     mslot_lane *lane = &ring->lanes[lane_index];
-    uint32_t own = mslot_load_acquire_32(&lane->own);
-    uint64_t intent_position = mslot_load_acquire(&lane->intent_position);
-    uint32_t intent_spare = mslot_load_acquire_32(&lane->intent_spare);
+    uint32_t own = mslot__load_acquire_32(&lane->own);
+    uint64_t intent_position = mslot__load_acquire(&lane->intent_position);
+    uint32_t intent_spare = mslot__load_acquire_32(&lane->intent_spare);
     if (own >= ring->slot_count || intent_spare >= ring->slot_count) return MSLOT_DAMAGED;
 
     uint32_t slot = recovered_slot(ring, own, intent_position, intent_spare);
     // As in Write 6: own first. Killed between the two, the next owner finds own == intent_spare.
-    mslot_store_relaxed_32(&lane->own, slot);
-    mslot_compiler_order();
-    mslot_store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
+    mslot__store_relaxed_32(&lane->own, slot);
+    mslot__compiler_order();
+    mslot__store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
 
     writer->ring = *ring;
     writer->lane = lane;
     writer->own = slot;
-    writer->position = mslot_load_acquire(&ring->control->head);
+    writer->position = mslot__load_acquire(&ring->control->head);
     writer->woken_position = 0;
     writer->overflow.bytes = NULL;
     return MSLOT_DONE;

@@ -8,10 +8,10 @@
  *
  *     mslot_created created = mslot_create("orders", NULL);            the reader
  *     char buffer[MSLOT_MESSAGE_BYTES_MAX];
- *     mslot_received received = mslot_read(created.reader, buffer, sizeof buffer, MSLOT_FOREVER);
+ *     mslot_received received = mslot_reader_read(created.reader, buffer, sizeof buffer, MSLOT_FOREVER);
  *
  *     mslot_opened opened = mslot_open("orders", NULL);                a writer
- *     mslot_write(opened.writer, "hello", 5, MSLOT_FOREVER);
+ *     mslot_writer_write(opened.writer, "hello", 5, MSLOT_FOREVER);
  *
  * NAMES. "orders", "app/orders", "app\orders" and the Windows form "\\.\mailslot\app\orders" are local names; case of ASCII
  * letters does not matter. 1 to 255 characters of UTF-8; none of  : * ? < > " |  and no control characters. "\\host\mailslot\x",
@@ -23,13 +23,13 @@
  *
  *   Threads. A handle is for one thread at a time; it may move between threads. A second thread, or a signal handler, that uses a
  *   handle during a call on it gets BUSY where this is noticed, and it is noticed without cost, so not always.
- *     Fix: one writer a thread; lanes are cheap. mslot_interrupt and mslot_interrupt_writer alone may be called from anywhere.
+ *     Fix: one writer a thread; lanes are cheap. mslot_reader_interrupt and mslot_writer_interrupt alone may be called from anywhere.
  *
  *   fork. A child must not use its parent's handles. Every call on one says FORKED and touches nothing.
  *     Fix: open in the child. A child made by vfork may call nothing here before it calls exec.
  *
  *   longjmp, pthread_cancel out of a call leave the handle BUSY: after a write, because the message may or may not have been published.
- *     Fix: mslot_reset for a writer, which finds out; mslot_reset_reader for a reader. Both make the handle usable.
+ *     Fix: mslot_writer_reset for a writer, which finds out; mslot_reader_reset for a reader. Both make the handle usable.
  *
  *   Full disk. /dev/shm holds the segment, about 2 MB by default; mslot_create reserves all of it, so a full file system is
  *   an error there (NO_SPACE) and never a crash later. Docker gives a container 64 MB.
@@ -57,7 +57,7 @@
  *   are about the way to the bridge: a bridge that ends closes it (CLOSED); one that was killed leaves what it had not sent to the next.
  *     Fix: what matters is acknowledged by the reader's program. wait_through_restarts for writers that outlive bridges.
  *
- *   Signals never end a call. mslot_interrupt does, and may be called from a signal handler.
+ *   Signals never end a call. mslot_reader_interrupt does, and may be called from a signal handler.
  */
 #ifndef MAILSLOTS_H
 #define MAILSLOTS_H
@@ -70,7 +70,7 @@ extern "C" {
 
 /// Time-outs are in nanoseconds, relative; 0 or less polls.
 static const int64_t MSLOT_FOREVER = 0x7fffffffffffffffLL;
-/// For reading: the mailslot's own time-out, mslot_set_timeout.
+/// For reading: the mailslot's own time-out, mslot_reader_set_timeout.
 static const int64_t MSLOT_DEFAULT_TIMEOUT = -0x7fffffffffffffffLL - 1;
 
 // MARK: the reader
@@ -115,7 +115,7 @@ typedef struct mslot_created {
 /// NOT_FOUND (the directory), NO_SPACE, SYSTEM_ERROR.
 mslot_created mslot_create(const char *name, const mslot_create_options *options);
 
-/// A message copied out whole, for mslot_read_batch.
+/// A message copied out whole, for mslot_reader_read_batch.
 typedef struct mslot_message {
     uint32_t byte_count;
     uint32_t sender;
@@ -132,11 +132,11 @@ typedef struct mslot_batch {
 
 /// Copies out as many messages as are there, at most `count`; waits only for the first. One wake for all.
 /// DONE: `count` in the result is at least 1, and may be less than was asked for. TOO_LONG: the next message has more than 424
-/// bytes, and stays for mslot_read or mslot_peek; a batch ends before such a one. Else as mslot_peek.
-mslot_batch mslot_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns);
+/// bytes, and stays for mslot_reader_read or mslot_reader_peek; a batch ends before such a one. Else as mslot_reader_peek.
+mslot_batch mslot_reader_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns);
 
 /// Sets the mailslot's own read time-out. (SetMailslotInfo.)
-mslot_outcome mslot_set_timeout(mslot_reader *reader, int64_t timeout_ns);
+mslot_outcome mslot_reader_set_timeout(mslot_reader *reader, int64_t timeout_ns);
 
 enum { MSLOT_WAIT_MAX = 64 };
 
@@ -146,20 +146,20 @@ typedef struct mslot_ready {
 } mslot_ready;
 
 /// Waits until one of 1 to 64 mailslots has a message, or is damaged; reads nothing. The first in the list wins.
-/// mslot_interrupt on any of them ends it. MSLOT_DEFAULT_TIMEOUT is that of the first. Kernels before 5.16 poll every millisecond.
-mslot_ready mslot_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns);
+/// mslot_reader_interrupt on any of them ends it. MSLOT_DEFAULT_TIMEOUT is that of the first. Kernels before 5.16 poll every millisecond.
+mslot_ready mslot_reader_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns);
 
 /// Ends the wait that is on, or else the next one, with INTERRUPTED: one wait for any number of calls. A call that need not wait
 /// does not notice. From any thread or signal handler while the handle is open. Kernels before 5.16: within a second.
-void mslot_interrupt(mslot_reader *reader);
+void mslot_reader_interrupt(mslot_reader *reader);
 
 /// After a read was left by longjmp or cancellation: makes the handle usable again. What was lent comes again, with its position.
 /// The caller knows that no call is going on. DONE, FORKED; DAMAGED or CLOSED: closing is all that is left.
-mslot_outcome mslot_reset_reader(mslot_reader *reader);
+mslot_outcome mslot_reader_reset(mslot_reader *reader);
 
 /// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
 /// The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed. In a forked child it closes nothing of the parent's.
-mslot_outcome mslot_close(mslot_reader *reader);
+mslot_outcome mslot_reader_close(mslot_reader *reader);
 
 // MARK: a writer
 
@@ -203,38 +203,38 @@ typedef struct mslot_opened {
 /// NO_SUCH_HOST, NOT_ALLOWED, NO_SPACE, BAD_NAME: the bridge refuses, and `words` in the failure says why; TIMED_OUT: it does not answer.
 mslot_opened mslot_open(const char *name, const mslot_open_options *options);
 
-/// A message for mslot_write_batch.
+/// A message for mslot_writer_write_batch.
 typedef struct mslot_bytes {
     const void *bytes;
     size_t byte_count;
 } mslot_bytes;
 
-/// Writes messages in order, waiting for room as mslot_write does (the time-out is for all together), waking the reader once.
+/// Writes messages in order, waiting for room as mslot_writer_write does (the time-out is for all together), waking the reader once.
 /// `count` in the result were written; `outcome` is that of the first that was not.
-mslot_batch mslot_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns);
+mslot_batch mslot_writer_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns);
 
 /// Asks whether the mailslot's reader is alive, by its lock; a plain write never asks. Two system calls, 0.5 µs.
 /// DONE: it is, or it closed the mailslot (a write tells), or it cannot be asked. NO_READER: it was killed. BUSY, FORKED.
 mslot_outcome mslot_writer_check_reader(mslot_writer *writer);
 
-/// As mslot_interrupt, for a writer that waits for room.
-void mslot_interrupt_writer(mslot_writer *writer);
+/// As mslot_reader_interrupt, for a writer that waits for room.
+void mslot_writer_interrupt(mslot_writer *writer);
 
 /// After a write was left by longjmp, by cancellation, or in a signal handler that never returned: finds out whether it was published,
 /// and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED; DAMAGED: closing is
 /// all that is left.
-mslot_outcome mslot_reset(mslot_writer *writer);
+mslot_outcome mslot_writer_reset(mslot_writer *writer);
 
 /// Closes; an open loan is abandoned. The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed.
-mslot_outcome mslot_close_writer(mslot_writer *writer);
+mslot_outcome mslot_writer_close(mslot_writer *writer);
 
 // MARK: waiting without a thread of one's own
 
 /// A wait that a thread of the library sleeps through: for event loops, task schedulers and coroutines, whose own threads must not.
 ///
 ///     mslot_wait wait = {.ended = wake_my_task, .context = my_task, .timeout_ns = MSLOT_FOREVER};
-///     while (mslot_wait_for_message(reader, &wait) == MSLOT_EMPTY) sleep_until_woken(my_task);
-///     received = mslot_read(reader, buffer, sizeof buffer, 0);
+///     while (mslot_reader_begin_wait(reader, &wait) == MSLOT_EMPTY) sleep_until_woken(my_task);
+///     received = mslot_reader_read(reader, buffer, sizeof buffer, 0);
 ///
 /// Begin with zeros but for the first fields. It lies in the caller's memory, at its place from the call that begins a wait to
 /// the call that follows `ended`. One mslot_wait makes one wait at a time, as often as needed; its time-out counts from the first.
@@ -249,11 +249,11 @@ typedef struct mslot_wait {
     /// on the library does not touch the wait any more, so that another thread may go on with it.
     void (*ended)(struct mslot_wait *wait);
     void *context;
-    /// As of mslot_read or mslot_write.
+    /// As of mslot_reader_read or mslot_writer_write.
     int64_t timeout_ns;
     /// Begin at once, without polling first: there is something else to do.
     bool never_polls;
-    /// A write without a time-out has found the mailslot full, and counted it: mslot_write_or_wait does not count it again.
+    /// A write without a time-out has found the mailslot full, and counted it: mslot_writer_write_or_begin_wait does not count it again.
     bool was_full;
 
     // What follows is private.
@@ -272,18 +272,18 @@ typedef struct mslot_wait {
 } mslot_wait;
 
 /// Begins to wait for a message, after looking and polling for a moment; reads nothing. DONE: one is there, or damage that a read will tell.
-/// EMPTY: the wait has begun; call again once `ended` was called, or mslot_wait_leave. Until then the handle is BUSY for all else.
+/// EMPTY: the wait has begun; call again once `ended` was called, or mslot_reader_end_wait. Until then the handle is BUSY for all else.
 /// TIMED_OUT; INTERRUPTED; BUSY, also when all messages are lent; FORKED; SYSTEM_ERROR (errno): no thread could be started.
-mslot_outcome mslot_wait_for_message(mslot_reader *reader, mslot_wait *wait);
+mslot_outcome mslot_reader_begin_wait(mslot_reader *reader, mslot_wait *wait);
 
-/// As mslot_write; when the ring is full begins to wait for room. FULL: the wait has begun; nothing was written, and nothing keeps
-/// `bytes`. Once `ended` was called, call again with the same message, or mslot_wait_leave_writer. Otherwise the outcomes of mslot_write.
+/// As mslot_writer_write; when the ring is full begins to wait for room. FULL: the wait has begun; nothing was written, and nothing keeps
+/// `bytes`. Once `ended` was called, call again with the same message, or mslot_writer_end_wait. Otherwise the outcomes of mslot_writer_write.
 /// A wait for room ends after a second at the latest, to look whether the reader is alive.
-mslot_outcome mslot_write_or_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait);
+mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait);
 
 /// Instead of calling again after `ended`: the handle is free for other calls. DONE; BUSY: the wait is on; FORKED.
-mslot_outcome mslot_wait_leave(mslot_reader *reader);
-mslot_outcome mslot_wait_leave_writer(mslot_writer *writer);
+mslot_outcome mslot_reader_end_wait(mslot_reader *reader);
+mslot_outcome mslot_writer_end_wait(mslot_writer *writer);
 
 /// Ends the wait soon; `ended` is called. Before it has begun: the next one ends at once. Costs the same however many waits there
 /// are. Nothing is lost: a message stays where it is. From any thread while the wait's memory is valid.
@@ -297,7 +297,7 @@ void mslot_wait_stop(mslot_wait *wait);
 void mslot_wait_signal_eventfd(mslot_wait *wait);
 
 /// A new eventfd for that, which does not block and is closed by exec. -1 with errno.
-int mslot_eventfd(void);
+int mslot_eventfd_create(void);
 
 // MARK: looking at a mailslot
 
@@ -373,16 +373,16 @@ mslot_failure mslot_remove(const char *name);
 /// A third party's end. For one thread at a time.
 typedef struct mslot_observer mslot_observer;
 
-typedef struct mslot_observing {
+typedef struct mslot_observer_opened {
     /// NULL unless failure.outcome is DONE.
     mslot_observer *observer;
     mslot_failure failure;
-} mslot_observing;
+} mslot_observer_opened;
 
 /// Opens a mailslot to see its messages, by reading only: no lane, nobody waits or is woken. Starts with the last `back` of those that are
 /// there, read or not; at most as many as the capacity. Needs permission to read the file. Not async-signal-safe.
 /// Failures: BAD_NAME, NOT_FOUND, NO_PERMISSION, NOT_A_MAILSLOT, OTHER_LAYOUT, DAMAGED, SYSTEM_ERROR.
-mslot_observing mslot_observe(const char *name, uint32_t back);
+mslot_observer_opened mslot_observer_open(const char *name, uint32_t back);
 
 typedef struct mslot_observed {
     mslot_outcome outcome;
@@ -398,7 +398,7 @@ typedef struct mslot_observed {
 /// read or not, until as many others as the capacity have been published after it; one of more than 424 bytes only until it is read.
 /// Each that is shown is whole. DONE; EMPTY: none yet; TOO_LONG: the buffer is too small, `byte_count` says how much is needed, and the
 /// message stays next; CLOSED: there will be no more, open anew; DAMAGED; FORKED.
-mslot_observed mslot_observe_next(mslot_observer *observer, void *buffer, size_t capacity);
+mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_t capacity);
 
 /// The pointer is invalid afterwards. DONE, FORKED.
 mslot_outcome mslot_observer_close(mslot_observer *observer);
@@ -446,7 +446,7 @@ typedef struct mslot_host_found {
 
 /// Which host a message's `origin` means. Opens and closes a file: some microseconds. `trust_user` as in mslot_open_options.
 /// BAD_ARGUMENT: this machine, or a host that is not known. NOT_FOUND: the table has no such host, or there is no table. NO_PERMISSION;
-/// UNTRUSTED; NOT_A_MAILSLOT, OTHER_LAYOUT: of the table; SYSTEM_ERROR. mslot_describe with no name puts it into words.
+/// UNTRUSTED; NOT_A_MAILSLOT, OTHER_LAYOUT: of the table; SYSTEM_ERROR. mslot_failure_describe with no name puts it into words.
 /// Thread-safe; in a forked child, too. Not async-signal-safe, for it may use the heap.
 mslot_host_found mslot_origin_host(uint16_t origin, uint32_t trust_user);
 
@@ -456,11 +456,11 @@ mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *contex
 
 // MARK: for bridges
 
-/// As mslot_write, for a message from another machine, which says who wrote it: of at most 424 bytes, also where longer ones are allowed.
-mslot_outcome mslot_write_from(
+/// As mslot_writer_write, for a message from another machine, which says who wrote it: of at most 424 bytes, also where longer ones are allowed.
+mslot_outcome mslot_writer_write_from(
     mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin);
 
-/// A message for mslot_write_batch_from.
+/// A message for mslot_writer_write_batch_from.
 typedef struct mslot_remote_message {
     const void *bytes;
     uint32_t byte_count;
@@ -468,10 +468,10 @@ typedef struct mslot_remote_message {
     uint16_t origin;
 } mslot_remote_message;
 
-/// As mslot_write_from for several, in order; never waits for room. A reader that sleeps is woken once, after the last: woken by the first, it
+/// As mslot_writer_write_from for several, in order; never waits for room. A reader that sleeps is woken once, after the last: woken by the first, it
 /// could take the CPU from the writer, read that one, and sleep again. `count` in the result were written; `outcome` is that of the first
-/// that was not: FULL, TOO_LONG, or as of mslot_write. Who is killed between the first and the last has woken the reader all the same.
-mslot_batch mslot_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count);
+/// that was not: FULL, TOO_LONG, or as of mslot_writer_write. Who is killed between the first and the last has woken the reader all the same.
+mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count);
 
 /// The table of hosts, to be written. For one thread at a time; one process at a time, which is the reader of "bridge/requests".
 /// A forked child must not use it.
@@ -500,7 +500,7 @@ void mslot_hosts_close(mslot_hosts *hosts);
 /// it installs a handler of SIGBUS; once, for all of the process and all of its handles, those too that are open already.
 ///
 /// The call that meets the missing page says DAMAGED, or what it had done before; every later call on that handle says DAMAGED, and
-/// closing it works as ever. A message lent in place reads as zeros from then on; mslot_release says DAMAGED. What was unread is lost.
+/// closing it works as ever. A message lent in place reads as zeros from then on; mslot_reader_release says DAMAGED. What was unread is lost.
 ///
 /// Never hidden: a SIGBUS for an address outside of our mappings, for failing memory, or sent by a process. It goes to the handler
 /// that was there before, with its mask and on its stack; or kills as ever, with the same siginfo. Install other handlers of SIGBUS
@@ -518,7 +518,7 @@ mslot_failure mslot_path(const char *name, char *path, size_t capacity);
 
 /// Puts a failure into words: what is wrong, why, and the cure. Writes at most `capacity` bytes with the closing zero, and
 /// returns how many bytes the whole text has. `name` is what the failed call was given; NULL: it was about the table of hosts.
-size_t mslot_describe(const mslot_failure *failure, const char *name, char *text, size_t capacity);
+size_t mslot_failure_describe(const mslot_failure *failure, const char *name, char *text, size_t capacity);
 
 /// The outcome in a few words, for a message. Never NULL.
 const char *mslot_outcome_text(mslot_outcome outcome);

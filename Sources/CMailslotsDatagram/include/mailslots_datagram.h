@@ -4,17 +4,17 @@
  *     mslot_datagram_opened opened = mslot_datagram_open(MSLOT_DATAGRAM_AUTO);
  *     mslot_datagram_bind_options options = mslot_datagram_bind_options_default();
  *     options.address = mslot_address_parse("0.0.0.0", 4240).address;
- *     mslot_datagram_bound bound = mslot_datagram_bind(opened.station, &options);
+ *     mslot_datagram_bound bound = mslot_datagram_bind(opened.endpoint, &options);
  *
- *     mslot_datagram_send(opened.station, bound.socket, datagrams, count, 0);      any number, to any destinations
+ *     mslot_datagram_send(opened.endpoint, bound.socket, datagrams, count, 0);      any number, to any destinations
  *
  *     for (;;) {
- *         mslot_datagram_received received = mslot_datagram_receive(opened.station, views, view_count);
+ *         mslot_datagram_received received = mslot_datagram_receive(opened.endpoint, views, view_count);
  *         ... the views are valid until the next receive or wait ...
- *         if (received.count == 0) mslot_datagram_wait(opened.station, MSLOT_DATAGRAM_FOREVER);
+ *         if (received.count == 0) mslot_datagram_wait(opened.endpoint, MSLOT_DATAGRAM_FOREVER);
  *     }
  *
- * A STATION is one engine and up to 16 sockets, which it waits for together.
+ * A ENDPOINT is one engine and up to 16 sockets, which it waits for together.
  *
  * ENGINES. `mmsg` uses sendmmsg and recvmmsg and is always there. `io_uring` is there if liburing was installed when this was built
  *   and the kernel (6.0 or newer) lets this process use it; many containers forbid it. mslot_datagram_probe says why it is not.
@@ -32,12 +32,12 @@
  * LOSS. Nothing is acknowledged. What the kernel refuses for one datagram (no route, a firewall) drops that datagram, and is counted by
  *   cause; the rest of the batch goes on. What the receiving kernel had no room for is counted by it and shown in `overflows`.
  *
- * THREADS. A station has two sides. One thread at a time may send while one thread at a time receives or waits; a second one on
+ * THREADS. An endpoint has two sides. One thread at a time may send while one thread at a time receives or waits; a second one on
  *   the same side gets BUSY. Either side may move between threads. mslot_datagram_wake may be called from any thread and from a
  *   signal handler, and counters and info may be read from any thread. Bind, join and leave are of the receiving side.
  *   A thread that ends while the io_uring engine receives for it loses no datagram: the next call receives anew.
  *
- * FORK. A child must not use its parent's station. The sockets close when it calls exec.
+ * FORK. A child must not use its parent's endpoint. The sockets close when it calls exec.
  *
  * Functions that return an outcome leave errno as it was, and no call ends because of a signal.
  */
@@ -78,11 +78,11 @@ typedef enum MSLOT_DATAGRAM_CLOSED_ENUM mslot_datagram_outcome {
     MSLOT_DATAGRAM_DONE = 0,
     /// The socket's send buffer is full, and stayed so for as long as the call was to wait. The rest of the batch was not touched.
     MSLOT_DATAGRAM_BLOCKED = 1,
-    /// Another thread is on this side of the station. Of mslot_datagram_close: on either.
+    /// Another thread is on this side of the endpoint. Of mslot_datagram_close: on either.
     MSLOT_DATAGRAM_BUSY = 2,
     /// An argument is out of its range.
     MSLOT_DATAGRAM_BAD_ARGUMENT = 3,
-    /// The station has 16 sockets.
+    /// The endpoint has 16 sockets.
     MSLOT_DATAGRAM_TOO_MANY_SOCKETS = 4,
     /// Another socket has this port.
     MSLOT_DATAGRAM_PORT_IN_USE = 5,
@@ -154,7 +154,7 @@ mslot_way mslot_way_to(const mslot_address *destination);
 
 static inline bool mslot_address_equal(const mslot_address *a, const mslot_address *b) { return memcmp(a, b, sizeof *a) == 0; }
 
-// MARK: engines and stations
+// MARK: engines and endpoints
 
 typedef enum MSLOT_DATAGRAM_CLOSED_ENUM mslot_datagram_engine {
     /// io_uring where it is usable, else mmsg. Beside what runs save the difference is small: see Tests/DatagramBenchmark.
@@ -172,28 +172,28 @@ typedef struct mslot_datagram_probed {
 /// Finds out, by using it, whether an engine works in this process. Some 100 µs.
 mslot_datagram_probed mslot_datagram_probe(mslot_datagram_engine engine);
 
-typedef struct mslot_datagram_station mslot_datagram_station;
+typedef struct mslot_datagram_endpoint mslot_datagram_endpoint;
 
 typedef struct mslot_datagram_opened {
     /// NULL unless the outcome is DONE.
-    mslot_datagram_station *station;
+    mslot_datagram_endpoint *endpoint;
     mslot_datagram_outcome outcome;
     int system_error;
 } mslot_datagram_opened;
 
-/// Opens a station without sockets. About 4 MB of memory, most of it touched only when needed.
+/// Opens an endpoint without sockets. About 4 MB of memory, most of it touched only when needed.
 /// NO_ENGINE, NO_RESOURCES, SYSTEM_ERROR.
 mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine);
 
-/// Closes all sockets and frees the station, which must not be used any more. BUSY: another thread sends, receives or waits, and nothing
+/// Closes all sockets and frees the endpoint, which must not be used any more. BUSY: another thread sends, receives or waits, and nothing
 /// was closed; wake it, let it end, and close then.
-mslot_datagram_outcome mslot_datagram_close(mslot_datagram_station *station);
+mslot_datagram_outcome mslot_datagram_close(mslot_datagram_endpoint *endpoint);
 
 /// MMSG or IO_URING.
-mslot_datagram_engine mslot_datagram_station_engine(const mslot_datagram_station *station);
+mslot_datagram_engine mslot_datagram_endpoint_engine(const mslot_datagram_endpoint *endpoint);
 
 /// Which engine runs, and why the other does not: for logs. One line.
-void mslot_datagram_describe(const mslot_datagram_station *station, char text[MSLOT_DATAGRAM_TEXT_MAX]);
+void mslot_datagram_describe(const mslot_datagram_endpoint *endpoint, char text[MSLOT_DATAGRAM_TEXT_MAX]);
 
 // MARK: sockets
 
@@ -236,22 +236,22 @@ typedef struct mslot_datagram_bound {
     mslot_address address;
 } mslot_datagram_bound;
 
-/// Adds a socket to the station; it stays until the station is closed.
+/// Adds a socket to the endpoint; it stays until the endpoint is closed.
 /// BAD_ARGUMENT, TOO_MANY_SOCKETS, PORT_IN_USE, NO_PERMISSION, NOT_OUR_ADDRESS, NO_INTERFACE, NO_SUCH_FAMILY, NO_RESOURCES, SYSTEM_ERROR;
 /// BUSY.
-mslot_datagram_bound mslot_datagram_bind(mslot_datagram_station *station, const mslot_datagram_bind_options *options);
+mslot_datagram_bound mslot_datagram_bind(mslot_datagram_endpoint *endpoint, const mslot_datagram_bind_options *options);
 
 /// Lets a socket receive what is sent to a multicast group and arrives by the interface (0: the kernel chooses by its routes).
 /// BAD_ARGUMENT (no multicast address, another family), NO_INTERFACE, ALREADY_SO, NO_RESOURCES (net.ipv4.igmp_max_memberships),
 /// SYSTEM_ERROR; BUSY.
 mslot_datagram_outcome mslot_datagram_join(
-    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
+    mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_address *group, uint32_t interface_index);
 mslot_datagram_outcome mslot_datagram_leave(
-    mslot_datagram_station *station, uint32_t socket, const mslot_address *group, uint32_t interface_index);
+    mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_address *group, uint32_t interface_index);
 
 /// Whether multicast that is sent here also reaches this machine: what the socket's bind option said, anew.
 /// BAD_ARGUMENT, SYSTEM_ERROR; BUSY.
-mslot_datagram_outcome mslot_datagram_loop_multicast(mslot_datagram_station *station, uint32_t socket, bool loops);
+mslot_datagram_outcome mslot_datagram_loop_multicast(mslot_datagram_endpoint *endpoint, uint32_t socket, bool loops);
 
 typedef struct mslot_datagram_socket_info {
     /// For options that this header lacks. Do not read, write or close it.
@@ -266,7 +266,7 @@ typedef struct mslot_datagram_socket_info {
 } mslot_datagram_socket_info;
 
 /// BAD_ARGUMENT: there is no such socket, and nothing was written.
-mslot_datagram_outcome mslot_datagram_info(const mslot_datagram_station *station, uint32_t socket, mslot_datagram_socket_info *info);
+mslot_datagram_outcome mslot_datagram_info(const mslot_datagram_endpoint *endpoint, uint32_t socket, mslot_datagram_socket_info *info);
 
 // MARK: sending
 
@@ -285,11 +285,11 @@ typedef struct mslot_datagram_sent {
 
 /// Sends a batch of any size. Waits up to `timeout_ns` in all for room in the socket's send buffer.
 mslot_datagram_sent mslot_datagram_send(
-    mslot_datagram_station *station, uint32_t socket, const mslot_datagram *datagrams, size_t count, int64_t timeout_ns);
+    mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_datagram *datagrams, size_t count, int64_t timeout_ns);
 
 // MARK: receiving
 
-/// A datagram in the station's memory.
+/// A datagram in the endpoint's memory.
 typedef struct mslot_datagram_view {
     const unsigned char *bytes;
     uint32_t byte_count;
@@ -306,7 +306,7 @@ typedef struct mslot_datagram_received {
 } mslot_datagram_received;
 
 /// Receives up to `count` datagrams; never waits. The views are valid until the next receive, wait or close.
-mslot_datagram_received mslot_datagram_receive(mslot_datagram_station *station, mslot_datagram_view *views, size_t count);
+mslot_datagram_received mslot_datagram_receive(mslot_datagram_endpoint *endpoint, mslot_datagram_view *views, size_t count);
 
 typedef struct mslot_datagram_waited {
     /// DONE (if neither of the two below: the time is up) or BUSY.
@@ -317,11 +317,11 @@ typedef struct mslot_datagram_waited {
     bool is_woken;
 } mslot_datagram_waited;
 
-/// Waits until there is something to receive, the station is woken, or the time is up.
-mslot_datagram_waited mslot_datagram_wait(mslot_datagram_station *station, int64_t timeout_ns);
+/// Waits until there is something to receive, the endpoint is woken, or the time is up.
+mslot_datagram_waited mslot_datagram_wait(mslot_datagram_endpoint *endpoint, int64_t timeout_ns);
 
 /// Ends the wait that is on, or else the next one. From any thread, and from a signal handler.
-void mslot_datagram_wake(mslot_datagram_station *station);
+void mslot_datagram_wake(mslot_datagram_endpoint *endpoint);
 
 // MARK: counters
 
@@ -367,7 +367,7 @@ typedef struct mslot_datagram_counters {
 
 /// BAD_ARGUMENT: there is no such socket, and nothing was written. From any thread; each number is right, all together may be of different
 /// moments.
-mslot_datagram_outcome mslot_datagram_count(const mslot_datagram_station *station, uint32_t socket, mslot_datagram_counters *counters);
+mslot_datagram_outcome mslot_datagram_count(const mslot_datagram_endpoint *endpoint, uint32_t socket, mslot_datagram_counters *counters);
 
 #ifdef __cplusplus
 }

@@ -6,20 +6,20 @@
  *     options.servers = servers;
  *     options.server_count = 2;
  *     mslot_nats_opened opened = mslot_nats_open(&options);
- *     mslot_nats_subscribe(opened.station, "mailslot.studio.render7");
+ *     mslot_nats_subscribe(opened.endpoint, "mailslot.studio.render7");
  *
- *     mslot_nats_send(opened.station, datagrams, count, 10000000);       any number, to any subjects
+ *     mslot_nats_send(opened.endpoint, datagrams, count, 10000000);       any number, to any subjects
  *
  *     for (;;) {
- *         mslot_nats_received received = mslot_nats_receive(opened.station, views, view_count);
+ *         mslot_nats_received received = mslot_nats_receive(opened.endpoint, views, view_count);
  *         ... the views are valid until the next receive ...
- *         if (received.count == 0) mslot_nats_wait(opened.station, MSLOT_NATS_FOREVER);
+ *         if (received.count == 0) mslot_nats_wait(opened.endpoint, MSLOT_NATS_FOREVER);
  *     }
  *
- * A STATION is one connection to one of several servers, made anew whenever it is lost, and what it is subscribed to.
+ * A ENDPOINT is one connection to one of several servers, made anew whenever it is lost, and what it is subscribed to.
  *
  * CLIENT. Everything needs libnats when this is built (Debian: libnats-dev). Without it mslot_nats_open says NO_CLIENT, and
- *   mslot_nats_probe why. The client's own threads do no I/O here: a thread of the station's reads the socket, and whoever sends
+ *   mslot_nats_probe why. The client's own threads do no I/O here: a thread of the endpoint's reads the socket, and whoever sends
  *   writes it, a batch by one system call. So nothing waits for the client's flusher, which sleeps a millisecond to collect more.
  *
  * LOSS. Nothing is acknowledged, and nothing is sent twice. A datagram may be lost where a connection or a server ends, and where
@@ -35,11 +35,11 @@
  * RECEIVING. What arrives is kept, up to `incoming_bytes`, until it is received; what does not fit is dropped. It is not left to the
  *   server, which would end the connection of who is too slow.
  *
- * THREADS. A station has two sides. One thread at a time may send or flush while one thread at a time receives or waits; a second one
+ * THREADS. An endpoint has two sides. One thread at a time may send or flush while one thread at a time receives or waits; a second one
  *   on the same side gets BUSY. Either side may move between threads. Subscribe, unsubscribe, wake, describe, count and next_event are
  *   for any thread. With TLS a server that stops in the middle of a record makes a call longer than its time-out, by 10 s at most.
  *
- * PROCESS. The client ignores SIGPIPE for the whole process. A child must not use its parent's station.
+ * PROCESS. The client ignores SIGPIPE for the whole process. A child must not use its parent's endpoint.
  *
  * Functions that return an outcome leave errno as it was, and no call ends because of a signal.
  */
@@ -76,7 +76,7 @@ static const int64_t MSLOT_NATS_FOREVER = 0x7fffffffffffffffLL;
 typedef enum MSLOT_NATS_CLOSED_ENUM mslot_nats_outcome {
     /// The call did what its name says.
     MSLOT_NATS_DONE = 0,
-    /// Another thread is on this side of the station.
+    /// Another thread is on this side of the endpoint.
     MSLOT_NATS_BUSY = 1,
     /// An argument is out of its range.
     MSLOT_NATS_BAD_ARGUMENT = 2,
@@ -155,11 +155,11 @@ static inline mslot_nats_options mslot_nats_options_default(void)
     return options;
 }
 
-typedef struct mslot_nats_station mslot_nats_station;
+typedef struct mslot_nats_endpoint mslot_nats_endpoint;
 
 typedef struct mslot_nats_opened {
     /// NULL unless the outcome is DONE.
-    mslot_nats_station *station;
+    mslot_nats_endpoint *endpoint;
     mslot_nats_outcome outcome;
     /// A server was reached. If the outcome is DONE and it is false: none was, and it is tried again until one is.
     bool is_connected;
@@ -167,17 +167,17 @@ typedef struct mslot_nats_opened {
     char text[MSLOT_NATS_TEXT_MAX];
 } mslot_nats_opened;
 
-/// Opens a station, and tries each server once, for `connect_timeout_ns` each. No server that can be reached is no error, for it may come
+/// Opens an endpoint, and tries each server once, for `connect_timeout_ns` each. No server that can be reached is no error, for it may come
 /// later; one that refuses us is. BAD_ARGUMENT, NO_CLIENT, BAD_OPTIONS, REFUSED, NO_TLS, NO_RESOURCES.
 mslot_nats_opened mslot_nats_open(const mslot_nats_options *options);
 
-/// Sends what was given to send, for at most half a second, and ends the connection and the station's thread. Afterwards it can still be
+/// Sends what was given to send, for at most half a second, and ends the connection and the endpoint's thread. Afterwards it can still be
 /// woken and asked what it counted. BUSY: another thread sends, receives or waits, and nothing was closed; wake it, let it end, and
 /// close then.
-mslot_nats_outcome mslot_nats_close(mslot_nats_station *station);
+mslot_nats_outcome mslot_nats_close(mslot_nats_endpoint *endpoint);
 
-/// Frees a station that was closed, which must not be used any more.
-void mslot_nats_free(mslot_nats_station *station);
+/// Frees an endpoint that was closed, which must not be used any more.
+void mslot_nats_free(mslot_nats_endpoint *endpoint);
 
 typedef struct mslot_nats_info {
     bool is_connected;
@@ -185,7 +185,7 @@ typedef struct mslot_nats_info {
     char text[MSLOT_NATS_TEXT_MAX];
 } mslot_nats_info;
 
-mslot_nats_info mslot_nats_describe(mslot_nats_station *station);
+mslot_nats_info mslot_nats_describe(mslot_nats_endpoint *endpoint);
 
 // MARK: subscriptions
 
@@ -195,10 +195,10 @@ typedef struct mslot_nats_subscribed {
     uint32_t subscription;
 } mslot_nats_subscribed;
 
-/// Receives what others send to this subject, as long as the station lives; what we send to it does not come back.
+/// Receives what others send to this subject, as long as the endpoint lives; what we send to it does not come back.
 /// BAD_ARGUMENT (empty, too long, with spaces), TOO_MANY, NO_RESOURCES.
-mslot_nats_subscribed mslot_nats_subscribe(mslot_nats_station *station, const char *subject);
-mslot_nats_outcome mslot_nats_unsubscribe(mslot_nats_station *station, uint32_t subscription);
+mslot_nats_subscribed mslot_nats_subscribe(mslot_nats_endpoint *endpoint, const char *subject);
+mslot_nats_outcome mslot_nats_unsubscribe(mslot_nats_endpoint *endpoint, uint32_t subscription);
 
 // MARK: sending
 
@@ -214,14 +214,14 @@ typedef struct mslot_nats_datagram {
 /// Sends a batch of any size: hands it to the kernel, or to the backlog. Waits up to `timeout_ns` for room, in all; what is left then
 /// is dropped and counted. BUSY, BAD_ARGUMENT: none was sent.
 mslot_nats_outcome mslot_nats_send(
-    mslot_nats_station *station, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns);
+    mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns);
 
 /// Waits until the server has taken everything so far: what was sent, and every subscription. TIMED_OUT, DISCONNECTED, BUSY.
-mslot_nats_outcome mslot_nats_flush(mslot_nats_station *station, int64_t timeout_ns);
+mslot_nats_outcome mslot_nats_flush(mslot_nats_endpoint *endpoint, int64_t timeout_ns);
 
 // MARK: receiving
 
-/// A datagram in the station's memory.
+/// A datagram in the endpoint's memory.
 typedef struct mslot_nats_view {
     const unsigned char *bytes;
     uint32_t byte_count;
@@ -237,13 +237,13 @@ typedef struct mslot_nats_received {
 } mslot_nats_received;
 
 /// Receives up to `count` datagrams; never waits. The views are valid until the next receive or close.
-mslot_nats_received mslot_nats_receive(mslot_nats_station *station, mslot_nats_view *views, size_t count);
+mslot_nats_received mslot_nats_receive(mslot_nats_endpoint *endpoint, mslot_nats_view *views, size_t count);
 
-/// Waits until there is something to receive or an event, the station is woken, or the time is up. DONE, BUSY.
-mslot_nats_outcome mslot_nats_wait(mslot_nats_station *station, int64_t timeout_ns);
+/// Waits until there is something to receive or an event, the endpoint is woken, or the time is up. DONE, BUSY.
+mslot_nats_outcome mslot_nats_wait(mslot_nats_endpoint *endpoint, int64_t timeout_ns);
 
 /// Ends the wait that is on, or else the next one. From any thread, not from a signal handler.
-void mslot_nats_wake(mslot_nats_station *station);
+void mslot_nats_wake(mslot_nats_endpoint *endpoint);
 
 // MARK: what happened
 
@@ -265,7 +265,7 @@ typedef struct mslot_nats_event {
 } mslot_nats_event;
 
 /// The oldest event that was not taken. NO_EVENT: there is none. 16 are kept.
-mslot_nats_event mslot_nats_next_event(mslot_nats_station *station);
+mslot_nats_event mslot_nats_next_event(mslot_nats_endpoint *endpoint);
 
 /// Why a datagram was dropped.
 typedef enum MSLOT_NATS_CLOSED_ENUM mslot_nats_drop {
@@ -286,7 +286,7 @@ typedef enum MSLOT_NATS_CLOSED_ENUM mslot_nats_drop {
 } mslot_nats_drop;
 enum { MSLOT_NATS_DROPS = 7 };
 
-/// Since the station was opened.
+/// Since the endpoint was opened.
 typedef struct mslot_nats_counters {
     /// Handed to the kernel, or to be handed to it as soon as it takes more.
     uint64_t sent;
@@ -310,7 +310,7 @@ typedef struct mslot_nats_counters {
 } mslot_nats_counters;
 
 /// From any thread; each number is right, all together may be of different moments.
-mslot_nats_counters mslot_nats_count(const mslot_nats_station *station);
+mslot_nats_counters mslot_nats_count(const mslot_nats_endpoint *endpoint);
 
 #ifdef __cplusplus
 }

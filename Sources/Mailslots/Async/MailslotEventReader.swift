@@ -29,7 +29,7 @@ public struct MailslotEventReader: ~Copyable, Sendable {
     ///
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/systemError`` if there is no descriptor left.
     public init(_ reader: consuming MailslotReader) throws(MailslotError) {
-        let descriptor = mslot_eventfd()
+        let descriptor = mslot_eventfd_create()
         guard descriptor >= 0 else { throw MailslotError(outcome: .systemError, name: reader.name) }
         fileDescriptor = descriptor
         self.reader = consume reader
@@ -39,7 +39,7 @@ public struct MailslotEventReader: ~Copyable, Sendable {
         unsafe wait.pointee.never_polls = true
         unsafe wait.pointee.ended = mslot_wait_signal_eventfd
         unsafe wait.pointee.context = UnsafeMutableRawPointer(bitPattern: Int(descriptor))
-        isAwaited = unsafe mslot_wait_for_message(self.reader.handle, wait) == .empty
+        isAwaited = unsafe mslot_reader_begin_wait(self.reader.handle, wait) == .empty
         // Messages are there; or a wait cannot begin, and the first read says why.
         if !isAwaited { unsafe mslot_wait_signal_eventfd(wait) }
     }
@@ -61,11 +61,11 @@ public struct MailslotEventReader: ~Copyable, Sendable {
         return nil
     }
 
-    private func isOver() -> Bool { unsafe mslot_wait_leave(reader.handle) == .done }
+    private func isOver() -> Bool { unsafe mslot_reader_end_wait(reader.handle) == .done }
 
     /// True: something is there. Else the descriptor will be readable when something is.
     private mutating func isReadyOrBegins() throws(MailslotError) -> Bool {
-        let outcome = unsafe mslot_wait_for_message(reader.handle, wait)
+        let outcome = unsafe mslot_reader_begin_wait(reader.handle, wait)
         switch outcome {
         case .done: return true
         case .empty: isAwaited = true
@@ -80,7 +80,7 @@ public struct MailslotEventReader: ~Copyable, Sendable {
     deinit {
         if isAwaited {
             unsafe mslot_wait_stop(wait)
-            _ = unsafe mslot_wait_leave(reader.handle)
+            _ = unsafe mslot_reader_end_wait(reader.handle)
         }
         unsafe wait.deallocate()
         close(fileDescriptor)

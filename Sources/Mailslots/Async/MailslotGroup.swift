@@ -142,7 +142,7 @@ private final class Awaited {
     func read() throws(MailslotError) -> MailslotMessage? {
         if isAwaited {
             isAwaited = false
-            _ = unsafe mslot_wait_leave(handle)
+            _ = unsafe mslot_reader_end_wait(handle)
         }
         return try reader!.readNow()
     }
@@ -159,7 +159,7 @@ private final class Awaited {
             let awaited = unsafe Unmanaged<Awaited>.fromOpaque(context).takeUnretainedValue()
             awaited.ready.append(awaited.member.index)
         }
-        let outcome = unsafe mslot_wait_for_message(handle, wait)
+        let outcome = unsafe mslot_reader_begin_wait(handle, wait)
         switch outcome {
         case .empty: isAwaited = true
         case .done: return true
@@ -174,7 +174,7 @@ private final class Awaited {
         guard isAwaited else { return }
         isAwaited = false
         unsafe mslot_wait_stop(wait)
-        _ = unsafe mslot_wait_leave(handle)
+        _ = unsafe mslot_reader_end_wait(handle)
     }
 
     func giveBack() -> MailslotReader? {

@@ -12,7 +12,7 @@ extension MailslotReader {
     /// - Throws: `CancellationError` if the task is cancelled, before or while it waits; the message stays in the mailslot. With `.now` it waits
     ///   for nothing, and so does not ask. Otherwise a ``MailslotError`` as the call that blocks.
     ///
-    /// The corresponding C function is `mslot_wait_for_message`.
+    /// The corresponding C function is `mslot_reader_begin_wait`.
     public mutating func read(timeout: MailslotTimeout = .ofMailslot) async throws -> MailslotMessage? {
         if timeout != .now { try Task.checkCancellation() }
         if let message = try readNow() { return message }
@@ -88,7 +88,7 @@ extension MailslotReader {
     /// Suspends until there is something to read. False when the time is up.
     private mutating func isReady(_ wait: TaskWait) async throws -> Bool {
         while true {
-            let outcome = unsafe mslot_wait_for_message(handle, wait.begin())
+            let outcome = unsafe mslot_reader_begin_wait(handle, wait.begin())
             switch outcome {
             case .done: return true
             case .timedOut: return false
@@ -97,7 +97,7 @@ extension MailslotReader {
             }
             await wait.ending()
             guard Task.isCancelled || wait.hasExpired else { continue }
-            _ = unsafe mslot_wait_leave(handle)
+            _ = unsafe mslot_reader_end_wait(handle)
             try Task.checkCancellation()
             return false
         }

@@ -8,7 +8,7 @@ extension MailslotWriter {
     ///   blocks: ``MailslotError/Code/closed`` at once when the reader closes, ``MailslotError/Code/noReader`` within a second when it was
     ///   killed. Whenever it throws, nothing was written.
     ///
-    /// The corresponding C function is `mslot_write_or_wait`.
+    /// The corresponding C function is `mslot_writer_write_or_begin_wait`.
     public mutating func write(_ bytes: RawSpan) async throws {
         _ = try await write(bytes, timeout: .forever)
     }
@@ -25,11 +25,11 @@ extension MailslotWriter {
         let wait = TaskWait(timeout, wasFull: true)
         while true {
             // Sound: the call copies the bytes or leaves them alone, and keeps no pointer.
-            let outcome = unsafe bytes.withUnsafeBytes { unsafe mslot_write_or_wait(handle, $0.baseAddress, $0.count, wait.begin()) }
+            let outcome = unsafe bytes.withUnsafeBytes { unsafe mslot_writer_write_or_begin_wait(handle, $0.baseAddress, $0.count, wait.begin()) }
             guard outcome == .full else { return try result(outcome) }
             await wait.ending()
             guard Task.isCancelled else { continue }
-            _ = unsafe mslot_wait_leave_writer(handle)
+            _ = unsafe mslot_writer_end_wait(handle)
             throw CancellationError()
         }
     }

@@ -77,7 +77,7 @@ final class Delivery {
             if target.limit?.allows(now: now) == false { return counters.add(.droppedMailslotLimit) }
             // Sound: the call copies the bytes.
             let outcome = unsafe payload.withUnsafeBytes { bytes in
-                unsafe mslot_write_from(writer, bytes.baseAddress, bytes.count, 0, sender, origin)
+                unsafe mslot_writer_write_from(writer, bytes.baseAddress, bytes.count, 0, sender, origin)
             }
             switch outcome {
             case .done: return counters.add(.messagesDelivered)
@@ -118,7 +118,7 @@ final class Delivery {
             // With a limit one by one, for each is asked for.
             let count = unsafe target.limit == nil ? rest.count : 1
             // Sound: the call copies the bytes.
-            let written = unsafe mslot_write_batch_from(writer, UnsafeBufferPointer(rebasing: rest).baseAddress, count)
+            let written = unsafe mslot_writer_write_batch_from(writer, UnsafeBufferPointer(rebasing: rest).baseAddress, count)
             counters.add(.messagesDelivered, written.count)
             unsafe rest.removeFirst(written.count)
             switch written.outcome {
@@ -126,7 +126,7 @@ final class Delivery {
             case .full:
                 let outcome = patience?.spend { nanoseconds in
                     let next = unsafe rest.first ?? first
-                    return unsafe mslot_write_from(writer, next.bytes, Int(next.byte_count), nanoseconds, next.sender, next.origin)
+                    return unsafe mslot_writer_write_from(writer, next.bytes, Int(next.byte_count), nanoseconds, next.sender, next.origin)
                 }
                 guard outcome == .done else {
                     unsafe counters.add(.droppedFull, rest.count)
@@ -183,7 +183,7 @@ final class Delivery {
             return nil
         }
         guard unsafe mslot_writer_info(writer).allows_remote else {
-            _ = unsafe mslot_close_writer(writer)
+            _ = unsafe mslot_writer_close(writer)
             return unsafe remember(key, nil, refusal: .droppedNotRemote, now)
         }
         return unsafe remember(key, writer, refusal: .droppedUnusable, now)
@@ -201,7 +201,7 @@ final class Delivery {
     }
 
     private func close(_ target: Target) {
-        if let writer = unsafe target.writer { _ = unsafe mslot_close_writer(writer) }
+        if let writer = unsafe target.writer { _ = unsafe mslot_writer_close(writer) }
         targets[target.name] = nil
         if last === target { last = nil }
     }

@@ -74,22 +74,22 @@ final class BridgeDesk {
         do throws(BridgeError) {
             unsafe requests = try Self.create(Self.requestsName, capacity: 256, writers: 1024, mode: configuration.permissions)
         } catch {
-            _ = unsafe mslot_close(answers)
+            _ = unsafe mslot_reader_close(answers)
             throw error
         }
         let opened = unsafe mslot_open(Self.answersName, nil)
         guard let writer = unsafe opened.writer else {
-            _ = unsafe mslot_close(requests)
-            _ = unsafe mslot_close(answers)
+            _ = unsafe mslot_reader_close(requests)
+            _ = unsafe mslot_reader_close(answers)
             throw unsafe BridgeError(opened.failure, of: Self.answersName)
         }
         unsafe answering = writer
     }
 
     deinit {
-        _ = unsafe mslot_close_writer(answering)
-        _ = unsafe mslot_close(requests)
-        _ = unsafe mslot_close(answers)
+        _ = unsafe mslot_writer_close(answering)
+        _ = unsafe mslot_reader_close(requests)
+        _ = unsafe mslot_reader_close(answers)
     }
 
     private static func create(
@@ -111,12 +111,12 @@ final class BridgeDesk {
     }
 
     func next() -> Next {
-        let view = unsafe mslot_peek(requests, 0)
+        let view = unsafe mslot_reader_peek(requests, 0)
         switch unsafe view.outcome {
         case .done:
             // Sound: lent until it is released; copied, for its writer may change it.
             let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: view.bytes, count: Int(view.byte_count)))
-            _ = unsafe mslot_release(requests, 1)
+            _ = unsafe mslot_reader_release(requests, 1)
             return DeskRequest(bytes).map { .request($0) } ?? .malformed
         case .damaged: return .malformed
         default: return .nothing
@@ -128,9 +128,9 @@ final class BridgeDesk {
         var bytes: [UInt8] = [1, 1, result.rawValue, 0, UInt8(words.count & 0xFF), UInt8(words.count >> 8), 0, 0]
         bytes += (0..<8).map { UInt8(truncatingIfNeeded: request.id >> UInt64($0 * 8)) }
         bytes += words
-        _ = unsafe mslot_try_write(answering, bytes, bytes.count)
+        _ = unsafe mslot_writer_try_write(answering, bytes, bytes.count)
         var ignored = [UInt8](repeating: 0, count: Int(MSLOT_MESSAGE_BYTES_MAX))
-        _ = unsafe mslot_read(answers, &ignored, ignored.count, 0)
+        _ = unsafe mslot_reader_read(answers, &ignored, ignored.count, 0)
     }
 
     /// As much of the text as there is room for: what is sent is UTF-8.
@@ -156,7 +156,7 @@ extension BridgeError {
             return
         }
         var text = [CChar](repeating: 0, count: 2048)
-        let length = unsafe mslot_describe(&failure, name, &text, text.count)
+        let length = unsafe mslot_failure_describe(&failure, name, &text, text.count)
         self.init(.system, String(decoding: text.prefix(min(length, text.count - 1)).map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 }

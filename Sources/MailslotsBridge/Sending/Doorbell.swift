@@ -22,7 +22,7 @@ final class Doorbell: Sendable {
         state.withLock { state in
             if let id { state.rung.append(id) }
             // Sound: it is open until `setListener` takes it back.
-            if let reader = unsafe UnsafeMutablePointer<mslot_reader>(bitPattern: state.listener) { unsafe mslot_interrupt(reader) }
+            if let reader = unsafe UnsafeMutablePointer<mslot_reader>(bitPattern: state.listener) { unsafe mslot_reader_interrupt(reader) }
         }
     }
 
@@ -71,14 +71,14 @@ final class SleepThroughWait {
 
     /// True: it sleeps, and will ring. False: there is something to read. Also after it rang.
     func begin(_ reader: UnsafeMutablePointer<mslot_reader>) -> Bool {
-        isOn = unsafe mslot_wait_for_message(reader, wait) == .empty
+        isOn = unsafe mslot_reader_begin_wait(reader, wait) == .empty
         return isOn
     }
 
     func stop(_ reader: UnsafeMutablePointer<mslot_reader>) {
         guard isOn else { return }
         unsafe mslot_wait_stop(wait)
-        _ = unsafe mslot_wait_leave(reader)
+        _ = unsafe mslot_reader_end_wait(reader)
         isOn = false
     }
 }

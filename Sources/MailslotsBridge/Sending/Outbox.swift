@@ -100,7 +100,7 @@ final class Outbox: Identifiable {
     func close() {
         unsafe sleep.stop(reader)
         release()
-        _ = unsafe mslot_close(reader)
+        _ = unsafe mslot_reader_close(reader)
     }
 
     enum Peeked {
@@ -112,7 +112,7 @@ final class Outbox: Identifiable {
 
     func peek() -> Peeked {
         if unsafe next != nil { return .message }
-        let view = unsafe mslot_peek(reader, 0)
+        let view = unsafe mslot_reader_peek(reader, 0)
         switch unsafe view.outcome {
         case .done:
             unsafe next = view
@@ -158,7 +158,7 @@ final class Outbox: Identifiable {
     /// Gives back what was taken. Before it is sent: who is killed between the two loses it, and a message is never sent twice.
     func release() {
         guard takenCount > 0 else { return }
-        _ = unsafe mslot_release(reader, takenCount)
+        _ = unsafe mslot_reader_release(reader, takenCount)
         takenCount = 0
     }
 }

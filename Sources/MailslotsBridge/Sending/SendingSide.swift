@@ -85,7 +85,7 @@ final class SendingSide {
     static func wait(_ idle: Idle) -> Int64 {
         let before = BridgeClock.monotonic
         guard before < idle.deadline else { return 0 }
-        _ = unsafe mslot_wait_any(idle.readers, idle.readers.count, idle.deadline - before)
+        _ = unsafe mslot_reader_wait_any(idle.readers, idle.readers.count, idle.deadline - before)
         return BridgeClock.monotonic - before
     }
 

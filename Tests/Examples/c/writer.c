@@ -15,14 +15,14 @@ int main(int argc, char **argv)
     mslot_opened opened = mslot_open(argv[1], &options);
     if (opened.writer == NULL) {
         char why[1024];
-        mslot_describe(&opened.failure, argv[1], why, sizeof why);
+        mslot_failure_describe(&opened.failure, argv[1], why, sizeof why);
         fprintf(stderr, "writer: %s\n", why);
         return 1;
     }
     mslot_outcome outcome = MSLOT_DONE;
     for (int i = 2; i < argc && outcome == MSLOT_DONE; i++)
-        outcome = mslot_write(opened.writer, argv[i], strlen(argv[i]), MSLOT_FOREVER);
+        outcome = mslot_writer_write(opened.writer, argv[i], strlen(argv[i]), MSLOT_FOREVER);
     if (outcome != MSLOT_DONE) fprintf(stderr, "writer: %s\n", mslot_outcome_text(outcome));
-    mslot_close_writer(opened.writer);
+    mslot_writer_close(opened.writer);
     return outcome == MSLOT_DONE ? 0 : 1;
 }

@@ -32,7 +32,7 @@ private:
     static std::string describe(const mslot_failure &failure, const std::string &name)
     {
         char text[2048];
-        mslot_describe(&failure, name.c_str(), text, sizeof text);
+        mslot_failure_describe(&failure, name.c_str(), text, sizeof text);
         return text;
     }
 };
@@ -51,7 +51,7 @@ public:
     bool read(std::string &message, nanoseconds timeout = forever)
     {
         char bytes[MSLOT_MESSAGE_BYTES_MAX];
-        mslot_received received = mslot_read(handle_.get(), bytes, sizeof bytes, timeout.count());
+        mslot_received received = mslot_reader_read(handle_.get(), bytes, sizeof bytes, timeout.count());
         if (received.outcome == MSLOT_TIMED_OUT || received.outcome == MSLOT_EMPTY) return false;
         if (received.outcome != MSLOT_DONE) throw Error(received.outcome, name_);
         message.assign(bytes, received.byte_count);
@@ -63,7 +63,7 @@ public:
 
 private:
     struct Close {
-        void operator()(mslot_reader *reader) const { mslot_close(reader); }
+        void operator()(mslot_reader *reader) const { mslot_reader_close(reader); }
     };
     std::string name_;
     std::unique_ptr<mslot_reader, Close> handle_;
@@ -85,18 +85,18 @@ public:
     /// False: there was no room in time, and nothing was written.
     bool write(const std::string &message, nanoseconds timeout = forever)
     {
-        return is_written(mslot_write(handle_.get(), message.data(), message.size(), timeout.count()));
+        return is_written(mslot_writer_write(handle_.get(), message.data(), message.size(), timeout.count()));
     }
 
     /// Has `fill` write the message where it will be read. `fill` gets room for 424 bytes and returns how many they are; if it throws,
     /// nothing is written.
     template <typename Fill> bool write_in_place(Fill fill, nanoseconds timeout = forever)
     {
-        mslot_loaned loaned = mslot_loan(handle_.get());
+        mslot_loaned loaned = mslot_writer_loan(handle_.get());
         if (loaned.outcome != MSLOT_DONE) throw Error(loaned.outcome, name_);
         Loan loan(handle_.get());
         size_t byte_count = fill(loaned.bytes);
-        mslot_outcome outcome = mslot_publish(handle_.get(), byte_count, timeout.count());
+        mslot_outcome outcome = mslot_writer_publish(handle_.get(), byte_count, timeout.count());
         loan.is_out = outcome != MSLOT_DONE;
         return is_written(outcome);
     }
@@ -106,7 +106,7 @@ public:
 
 private:
     struct Close {
-        void operator()(mslot_writer *writer) const { mslot_close_writer(writer); }
+        void operator()(mslot_writer *writer) const { mslot_writer_close(writer); }
     };
     struct Loan {
         explicit Loan(mslot_writer *lender) : writer(lender), is_out(true) {}
@@ -114,7 +114,7 @@ private:
         Loan &operator=(const Loan &) = delete;
         ~Loan()
         {
-            if (is_out) mslot_abandon(writer);
+            if (is_out) mslot_writer_abandon(writer);
         }
         mslot_writer *writer;
         bool is_out;

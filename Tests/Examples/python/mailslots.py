@@ -95,14 +95,14 @@ def _function(name, result, *arguments):
 
 _create_options_default = _function("mslot_create_options_default", mslot_create_options)
 _create = _function("mslot_create", mslot_created, c_char_p, POINTER(mslot_create_options))
-_read = _function("mslot_read", mslot_received, c_void_p, c_void_p, c_size_t, c_int64)
-_interrupt = _function("mslot_interrupt", None, c_void_p)
-_close = _function("mslot_close", c_int, c_void_p)
+_read = _function("mslot_reader_read", mslot_received, c_void_p, c_void_p, c_size_t, c_int64)
+_interrupt = _function("mslot_reader_interrupt", None, c_void_p)
+_close = _function("mslot_reader_close", c_int, c_void_p)
 _open_options_default = _function("mslot_open_options_default", mslot_open_options)
 _open = _function("mslot_open", mslot_opened, c_char_p, POINTER(mslot_open_options))
-_write = _function("mslot_write", c_int, c_void_p, c_char_p, c_size_t, c_int64)
-_close_writer = _function("mslot_close_writer", c_int, c_void_p)
-_describe = _function("mslot_describe", c_size_t, POINTER(mslot_failure), c_char_p, c_char_p, c_size_t)
+_write = _function("mslot_writer_write", c_int, c_void_p, c_char_p, c_size_t, c_int64)
+_close_writer = _function("mslot_writer_close", c_int, c_void_p)
+_describe = _function("mslot_failure_describe", c_size_t, POINTER(mslot_failure), c_char_p, c_char_p, c_size_t)
 
 
 class MailslotError(Exception):

@@ -21,7 +21,7 @@
 enum { PATH_BYTES = 96 };
 /// Room in the mailslot that is read: the default of who creates one.
 enum { READER_CAPACITY = 4096 };
-static const int64_t PATIENCE_NS = 10000000000;
+static const int64_t TEST_TIMEOUT_NS = 10000000000;
 
 /// One machine: its directory of mailslots, and its bridge.
 typedef struct site {
@@ -162,12 +162,12 @@ static bool open_end(bench_channel *channel, bench_end end)
     }
     snprintf(name, sizeof name, "\\\\%s\\mailslot\\%s", own->destination, channel->name);
     mslot_open_options options = mslot_open_options_default();
-    options.wait_ns = PATIENCE_NS;
+    options.wait_ns = TEST_TIMEOUT_NS;
     mslot_opened opened = mslot_open(name, &options);
     channel->end = opened.writer;
     if (opened.writer != NULL) return true;
     char text[512];
-    mslot_describe(&opened.failure, name, text, sizeof text);
+    mslot_failure_describe(&opened.failure, name, text, sizeof text);
     fprintf(stderr, "%s\n", text);
     show_log(own->from);
     return false;
@@ -175,19 +175,19 @@ static bool open_end(bench_channel *channel, bench_end end)
 
 static bench_moved send_message(bench_channel *channel, const void *bytes)
 {
-    return mslot_write(channel->end, bytes, channel->message_bytes, MSLOT_FOREVER) == MSLOT_DONE ? BENCH_MOVED : BENCH_FAILED;
+    return mslot_writer_write(channel->end, bytes, channel->message_bytes, MSLOT_FOREVER) == MSLOT_DONE ? BENCH_MOVED : BENCH_FAILED;
 }
 
 static bench_moved receive_message(bench_channel *channel, void *bytes)
 {
-    mslot_received received = mslot_read(channel->end, bytes, BENCH_PEER_BYTES_MAX, MSLOT_FOREVER);
+    mslot_received received = mslot_reader_read(channel->end, bytes, BENCH_PEER_BYTES_MAX, MSLOT_FOREVER);
     return received.outcome == MSLOT_DONE && received.byte_count == channel->message_bytes ? BENCH_MOVED : BENCH_FAILED;
 }
 
 static void close_end(bench_channel *channel, bench_end end)
 {
-    if (end == BENCH_READER) mslot_close(channel->end);
-    else mslot_close_writer(channel->end);
+    if (end == BENCH_READER) mslot_reader_close(channel->end);
+    else mslot_writer_close(channel->end);
 }
 
 static const char *look_for_io_uring(void)

@@ -23,20 +23,20 @@ static bench_moved moved(mslot_outcome outcome, mslot_outcome nothing)
 
 static bench_moved send_message(bench_channel *channel, const void *bytes)
 {
-    return moved(mslot_write(channel->end, bytes, channel->message_bytes, channel->polls ? 0 : MSLOT_FOREVER), MSLOT_FULL);
+    return moved(mslot_writer_write(channel->end, bytes, channel->message_bytes, channel->polls ? 0 : MSLOT_FOREVER), MSLOT_FULL);
 }
 
 static bench_moved receive_message(bench_channel *channel, void *bytes)
 {
-    mslot_received received = mslot_read(channel->end, bytes, BENCH_PEER_BYTES_MAX, channel->polls ? 0 : MSLOT_FOREVER);
+    mslot_received received = mslot_reader_read(channel->end, bytes, BENCH_PEER_BYTES_MAX, channel->polls ? 0 : MSLOT_FOREVER);
     if (received.outcome == MSLOT_DONE && received.byte_count != channel->message_bytes) return BENCH_FAILED;
     return moved(received.outcome, MSLOT_EMPTY);
 }
 
 static void close_end(bench_channel *channel, bench_end end)
 {
-    if (end == BENCH_READER) mslot_close(channel->end);
-    else mslot_close_writer(channel->end);
+    if (end == BENCH_READER) mslot_reader_close(channel->end);
+    else mslot_writer_close(channel->end);
 }
 
 /// What a killed side left behind.

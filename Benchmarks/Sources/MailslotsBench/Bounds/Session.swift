@@ -121,7 +121,7 @@ struct Session {
             let run = run
             let contest = Contest(
                 title: "open, write one message, close" + (taken == 0 ? "" : ", with \(taken) of \(BENCH_LANES) lanes taken"),
-                timed: "from before mslot_open to after mslot_close_writer, in one process that has opened before",
+                timed: "from before mslot_open to after mslot_writer_close, in one process that has opened before",
                 unit: .nanoseconds,
                 names: ("mailslot", "bare file"),
                 bound: .atMost(2),

@@ -92,7 +92,7 @@ nonisolated(unsafe) private let zeros: UnsafePointer<UInt8> = {
 }()
 
 private final class NATSEnd: TransportEnd, @unchecked Sendable {
-    private let station: OpaquePointer
+    private let endpoint: OpaquePointer
     private let views = UnsafeMutablePointer<mslot_nats_view>.allocate(capacity: 256)
     private let subject = "bench.\(UInt64.random(in: 0...UInt64.max))"
     private var destination: UnsafeMutablePointer<CChar>?
@@ -106,10 +106,10 @@ private final class NATSEnd: TransportEnd, @unchecked Sendable {
             options.server_count = 1
             return mslot_nats_open(&options)
         }
-        guard opened.is_connected, let station = opened.station else { throw ValidationError("There is no connection to \(address).") }
-        self.station = station
-        _ = mslot_nats_subscribe(station, subject)
-        _ = mslot_nats_flush(station, 2_000_000_000)
+        guard opened.is_connected, let endpoint = opened.endpoint else { throw ValidationError("There is no connection to \(address).") }
+        self.endpoint = endpoint
+        _ = mslot_nats_subscribe(endpoint, subject)
+        _ = mslot_nats_flush(endpoint, 2_000_000_000)
     }
 
     func connect(to other: any TransportEnd) { destination = strdup((other as! NATSEnd).subject) }
@@ -118,40 +118,40 @@ private final class NATSEnd: TransportEnd, @unchecked Sendable {
         let datagram = mslot_nats_datagram(subject: destination, reply: nil, bytes: zeros, byte_count: UInt32(byteCount))
         withUnsafeTemporaryAllocation(of: mslot_nats_datagram.self, capacity: count) { batch in
             batch.initialize(repeating: datagram)
-            _ = mslot_nats_send(station, batch.baseAddress, count, 10_000_000)
+            _ = mslot_nats_send(endpoint, batch.baseAddress, count, 10_000_000)
         }
     }
 
     func receive() -> Int {
         while true {
-            let count = mslot_nats_receive(station, views, 256).count
+            let count = mslot_nats_receive(endpoint, views, 256).count
             if count > 0 { return count }
-            _ = mslot_nats_wait(station, 5_000_000)
+            _ = mslot_nats_wait(endpoint, 5_000_000)
             if Thread.current.isCancelled { return 0 }
         }
     }
 
     func close() {
-        _ = mslot_nats_close(station)
-        mslot_nats_free(station)
+        _ = mslot_nats_close(endpoint)
+        mslot_nats_free(endpoint)
         views.deallocate()
         free(destination)
     }
 }
 
 private final class DatagramEnd: TransportEnd, @unchecked Sendable {
-    private let station: OpaquePointer
+    private let endpoint: OpaquePointer
     private let views = UnsafeMutablePointer<mslot_datagram_view>.allocate(capacity: 256)
     private let address: mslot_address
     private var destination = mslot_address()
 
     init() throws {
         let opened = mslot_datagram_open(.MSLOT_DATAGRAM_AUTO)
-        guard let station = opened.station else { throw ValidationError("There is no datagram engine.") }
-        self.station = station
+        guard let endpoint = opened.endpoint else { throw ValidationError("There is no datagram engine.") }
+        self.endpoint = endpoint
         var options = mslot_datagram_bind_options_default()
         options.address = mslot_address_parse("127.0.0.1", 0).address
-        address = mslot_datagram_bind(station, &options).address
+        address = mslot_datagram_bind(endpoint, &options).address
     }
 
     func connect(to other: any TransportEnd) { destination = (other as! DatagramEnd).address }
@@ -163,21 +163,21 @@ private final class DatagramEnd: TransportEnd, @unchecked Sendable {
         datagram.destination = destination
         withUnsafeTemporaryAllocation(of: mslot_datagram.self, capacity: count) { batch in
             batch.initialize(repeating: datagram)
-            _ = mslot_datagram_send(station, 0, batch.baseAddress, count, 10_000_000)
+            _ = mslot_datagram_send(endpoint, 0, batch.baseAddress, count, 10_000_000)
         }
     }
 
     func receive() -> Int {
         while true {
-            let count = mslot_datagram_receive(station, views, 256).count
+            let count = mslot_datagram_receive(endpoint, views, 256).count
             if count > 0 { return count }
-            _ = mslot_datagram_wait(station, 5_000_000)
+            _ = mslot_datagram_wait(endpoint, 5_000_000)
             if Thread.current.isCancelled { return 0 }
         }
     }
 
     func close() {
-        mslot_datagram_close(station)
+        mslot_datagram_close(endpoint)
         views.deallocate()
     }
 }

@@ -25,39 +25,39 @@
 #define MSLOT_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define MSLOT_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-static inline uint64_t mslot_load_relaxed(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
-static inline uint64_t mslot_load_acquire(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
-static inline uint64_t mslot_load_seq_cst(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
-static inline uint32_t mslot_load_relaxed_32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
-static inline uint32_t mslot_load_acquire_32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline uint64_t mslot__load_relaxed(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static inline uint64_t mslot__load_acquire(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline uint64_t mslot__load_seq_cst(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
+static inline uint32_t mslot__load_relaxed_32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static inline uint32_t mslot__load_acquire_32(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
-static inline void mslot_store_relaxed(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
-static inline void mslot_store_release(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
-static inline void mslot_store_seq_cst(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
-static inline void mslot_store_relaxed_32(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
-static inline void mslot_store_release_32(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+static inline void mslot__store_relaxed(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
+static inline void mslot__store_release(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+static inline void mslot__store_seq_cst(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
+static inline void mslot__store_relaxed_32(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
+static inline void mslot__store_release_32(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
 
 /// Adds one to a word that only the caller writes. Others may read it at any time, and see an old or a new value.
-static inline void mslot_count(uint64_t *counter) { mslot_store_relaxed(counter, mslot_load_relaxed(counter) + 1); }
+static inline void mslot__count(uint64_t *counter) { mslot__store_relaxed(counter, mslot__load_relaxed(counter) + 1); }
 
 /// Adds one to a word that others may add to at the same time.
-static inline void mslot_count_shared(uint64_t *counter) { (void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+static inline void mslot__count_shared(uint64_t *counter) { (void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
 
 /// The swap that publishes. True if `word` held `expected` and now holds `desired`.
-static inline bool mslot_compare_and_swap_seq_cst(uint64_t *word, uint64_t expected, uint64_t desired)
+static inline bool mslot__compare_and_swap_seq_cst(uint64_t *word, uint64_t expected, uint64_t desired)
 {
     return __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
 /// Orders this thread's earlier stores before its later loads. The only fence that does.
-static inline void mslot_fence_seq_cst(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static inline void mslot__fence_seq_cst(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 /// Keeps the compiler, not the processor, from moving memory accesses across. Enough where the other side is a signal
 /// handler on this thread, the kernel after this thread's death, or a process that first saw this one's lock released.
-static inline void mslot_compiler_order(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+static inline void mslot__compiler_order(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 
 /// Asks for the line at `address`, to write to it. Nothing is read, and an address that is not mapped does no harm.
-static inline void mslot_prefetch_write(const void *address)
+static inline void mslot__prefetch_write(const void *address)
 {
 #if defined(__x86_64__)
     // __builtin_prefetch(address, 1) fetches for reading only, unless the compiler may assume PRFCHW. Every x86-64 processor
@@ -69,7 +69,7 @@ static inline void mslot_prefetch_write(const void *address)
 }
 
 /// Tells the processor that this is a polling loop: frees the sibling thread, and the line that is polled.
-static inline void mslot_pause(void)
+static inline void mslot__pause(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

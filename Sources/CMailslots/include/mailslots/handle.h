@@ -76,8 +76,8 @@ struct mslot_reader {
     mslot_mapping mapping;
     /// The wait that has the handle, while it is WAITING.
     struct mslot_wait *wait;
-    /// The word that calls the thread which sleeps through it: for mslot_interrupt. NULL: there was no wait yet.
-    uint32_t *bell;
+    /// The word that calls the thread which sleeps through it: for mslot_reader_interrupt. NULL: there was no wait yet.
+    uint32_t *wakeup;
 };
 
 /// A writing end: owns one lane. For one thread at a time.
@@ -85,11 +85,11 @@ struct mslot_writer {
     uint32_t state;
     uint32_t interrupt;
     mslot_ring_writer ring;
-    /// The thread whose death note is in `note`.
-    void *note_thread;
-    mslot_death_note note;
-    /// Where the note goes when the thread has none, or libc uses it at this moment.
-    uintptr_t no_note;
+    /// The thread whose robust list is in `robust`.
+    void *robust_thread;
+    mslot_robust_list robust;
+    /// Where the entry goes when the thread has no list, or libc uses it at this moment.
+    uintptr_t no_robust_list;
     uint32_t message_bytes_max;
     /// The longest message that goes into a slot: message_bytes_max, or 424.
     uint32_t slot_bytes_max;
@@ -108,7 +108,7 @@ struct mslot_writer {
     mslot_mapping mapping;
     /// As a reader's.
     struct mslot_wait *wait;
-    uint32_t *bell;
+    uint32_t *wakeup;
 };
 
 typedef struct mslot_reader mslot_reader;
@@ -142,39 +142,39 @@ typedef struct mslot_received {
 } mslot_received;
 
 // Out of line: the ways that are not hot. Not API.
-mslot_outcome mslot_writer_refusal(const mslot_writer *writer, uint32_t wanted);
-mslot_death_note mslot_writer_note_slow(mslot_writer *writer);
-mslot_outcome mslot_writer_wait_slow(mslot_writer *writer, int64_t timeout_ns);
-mslot_outcome mslot_writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns);
-void mslot_wake_reader_slow(uint32_t *word);
-mslot_outcome mslot_reader_refusal(const mslot_reader *reader);
-mslot_look mslot_reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns);
-void mslot_wake_writers_slow(mslot_control *control);
+mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted);
+mslot_robust_list mslot__writer_robust_list_slow(mslot_writer *writer);
+mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, int64_t timeout_ns);
+mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns);
+void mslot__wake_reader_slow(uint32_t *word);
+mslot_outcome mslot__reader_refusal(const mslot_reader *reader);
+mslot_look mslot__reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns);
+void mslot__wake_writers_slow(mslot_control *control);
 
 /// A number that differs between two threads alive at the same time; one load.
-static inline void *mslot_this_thread(void) { return __builtin_thread_pointer(); }
+static inline void *mslot__this_thread(void) { return __builtin_thread_pointer(); }
 
 // MARK: writing
 
 /// Takes the handle for a call. A signal handler that interrupts the call, or another thread, finds it taken.
-static inline bool mslot_writer_begin(mslot_writer *writer, uint32_t from)
+static inline bool mslot__writer_begin(mslot_writer *writer, uint32_t from)
 {
-    if (MSLOT_UNLIKELY(mslot_load_relaxed_32(&writer->state) != from)) return false;
-    mslot_store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
-    mslot_compiler_order();
+    if (MSLOT_UNLIKELY(mslot__load_relaxed_32(&writer->state) != from)) return false;
+    mslot__store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
+    mslot__compiler_order();
     return true;
 }
 
-static inline void mslot_writer_end(mslot_writer *writer, uint32_t to)
+static inline void mslot__writer_end(mslot_writer *writer, uint32_t to)
 {
-    mslot_compiler_order();
-    mslot_store_relaxed_32(&writer->state, to);
+    mslot__compiler_order();
+    mslot__store_relaxed_32(&writer->state, to);
 }
 
 /// Fills in all of the own slot's header.
-static inline void mslot_writer_head(mslot_writer *writer, mslot_slot *slot, size_t byte_count)
+static inline void mslot__writer_head(mslot_writer *writer, mslot_slot *slot, size_t byte_count)
 {
-    mslot_store_relaxed_32(&slot->length, (uint32_t)byte_count); // atomic: a third party may look at an old lap's slot
+    mslot__store_relaxed_32(&slot->length, (uint32_t)byte_count); // atomic: a third party may look at an old lap's slot
     slot->flags = 0;
     slot->origin = 0;
     slot->sender = writer->process_id;
@@ -185,24 +185,24 @@ static inline void mslot_writer_head(mslot_writer *writer, mslot_slot *slot, siz
 }
 
 /// Publishes the filled slot and wakes whom it must.
-static inline mslot_outcome mslot_writer_publish_filled(mslot_writer *writer)
+static inline mslot_outcome mslot__writer_publish_filled(mslot_writer *writer)
 {
-    mslot_death_note note = writer->note;
-    if (MSLOT_UNLIKELY(mslot_this_thread() != writer->note_thread)) note = mslot_writer_note_slow(writer);
+    mslot_robust_list robust = writer->robust;
+    if (MSLOT_UNLIKELY(mslot__this_thread() != writer->robust_thread)) robust = mslot__writer_robust_list_slow(writer);
     // We interrupted libc inside a robust mutex: replacing its entry could lock that mutex for ever. A late wake is the price.
-    if (MSLOT_UNLIKELY(*(volatile uintptr_t *)note.pending != 0)) note.pending = &writer->no_note;
-    mslot_publication publication = mslot_ring_publish(&writer->ring, note);
-    if (MSLOT_UNLIKELY(publication.wake != NULL)) mslot_wake_reader_slow(publication.wake);
-    *(volatile uintptr_t *)note.pending = 0;
+    if (MSLOT_UNLIKELY(*(volatile uintptr_t *)robust.list_op_pending != 0)) robust.list_op_pending = &writer->no_robust_list;
+    mslot_publication publication = mslot__ring_publish(&writer->ring, robust);
+    if (MSLOT_UNLIKELY(publication.wake != NULL)) mslot__wake_reader_slow(publication.wake);
+    *(volatile uintptr_t *)robust.list_op_pending = 0;
     return publication.outcome;
 }
 
-static inline mslot_outcome mslot_writer_publish_waiting(mslot_writer *writer, int64_t timeout_ns)
+static inline mslot_outcome mslot__writer_publish_waiting(mslot_writer *writer, int64_t timeout_ns)
 {
-    mslot_outcome outcome = mslot_writer_publish_filled(writer);
+    mslot_outcome outcome = mslot__writer_publish_filled(writer);
     if (MSLOT_UNLIKELY(outcome == MSLOT_FULL)) {
-        mslot_count(&writer->ring.lane->fulls); // once a write, however often it looks again while it waits
-        if (timeout_ns > 0) outcome = mslot_writer_wait_slow(writer, timeout_ns);
+        mslot__count(&writer->ring.lane->fulls); // once a write, however often it looks again while it waits
+        if (timeout_ns > 0) outcome = mslot__writer_wait_slow(writer, timeout_ns);
     }
     return outcome;
 }
@@ -211,102 +211,102 @@ static inline mslot_outcome mslot_writer_publish_waiting(mslot_writer *writer, i
 /// Returns DONE; FULL (timeout 0) or TIMED_OUT; CLOSED; NO_READER; INTERRUPTED; TOO_LONG; BUSY; FORKED; DAMAGED; and for a writer's
 /// first message of more than 424 bytes also NO_SPACE (the file system has no room for its overflow) and SYSTEM_ERROR (errno).
 /// After anything but DONE nothing was written. `bytes` may be NULL when `byte_count` is 0.
-MSLOT_INLINE mslot_outcome mslot_write(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
+MSLOT_INLINE mslot_outcome mslot_writer_write(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
-    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE))) return mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE))) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_outcome outcome;
     if (MSLOT_LIKELY(byte_count <= writer->slot_bytes_max)) {
-        mslot_slot *slot = mslot_ring_own_slot(&writer->ring);
-        mslot_writer_head(writer, slot, byte_count);
+        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+        mslot__writer_head(writer, slot, byte_count);
         if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
-        outcome = mslot_writer_publish_waiting(writer, timeout_ns);
+        outcome = mslot__writer_publish_waiting(writer, timeout_ns);
     } else {
-        outcome = mslot_writer_write_long(writer, bytes, byte_count, timeout_ns);
+        outcome = mslot__writer_write_long(writer, bytes, byte_count, timeout_ns);
     }
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
 }
 
-/// Writes one message if there is room; never waits. As mslot_write with a time-out of 0.
-MSLOT_INLINE mslot_outcome mslot_try_write(mslot_writer *writer, const void *bytes, size_t byte_count)
+/// Writes one message if there is room; never waits. As mslot_writer_write with a time-out of 0.
+MSLOT_INLINE mslot_outcome mslot_writer_try_write(mslot_writer *writer, const void *bytes, size_t byte_count)
 {
-    return mslot_write(writer, bytes, byte_count, 0);
+    return mslot_writer_write(writer, bytes, byte_count, 0);
 }
 
 /// Lends the writer's own slot, 424 bytes, to be filled in place for as long as it takes: nobody else notices. One loan at a time.
 /// Publish or abandon it; until then other writes on this handle are BUSY.
-MSLOT_INLINE mslot_loaned mslot_loan(mslot_writer *writer)
+MSLOT_INLINE mslot_loaned mslot_writer_loan(mslot_writer *writer)
 {
     mslot_loaned loaned;
     loaned.bytes = NULL;
     loaned.outcome = MSLOT_DONE;
-    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_IDLE))) {
-        loaned.outcome = mslot_writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE))) {
+        loaned.outcome = mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
         return loaned;
     }
-    loaned.bytes = mslot_ring_own_slot(&writer->ring)->payload;
-    mslot_writer_end(writer, MSLOT_HANDLE_LOANED);
+    loaned.bytes = mslot__ring_own_slot(&writer->ring)->payload;
+    mslot__writer_end(writer, MSLOT_HANDLE_LOANED);
     return loaned;
 }
 
-/// Publishes the loan as a message of its first `byte_count` bytes. Outcomes and waiting as in mslot_write; after anything but
+/// Publishes the loan as a message of its first `byte_count` bytes. Outcomes and waiting as in mslot_writer_write; after anything but
 /// DONE the loan goes on: publish again, or abandon. BAD_ARGUMENT: there is no loan.
-MSLOT_INLINE mslot_outcome mslot_publish(mslot_writer *writer, size_t byte_count, int64_t timeout_ns)
+MSLOT_INLINE mslot_outcome mslot_writer_publish(mslot_writer *writer, size_t byte_count, int64_t timeout_ns)
 {
-    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot_writer_refusal(writer, MSLOT_HANDLE_LOANED);
+    if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot__writer_refusal(writer, MSLOT_HANDLE_LOANED);
     mslot_outcome outcome = MSLOT_TOO_LONG;
     if (MSLOT_LIKELY(byte_count <= writer->slot_bytes_max)) {
-        mslot_writer_head(writer, mslot_ring_own_slot(&writer->ring), byte_count);
-        outcome = mslot_writer_publish_waiting(writer, timeout_ns);
+        mslot__writer_head(writer, mslot__ring_own_slot(&writer->ring), byte_count);
+        outcome = mslot__writer_publish_waiting(writer, timeout_ns);
     }
-    mslot_writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_LOANED);
+    mslot__writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_LOANED);
     return outcome;
 }
 
 /// Gives the loan up; nothing is written. BAD_ARGUMENT: there is no loan.
-MSLOT_INLINE mslot_outcome mslot_abandon(mslot_writer *writer)
+MSLOT_INLINE mslot_outcome mslot_writer_abandon(mslot_writer *writer)
 {
-    if (MSLOT_UNLIKELY(!mslot_writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot_writer_refusal(writer, MSLOT_HANDLE_LOANED);
-    mslot_writer_end(writer, MSLOT_HANDLE_IDLE);
+    if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot__writer_refusal(writer, MSLOT_HANDLE_LOANED);
+    mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return MSLOT_DONE;
 }
 
 // MARK: reading
 
-static inline bool mslot_reader_begin(mslot_reader *reader)
+static inline bool mslot__reader_begin(mslot_reader *reader)
 {
-    if (MSLOT_UNLIKELY(mslot_load_relaxed_32(&reader->state) != MSLOT_HANDLE_IDLE)) return false;
-    mslot_store_relaxed_32(&reader->state, MSLOT_HANDLE_CALLING);
-    mslot_compiler_order();
+    if (MSLOT_UNLIKELY(mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_IDLE)) return false;
+    mslot__store_relaxed_32(&reader->state, MSLOT_HANDLE_CALLING);
+    mslot__compiler_order();
     return true;
 }
 
-static inline void mslot_reader_end_as(mslot_reader *reader, uint32_t to)
+static inline void mslot__reader_end_as(mslot_reader *reader, uint32_t to)
 {
-    mslot_compiler_order();
-    mslot_store_relaxed_32(&reader->state, to);
+    mslot__compiler_order();
+    mslot__store_relaxed_32(&reader->state, to);
 }
 
-static inline void mslot_reader_end(mslot_reader *reader) { mslot_reader_end_as(reader, MSLOT_HANDLE_IDLE); }
+static inline void mslot__reader_end(mslot_reader *reader) { mslot__reader_end_as(reader, MSLOT_HANDLE_IDLE); }
 
-static inline mslot_look mslot_reader_look(mslot_reader *reader, int64_t timeout_ns)
+static inline mslot_look mslot__reader_look(mslot_reader *reader, int64_t timeout_ns)
 {
-    mslot_look look = mslot_ring_look(&reader->ring);
-    return MSLOT_LIKELY(look.outcome == MSLOT_DONE) ? look : mslot_reader_look_slow(reader, look, timeout_ns);
+    mslot_look look = mslot__ring_look(&reader->ring);
+    return MSLOT_LIKELY(look.outcome == MSLOT_DONE) ? look : mslot__reader_look_slow(reader, look, timeout_ns);
 }
 
-static inline void mslot_reader_give_space(mslot_reader *reader)
+static inline void mslot__reader_give_space(mslot_reader *reader)
 {
-    if (MSLOT_UNLIKELY(mslot_ring_space_made(&reader->ring))) mslot_wake_writers_slow(reader->ring.ring.control);
+    if (MSLOT_UNLIKELY(mslot__ring_space_made(&reader->ring))) mslot__wake_writers_slow(reader->ring.ring.control);
 }
 
 /// Lends the next message that is not lent yet, in place, without a copy; waits up to `timeout_ns` for it (0: not at all,
-/// MSLOT_FOREVER, MSLOT_DEFAULT_TIMEOUT: the mailslot's own). The bytes stay until mslot_release; messages are released in order.
+/// MSLOT_FOREVER, MSLOT_DEFAULT_TIMEOUT: the mailslot's own). The bytes stay until mslot_reader_release; messages are released in order.
 /// They are shared memory: a hostile writer may change them while you look, so copy what you decide on.
 /// Returns DONE; EMPTY (timeout 0) or TIMED_OUT; INTERRUPTED; BUSY (also: every message there is room for is lent); FORKED; DAMAGED:
 /// one message had an impossible length and was skipped (if older ones are lent: it is skipped once they are released), or
 /// the ring itself is destroyed, and every later call says so too.
-MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
+MSLOT_INLINE mslot_view mslot_reader_peek(mslot_reader *reader, int64_t timeout_ns)
 {
     mslot_view view;
     view.byte_count = 0;
@@ -314,11 +314,11 @@ MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
     view.position = 0;
     view.sender = 0;
     view.origin = 0;
-    if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) {
-        view.outcome = mslot_reader_refusal(reader);
+    if (MSLOT_UNLIKELY(!mslot__reader_begin(reader))) {
+        view.outcome = mslot__reader_refusal(reader);
         return view;
     }
-    mslot_look look = mslot_reader_look(reader, timeout_ns);
+    mslot_look look = mslot__reader_look(reader, timeout_ns);
     view.outcome = look.outcome;
     if (MSLOT_LIKELY(look.outcome == MSLOT_DONE)) {
         view.byte_count = look.length;
@@ -326,57 +326,57 @@ MSLOT_INLINE mslot_view mslot_peek(mslot_reader *reader, int64_t timeout_ns)
         view.position = reader->ring.next;
         view.sender = look.slot->sender;
         view.origin = look.slot->origin;
-        mslot_ring_lend(&reader->ring);
+        mslot__ring_lend(&reader->ring);
     }
-    mslot_reader_end(reader);
+    mslot__reader_end(reader);
     return view;
 }
 
 /// Gives the `count` oldest lent messages back; their bytes must not be touched any more. One wake for all.
 /// BAD_ARGUMENT: fewer are lent, and none was released. DAMAGED: the ring is destroyed; what was lent is lent no more.
-MSLOT_INLINE mslot_outcome mslot_release(mslot_reader *reader, size_t count)
+MSLOT_INLINE mslot_outcome mslot_reader_release(mslot_reader *reader, size_t count)
 {
-    if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) return mslot_reader_refusal(reader);
+    if (MSLOT_UNLIKELY(!mslot__reader_begin(reader))) return mslot__reader_refusal(reader);
     mslot_outcome outcome = MSLOT_DONE;
     if (MSLOT_UNLIKELY(count > reader->ring.next - reader->ring.head)) {
         outcome = MSLOT_BAD_ARGUMENT;
     } else {
-        for (size_t i = 0; i < count && outcome == MSLOT_DONE; i++) outcome = mslot_ring_release(&reader->ring);
-        mslot_reader_give_space(reader);
+        for (size_t i = 0; i < count && outcome == MSLOT_DONE; i++) outcome = mslot__ring_release(&reader->ring);
+        mslot__reader_give_space(reader);
     }
-    mslot_reader_end(reader);
+    mslot__reader_end(reader);
     return outcome;
 }
 
-/// Copies the next message into `buffer`, waiting as mslot_peek does, and releases it.
+/// Copies the next message into `buffer`, waiting as mslot_reader_peek does, and releases it.
 /// TOO_LONG: the buffer is too small; `byte_count` says how much is needed, and the message stays. BUSY: messages are lent.
-/// The other outcomes are those of mslot_peek.
-MSLOT_INLINE mslot_received mslot_read(mslot_reader *reader, void *buffer, size_t capacity, int64_t timeout_ns)
+/// The other outcomes are those of mslot_reader_peek.
+MSLOT_INLINE mslot_received mslot_reader_read(mslot_reader *reader, void *buffer, size_t capacity, int64_t timeout_ns)
 {
     mslot_received received;
     received.byte_count = 0;
     received.position = 0;
-    if (MSLOT_UNLIKELY(!mslot_reader_begin(reader))) {
-        received.outcome = mslot_reader_refusal(reader);
+    if (MSLOT_UNLIKELY(!mslot__reader_begin(reader))) {
+        received.outcome = mslot__reader_refusal(reader);
         return received;
     }
     received.outcome = MSLOT_BUSY;
     if (MSLOT_LIKELY(reader->ring.next == reader->ring.head)) {
-        mslot_look look = mslot_reader_look(reader, timeout_ns);
+        mslot_look look = mslot__reader_look(reader, timeout_ns);
         received.outcome = look.outcome;
         if (MSLOT_LIKELY(look.outcome == MSLOT_DONE)) {
             received.byte_count = look.length;
             received.position = reader->ring.next;
             if (MSLOT_LIKELY(look.length <= capacity)) {
                 if (look.length != 0) memcpy(buffer, look.bytes, look.length);
-                received.outcome = mslot_ring_take(&reader->ring);
-                mslot_reader_give_space(reader);
+                received.outcome = mslot__ring_take(&reader->ring);
+                mslot__reader_give_space(reader);
             } else {
                 received.outcome = MSLOT_TOO_LONG;
             }
         }
     }
-    mslot_reader_end(reader);
+    mslot__reader_end(reader);
     return received;
 }
 

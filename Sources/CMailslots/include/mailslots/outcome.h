@@ -31,9 +31,9 @@ typedef enum MSLOT_CLOSED_ENUM mslot_outcome {
     MSLOT_CLOSED MSLOT_SWIFT_NAME(closed) = 4,
     /// The mailslot is there, but its reader is gone without closing it (killed).
     MSLOT_NO_READER MSLOT_SWIFT_NAME(noReader) = 5,
-    /// `mslot_interrupt` or `mslot_interrupt_writer` ended the wait. A signal never does.
+    /// `mslot_reader_interrupt` or `mslot_writer_interrupt` ended the wait. A signal never does.
     MSLOT_INTERRUPTED MSLOT_SWIFT_NAME(interrupted) = 6,
-    /// The segment breaks its own rules: a process that may write it overwrote it. See mslot_peek for what is skipped.
+    /// The segment breaks its own rules: a process that may write it overwrote it. See mslot_reader_peek for what is skipped.
     MSLOT_DAMAGED MSLOT_SWIFT_NAME(damaged) = 7,
     /// The message is longer than the mailslot takes, or than the buffer that it was to be read into.
     MSLOT_TOO_LONG MSLOT_SWIFT_NAME(tooLong) = 8,
@@ -102,7 +102,7 @@ enum {
     MSLOT_WORDS_BYTES_MAX = 400
 };
 
-/// Why a mailslot could not be created, opened, inspected or removed. `mslot_describe` puts it into words.
+/// Why a mailslot could not be created, opened, inspected or removed. `mslot_failure_describe` puts it into words.
 typedef struct mslot_failure {
     mslot_outcome outcome;
     /// The errno of the system call that failed, or 0.

@@ -52,41 +52,41 @@ static const uint64_t MSLOT_CELL_KIND_MASK = 0xf0000000u;
 /// All of an EMPTY cell but its spare.
 static const uint64_t MSLOT_CELL_STATE_MASK = 0x0000ffffffffffffULL;
 
-static inline uint64_t mslot_cell_lap_bits(uint64_t lap) { return ((lap >> 28 & 0xffff) << 32) | (lap & 0x0fffffff); }
-static inline uint64_t mslot_cell_empty(uint64_t lap, uint32_t spare)
+static inline uint64_t mslot__cell_lap_bits(uint64_t lap) { return ((lap >> 28 & 0xffff) << 32) | (lap & 0x0fffffff); }
+static inline uint64_t mslot__cell_empty(uint64_t lap, uint32_t spare)
 {
-    return (uint64_t)spare << 48 | mslot_cell_lap_bits(lap) | MSLOT_CELL_EMPTY;
+    return (uint64_t)spare << 48 | mslot__cell_lap_bits(lap) | MSLOT_CELL_EMPTY;
 }
-static inline uint64_t mslot_cell_closed(uint64_t lap, uint32_t spare)
+static inline uint64_t mslot__cell_closed(uint64_t lap, uint32_t spare)
 {
-    return (uint64_t)spare << 48 | mslot_cell_lap_bits(lap) | MSLOT_CELL_CLOSED;
+    return (uint64_t)spare << 48 | mslot__cell_lap_bits(lap) | MSLOT_CELL_CLOSED;
 }
-static inline uint64_t mslot_cell_full(uint64_t lap, uint32_t index) { return (uint64_t)index << 48 | (lap & 0xffff) << 32; }
+static inline uint64_t mslot__cell_full(uint64_t lap, uint32_t index) { return (uint64_t)index << 48 | (lap & 0xffff) << 32; }
 /// The spare of an EMPTY or CLOSED cell, the message's slot of a FULL one. Not yet checked.
-static inline uint32_t mslot_cell_index(uint64_t cell) { return (uint32_t)(cell >> 48); }
-static inline bool mslot_cell_is_empty_of(uint64_t cell, uint64_t lap)
+static inline uint32_t mslot__cell_index(uint64_t cell) { return (uint32_t)(cell >> 48); }
+static inline bool mslot__cell_is_empty_of(uint64_t cell, uint64_t lap)
 {
-    return (cell & MSLOT_CELL_STATE_MASK) == (mslot_cell_lap_bits(lap) | MSLOT_CELL_EMPTY);
+    return (cell & MSLOT_CELL_STATE_MASK) == (mslot__cell_lap_bits(lap) | MSLOT_CELL_EMPTY);
 }
-static inline bool mslot_cell_is_full_of(uint64_t cell, uint64_t lap) { return (cell & MSLOT_CELL_STATE_MASK) == (lap & 0xffff) << 32; }
-static inline bool mslot_cell_is_closed(uint64_t cell) { return (cell & MSLOT_CELL_KIND_MASK) == MSLOT_CELL_CLOSED; }
+static inline bool mslot__cell_is_full_of(uint64_t cell, uint64_t lap) { return (cell & MSLOT_CELL_STATE_MASK) == (lap & 0xffff) << 32; }
+static inline bool mslot__cell_is_closed(uint64_t cell) { return (cell & MSLOT_CELL_KIND_MASK) == MSLOT_CELL_CLOSED; }
 
-static inline uint64_t mslot_ring_lap(const mslot_ring *ring, uint64_t position) { return position >> ring->cell_shift; }
-static inline uint64_t *mslot_ring_cell(const mslot_ring *ring, uint64_t position)
+static inline uint64_t mslot__ring_lap(const mslot_ring *ring, uint64_t position) { return position >> ring->cell_shift; }
+static inline uint64_t *mslot__ring_cell(const mslot_ring *ring, uint64_t position)
 {
     return &ring->cells[position & (ring->cell_count - 1)];
 }
-static inline mslot_slot *mslot_ring_slot(const mslot_ring *ring, uint32_t index)
+static inline mslot_slot *mslot__ring_slot(const mslot_ring *ring, uint32_t index)
 {
     return (mslot_slot *)(void *)(ring->slots + (size_t)index * MSLOT_SLOT_BYTES);
 }
 /// Where the owner of a lane counts what the lane has no room for.
-static inline mslot_tally *mslot_ring_tally(const mslot_ring *ring, const mslot_lane *lane)
+static inline mslot_lane_counters *mslot__ring_lane_counters(const mslot_ring *ring, const mslot_lane *lane)
 {
-    return &ring->control->tallies[(uint64_t)(lane - ring->lanes) % MSLOT_TALLIES];
+    return &ring->control->lane_counters[(uint64_t)(lane - ring->lanes) % MSLOT_LANE_COUNTERS];
 }
 /// The word of a cell that the reader sleeps on and that the kernel looks at: the low half, which comes first.
-static inline uint32_t *mslot_cell_futex(uint64_t *cell) { return (uint32_t *)(void *)cell; }
+static inline uint32_t *mslot__cell_futex(uint64_t *cell) { return (uint32_t *)(void *)cell; }
 
 // MARK: the writer's side
 
@@ -127,12 +127,12 @@ typedef struct mslot_publication {
     uint32_t *wake;
 } mslot_publication;
 
-/// Where a dying thread leaves word of a sleeper: the kernel looks at `*pending` when the thread dies, and if it holds
-/// the address of a futex word less `offset` and that word is 0, wakes one sleeper.
-typedef struct mslot_death_note {
-    uintptr_t *pending;
-    intptr_t offset;
-} mslot_death_note;
+/// The robust list of a thread, as the kernel knows it (set_robust_list): when the thread dies, the kernel adds `futex_offset` to
+/// `*list_op_pending`, and if the futex word there is 0, wakes one sleeper.
+typedef struct mslot_robust_list {
+    uintptr_t *list_op_pending;
+    intptr_t futex_offset;
+} mslot_robust_list;
 
 enum {
     /// Steps of one write after which the segment cannot be sane: nobody loses so many swaps, or steps so far behind a hint.
@@ -149,17 +149,17 @@ enum {
 /// Asks for the lines that this writer will write to a few messages from now, if they are as long as this one. The publishing swap
 /// waits for all stores before it, so a line that is fetched only when it is stored to is waited for in full, message by message.
 /// Progress: wait-free. Crash: nothing changed.
-static inline void mslot_ring_prefetch_write(const mslot_ring *ring, uint64_t position, uint32_t more_lines)
+static inline void mslot__ring_prefetch_write(const mslot_ring *ring, uint64_t position, uint32_t more_lines)
 {
-    const uint64_t *cell = mslot_ring_cell(ring, position + MSLOT_PREFETCH_WRITE_CELLS);
-    uint64_t ahead = mslot_load_relaxed(cell);
+    const uint64_t *cell = mslot__ring_cell(ring, position + MSLOT_PREFETCH_WRITE_CELLS);
+    uint64_t ahead = mslot__load_relaxed(cell);
     // FULL: nearly a lap behind us, the reader is about to read that slot.
     if ((uint32_t)ahead == 0) return;
     // An index out of range gives an address that is only fetched, never touched.
-    const unsigned char *line = ring->slots + (size_t)mslot_cell_index(ahead) * MSLOT_SLOT_BYTES;
-    mslot_prefetch_write(line);
-    for (; more_lines > 0; more_lines--) mslot_prefetch_write(line += MSLOT_LINE_BYTES);
-    mslot_prefetch_write(cell);
+    const unsigned char *line = ring->slots + (size_t)mslot__cell_index(ahead) * MSLOT_SLOT_BYTES;
+    mslot__prefetch_write(line);
+    for (; more_lines > 0; more_lines--) mslot__prefetch_write(line += MSLOT_LINE_BYTES);
+    mslot__prefetch_write(cell);
 }
 
 typedef struct mslot_step {
@@ -169,42 +169,42 @@ typedef struct mslot_step {
 
 /// Where to go from a cell that was not EMPTY of this lap (Write 2). Out of line: the ring is full, or others are faster.
 /// Progress: wait-free. Crash: nothing changed.
-mslot_step mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps);
+mslot_step mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps);
 
 /// The slot to fill (Write 1). Private: filling may take hours. Progress: wait-free. Crash: that message is lost.
-static inline mslot_slot *mslot_ring_own_slot(const mslot_ring_writer *writer) { return mslot_ring_slot(&writer->ring, writer->own); }
+static inline mslot_slot *mslot__ring_own_slot(const mslot_ring_writer *writer) { return mslot__ring_slot(&writer->ring, writer->own); }
 
 /// The word that must be woken now (Write 7), or NULL. Progress: wait-free. Crash: see the kill table, "after 6, before 7".
-static inline uint32_t *mslot_ring_parked_word(mslot_ring_writer *writer)
+static inline uint32_t *mslot__ring_parked_word(mslot_ring_writer *writer)
 {
-    // seq_cst: pairs with the store in mslot_ring_park. Either this load sees that the reader sleeps, or the reader's
+    // seq_cst: pairs with the store in mslot__ring_park. Either this load sees that the reader sleeps, or the reader's
     // second look at its cell sees the message.
-    uint64_t parked = mslot_load_seq_cst(&writer->ring.control->parked_position);
+    uint64_t parked = mslot__load_seq_cst(&writer->ring.control->parked_position);
     if (MSLOT_LIKELY(parked == 0) || parked == writer->woken_position) return NULL;
     // Remembered only if the position it sleeps for has been published: a reader that was faster than us sleeps for the one after
     // ours already, and must be woken again when that one is published.
     if ((int64_t)(writer->position - parked) >= 0) writer->woken_position = parked;
-    mslot_count(&writer->lane->wakes);
-    return mslot_cell_futex(mslot_ring_cell(&writer->ring, parked - 1));
+    mslot__count(&writer->lane->wakes);
+    return mslot__cell_futex(mslot__ring_cell(&writer->ring, parked - 1));
 }
 
-/// Every way out of a write but its success: no intent, no death note. Progress: wait-free. Crash: that message is lost.
-static inline mslot_publication mslot_ring_give_up(mslot_ring_writer *writer, mslot_death_note note, mslot_step step)
+/// Every way out of a write but its success: no intent, no robust-list entry. Progress: wait-free. Crash: that message is lost.
+static inline mslot_publication mslot__ring_give_up(mslot_ring_writer *writer, mslot_robust_list robust, mslot_step step)
 {
     mslot_publication result;
-    mslot_store_relaxed(&writer->lane->intent_position, MSLOT_POSITION_NONE);
-    *(volatile uintptr_t *)note.pending = 0;
+    mslot__store_relaxed(&writer->lane->intent_position, MSLOT_POSITION_NONE);
+    *(volatile uintptr_t *)robust.list_op_pending = 0;
     writer->position = step.position;
     result.outcome = step.outcome;
     result.wake = NULL;
     if (step.outcome == MSLOT_FULL) {
         // The reader may be asleep because a stopped writer never woke it.
-        result.wake = mslot_ring_parked_word(writer);
+        result.wake = mslot__ring_parked_word(writer);
     }
     return result;
 }
 
-static inline mslot_step mslot_ring_damage(const mslot_ring_writer *writer)
+static inline mslot_step mslot__ring_damage(const mslot_ring_writer *writer)
 {
     mslot_step step;
     step.outcome = MSLOT_DAMAGED;
@@ -212,10 +212,10 @@ static inline mslot_step mslot_ring_damage(const mslot_ring_writer *writer)
     return step;
 }
 
-/// Publishes the own slot, whose length must be set. FULL, CLOSED and DAMAGED leave it filled and private. `note.pending` must
+/// Publishes the own slot, whose length must be set. FULL, CLOSED and DAMAGED leave it filled and private. `robust.list_op_pending` must
 /// hold 0, and be set to 0 by the caller after it has woken what this returns.
 /// Progress: lock-free: whoever makes this try again has published. Crash: the kill table in segment.h.
-static inline mslot_publication mslot_ring_publish(mslot_ring_writer *writer, mslot_death_note note)
+static inline mslot_publication mslot__ring_publish(mslot_ring_writer *writer, mslot_robust_list robust)
 {
     const mslot_ring *ring = &writer->ring;
     mslot_lane *lane = writer->lane;
@@ -223,71 +223,71 @@ static inline mslot_publication mslot_ring_publish(mslot_ring_writer *writer, ms
 
     // Write 2: find the tail. Acquire: pairs with the release in Write 6, so that what is below the hint is seen published.
     uint64_t position = writer->position;
-    uint64_t hint = mslot_load_acquire(&ring->control->tail_hint);
+    uint64_t hint = mslot__load_acquire(&ring->control->tail_hint);
     if ((int64_t)(hint - position) > 0) position = hint;
 
     for (uint64_t steps = 0;; steps++) {
-        uint64_t *cell = mslot_ring_cell(ring, position);
+        uint64_t *cell = mslot__ring_cell(ring, position);
         // Acquire: pairs with the release in Read 4; the spare is the reader's no more.
-        uint64_t seen = mslot_load_acquire(cell);
-        uint64_t lap = mslot_ring_lap(ring, position);
+        uint64_t seen = mslot__load_acquire(cell);
+        uint64_t lap = mslot__ring_lap(ring, position);
 
-        if (MSLOT_UNLIKELY(!mslot_cell_is_empty_of(seen, lap))) {
-            mslot_step step = mslot_ring_advance_slow(writer, position, seen, steps);
+        if (MSLOT_UNLIKELY(!mslot__cell_is_empty_of(seen, lap))) {
+            mslot_step step = mslot__ring_advance_slow(writer, position, seen, steps);
             position = step.position;
             if (step.outcome == MSLOT_DONE) continue;
-            return mslot_ring_give_up(writer, note, step);
+            return mslot__ring_give_up(writer, robust, step);
         }
-        uint32_t spare = mslot_cell_index(seen);
-        if (MSLOT_UNLIKELY(spare >= ring->slot_count)) return mslot_ring_give_up(writer, note, mslot_ring_damage(writer));
+        uint32_t spare = mslot__cell_index(seen);
+        if (MSLOT_UNLIKELY(spare >= ring->slot_count)) return mslot__ring_give_up(writer, robust, mslot__ring_damage(writer));
 
         // Write 3: note the intent. Compiler order is enough: it is read only once this thread is provably gone.
-        mslot_store_relaxed_32(&lane->intent_spare, spare);
-        mslot_compiler_order();
-        mslot_store_relaxed(&lane->intent_position, position);
+        mslot__store_relaxed_32(&lane->intent_spare, spare);
+        mslot__compiler_order();
+        mslot__store_relaxed(&lane->intent_position, position);
 
-        // Write 4: the death note.
-        *(volatile uintptr_t *)note.pending = (uintptr_t)mslot_cell_futex(cell) - (uintptr_t)note.offset;
-        mslot_compiler_order();
+        // Write 4: the robust-list entry.
+        *(volatile uintptr_t *)robust.list_op_pending = (uintptr_t)mslot__cell_futex(cell) - (uintptr_t)robust.futex_offset;
+        mslot__compiler_order();
 
-        // Write 5: publish. Pairs with the reader's acquire load in mslot_ring_look.
-        if (MSLOT_LIKELY(mslot_compare_and_swap_seq_cst(cell, seen, mslot_cell_full(lap, writer->own)))) {
+        // Write 5: publish. Pairs with the reader's acquire load in mslot__ring_look.
+        if (MSLOT_LIKELY(mslot__compare_and_swap_seq_cst(cell, seen, mslot__cell_full(lap, writer->own)))) {
             // Write 6: the spare is mine. Order matters to recovery only: own first, then no intent.
             writer->own = spare;
-            mslot_store_relaxed_32(&lane->own, spare);
-            mslot_compiler_order();
-            mslot_store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
-            mslot_count(&lane->messages);
+            mslot__store_relaxed_32(&lane->own, spare);
+            mslot__compiler_order();
+            mslot__store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
+            mslot__count(&lane->messages);
             writer->position = position + 1;
-            mslot_store_release(&ring->control->tail_hint, position + 1);
+            mslot__store_release(&ring->control->tail_hint, position + 1);
             break;
         }
-        if (MSLOT_UNLIKELY(steps > MSLOT_WRITE_STEPS_MAX)) return mslot_ring_give_up(writer, note, mslot_ring_damage(writer));
+        if (MSLOT_UNLIKELY(steps > MSLOT_WRITE_STEPS_MAX)) return mslot__ring_give_up(writer, robust, mslot__ring_damage(writer));
     }
     result.outcome = MSLOT_DONE;
-    result.wake = mslot_ring_parked_word(writer);
+    result.wake = mslot__ring_parked_word(writer);
     // After Write 7: nothing may widen the gap between 5 and 7.
-    mslot_ring_prefetch_write(ring, writer->position - 1, writer->more_lines);
+    mslot__ring_prefetch_write(ring, writer->position - 1, writer->more_lines);
     return result;
 }
 
 /// Before sleeping for room: the value of `space_sequence` to sleep on. After this, try to publish once more; still full: sleep.
 /// Progress: wait-free. Crash: at most one extra wake.
-static inline uint32_t mslot_ring_want_space(mslot_ring_writer *writer)
+static inline uint32_t mslot__ring_want_space(mslot_ring_writer *writer)
 {
     mslot_control *control = writer->ring.control;
-    uint32_t sequence = mslot_load_acquire_32(&control->space_sequence); // before the flag and the look: else a wake is lost
-    mslot_store_relaxed_32(&control->space_wanted, 1);
-    // Pairs with the fence in mslot_ring_space_made: either the reader sees the flag, or the next look sees the room.
-    mslot_fence_seq_cst();
+    uint32_t sequence = mslot__load_acquire_32(&control->space_sequence); // before the flag and the look: else a wake is lost
+    mslot__store_relaxed_32(&control->space_wanted, 1);
+    // Pairs with the fence in mslot__ring_space_made: either the reader sees the flag, or the next look sees the room.
+    mslot__fence_seq_cst();
     return sequence;
 }
 
 // MARK: long messages, the writer's side (Ring/long.c)
 
 /// Before a writer's first long message: what may still be unread of the lane's former owners stays untouched. DONE or DAMAGED.
-/// Progress: as mslot_ring_tail. Crash: nothing changed.
-mslot_outcome mslot_ring_begin_overflow(mslot_ring_writer *writer);
+/// Progress: as mslot__ring_tail. Crash: nothing changed.
+mslot_outcome mslot__ring_begin_overflow(mslot_ring_writer *writer);
 
 /// Where a long message's bytes may be put. NULL: nowhere yet, the reader has to read first.
 typedef struct mslot_place {
@@ -295,20 +295,20 @@ typedef struct mslot_place {
     uint64_t offset;
 } mslot_place;
 
-/// Looks for room for `byte_count` bytes, at most the ring's length_max. Nothing is taken until mslot_ring_keep_place.
+/// Looks for room for `byte_count` bytes, at most the ring's length_max. Nothing is taken until mslot__ring_keep_place.
 /// Until then `lane->overflow` says that anything may be there. Progress: wait-free. Crash: the next owner waits for what was published.
-mslot_place mslot_ring_place(mslot_ring_writer *writer, uint64_t byte_count);
+mslot_place mslot__ring_place(mslot_ring_writer *writer, uint64_t byte_count);
 
 /// After the long message at `place` was published, at the position before `writer->position`: nothing is written over it
-/// until it has been read. Progress: wait-free. Crash: as mslot_ring_place.
-void mslot_ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t byte_count);
+/// until it has been read. Progress: wait-free. Crash: as mslot__ring_place.
+void mslot__ring_keep_place(mslot_ring_writer *writer, uint64_t offset, uint64_t byte_count);
 
-/// Instead of mslot_ring_keep_place, when nothing was published. Progress: wait-free. Crash: as mslot_ring_place.
-void mslot_ring_give_place_up(mslot_ring_writer *writer);
+/// Instead of mslot__ring_keep_place, when nothing was published. Progress: wait-free. Crash: as mslot__ring_place.
+void mslot__ring_give_place_up(mslot_ring_writer *writer);
 
 /// Where the bytes of a long message of this length are, if its slot says something sensible; else NULL. A hostile writer may lie about
 /// whose bytes they are, but they are bytes of this mailslot. Progress: wait-free. Crash: nothing changed.
-const unsigned char *mslot_ring_long_bytes(const mslot_ring *ring, const mslot_slot *slot, uint32_t length);
+const unsigned char *mslot__ring_long_bytes(const mslot_ring *ring, const mslot_slot *slot, uint32_t length);
 
 // MARK: the reader's side
 
@@ -335,7 +335,7 @@ typedef struct mslot_look {
 } mslot_look;
 
 /// Where the rest of a look goes when there is no good message, or a long one. Out of line. Progress: wait-free. Crash: nothing changed.
-mslot_look mslot_ring_look_slow(const mslot_ring_reader *reader, uint64_t cell);
+mslot_look mslot__ring_look_slow(const mslot_ring_reader *reader, uint64_t cell);
 
 enum {
     /// How many cells ahead the reader looks for slots to fetch early. Measured: `Benchmarks`, one way, 32 and 424 bytes.
@@ -344,37 +344,37 @@ enum {
 };
 
 /// Looks at the next position (Read 1 and 2). Progress: wait-free. Crash: nothing changed.
-static inline mslot_look mslot_ring_look(mslot_ring_reader *reader)
+static inline mslot_look mslot__ring_look(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
     // Acquire: pairs with the publishing swap, Write 5.
-    uint64_t cell = mslot_load_acquire(mslot_ring_cell(ring, reader->next));
-    uint32_t index = mslot_cell_index(cell);
+    uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, reader->next));
+    uint32_t index = mslot__cell_index(cell);
     mslot_look look;
-    if (MSLOT_UNLIKELY(!mslot_cell_is_full_of(cell, mslot_ring_lap(ring, reader->next)) || index >= ring->slot_count))
-        return mslot_ring_look_slow(reader, cell);
-    look.slot = mslot_ring_slot(ring, index);
+    if (MSLOT_UNLIKELY(!mslot__cell_is_full_of(cell, mslot__ring_lap(ring, reader->next)) || index >= ring->slot_count))
+        return mslot__ring_look_slow(reader, cell);
+    look.slot = mslot__ring_slot(ring, index);
     // Once: a hostile writer may change it under our eyes.
     look.length = *(const volatile uint32_t *)&look.slot->length;
-    if (MSLOT_UNLIKELY(look.length > MSLOT_MESSAGE_BYTES_MAX)) return mslot_ring_look_slow(reader, cell);
+    if (MSLOT_UNLIKELY(look.length > MSLOT_MESSAGE_BYTES_MAX)) return mslot__ring_look_slow(reader, cell);
     look.bytes = look.slot->payload;
     look.outcome = MSLOT_DONE;
 
-    uint64_t ahead = mslot_load_relaxed(mslot_ring_cell(ring, reader->next + MSLOT_PREFETCH_CELLS));
+    uint64_t ahead = mslot__load_relaxed(mslot__ring_cell(ring, reader->next + MSLOT_PREFETCH_CELLS));
     if ((uint32_t)ahead == 0) {
         // An index out of range gives an address that is only fetched, never read; a prefetch does not fault.
-        const unsigned char *slot = ring->slots + (size_t)mslot_cell_index(ahead) * MSLOT_SLOT_BYTES;
+        const unsigned char *slot = ring->slots + (size_t)mslot__cell_index(ahead) * MSLOT_SLOT_BYTES;
         __builtin_prefetch(slot);
     }
     return look;
 }
 
 /// Counts the message at `next` as lent. Progress: wait-free. Crash: it comes again, with the same position.
-static inline void mslot_ring_lend(mslot_ring_reader *reader) { reader->next++; }
+static inline void mslot__ring_lend(mslot_ring_reader *reader) { reader->next++; }
 
 /// Refuses to release `head`. Nothing is lent any more, so that the next look says what is damaged. Out of line: only a damaged
 /// segment comes here.
-mslot_outcome mslot_ring_release_damaged(mslot_ring_reader *reader);
+mslot_outcome mslot__ring_release_damaged(mslot_ring_reader *reader);
 
 enum {
     /// At most every so many messages the reader looks how many wait. Chosen: the look fetches a line that the writers write, some 100 ns for
@@ -383,136 +383,136 @@ enum {
 };
 
 /// Raises the high-water mark. Progress: wait-free. Crash: the mark stays as it was.
-static inline void mslot_ring_raise_high_water(const mslot_ring *ring, uint64_t depth)
+static inline void mslot__ring_raise_high_water(const mslot_ring *ring, uint64_t depth)
 {
     uint64_t *high_water = &ring->control->high_water;
-    if (MSLOT_UNLIKELY(depth > mslot_load_relaxed(high_water) && depth <= ring->cell_count)) mslot_store_relaxed(high_water, depth);
+    if (MSLOT_UNLIKELY(depth > mslot__load_relaxed(high_water) && depth <= ring->cell_count)) mslot__store_relaxed(high_water, depth);
 }
 
 /// Raises the high-water mark to what waits now. Progress: wait-free. Crash: the mark stays as it was.
-static inline void mslot_ring_sample_depth(const mslot_ring *ring, uint64_t head)
+static inline void mslot__ring_sample_depth(const mslot_ring *ring, uint64_t head)
 {
     // A hint below the head gives a number that is out of range.
-    mslot_ring_raise_high_water(ring, mslot_load_relaxed(&ring->control->tail_hint) - head);
+    mslot__ring_raise_high_water(ring, mslot__load_relaxed(&ring->control->tail_hint) - head);
 }
 
 /// Gives the oldest lent slot back as a spare (Read 3 to 5). Progress: wait-free.
 /// Crash: before 4 the message comes again; between 4 and 5 `head` is behind, and the next reader catches up.
-static inline mslot_outcome mslot_ring_release(mslot_ring_reader *reader)
+static inline mslot_outcome mslot__ring_release(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
     uint64_t head = reader->head;
-    uint64_t *cell = mslot_ring_cell(ring, head);
-    uint64_t lap = mslot_ring_lap(ring, head);
-    uint64_t seen = mslot_load_relaxed(cell); // relaxed: acquired when it was looked at, and only this reader changes it
-    uint32_t index = mslot_cell_index(seen);
-    if (MSLOT_UNLIKELY(!mslot_cell_is_full_of(seen, lap) || index >= ring->slot_count)) return mslot_ring_release_damaged(reader);
-    if (MSLOT_UNLIKELY((head & ring->sample_mask) == 0)) mslot_ring_sample_depth(ring, head);
+    uint64_t *cell = mslot__ring_cell(ring, head);
+    uint64_t lap = mslot__ring_lap(ring, head);
+    uint64_t seen = mslot__load_relaxed(cell); // relaxed: acquired when it was looked at, and only this reader changes it
+    uint32_t index = mslot__cell_index(seen);
+    if (MSLOT_UNLIKELY(!mslot__cell_is_full_of(seen, lap) || index >= ring->slot_count)) return mslot__ring_release_damaged(reader);
+    if (MSLOT_UNLIKELY((head & ring->sample_mask) == 0)) mslot__ring_sample_depth(ring, head);
     // Read 3. Relaxed: ordered before Read 4 by its release, for whoever recovers the lane that published the slot.
-    mslot_store_relaxed(&ring->consumed[index], head);
+    mslot__store_relaxed(&ring->consumed[index], head);
     // Read 4. Release: pairs with the writer's acquire in Write 2; what was read of the slot was read before.
-    mslot_store_release(cell, mslot_cell_empty(lap + 1, index));
+    mslot__store_release(cell, mslot__cell_empty(lap + 1, index));
     // Read 5, after 4: the other way round wedges the ring if the reader dies between. Release: pairs with the acquire
     // of a writer that found the ring full.
-    mslot_store_release(&ring->control->head, head + 1);
+    mslot__store_release(&ring->control->head, head + 1);
     reader->head = head + 1;
     return MSLOT_DONE;
 }
 
-/// Lends the next message and releases it at once: it was copied out, or is skipped. Progress and Crash: as mslot_ring_release.
+/// Lends the next message and releases it at once: it was copied out, or is skipped. Progress and Crash: as mslot__ring_release.
 /// Nothing else is lent.
-static inline mslot_outcome mslot_ring_take(mslot_ring_reader *reader)
+static inline mslot_outcome mslot__ring_take(mslot_ring_reader *reader)
 {
-    mslot_ring_lend(reader);
-    return mslot_ring_release(reader);
+    mslot__ring_lend(reader);
+    return mslot__ring_release(reader);
 }
 
 /// After releasing, before control returns to the caller (Read 6): true if every sleeper on `space_sequence` must be woken.
 /// Progress: wait-free. Crash: between the clearing and the count, sleepers look again within a second, or when adopted.
-static inline bool mslot_ring_space_made(mslot_ring_reader *reader)
+static inline bool mslot__ring_space_made(mslot_ring_reader *reader)
 {
     mslot_control *control = reader->ring.control;
-    // Pairs with the fence in mslot_ring_want_space.
-    mslot_fence_seq_cst();
-    if (MSLOT_LIKELY(mslot_load_relaxed_32(&control->space_wanted) == 0)) return false;
-    mslot_store_relaxed_32(&control->space_wanted, 0); // before the count: the other way round loses a wake
-    mslot_store_release_32(&control->space_sequence, mslot_load_relaxed_32(&control->space_sequence) + 1);
-    mslot_count(&control->space_wakes);
+    // Pairs with the fence in mslot__ring_want_space.
+    mslot__fence_seq_cst();
+    if (MSLOT_LIKELY(mslot__load_relaxed_32(&control->space_wanted) == 0)) return false;
+    mslot__store_relaxed_32(&control->space_wanted, 0); // before the count: the other way round loses a wake
+    mslot__store_release_32(&control->space_sequence, mslot__load_relaxed_32(&control->space_sequence) + 1);
+    mslot__count(&control->space_wakes);
     return true;
 }
 
 /// One poll of an empty ring: true if something is at the next position. Touches the slot in which the message will probably
 /// come, so that its line travels together with the cell's. Progress: wait-free. Crash: nothing changed.
-static inline bool mslot_ring_poll(mslot_ring_reader *reader)
+static inline bool mslot__ring_poll(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
-    uint64_t cell = mslot_load_relaxed(mslot_ring_cell(ring, reader->next)); // relaxed: mslot_ring_look acquires
+    uint64_t cell = mslot__load_relaxed(mslot__ring_cell(ring, reader->next)); // relaxed: mslot__ring_look acquires
     if ((uint32_t)cell == 0) return true;
     if (reader->seen_position != reader->next) {
         reader->predicted = reader->seen_spare;
         reader->seen_position = reader->next;
     }
-    reader->seen_spare = mslot_cell_index(cell);
+    reader->seen_spare = mslot__cell_index(cell);
     __builtin_prefetch(ring->slots + (size_t)reader->predicted * MSLOT_SLOT_BYTES);
-    return !mslot_cell_is_empty_of(cell, mslot_ring_lap(ring, reader->next));
+    return !mslot__cell_is_empty_of(cell, mslot__ring_lap(ring, reader->next));
 }
 
 /// Where to sleep: `word` while it holds `value`. NULL: do not sleep, something is there.
-typedef struct mslot_bed {
+typedef struct mslot_futex_wait {
     uint32_t *word;
     uint32_t value;
-} mslot_bed;
+} mslot_futex_wait;
 
 /// Says that the reader is about to sleep on its cell. Progress: wait-free. Crash: `parked_position` stays; the next reader clears it.
-static inline mslot_bed mslot_ring_park(mslot_ring_reader *reader)
+static inline mslot_futex_wait mslot__ring_park(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
-    uint64_t *cell = mslot_ring_cell(ring, reader->next);
-    mslot_bed bed;
+    uint64_t *cell = mslot__ring_cell(ring, reader->next);
+    mslot_futex_wait futex;
     // seq_cst both: pairs with the swap and the load in Write 5 and 7.
-    mslot_store_seq_cst(&ring->control->parked_position, reader->next + 1);
-    uint64_t seen = mslot_load_seq_cst(cell);
-    bed.word = mslot_cell_is_empty_of(seen, mslot_ring_lap(ring, reader->next)) ? mslot_cell_futex(cell) : NULL;
-    bed.value = (uint32_t)seen;
-    return bed;
+    mslot__store_seq_cst(&ring->control->parked_position, reader->next + 1);
+    uint64_t seen = mslot__load_seq_cst(cell);
+    futex.word = mslot__cell_is_empty_of(seen, mslot__ring_lap(ring, reader->next)) ? mslot__cell_futex(cell) : NULL;
+    futex.value = (uint32_t)seen;
+    return futex;
 }
 
 /// Awake again. Only the reader clears it: a writer that did would silence the others.
-static inline void mslot_ring_unpark(mslot_ring_reader *reader)
+static inline void mslot__ring_unpark(mslot_ring_reader *reader)
 {
     // Release is enough: a writer that still sees the old value makes one useless wake.
-    mslot_store_release(&reader->ring.control->parked_position, 0);
+    mslot__store_release(&reader->ring.control->parked_position, 0);
 }
 
 // MARK: making, taking over, closing, looking from outside (Ring/)
 
 /// Bytes of a segment of this geometry, and where its parts are. 0 if the geometry is not allowed.
-uint64_t mslot_layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count, uint32_t message_bytes_max);
+uint64_t mslot__layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count, uint32_t message_bytes_max);
 
 /// How many bytes of overflow each lane has: 0 if no message is longer than a slot, else room for at least four of the longest.
-uint64_t mslot_overflow_lane_bytes(uint32_t message_bytes_max);
+uint64_t mslot__overflow_lane_bytes(uint32_t message_bytes_max);
 
 /// Checks a header that has been copied to private memory: sizes, offsets, counts against `file_bytes`.
 /// DONE, NOT_A_MAILSLOT or OTHER_LAYOUT.
-mslot_outcome mslot_header_check(const mslot_header *header, uint64_t file_bytes);
+mslot_outcome mslot__header_check(const mslot_header *header, uint64_t file_bytes);
 
 /// The parts of a mapped segment whose header was checked.
-mslot_ring mslot_ring_of(const mslot_header *header, void *segment);
+mslot_ring mslot__ring_of(const mslot_header *header, void *segment);
 
 /// Fills zeroed memory with an empty ring whose positions start at N. For a segment that has no name yet.
-void mslot_ring_initialise(const mslot_ring *ring);
+void mslot__ring_initialise(const mslot_ring *ring);
 
 /// Takes a lane whose owner is provably gone, recovering its slot. Progress: wait-free. Crash: as any owner's death.
 /// DAMAGED: the lane's words are out of range; leave it.
-mslot_outcome mslot_ring_recover_lane(mslot_ring_writer *writer, const mslot_ring *ring, uint32_t lane);
+mslot_outcome mslot__ring_recover_lane(mslot_ring_writer *writer, const mslot_ring *ring, uint32_t lane);
 
 /// For the holder of the reader's lock. DONE: `reader` goes on where the dead one stopped. CLOSED: the segment is sealed.
 /// DAMAGED. In each case the caller wakes every sleeper on `space_sequence`. Progress: bounded by N. Crash: do it again.
-mslot_outcome mslot_ring_take_over(mslot_ring_reader *reader, const mslot_ring *ring);
+mslot_outcome mslot__ring_take_over(mslot_ring_reader *reader, const mslot_ring *ring);
 
 /// Seals the tail, for the holder of the reader's lock: every write that succeeded came before, none comes after. The caller
 /// wakes every sleeper on `space_sequence`. Progress: lock-free. Crash: the next holder of the lock seals or finds the seal.
-mslot_outcome mslot_ring_seal(const mslot_ring *ring);
+mslot_outcome mslot__ring_seal(const mslot_ring *ring);
 
 /// The tail at some moment during the call, found by reading only. `closed`: a seal is there. DAMAGED if no tail is found.
 typedef struct mslot_tail {
@@ -520,14 +520,14 @@ typedef struct mslot_tail {
     uint64_t position;
     bool closed;
 } mslot_tail;
-mslot_tail mslot_ring_tail(const mslot_ring *ring);
+mslot_tail mslot__ring_tail(const mslot_ring *ring);
 
 /// The length of the next message at some moment, as a third party sees it. DONE, EMPTY, BUSY (it changes too fast), DAMAGED.
 typedef struct mslot_next_length {
     mslot_outcome outcome;
     uint32_t length;
 } mslot_next_length;
-mslot_next_length mslot_ring_next_length(const mslot_ring *ring);
+mslot_next_length mslot__ring_next_length(const mslot_ring *ring);
 
 /// What a third party copied out, without disturbing anyone. DONE; TOO_LONG: `length` is more than `capacity`; EMPTY: nothing is published
 /// at this position yet; CLOSED: nothing ever will be; BUSY: what was there is gone.
@@ -541,10 +541,10 @@ typedef struct mslot_copied {
 /// Copies the message at a position, read already or not: a released slot keeps its message until the position a lap later is
 /// published. A long message can be had only while it is unread. What is DONE is whole: it was the same before and after the copy.
 /// Progress: wait-free. Crash: nothing changed.
-mslot_copied mslot_ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity);
+mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity);
 
 /// Invariant I1 on a ring at rest: true if every slot index is in exactly one place. `seen` has slot_count zeroed bytes.
-bool mslot_ring_count_indices(const mslot_ring *ring, unsigned char *seen);
+bool mslot__ring_count_indices(const mslot_ring *ring, unsigned char *seen);
 
 #ifdef __cplusplus
 }

@@ -29,16 +29,16 @@
  *     0        4       6        8        12     16         24                    448
  *
  * A message longer than 424 bytes has its bytes in the overflow part, which only a mailslot with a larger maximum has: for each
- * lane as many bytes as mslot_overflow_lane_bytes() says, in one piece at offset `extra` of those of the lane `lane`. Only the lane's
+ * lane as many bytes as mslot__overflow_lane_bytes() says, in one piece at offset `extra` of those of the lane `lane`. Only the lane's
  * owner writes there, and nothing over a message until the reader's `head` has passed its position. The file has holes there until
  * a lane's owner first needs its bytes.
  *
- * Invariants, which mslot_ring_count_indices() checks on a ring at rest:
+ * Invariants, which mslot__ring_count_indices() checks on a ring at rest:
  *   I1  Every slot index is in exactly one place: one lane's `own`, or one cell.
  *   I2  Positions are published one after another: a writer tries t only after it has seen every position below t published.
  *   I3  A cell leaves EMPTY(lap) only by the publishing swap or the reader's seal, and leaves FULL(lap) only by the reader.
  *
- * A writer killed at any step of a write (the steps are those of mslot_ring_publish):
+ * A writer killed at any step of a write (the steps are those of mslot__ring_publish):
  *
  *     killed                              state left              the reader                                     lost
  *     while filling, or holding a loan    a private slot          unaffected                                     that message
@@ -78,7 +78,7 @@ enum {
     MSLOT_LAYOUT_VERSION = 1,
     MSLOT_HEADER_BYTES = 2048,
     MSLOT_CONTROL_BYTES = 2048,
-    MSLOT_TALLIES = 16,
+    MSLOT_LANE_COUNTERS = 16,
     /// 255 characters of UTF-8.
     MSLOT_NAME_BYTES_MAX = 1020,
 
@@ -127,7 +127,7 @@ typedef struct mslot_header {
 } mslot_header;
 
 /// Counters of writers for which their lanes have no room: for each sixteenth of the lanes one line, to which its owners add atomically.
-typedef struct mslot_tally {
+typedef struct mslot_lane_counters {
     /// Times a writer met a position that another had just taken, and went on.
     uint64_t retries;
     /// Lanes taken whose owner had ended without closing.
@@ -135,7 +135,7 @@ typedef struct mslot_tally {
     /// 1: a writer found the ring full.
     uint64_t filled;
     unsigned char pad[40];
-} mslot_tally;
+} mslot_lane_counters;
 
 /// What changes while the mailslot lives, beside the cells. A word's writer is named; everybody may read it.
 typedef struct mslot_control {
@@ -168,14 +168,14 @@ typedef struct mslot_control {
     uint64_t space_wakes;
     uint64_t damaged;
     uint64_t take_overs;
-    /// The most messages that the reader saw waiting; see mslot_ring_sample_depth.
+    /// The most messages that the reader saw waiting; see mslot__ring_sample_depth.
     uint64_t high_water;
     /// Counter of the reader: a sleep ended by the re-check, and a message was there for which nobody had woken it.
     uint64_t late_wakes;
     unsigned char reader_pad[56];
 
-    /// Lane i counts in number i % MSLOT_TALLIES.
-    mslot_tally tallies[MSLOT_TALLIES];
+    /// Lane i counts in number i % MSLOT_LANE_COUNTERS.
+    mslot_lane_counters lane_counters[MSLOT_LANE_COUNTERS];
 
     /// For counters of later versions.
     unsigned char reserved[MSLOT_CONTROL_BYTES - 1664];
@@ -183,7 +183,7 @@ typedef struct mslot_control {
 
 /// A writer's private record, one line. Written by its owner only; who owns it is what the lane's lock says.
 typedef struct mslot_lane {
-    /// What the next owner needs if this one dies during a write; see mslot_ring_recover_lane.
+    /// What the next owner needs if this one dies during a write; see mslot__ring_recover_lane.
     uint64_t intent_position;
     uint32_t intent_spare;
     /// The slot that belongs to this lane.
@@ -217,7 +217,7 @@ typedef struct mslot_slot {
 
 MSLOT_STATIC_ASSERT(sizeof(mslot_header) == MSLOT_HEADER_BYTES, "the header ends where control begins");
 MSLOT_STATIC_ASSERT(sizeof(mslot_control) == MSLOT_CONTROL_BYTES, "control ends where the lane hints begin");
-MSLOT_STATIC_ASSERT(sizeof(mslot_tally) == MSLOT_LINE_BYTES && offsetof(mslot_control, tallies) % 128 == 0, "a tally is one line");
+MSLOT_STATIC_ASSERT(sizeof(mslot_lane_counters) == MSLOT_LINE_BYTES && offsetof(mslot_control, lane_counters) % 128 == 0, "a tally is one line");
 MSLOT_STATIC_ASSERT(sizeof(mslot_lane) == MSLOT_LINE_BYTES, "a lane is one line, so that writers do not share one");
 MSLOT_STATIC_ASSERT(sizeof(mslot_slot) == MSLOT_SLOT_BYTES, "a slot is seven lines");
 MSLOT_STATIC_ASSERT(offsetof(mslot_slot, payload) == MSLOT_SLOT_HEADER_BYTES, "40 bytes of payload share the header's line");

@@ -29,14 +29,14 @@ extern "C" {
 #define MAILSLOTS_CRT_NOTHROW
 #endif
 
-extern int printf(const char *__restrict, ...) __asm__("mslot_win_printf");
-extern int fprintf(FILE *__restrict, const char *__restrict, ...) __asm__("mslot_win_fprintf");
-extern int sprintf(char *__restrict, const char *__restrict, ...) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_sprintf");
-extern int snprintf(char *__restrict, size_t, const char *__restrict, ...) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_snprintf");
-extern int vprintf(const char *__restrict, va_list) __asm__("mslot_win_vprintf");
-extern int vfprintf(FILE *__restrict, const char *__restrict, va_list) __asm__("mslot_win_vfprintf");
-extern int vsprintf(char *__restrict, const char *__restrict, va_list) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_vsprintf");
-extern int vsnprintf(char *__restrict, size_t, const char *__restrict, va_list) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_vsnprintf");
+extern int printf(const char *__restrict, ...) __asm__("mslot__win_printf");
+extern int fprintf(FILE *__restrict, const char *__restrict, ...) __asm__("mslot__win_fprintf");
+extern int sprintf(char *__restrict, const char *__restrict, ...) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_sprintf");
+extern int snprintf(char *__restrict, size_t, const char *__restrict, ...) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_snprintf");
+extern int vprintf(const char *__restrict, va_list) __asm__("mslot__win_vprintf");
+extern int vfprintf(FILE *__restrict, const char *__restrict, va_list) __asm__("mslot__win_vfprintf");
+extern int vsprintf(char *__restrict, const char *__restrict, va_list) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_vsprintf");
+extern int vsnprintf(char *__restrict, size_t, const char *__restrict, va_list) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_vsnprintf");
 
 #ifdef __cplusplus
 }

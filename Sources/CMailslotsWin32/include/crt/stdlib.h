@@ -14,10 +14,10 @@
 extern "C" {
 #endif
 
-extern size_t mbstowcs(wchar_t *__restrict, const char *__restrict, size_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_mbstowcs");
-extern size_t wcstombs(char *__restrict, const wchar_t *__restrict, size_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_wcstombs");
-extern int mbtowc(wchar_t *__restrict, const char *__restrict, size_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_mbtowc");
-extern int wctomb(char *, wchar_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot_win_wctomb");
+extern size_t mbstowcs(wchar_t *__restrict, const char *__restrict, size_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_mbstowcs");
+extern size_t wcstombs(char *__restrict, const wchar_t *__restrict, size_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_wcstombs");
+extern int mbtowc(wchar_t *__restrict, const char *__restrict, size_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_mbtowc");
+extern int wctomb(char *, wchar_t) MAILSLOTS_CRT_NOTHROW __asm__("mslot__win_wctomb");
 
 #ifdef __cplusplus
 }

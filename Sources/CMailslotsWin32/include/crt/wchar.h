@@ -29,35 +29,35 @@ typedef __WINT_TYPE__ wint_t;
 extern "C" {
 #endif
 
-size_t wcslen(const wchar_t *text) __asm__("mslot_win_wcslen");
-wchar_t *wcscpy(wchar_t *to, const wchar_t *from) __asm__("mslot_win_wcscpy");
-wchar_t *wcsncpy(wchar_t *to, const wchar_t *from, size_t count) __asm__("mslot_win_wcsncpy");
-wchar_t *wcscat(wchar_t *to, const wchar_t *from) __asm__("mslot_win_wcscat");
-wchar_t *wcsncat(wchar_t *to, const wchar_t *from, size_t count) __asm__("mslot_win_wcsncat");
-int wcscmp(const wchar_t *first, const wchar_t *second) __asm__("mslot_win_wcscmp");
-int wcsncmp(const wchar_t *first, const wchar_t *second, size_t count) __asm__("mslot_win_wcsncmp");
-int wcscasecmp(const wchar_t *first, const wchar_t *second) __asm__("mslot_win_wcscasecmp");
-wchar_t *wcschr(const wchar_t *text, wchar_t character) __asm__("mslot_win_wcschr");
-wchar_t *wcsrchr(const wchar_t *text, wchar_t character) __asm__("mslot_win_wcsrchr");
-wchar_t *wcsstr(const wchar_t *text, const wchar_t *part) __asm__("mslot_win_wcsstr");
-wchar_t *wcsdup(const wchar_t *text) __asm__("mslot_win_wcsdup");
-long wcstol(const wchar_t *text, wchar_t **end, int base) __asm__("mslot_win_wcstol");
-unsigned long wcstoul(const wchar_t *text, wchar_t **end, int base) __asm__("mslot_win_wcstoul");
-int _wtoi(const wchar_t *text) __asm__("mslot_win_wtoi");
+size_t wcslen(const wchar_t *text) __asm__("mslot__win_wcslen");
+wchar_t *wcscpy(wchar_t *to, const wchar_t *from) __asm__("mslot__win_wcscpy");
+wchar_t *wcsncpy(wchar_t *to, const wchar_t *from, size_t count) __asm__("mslot__win_wcsncpy");
+wchar_t *wcscat(wchar_t *to, const wchar_t *from) __asm__("mslot__win_wcscat");
+wchar_t *wcsncat(wchar_t *to, const wchar_t *from, size_t count) __asm__("mslot__win_wcsncat");
+int wcscmp(const wchar_t *first, const wchar_t *second) __asm__("mslot__win_wcscmp");
+int wcsncmp(const wchar_t *first, const wchar_t *second, size_t count) __asm__("mslot__win_wcsncmp");
+int wcscasecmp(const wchar_t *first, const wchar_t *second) __asm__("mslot__win_wcscasecmp");
+wchar_t *wcschr(const wchar_t *text, wchar_t character) __asm__("mslot__win_wcschr");
+wchar_t *wcsrchr(const wchar_t *text, wchar_t character) __asm__("mslot__win_wcsrchr");
+wchar_t *wcsstr(const wchar_t *text, const wchar_t *part) __asm__("mslot__win_wcsstr");
+wchar_t *wcsdup(const wchar_t *text) __asm__("mslot__win_wcsdup");
+long wcstol(const wchar_t *text, wchar_t **end, int base) __asm__("mslot__win_wcstol");
+unsigned long wcstoul(const wchar_t *text, wchar_t **end, int base) __asm__("mslot__win_wcstoul");
+int _wtoi(const wchar_t *text) __asm__("mslot__win_wtoi");
 
-int wprintf(const wchar_t *format, ...) __asm__("mslot_win_wprintf");
-int fwprintf(FILE *stream, const wchar_t *format, ...) __asm__("mslot_win_fwprintf");
-int swprintf(wchar_t *to, size_t capacity, const wchar_t *format, ...) __asm__("mslot_win_swprintf");
-int _swprintf(wchar_t *to, const wchar_t *format, ...) __asm__("mslot_win_swprintf_unbounded");
-int swprintf_s(wchar_t *to, size_t capacity, const wchar_t *format, ...) __asm__("mslot_win_swprintf_s");
-int vwprintf(const wchar_t *format, va_list arguments) __asm__("mslot_win_vwprintf");
-int vfwprintf(FILE *stream, const wchar_t *format, va_list arguments) __asm__("mslot_win_vfwprintf");
-int vswprintf(wchar_t *to, size_t capacity, const wchar_t *format, va_list arguments) __asm__("mslot_win_vswprintf");
-int fputws(const wchar_t *text, FILE *stream) __asm__("mslot_win_fputws");
-int _putws(const wchar_t *text) __asm__("mslot_win_putws");
-wint_t fputwc(wchar_t character, FILE *stream) __asm__("mslot_win_fputwc");
-wint_t putwchar(wchar_t character) __asm__("mslot_win_putwchar");
-wchar_t *fgetws(wchar_t *to, int count, FILE *stream) __asm__("mslot_win_fgetws");
+int wprintf(const wchar_t *format, ...) __asm__("mslot__win_wprintf");
+int fwprintf(FILE *stream, const wchar_t *format, ...) __asm__("mslot__win_fwprintf");
+int swprintf(wchar_t *to, size_t capacity, const wchar_t *format, ...) __asm__("mslot__win_swprintf");
+int _swprintf(wchar_t *to, const wchar_t *format, ...) __asm__("mslot__win_swprintf_unbounded");
+int swprintf_s(wchar_t *to, size_t capacity, const wchar_t *format, ...) __asm__("mslot__win_swprintf_s");
+int vwprintf(const wchar_t *format, va_list arguments) __asm__("mslot__win_vwprintf");
+int vfwprintf(FILE *stream, const wchar_t *format, va_list arguments) __asm__("mslot__win_vfwprintf");
+int vswprintf(wchar_t *to, size_t capacity, const wchar_t *format, va_list arguments) __asm__("mslot__win_vswprintf");
+int fputws(const wchar_t *text, FILE *stream) __asm__("mslot__win_fputws");
+int _putws(const wchar_t *text) __asm__("mslot__win_putws");
+wint_t fputwc(wchar_t character, FILE *stream) __asm__("mslot__win_fputwc");
+wint_t putwchar(wchar_t character) __asm__("mslot__win_putwchar");
+wchar_t *fgetws(wchar_t *to, int count, FILE *stream) __asm__("mslot__win_fgetws");
 
 #define _wcsicmp wcscasecmp
 #define wcsicmp wcscasecmp

@@ -15,7 +15,7 @@ extension BridgeConfiguration.NATS {
         }.joined(separator: ", ")
     }
 
-    /// Opens a station, or throws why there can be none.
+    /// Opens an endpoint, or throws why there can be none.
     func open(name: String) throws(BridgeError) -> mslot_nats_opened {
         try validate()
         // Copies, for as long as the call takes.

@@ -16,7 +16,7 @@ internal import Synchronization
 @safe
 package final class NATSTransport: Transport {
     /// Sound: the C functions are for the threads that the protocol `Transport` says.
-    nonisolated(unsafe) private let station: OpaquePointer
+    nonisolated(unsafe) private let endpoint: OpaquePointer
     private let client: String
     private let host: String
     private let settings: BridgeConfiguration.NATS
@@ -56,16 +56,16 @@ package final class NATSTransport: Transport {
         client = textOf(probed.text)
         guard probed.is_usable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
         let opened = try unsafe settings.open(name: "mailslots bridge \(configuration.host)")
-        unsafe station = opened.station
+        unsafe endpoint = opened.endpoint
         try enter(configuration.domains.map(\.name))
         // So that whatever is sent from now on reaches us.
-        if unsafe opened.is_connected { unsafe _ = mslot_nats_flush(station, 2_000_000_000) }
+        if unsafe opened.is_connected { unsafe _ = mslot_nats_flush(endpoint, 2_000_000_000) }
         logEvents()
     }
 
     deinit {
         close()
-        unsafe mslot_nats_free(station)
+        unsafe mslot_nats_free(endpoint)
     }
 
     package func close() {
@@ -74,12 +74,12 @@ package final class NATSTransport: Transport {
             return isClosed
         }
         if wasClosed { return }
-        let outcome = unsafe mslot_nats_close(station)
+        let outcome = unsafe mslot_nats_close(endpoint)
         precondition(outcome == .MSLOT_NATS_DONE, "The transport is closed while it is used.")
     }
 
     package var summary: String {
-        let info = unsafe mslot_nats_describe(station)
+        let info = unsafe mslot_nats_describe(endpoint)
         let state = (info.is_connected ? "connected to " : "not connected: ") + textOf(info.text)
         let listening = shared.withLock { $0.domains.map { subjects.subject(of: .host(host), inDomain: $0.name) } }
         return "NATS by \(client), \(state); subjects \(listening.joined(separator: ", "))"
@@ -119,9 +119,9 @@ package final class NATSTransport: Transport {
         var numbers: [UInt32] = []
         for destination in [Destination.host(host), .everyHost] {
             let subject = subjects.subject(of: destination, inDomain: domain)
-            let subscribed = unsafe mslot_nats_subscribe(station, subject)
+            let subscribed = unsafe mslot_nats_subscribe(endpoint, subject)
             guard subscribed.outcome == .MSLOT_NATS_DONE else {
-                for number in numbers { unsafe _ = mslot_nats_unsubscribe(station, number) }
+                for number in numbers { unsafe _ = mslot_nats_unsubscribe(endpoint, number) }
                 let reason = unsafe String(cString: mslot_nats_outcome_text(subscribed.outcome))
                 throw BridgeError(.network, "NATS: cannot subscribe to \(subject): \(reason).")
             }
@@ -132,7 +132,7 @@ package final class NATSTransport: Transport {
 
     private func leave(_ domains: [Subscribed], except stays: [Subscribed]) {
         for domain in domains where !stays.contains(where: { $0.numbers == domain.numbers }) {
-            for number in domain.numbers { unsafe _ = mslot_nats_unsubscribe(station, number) }
+            for number in domain.numbers { unsafe _ = mslot_nats_unsubscribe(endpoint, number) }
         }
     }
 
@@ -196,7 +196,7 @@ package final class NATSTransport: Transport {
                 for index in run.range { unsafe outgoing.append(batch.bytes(of: index), to: way, from: own) }
             }
         }
-        unsafe _ = mslot_nats_send(station, outgoing.datagrams, outgoing.count, Self.roomTimeout)
+        unsafe _ = mslot_nats_send(endpoint, outgoing.datagrams, outgoing.count, Self.roomTimeout)
     }
 
     private static let roomTimeout: Int64 = 10_000_000
@@ -243,7 +243,7 @@ package final class NATSTransport: Transport {
 
     package func receive(_ body: (_ datagram: RawSpan, _ source: TransportSource) -> Void) -> Int {
         logEvents()
-        incoming.count = unsafe mslot_nats_receive(station, incoming.views, Incoming.countMax).count
+        incoming.count = unsafe mslot_nats_receive(endpoint, incoming.views, Incoming.countMax).count
         for index in 0..<incoming.count {
             let view = unsafe incoming.views[index]
             // Sound: the view's bytes are there until the next receive.
@@ -254,11 +254,11 @@ package final class NATSTransport: Transport {
     }
 
     package func wait(upTo nanoseconds: Int64) {
-        unsafe _ = mslot_nats_wait(station, nanoseconds)
+        unsafe _ = mslot_nats_wait(endpoint, nanoseconds)
         logEvents()
     }
 
-    package func wake() { unsafe mslot_nats_wake(station) }
+    package func wake() { unsafe mslot_nats_wake(endpoint) }
 
     /// Of the receiving side.
     @safe
@@ -276,7 +276,7 @@ package final class NATSTransport: Transport {
 
     private func logEvents() {
         while true {
-            let event = unsafe mslot_nats_next_event(station)
+            let event = unsafe mslot_nats_next_event(endpoint)
             let what = textOf(event.text)
             switch event.kind {
             case .MSLOT_NATS_NO_EVENT: return
@@ -294,7 +294,7 @@ package final class NATSTransport: Transport {
     }
 
     package var counters: [TransportCounter] {
-        let counted = unsafe mslot_nats_count(station)
+        let counted = unsafe mslot_nats_count(endpoint)
         let dropped = counted.dropped
         return [
             TransportCounter("datagrams.sent", counted.sent),

@@ -13,7 +13,7 @@ final class UDPDrops: Sendable {
     let hosts = Atomic<UInt64>(0)
 }
 
-extension UDPStation {
+extension UDPEndpoint {
     /// Of all sockets together.
     func counters(_ drops: UDPDrops) -> [TransportCounter] {
         var sum = mslot_datagram_counters()

@@ -16,8 +16,8 @@ struct UDPPlan {
     /// "239.255.77.83:4240 by eth0".
     var groupNames: [String] = []
 
-    private let station: UDPStation
-    private let hosts: [UDPStation.Socket]
+    private let endpoint: UDPEndpoint
+    private let hosts: [UDPEndpoint.Socket]
     private let groupSockets: UDPGroupSockets
     private let network: BridgeConfiguration.Network
     /// By the text of the configuration: several domains may have the same.
@@ -30,9 +30,9 @@ struct UDPPlan {
 
     /// Binds the sockets for groups that are missing, and joins nothing yet. Peers must have been looked up.
     init(
-        _ configuration: BridgeConfiguration, _ station: UDPStation, hosts: [UDPStation.Socket], groupSockets: UDPGroupSockets
+        _ configuration: BridgeConfiguration, _ endpoint: UDPEndpoint, hosts: [UDPEndpoint.Socket], groupSockets: UDPGroupSockets
     ) throws(BridgeError) {
-        self.station = station
+        self.endpoint = endpoint
         self.hosts = hosts
         self.groupSockets = groupSockets
         network = configuration.network
@@ -139,13 +139,13 @@ struct UDPPlan {
     /// By which interfaces, and from which of our sockets.
     private func interfaces(
         for group: UDPAddress, _ failures: inout [String]
-    ) throws(BridgeError) -> [(interface: UInt32, host: UDPStation.Socket)] {
+    ) throws(BridgeError) -> [(interface: UInt32, host: UDPEndpoint.Socket)] {
         let hosts = hosts.filter { $0.address.family == group.family }
         guard let first = hosts.first else {
             failures.append("no multicast to \(group.host): this bridge has no IPv\(group.family) address")
             return []
         }
-        var chosen: [(interface: UInt32, host: UDPStation.Socket)] = []
+        var chosen: [(interface: UInt32, host: UDPEndpoint.Socket)] = []
         if group.raw.interface_index != 0 {
             chosen = [(group.raw.interface_index, first)]
         } else if !network.interfaces.isEmpty {
@@ -175,20 +175,20 @@ struct UDPPlan {
         return way.system_error == 0 ? UDPAddress(way.source).interface : 0
     }
 
-    private mutating func receiver(of group: UDPAddress, by interface: UInt32) throws(BridgeError) -> UDPStation.Socket {
+    private mutating func receiver(of group: UDPAddress, by interface: UInt32) throws(BridgeError) -> UDPEndpoint.Socket {
         let wildcard = UDPAddress.wildcard(family: group.family, port: group.port)
         if let host = hosts.first(where: { $0.address == wildcard }) { return host }
         let address = group.isLinkLocalMulticast ? group.by(interface: interface) : group.by(interface: 0)
         if let bound = groupSockets.bound.first(where: { $0.address == address }) { return bound }
-        let socket = try station.bindGroup(address, network)
+        let socket = try endpoint.bindGroup(address, network)
         groupSockets.bound.append(socket)
         return socket
     }
 }
 
-/// The sockets that were bound for groups, by any plan: a station keeps its sockets.
+/// The sockets that were bound for groups, by any plan: an endpoint keeps its sockets.
 final class UDPGroupSockets {
-    fileprivate(set) var bound: [UDPStation.Socket] = []
+    fileprivate(set) var bound: [UDPEndpoint.Socket] = []
 }
 
 extension UDPAddress {
@@ -196,9 +196,9 @@ extension UDPAddress {
     var byteCountMax: Int { family == 4 ? DatagramFormat.bytesMax : DatagramFormat.bytesMaxIPv6 }
 }
 
-extension [UDPStation.Socket] {
+extension [UDPEndpoint.Socket] {
     /// The socket by which to send there: bound to the address that the kernel would choose, or else the first of the family.
-    func best(for address: UDPAddress, _ way: mslot_way) -> UDPStation.Socket? {
+    func best(for address: UDPAddress, _ way: mslot_way) -> UDPEndpoint.Socket? {
         let family = filter { $0.address.family == address.family }
         return family.count < 2
             ? family.first : family.first { $0.address == UDPAddress(way.source).with(port: $0.address.port) } ?? family[0]

@@ -12,14 +12,14 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     private static let outgoingMax = 1024
     private static let patienceNanoseconds: Int64 = 10_000_000
 
-    private let station: UDPStation
+    private let endpoint: UDPEndpoint
     /// The sockets that we send by, numbered from 0: they are bound first.
-    private let hosts: [UDPStation.Socket]
+    private let hosts: [UDPEndpoint.Socket]
     /// As it was at the start: most of it stays.
     private let network: BridgeConfiguration.Network
     private let drops = UDPDrops()
     private let ways = Locked(UDPWays())
-    /// False once the station is closed: then it must not be used any more. Its counters are kept.
+    /// False once the endpoint is closed: then it must not be used any more. Its counters are kept.
     private let isOpen = Locked(true)
     private let lastCounters = Locked<[TransportCounter]>([])
     private let summaryText = Locked("")
@@ -38,11 +38,11 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     /// - Throws: Code `network`: a port in use, no such address or interface, no multicast route and no peers, an MTU too small.
     package init(_ configuration: BridgeConfiguration) throws(BridgeError) {
         network = configuration.network
-        station = try UDPStation(engine: network.engine)
+        endpoint = try UDPEndpoint(engine: network.engine)
         do throws(BridgeError) {
-            hosts = try Self.bindHosts(station, network)
+            hosts = try Self.bindHosts(endpoint, network)
         } catch {
-            unsafe mslot_datagram_close(station.handle)
+            unsafe mslot_datagram_close(endpoint.handle)
             throw error
         }
         unsafe views = .allocate(capacity: Self.viewsMax)
@@ -59,9 +59,9 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     }
 
     private static func bindHosts(
-        _ station: UDPStation, _ network: BridgeConfiguration.Network
-    ) throws(BridgeError) -> [UDPStation.Socket] {
-        var hosts: [UDPStation.Socket] = []
+        _ endpoint: UDPEndpoint, _ network: BridgeConfiguration.Network
+    ) throws(BridgeError) -> [UDPEndpoint.Socket] {
+        var hosts: [UDPEndpoint.Socket] = []
         var addresses: [UDPAddress] = []
         for text in network.addresses {
             guard let address = UDPAddress(text, port: network.port), !address.isMulticast else {
@@ -73,7 +73,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         }
         if addresses.isEmpty { addresses = [4, 6].map { .wildcard(family: $0, port: network.port) } }
         for address in addresses {
-            if let socket = try station.bindHost(address, network) { hosts.append(socket) }
+            if let socket = try endpoint.bindHost(address, network) { hosts.append(socket) }
         }
         guard !hosts.isEmpty else {
             throw BridgeError(.network, "The machine speaks neither IPv4 nor IPv6: there is nothing to bind. Bring its network up.")
@@ -92,13 +92,13 @@ package final class UDPTransport: Transport, @unchecked Sendable {
                 .network, "Port, addresses, engine, buffers and hops of a bridge that runs cannot be changed. Start it again.")
         }
         var plan = try UDPPlan(
-            Self.lookUpPeers(of: configuration), station, hosts: hosts, groupSockets: groupSockets)
+            Self.lookUpPeers(of: configuration), endpoint, hosts: hosts, groupSockets: groupSockets)
         try join(&plan)
-        for former in memberships.subtracting(plan.memberships) { station.leave(former) }
+        for former in memberships.subtracting(plan.memberships) { endpoint.leave(former) }
         memberships = plan.memberships
         bytesMax = configuration.network.datagramBytesMax
         for host in hosts {
-            station.loopMulticast(host, groupSockets.bound.contains { $0.address.family == host.address.family })
+            endpoint.loopMulticast(host, groupSockets.bound.contains { $0.address.family == host.address.family })
         }
         let domains = plan.domains
         ways.withLock { $0.replace(by: domains) }
@@ -110,11 +110,11 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     private func join(_ plan: inout UDPPlan) throws(BridgeError) {
         var joined: [UDPMembership] = []
         for membership in plan.memberships {
-            switch station.join(membership) {
+            switch endpoint.join(membership) {
             case .MSLOT_DATAGRAM_DONE: joined.append(membership)
             case .MSLOT_DATAGRAM_ALREADY_SO: break
             case let outcome:
-                for membership in joined where !memberships.contains(membership) { station.leave(membership) }
+                for membership in joined where !memberships.contains(membership) { endpoint.leave(membership) }
                 throw BridgeError(
                     .network,
                     "The group \(membership.group.host) cannot be joined by \(interfaceName(membership.interface)): \(cause(outcome, 0)). "
@@ -151,7 +151,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     package var summary: String { summaryText.withLock { $0 } }
 
     private func describe(_ plan: borrowing UDPPlan) -> String {
-        var parts = ["UDP on " + hosts.map(\.address.description).joined(separator: ", "), station.description]
+        var parts = ["UDP on " + hosts.map(\.address.description).joined(separator: ", "), endpoint.description]
         if !plan.groupNames.isEmpty { parts.append("multicast " + plan.groupNames.joined(separator: ", ")) }
         let peers = plan.domains.reduce(0) { $0 + $1.peers.count }
         if peers > 0 { parts.append(peers == 1 ? "1 peer" : "\(peers) peers") }
@@ -197,14 +197,14 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         guard count > 0 else { return }
         outgoingCounts[host] = 0
         let sent = unsafe mslot_datagram_send(
-            station.handle, UInt32(host), outgoing + host * Self.outgoingMax, count, deadline - BridgeClock.monotonic)
+            endpoint.handle, UInt32(host), outgoing + host * Self.outgoingMax, count, deadline - BridgeClock.monotonic)
         if sent.count < count { drops.blocked.add(UInt64(count - sent.count), ordering: .relaxed) }
     }
 
     // MARK: receiving
 
     package func receive(_ body: (_ datagram: RawSpan, _ source: TransportSource) -> Void) -> Int {
-        let received = unsafe mslot_datagram_receive(station.handle, views, Self.viewsMax)
+        let received = unsafe mslot_datagram_receive(endpoint.handle, views, Self.viewsMax)
         var count = 0
         for index in 0..<received.count {
             let view = unsafe views[index]
@@ -212,16 +212,16 @@ package final class UDPTransport: Transport, @unchecked Sendable {
                 drops.truncated.add(1, ordering: .relaxed)
                 continue
             }
-            // Sound: the station keeps the bytes until the next receive or wait.
+            // Sound: the endpoint keeps the bytes until the next receive or wait.
             body(unsafe RawSpan(_unsafeStart: view.bytes, byteCount: Int(view.byte_count)), TransportSource(UInt32(index)))
             count += 1
         }
         return received.count
     }
 
-    package func wait(upTo nanoseconds: Int64) { _ = unsafe mslot_datagram_wait(station.handle, nanoseconds) }
+    package func wait(upTo nanoseconds: Int64) { _ = unsafe mslot_datagram_wait(endpoint.handle, nanoseconds) }
 
-    package func wake() { isOpen.withLock { if $0 { unsafe mslot_datagram_wake(station.handle) } } }
+    package func wake() { isOpen.withLock { if $0 { unsafe mslot_datagram_wake(endpoint.handle) } } }
 
     // MARK: hosts
 
@@ -244,15 +244,15 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     // MARK: the end
 
     package var counters: [TransportCounter] {
-        let now = isOpen.withLock { $0 ? station.counters(drops) : nil }
+        let now = isOpen.withLock { $0 ? endpoint.counters(drops) : nil }
         return now ?? lastCounters.withLock { $0 }
     }
 
     package func close() {
         isOpen.withLock { isOpen in
             guard isOpen else { return }
-            let last = station.counters(drops)
-            let outcome = unsafe mslot_datagram_close(station.handle)
+            let last = endpoint.counters(drops)
+            let outcome = unsafe mslot_datagram_close(endpoint.handle)
             precondition(outcome == .MSLOT_DATAGRAM_DONE, "A transport is closed after both of its sides have ended.")
             lastCounters.withLock { $0 = last }
             isOpen = false

@@ -1,11 +1,11 @@
-// What the files of this target share. A station keeps a client connected (connection.c), sends through it (send.c), and keeps what it
+// What the files of this target share. An endpoint keeps a client connected (connection.c), sends through it (send.c), and keeps what it
 // received until it is asked for (receive.c).
 //
 // Locks, taken in this order:
 //   client_mutex    the client's socket and subscriptions: whoever sends, and the connection's thread when it reads.
 //   mutex           everything else that threads share. Never held while the client is called.
-#ifndef MAILSLOTS_NATS_STATION_H
-#define MAILSLOTS_NATS_STATION_H
+#ifndef MAILSLOTS_NATS_ENDPOINT_H
+#define MAILSLOTS_NATS_ENDPOINT_H
 
 #include "client.h"
 #include "records.h"
@@ -18,7 +18,7 @@ enum {
     BATCH_MAX = 64
 };
 
-struct mslot_nats_station {
+struct mslot_nats_endpoint {
     mslot_nats_client *client;
     int64_t retry_min_ns;
     int64_t retry_max_ns;
@@ -82,26 +82,26 @@ static inline void mslot_nats_add(uint64_t *counter, uint64_t amount)
 
 extern const mslot_nats_client_calls mslot_nats_calls;
 /// One attempt.
-mslot_nats_outcome mslot_nats_connect(mslot_nats_station *station, char text[MSLOT_NATS_TEXT_MAX]);
+mslot_nats_outcome mslot_nats_connect(mslot_nats_endpoint *endpoint, char text[MSLOT_NATS_TEXT_MAX]);
 /// Unless it was told just now.
-void mslot_nats_tell_unreachable(mslot_nats_station *station, const char *why);
+void mslot_nats_tell_unreachable(mslot_nats_endpoint *endpoint, const char *why);
 /// The thread.
-void *mslot_nats_run(void *station);
+void *mslot_nats_run(void *endpoint);
 /// Makes the thread look.
-void mslot_nats_look(mslot_nats_station *station);
+void mslot_nats_look(mslot_nats_endpoint *endpoint);
 
 // send.c; under the client's mutex
 
-void mslot_nats_send_backlog(mslot_nats_station *station);
+void mslot_nats_send_backlog(mslot_nats_endpoint *endpoint);
 /// Writes what the client has to write, as far as the kernel takes it.
-void mslot_nats_write_out(mslot_nats_station *station);
+void mslot_nats_write_out(mslot_nats_endpoint *endpoint);
 
 // receive.c
 
-void mslot_nats_arrive(void *station, const mslot_nats_view *view);
+void mslot_nats_arrive(void *endpoint, const mslot_nats_view *view);
 /// After one or more of these.
-void mslot_nats_announce(mslot_nats_station *station);
-void mslot_nats_tell(mslot_nats_station *station, mslot_nats_event_kind kind, const char *text);
+void mslot_nats_announce(mslot_nats_endpoint *endpoint);
+void mslot_nats_tell(mslot_nats_endpoint *endpoint, mslot_nats_event_kind kind, const char *text);
 
 // clock.c
 

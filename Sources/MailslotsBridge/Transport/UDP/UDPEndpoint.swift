@@ -8,7 +8,7 @@ internal import CMailslotsDatagram
 
 /// An engine and its sockets, with errors that say what to do.
 @safe
-struct UDPStation: @unchecked Sendable {
+struct UDPEndpoint: @unchecked Sendable {
     // Sound: the C calls say which threads may make them, and the transport keeps to it.
     let handle: OpaquePointer
 
@@ -20,10 +20,10 @@ struct UDPStation: @unchecked Sendable {
         case .ioURing: wanted = .MSLOT_DATAGRAM_IO_URING
         }
         let opened = unsafe mslot_datagram_open(wanted)
-        guard let station = unsafe opened.station else {
+        guard let endpoint = unsafe opened.endpoint else {
             throw BridgeError(.network, Self.cannotOpen(wanted, unsafe opened.outcome, unsafe opened.system_error))
         }
-        unsafe handle = station
+        unsafe handle = endpoint
     }
 
     private static func cannotOpen(_ engine: mslot_datagram_engine, _ outcome: mslot_datagram_outcome, _ systemError: Int32) -> String {

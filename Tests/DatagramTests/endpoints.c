@@ -1,4 +1,4 @@
-#include "stations.h"
+#include "endpoints.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -22,15 +22,15 @@ void need_io_uring(void)
     if (!probed.is_usable) skip("%s", probed.text);
 }
 
-mslot_datagram_station *open_station(mslot_datagram_engine engine)
+mslot_datagram_endpoint *open_endpoint(mslot_datagram_engine engine)
 {
     mslot_datagram_opened opened = mslot_datagram_open(engine);
     expect_equal(opened.outcome, MSLOT_DATAGRAM_DONE);
-    expect_equal(mslot_datagram_station_engine(opened.station), engine);
-    return opened.station;
+    expect_equal(mslot_datagram_endpoint_engine(opened.endpoint), engine);
+    return opened.endpoint;
 }
 
-void close_station(mslot_datagram_station *station) { expect_equal(mslot_datagram_close(station), MSLOT_DATAGRAM_DONE); }
+void close_endpoint(mslot_datagram_endpoint *endpoint) { expect_equal(mslot_datagram_close(endpoint), MSLOT_DATAGRAM_DONE); }
 
 mslot_address address_of(const char *text, uint16_t port)
 {
@@ -47,9 +47,9 @@ mslot_datagram_bind_options on_loopback(uint16_t family)
     return options;
 }
 
-mslot_datagram_bound must_bind(mslot_datagram_station *station, const mslot_datagram_bind_options *options)
+mslot_datagram_bound must_bind(mslot_datagram_endpoint *endpoint, const mslot_datagram_bind_options *options)
 {
-    mslot_datagram_bound bound = mslot_datagram_bind(station, options);
+    mslot_datagram_bound bound = mslot_datagram_bind(endpoint, options);
     if (bound.outcome == MSLOT_DATAGRAM_NO_SUCH_FAMILY || (bound.outcome == MSLOT_DATAGRAM_NOT_OUR_ADDRESS && options->address.family == 6))
         skip("no IPv%u here", (unsigned)options->address.family);
     if (bound.outcome != MSLOT_DATAGRAM_DONE)
@@ -57,17 +57,17 @@ mslot_datagram_bound must_bind(mslot_datagram_station *station, const mslot_data
     return bound;
 }
 
-mslot_datagram_counters counters_of(const mslot_datagram_station *station, uint32_t socket)
+mslot_datagram_counters counters_of(const mslot_datagram_endpoint *endpoint, uint32_t socket)
 {
     mslot_datagram_counters counters;
-    expect_equal(mslot_datagram_count(station, socket, &counters), MSLOT_DATAGRAM_DONE);
+    expect_equal(mslot_datagram_count(endpoint, socket, &counters), MSLOT_DATAGRAM_DONE);
     return counters;
 }
 
-mslot_datagram_socket_info info_of(const mslot_datagram_station *station, uint32_t socket)
+mslot_datagram_socket_info info_of(const mslot_datagram_endpoint *endpoint, uint32_t socket)
 {
     mslot_datagram_socket_info info;
-    expect_equal(mslot_datagram_info(station, socket, &info), MSLOT_DATAGRAM_DONE);
+    expect_equal(mslot_datagram_info(endpoint, socket, &info), MSLOT_DATAGRAM_DONE);
     return info;
 }
 
@@ -97,9 +97,9 @@ void add_datagram(batch *to, uint64_t number, uint32_t byte_count, mslot_address
     to->datagrams[to->count++] = (mslot_datagram){.bytes = bytes, .byte_count = byte_count, .destination = destination};
 }
 
-void send_all(mslot_datagram_station *station, uint32_t socket, const batch *from)
+void send_all(mslot_datagram_endpoint *endpoint, uint32_t socket, const batch *from)
 {
-    mslot_datagram_sent sent = mslot_datagram_send(station, socket, from->datagrams, from->count, PATIENCE_NS);
+    mslot_datagram_sent sent = mslot_datagram_send(endpoint, socket, from->datagrams, from->count, TEST_TIMEOUT_NS);
     expect_equal(sent.outcome, MSLOT_DATAGRAM_DONE);
     expect_equal(sent.count, from->count);
 }
@@ -120,31 +120,31 @@ void expect_datagram(const mslot_datagram_view *view, const mslot_datagram *expe
 
 // MARK: receiving
 
-bool try_next_datagram(mslot_datagram_station *station, mslot_datagram_view *view)
+bool try_next_datagram(mslot_datagram_endpoint *endpoint, mslot_datagram_view *view)
 {
-    mslot_datagram_received received = mslot_datagram_receive(station, view, 1);
+    mslot_datagram_received received = mslot_datagram_receive(endpoint, view, 1);
     expect_equal(received.outcome, MSLOT_DATAGRAM_DONE);
     return received.count == 1;
 }
 
-mslot_datagram_view next_datagram(mslot_datagram_station *station)
+mslot_datagram_view next_datagram(mslot_datagram_endpoint *endpoint)
 {
     mslot_datagram_view view;
     int64_t begun = now_ns();
-    while (!try_next_datagram(station, &view)) {
-        if (now_ns() - begun > PATIENCE_NS) fail_at(__FILE__, __LINE__, "waited in vain for a datagram");
-        expect_equal(mslot_datagram_wait(station, PATIENCE_NS).outcome, MSLOT_DATAGRAM_DONE);
+    while (!try_next_datagram(endpoint, &view)) {
+        if (now_ns() - begun > TEST_TIMEOUT_NS) fail_at(__FILE__, __LINE__, "waited in vain for a datagram");
+        expect_equal(mslot_datagram_wait(endpoint, TEST_TIMEOUT_NS).outcome, MSLOT_DATAGRAM_DONE);
     }
     return view;
 }
 
-void receive_all(mslot_datagram_station *station, const batch *expected)
+void receive_all(mslot_datagram_endpoint *endpoint, const batch *expected)
 {
     enum { AT_ONCE = 100 };
     mslot_datagram_view views[AT_ONCE];
     int64_t begun = now_ns();
     for (size_t next = 0; next < expected->count;) {
-        mslot_datagram_received received = mslot_datagram_receive(station, views, AT_ONCE);
+        mslot_datagram_received received = mslot_datagram_receive(endpoint, views, AT_ONCE);
         expect_equal(received.outcome, MSLOT_DATAGRAM_DONE);
         for (size_t i = 0; i < received.count; i++, next++) {
             trying("datagram %zu of %zu", next, expected->count);
@@ -152,18 +152,18 @@ void receive_all(mslot_datagram_station *station, const batch *expected)
             expect_datagram(&views[i], &expected->datagrams[next]);
         }
         if (received.count == 0) {
-            if (now_ns() - begun > PATIENCE_NS) fail_at(__FILE__, __LINE__, "%zu of %zu datagrams came", next, expected->count);
-            mslot_datagram_wait(station, SECOND);
+            if (now_ns() - begun > TEST_TIMEOUT_NS) fail_at(__FILE__, __LINE__, "%zu of %zu datagrams came", next, expected->count);
+            mslot_datagram_wait(endpoint, SECOND);
         }
     }
     trying("%s", "");
-    expect_nothing(station);
+    expect_nothing(endpoint);
 }
 
-void expect_nothing(mslot_datagram_station *station)
+void expect_nothing(mslot_datagram_endpoint *endpoint)
 {
     mslot_datagram_view view;
-    expect(!try_next_datagram(station, &view));
+    expect(!try_next_datagram(endpoint, &view));
 }
 
 // MARK: networks

@@ -1,6 +1,6 @@
-// A station: opening, closing, waking, and what it says of itself.
+// An endpoint: opening, closing, waking, and what it says of itself.
 
-#include "station.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -61,42 +61,42 @@ static mslot_datagram_outcome outcome_of(int error)
     }
 }
 
-static int open_engine(mslot_datagram_station *station)
+static int open_engine(mslot_datagram_endpoint *endpoint)
 {
-    station->wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (station->wake_descriptor < 0) return errno;
-    int error = station->calls->open(station, &station->engine);
-    if (error != 0) close(station->wake_descriptor);
+    endpoint->wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (endpoint->wake_descriptor < 0) return errno;
+    int error = endpoint->calls->open(endpoint, &endpoint->engine);
+    if (error != 0) close(endpoint->wake_descriptor);
     return error;
 }
 
 mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine)
 {
     int saved_errno = errno;
-    mslot_datagram_opened opened = {.station = NULL, .outcome = MSLOT_DATAGRAM_DONE, .system_error = 0};
+    mslot_datagram_opened opened = {.endpoint = NULL, .outcome = MSLOT_DATAGRAM_DONE, .system_error = 0};
     mslot_datagram_probed ring = mslot_datagram_probe(MSLOT_DATAGRAM_IO_URING);
     if (engine == MSLOT_DATAGRAM_AUTO) engine = ring.is_usable ? MSLOT_DATAGRAM_IO_URING : MSLOT_DATAGRAM_MMSG;
     if (engine == MSLOT_DATAGRAM_IO_URING && !ring.is_usable) {
         opened.outcome = MSLOT_DATAGRAM_NO_ENGINE;
         return opened;
     }
-    mslot_datagram_station *station = calloc(1, sizeof *station);
+    mslot_datagram_endpoint *endpoint = calloc(1, sizeof *endpoint);
     int error = ENOMEM;
-    if (station != NULL) {
-        station->kind = engine;
-        station->calls = calls_of(engine);
-        error = open_engine(station);
+    if (endpoint != NULL) {
+        endpoint->kind = engine;
+        endpoint->calls = calls_of(engine);
+        error = open_engine(endpoint);
     }
     if (error == 0) {
         mslot_datagram_probed mmsg = mslot_datagram_probe(MSLOT_DATAGRAM_MMSG);
         if (engine == MSLOT_DATAGRAM_IO_URING)
-            snprintf(station->description, sizeof station->description, "%s", ring.text);
+            snprintf(endpoint->description, sizeof endpoint->description, "%s", ring.text);
         else
-            snprintf(station->description, sizeof station->description, "%.40s; %.200s", mmsg.text,
+            snprintf(endpoint->description, sizeof endpoint->description, "%.40s; %.200s", mmsg.text,
                 ring.is_usable ? "io_uring: was not asked for" : ring.text);
-        opened.station = station;
+        opened.endpoint = endpoint;
     } else {
-        free(station);
+        free(endpoint);
         opened.outcome = outcome_of(error);
         opened.system_error = error;
     }
@@ -104,71 +104,71 @@ mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine)
     return opened;
 }
 
-mslot_datagram_outcome mslot_datagram_close(mslot_datagram_station *station)
+mslot_datagram_outcome mslot_datagram_close(mslot_datagram_endpoint *endpoint)
 {
-    if (!mslot_side_enter(&station->sending)) return MSLOT_DATAGRAM_BUSY;
-    if (!mslot_side_enter(&station->receiving)) {
-        mslot_side_leave(&station->sending);
+    if (!mslot_side_enter(&endpoint->sending)) return MSLOT_DATAGRAM_BUSY;
+    if (!mslot_side_enter(&endpoint->receiving)) {
+        mslot_side_leave(&endpoint->sending);
         return MSLOT_DATAGRAM_BUSY;
     }
     int saved_errno = errno;
-    station->calls->close(station->engine);
-    for (uint32_t i = 0; i < station->socket_count; i++) close(station->sockets[i].descriptor);
-    close(station->wake_descriptor);
-    free(station);
+    endpoint->calls->close(endpoint->engine);
+    for (uint32_t i = 0; i < endpoint->socket_count; i++) close(endpoint->sockets[i].descriptor);
+    close(endpoint->wake_descriptor);
+    free(endpoint);
     errno = saved_errno;
     return MSLOT_DATAGRAM_DONE;
 }
 
 // MARK: waiting
 
-mslot_datagram_waited mslot_datagram_wait(mslot_datagram_station *station, int64_t timeout_ns)
+mslot_datagram_waited mslot_datagram_wait(mslot_datagram_endpoint *endpoint, int64_t timeout_ns)
 {
     mslot_datagram_waited waited = {.outcome = MSLOT_DATAGRAM_BUSY, .is_readable = false, .is_woken = false};
-    if (!mslot_side_enter(&station->receiving)) return waited;
+    if (!mslot_side_enter(&endpoint->receiving)) return waited;
     int saved_errno = errno;
-    if (station->incoming.next < station->incoming.count) {
+    if (endpoint->incoming.next < endpoint->incoming.count) {
         waited.is_readable = true;
     } else {
-        mslot_incoming_recycle(station);
-        waited = station->calls->wait(station, mslot_datagram_deadline(timeout_ns));
+        mslot_incoming_recycle(endpoint);
+        waited = endpoint->calls->wait(endpoint, mslot_datagram_deadline(timeout_ns));
     }
     waited.outcome = MSLOT_DATAGRAM_DONE;
     errno = saved_errno;
-    mslot_side_leave(&station->receiving);
+    mslot_side_leave(&endpoint->receiving);
     return waited;
 }
 
-void mslot_datagram_wake(mslot_datagram_station *station)
+void mslot_datagram_wake(mslot_datagram_endpoint *endpoint)
 {
     int saved_errno = errno;
     uint64_t one = 1;
     // EAGAIN - the counter is at its maximum: then it is not 0, which is what matters.
-    while (write(station->wake_descriptor, &one, sizeof one) < 0 && errno == EINTR) {}
+    while (write(endpoint->wake_descriptor, &one, sizeof one) < 0 && errno == EINTR) {}
     errno = saved_errno;
 }
 
-bool mslot_datagram_take_wake(const mslot_datagram_station *station)
+bool mslot_datagram_take_wake(const mslot_datagram_endpoint *endpoint)
 {
     uint64_t count;
     ssize_t result;
-    while ((result = read(station->wake_descriptor, &count, sizeof count)) < 0 && errno == EINTR) {}
+    while ((result = read(endpoint->wake_descriptor, &count, sizeof count)) < 0 && errno == EINTR) {}
     return result == sizeof count;
 }
 
 // MARK: information
 
-mslot_datagram_engine mslot_datagram_station_engine(const mslot_datagram_station *station) { return station->kind; }
+mslot_datagram_engine mslot_datagram_endpoint_engine(const mslot_datagram_endpoint *endpoint) { return endpoint->kind; }
 
-void mslot_datagram_describe(const mslot_datagram_station *station, char text[MSLOT_DATAGRAM_TEXT_MAX])
+void mslot_datagram_describe(const mslot_datagram_endpoint *endpoint, char text[MSLOT_DATAGRAM_TEXT_MAX])
 {
-    memcpy(text, station->description, MSLOT_DATAGRAM_TEXT_MAX);
+    memcpy(text, endpoint->description, MSLOT_DATAGRAM_TEXT_MAX);
 }
 
-mslot_datagram_outcome mslot_datagram_info(const mslot_datagram_station *station, uint32_t socket, mslot_datagram_socket_info *info)
+mslot_datagram_outcome mslot_datagram_info(const mslot_datagram_endpoint *endpoint, uint32_t socket, mslot_datagram_socket_info *info)
 {
-    if (socket >= mslot_socket_count(station)) return MSLOT_DATAGRAM_BAD_ARGUMENT;
-    const mslot_datagram_socket *it = &station->sockets[socket];
+    if (socket >= mslot_socket_count(endpoint)) return MSLOT_DATAGRAM_BAD_ARGUMENT;
+    const mslot_datagram_socket *it = &endpoint->sockets[socket];
     *info = (mslot_datagram_socket_info){
         .descriptor = it->descriptor,
         .address = it->address,
@@ -180,11 +180,11 @@ mslot_datagram_outcome mslot_datagram_info(const mslot_datagram_station *station
     return MSLOT_DATAGRAM_DONE;
 }
 
-mslot_datagram_outcome mslot_datagram_count(const mslot_datagram_station *station, uint32_t socket, mslot_datagram_counters *counters)
+mslot_datagram_outcome mslot_datagram_count(const mslot_datagram_endpoint *endpoint, uint32_t socket, mslot_datagram_counters *counters)
 {
-    if (socket >= mslot_socket_count(station)) return MSLOT_DATAGRAM_BAD_ARGUMENT;
+    if (socket >= mslot_socket_count(endpoint)) return MSLOT_DATAGRAM_BAD_ARGUMENT;
     _Static_assert(sizeof *counters % sizeof(uint64_t) == 0, "it is counters only, so that it can be copied as such");
-    const uint64_t *from = (const uint64_t *)&station->sockets[socket].counters;
+    const uint64_t *from = (const uint64_t *)&endpoint->sockets[socket].counters;
     uint64_t *to = (uint64_t *)counters;
     for (size_t i = 0; i < sizeof *counters / sizeof(uint64_t); i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     return MSLOT_DATAGRAM_DONE;
@@ -195,9 +195,9 @@ const char *mslot_datagram_outcome_text(mslot_datagram_outcome outcome)
     switch (outcome) {
     case MSLOT_DATAGRAM_DONE: return "done";
     case MSLOT_DATAGRAM_BLOCKED: return "the send buffer is full";
-    case MSLOT_DATAGRAM_BUSY: return "another thread is using the station";
+    case MSLOT_DATAGRAM_BUSY: return "another thread is using the endpoint";
     case MSLOT_DATAGRAM_BAD_ARGUMENT: return "an argument is out of its range";
-    case MSLOT_DATAGRAM_TOO_MANY_SOCKETS: return "the station has 16 sockets";
+    case MSLOT_DATAGRAM_TOO_MANY_SOCKETS: return "the endpoint has 16 sockets";
     case MSLOT_DATAGRAM_PORT_IN_USE: return "another socket has this port";
     case MSLOT_DATAGRAM_NO_PERMISSION: return "this user may not: a port below 1024, a firewall, a sandbox";
     case MSLOT_DATAGRAM_NOT_OUR_ADDRESS: return "no interface of this machine has the address";

@@ -1,7 +1,7 @@
-// What the files of this target share. A station has an engine, which moves packets; everything else is the same for all engines:
+// What the files of this target share. An endpoint has an engine, which moves packets; everything else is the same for all engines:
 // send.c makes packets of datagrams, receive.c takes them apart again, socket.c sets the sockets up.
-#ifndef MAILSLOTS_STATION_H
-#define MAILSLOTS_STATION_H
+#ifndef MAILSLOTS_ENDPOINT_H
+#define MAILSLOTS_ENDPOINT_H
 
 #include <mailslots_datagram.h>
 #include <netinet/in.h>
@@ -90,16 +90,16 @@ typedef struct mslot_transmitted {
 /// What differs between engines.
 typedef struct mslot_datagram_engine_calls {
     /// 0, or an errno. `*state` is the engine's own.
-    int (*open)(mslot_datagram_station *station, void **state);
+    int (*open)(mslot_datagram_endpoint *endpoint, void **state);
     void (*close)(void *state);
     /// In order; never waits.
     mslot_transmitted (*transmit)(
-        mslot_datagram_station *station, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count);
-    /// Fills `station->incoming` with what is there, through mslot_incoming_add; never waits.
-    void (*collect)(mslot_datagram_station *station);
-    /// Takes the memory of all packets of `station->incoming` back.
-    void (*recycle)(mslot_datagram_station *station);
-    mslot_datagram_waited (*wait)(mslot_datagram_station *station, int64_t deadline_ns);
+        mslot_datagram_endpoint *endpoint, const mslot_datagram_socket *socket, struct mmsghdr *messages, uint32_t count);
+    /// Fills `endpoint->incoming` with what is there, through mslot_incoming_add; never waits.
+    void (*collect)(mslot_datagram_endpoint *endpoint);
+    /// Takes the memory of all packets of `endpoint->incoming` back.
+    void (*recycle)(mslot_datagram_endpoint *endpoint);
+    mslot_datagram_waited (*wait)(mslot_datagram_endpoint *endpoint, int64_t deadline_ns);
     /// Writes what it is, or why it cannot be used.
     bool (*probe)(char text[MSLOT_DATAGRAM_TEXT_MAX]);
 } mslot_datagram_engine_calls;
@@ -107,7 +107,7 @@ typedef struct mslot_datagram_engine_calls {
 extern const mslot_datagram_engine_calls mslot_datagram_mmsg;
 extern const mslot_datagram_engine_calls mslot_datagram_io_uring;
 
-struct mslot_datagram_station {
+struct mslot_datagram_endpoint {
     const mslot_datagram_engine_calls *calls;
     void *engine;
     mslot_datagram_engine kind;
@@ -127,9 +127,9 @@ struct mslot_datagram_station {
 static inline bool mslot_side_enter(uint32_t *side) { return __atomic_exchange_n(side, 1, __ATOMIC_ACQUIRE) == 0; }
 static inline void mslot_side_leave(uint32_t *side) { __atomic_store_n(side, 0, __ATOMIC_RELEASE); }
 
-static inline uint32_t mslot_socket_count(const mslot_datagram_station *station)
+static inline uint32_t mslot_socket_count(const mslot_datagram_endpoint *endpoint)
 {
-    return __atomic_load_n(&station->socket_count, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&endpoint->socket_count, __ATOMIC_ACQUIRE);
 }
 
 /// Room for the two control messages that a packet may come with: how long its segments are, how many the kernel lost.
@@ -137,13 +137,13 @@ enum { INCOMING_CONTROL_BYTES = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint
 
 /// Takes over a packet that the kernel gave. `header` is as recvmsg leaves it.
 void mslot_incoming_add(
-    mslot_datagram_station *station, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer);
+    mslot_datagram_endpoint *endpoint, uint32_t socket, struct msghdr *header, const void *bytes, size_t byte_count, uint16_t buffer);
 
 /// Gives the memory of the packets back, all of which were handed out: what was handed out is in it, so not before the next call.
-void mslot_incoming_recycle(mslot_datagram_station *station);
+void mslot_incoming_recycle(mslot_datagram_endpoint *endpoint);
 
 /// For an error of receiving that is not "nothing there".
-void mslot_incoming_error(mslot_datagram_station *station, uint32_t socket);
+void mslot_incoming_error(mslot_datagram_endpoint *endpoint, uint32_t socket);
 
 int64_t mslot_datagram_now_ns(void);
 /// Saturates.
@@ -152,6 +152,6 @@ int64_t mslot_datagram_deadline(int64_t timeout_ns);
 struct timespec mslot_datagram_left(int64_t deadline_ns);
 
 /// True if the eventfd was written; it is no more.
-bool mslot_datagram_take_wake(const mslot_datagram_station *station);
+bool mslot_datagram_take_wake(const mslot_datagram_endpoint *endpoint);
 
 #endif
