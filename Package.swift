@@ -90,11 +90,11 @@ let package = Package(
 
         // The C core's own tests: C programs, so that they also run by hand and on other processors.
         .executableTarget(
-            name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/CoreTests",
+            name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/Calls/Core",
             exclude: ["README.md", "coverage", "not-covered.txt"], cSettings: cSettings),
         // The datagram engines' own tests, with the harness of the core's.
         .executableTarget(
-            name: "mailslots-datagram-tests", dependencies: ["CMailslotsDatagram", "CMailslots"], path: "Tests/DatagramTests",
+            name: "mailslots-datagram-tests", dependencies: ["CMailslotsDatagram", "CMailslots"], path: "Tests/Calls/Datagram",
             exclude: ["README.md", "run"], cSettings: cSettings),
         // A bridge as a process of its own, which tests of whole networks start, stop and kill.
         .executableTarget(
@@ -104,15 +104,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            path: "Tests/Network/Host", swiftSettings: swiftSettings),
+            path: "Tests/Systems/Network/Host", swiftSettings: swiftSettings),
         // A process that tests start: what a message costs beside time.
-        .target(name: "CCounting", path: "Tests/CCounting", cSettings: cSettings),
+        .target(name: "CCounting", path: "Tests/Support/Counting", cSettings: cSettings),
         .executableTarget(
-            name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Probe", swiftSettings: swiftSettings),
+            name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Support/Probe", swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsTests",
             dependencies: ["Mailslots", "CMailslots", "MailslotsCommand", "mailslots-core-tests", "mailslots-probe"],
-            swiftSettings: swiftSettings),
+            path: "Tests/Calls/Swift", swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
@@ -121,7 +121,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            swiftSettings: swiftSettings),
+            path: "Tests/Calls/Bridge", swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsServiceTests",
             dependencies: [
@@ -130,7 +130,7 @@ let package = Package(
                 .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            swiftSettings: swiftSettings),
+            path: "Tests/Calls/Service", swiftSettings: swiftSettings),
     ],
     cLanguageStandard: .c11
 )

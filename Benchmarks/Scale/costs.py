@@ -10,7 +10,7 @@ BELOW = 18 + 20 + 8
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    # Seconds of CPU. Measured: Tests/DatagramBenchmark (UDP), mailslots-bench bridge (the rest).
+    # Seconds of CPU. Measured: Benchmarks/Datagram (UDP), mailslots-bench bridge (the rest).
     seal_s: float = 0.25e-6
     open_s: float = 0.4e-6
     derive_s: float = 6.5e-6

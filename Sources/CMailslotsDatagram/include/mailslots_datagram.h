@@ -157,7 +157,7 @@ static inline bool mslot_address_equal(const mslot_address *a, const mslot_addre
 // MARK: engines and endpoints
 
 typedef enum MSLOT_DATAGRAM_CLOSED_ENUM mslot_datagram_engine {
-    /// io_uring where it is usable, else mmsg. Beside what runs save the difference is small: see Tests/DatagramBenchmark.
+    /// io_uring where it is usable, else mmsg. Beside what runs save the difference is small: see Benchmarks/Datagram.
     MSLOT_DATAGRAM_AUTO = 0,
     MSLOT_DATAGRAM_MMSG = 1,
     MSLOT_DATAGRAM_IO_URING = 2
