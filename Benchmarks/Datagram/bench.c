@@ -35,7 +35,7 @@ static double cpu_seconds(int of)
 
 /// What the two processes share.
 typedef struct shared {
-    uint64_t received;  // datagrams
+    uint64_t received; // datagrams
     uint16_t port;
     uint32_t is_over;
 } shared;

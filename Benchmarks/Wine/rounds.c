@@ -117,8 +117,7 @@ static void measure_size(HANDLE there, HANDLE back, DWORD count)
     bytes[0] = LAST;
     send_message(there, bytes, count);
     require(receive(back, &took) == sizeof took, "the last answer");
-    printf(
-        "%lu B: round trip p50 %.1f us, p99 %.1f us; one way %.3f million a second\n", (unsigned long)count,
+    printf("%lu B: round trip p50 %.1f us, p99 %.1f us; one way %.3f million a second\n", (unsigned long)count,
         microseconds(samples[ROUND_TRIPS / 2]), microseconds(samples[ROUND_TRIPS / 100 * 99]), ONE_WAY / microseconds(took));
 }
 

@@ -85,7 +85,16 @@ int command_try_unnamed_file(const char *directory)
 
 command_space command_space_of(const char *directory)
 {
-    enum { TMPFS = 0x01021994, RAMFS = (int)0x858458f6, HUGETLBFS = (int)0x958458f6, NFS = 0x6969, CIFS = (int)0xff534d42, SMB2 = (int)0xfe534d42, FUSE = 0x65735546, V9FS = 0x01021997 };
+    enum {
+        TMPFS = 0x01021994,
+        RAMFS = (int)0x858458f6,
+        HUGETLBFS = (int)0x958458f6,
+        NFS = 0x6969,
+        CIFS = (int)0xff534d42,
+        SMB2 = (int)0xfe534d42,
+        FUSE = 0x65735546,
+        V9FS = 0x01021997
+    };
     command_space space;
     memset(&space, 0, sizeof space);
     struct statfs kind;

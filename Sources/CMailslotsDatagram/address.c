@@ -68,8 +68,7 @@ socklen_t mslot_address_to_socket(const mslot_address *address, mslot_socket_add
         memcpy(&to->v6.sin6_addr, address->bytes, sizeof to->v6.sin6_addr);
         to->v6.sin6_scope_id = address->interface_index;
         return sizeof to->v6;
-    default:
-        return 0;
+    default: return 0;
     }
 }
 

@@ -89,8 +89,7 @@ mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine)
     }
     if (error == 0) {
         mslot_datagram_probed mmsg = mslot_datagram_probe(MSLOT_DATAGRAM_MMSG);
-        if (engine == MSLOT_DATAGRAM_IO_URING)
-            snprintf(endpoint->description, sizeof endpoint->description, "%s", ring.text);
+        if (engine == MSLOT_DATAGRAM_IO_URING) snprintf(endpoint->description, sizeof endpoint->description, "%s", ring.text);
         else
             snprintf(endpoint->description, sizeof endpoint->description, "%.40s; %.200s", mmsg.text,
                 ring.is_usable ? "io_uring: was not asked for" : ring.text);

@@ -210,7 +210,8 @@ static mslot_transmitted uring_transmit(
         if (io_uring_submit_and_wait(ring, count - ended) < 0) submit_all(ring);
         unsigned head, seen = 0;
         struct io_uring_cqe *completion;
-        io_uring_for_each_cqe(ring, head, completion) {
+        io_uring_for_each_cqe(ring, head, completion)
+        {
             results[completion->user_data] = completion->res;
             seen++;
         }
@@ -375,8 +376,7 @@ static void explain_refusal(int error, char text[MSLOT_DATAGRAM_TEXT_MAX])
         snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: not in this kernel, or hidden by a sandbox or an emulator (ENOSYS)");
     else if (error == ENOMEM)
         snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: too little memory may be locked: raise RLIMIT_MEMLOCK (ulimit -l)");
-    else
-        snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: the kernel gives no ring: %s", strerror(error));
+    else snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: the kernel gives no ring: %s", strerror(error));
 }
 
 /// Receives one datagram, from a pair of local sockets, the way the engine does. 0 or an errno.
@@ -425,8 +425,7 @@ static bool uring_probe(char text[MSLOT_DATAGRAM_TEXT_MAX])
     free(engine);
     struct utsname name;
     uname(&name);
-    if (error == 0)
-        snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: kernel %.64s", name.release);
+    if (error == 0) snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: kernel %.64s", name.release);
     else
         snprintf(text, MSLOT_DATAGRAM_TEXT_MAX, "io_uring: kernel %.64s cannot receive many datagrams by one request (%s); 6.0 can",
             name.release, strerror(error));

@@ -99,8 +99,8 @@ static void add_interface(struct msghdr *header, const mslot_datagram_socket *so
     }
 }
 
-static void make_packet(mslot_outgoing *outgoing, uint32_t index, const sending *batch, const mslot_datagram *run, uint32_t length,
-    struct iovec *pieces)
+static void make_packet(
+    mslot_outgoing *outgoing, uint32_t index, const sending *batch, const mslot_datagram *run, uint32_t length, struct iovec *pieces)
 {
     for (uint32_t i = 0; i < length; i++)
         pieces[i] = (struct iovec){.iov_base = (void *)(uintptr_t)run[i].bytes, .iov_len = run[i].byte_count};

@@ -64,10 +64,8 @@ static void explain(natsStatus status, const char *more, char text[MSLOT_NATS_TE
 {
     const char *name = natsStatus_GetText(status);
     if (more != NULL && more[0] == '(' && strstr(more, "): ") != NULL) more = strstr(more, "): ") + 3;
-    if (more == NULL || more[0] == 0 || strcmp(more, name) == 0)
-        snprintf(text, MSLOT_NATS_TEXT_MAX, "%s", name);
-    else
-        snprintf(text, MSLOT_NATS_TEXT_MAX, "%s: %.400s", name, more);
+    if (more == NULL || more[0] == 0 || strcmp(more, name) == 0) snprintf(text, MSLOT_NATS_TEXT_MAX, "%s", name);
+    else snprintf(text, MSLOT_NATS_TEXT_MAX, "%s: %.400s", name, more);
 }
 
 // MARK: what the library calls
@@ -243,10 +241,8 @@ mslot_nats_outcome mslot_nats_client_open(mslot_nats_client **opened, const mslo
     client->configured_count = client->server_count;
     if (outcome == MSLOT_NATS_DONE && natsOptions_Create(&client->options) != NATS_OK) outcome = MSLOT_NATS_NO_RESOURCES;
     if (outcome == MSLOT_NATS_DONE) outcome = set_all(client, options, text);
-    if (outcome == MSLOT_NATS_DONE)
-        *opened = client;
-    else
-        mslot_nats_client_close(client);
+    if (outcome == MSLOT_NATS_DONE) *opened = client;
+    else mslot_nats_client_close(client);
     return outcome;
 }
 

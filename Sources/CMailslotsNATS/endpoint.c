@@ -95,10 +95,8 @@ mslot_nats_opened mslot_nats_open(const mslot_nats_options *options)
         open_locks(endpoint);
         opened.outcome = start(endpoint, options, opened.text);
         opened.is_connected = opened.outcome == MSLOT_NATS_DONE && mslot_nats_describe(endpoint).is_connected;
-        if (opened.outcome == MSLOT_NATS_DONE)
-            opened.endpoint = endpoint;
-        else
-            mslot_nats_free(endpoint);
+        if (opened.outcome == MSLOT_NATS_DONE) opened.endpoint = endpoint;
+        else mslot_nats_free(endpoint);
     }
     if (opened.text[0] == 0) snprintf(opened.text, sizeof opened.text, "%s", mslot_nats_outcome_text(opened.outcome));
     errno = saved_errno;

@@ -12,8 +12,7 @@ void mslot_nats_arrive(void *of, const mslot_nats_view *view)
         return;
     }
     pthread_mutex_lock(&endpoint->mutex);
-    mslot_nats_record record = {
-        .number = view->subscription, .byte_count = view->byte_count, .text = view->reply, .bytes = view->bytes};
+    mslot_nats_record record = {.number = view->subscription, .byte_count = view->byte_count, .text = view->reply, .bytes = view->bytes};
     bool fits = mslot_nats_records_append(&endpoint->incoming[endpoint->filled], &record);
     if (!fits) {
         mslot_nats_add(&endpoint->counters.dropped[MSLOT_NATS_DROP_INCOMING_FULL], 1);
@@ -60,8 +59,8 @@ mslot_nats_received mslot_nats_receive(mslot_nats_endpoint *endpoint, mslot_nats
     mslot_nats_record record;
     uint64_t byte_count = 0;
     while (received.count < count && mslot_nats_records_take(records, &record)) {
-        views[received.count++] = (mslot_nats_view){
-            .bytes = record.bytes, .byte_count = record.byte_count, .subscription = record.number, .reply = record.text};
+        views[received.count++] =
+            (mslot_nats_view){.bytes = record.bytes, .byte_count = record.byte_count, .subscription = record.number, .reply = record.text};
         byte_count += record.byte_count;
     }
     mslot_nats_add(&endpoint->counters.received, received.count);

@@ -17,10 +17,8 @@ void mslot_nats_write_out(mslot_nats_endpoint *endpoint)
     // The client's timer wants to write a ping whenever it likes. Either it sees that nobody is writing any more and makes the thread look,
     // or we see that it wants to write: both store first, and load then, in total order.
     __atomic_store_n(&endpoint->is_writing, false, __ATOMIC_SEQ_CST);
-    if (mslot_nats_client_wants_to_write(endpoint->client))
-        mslot_nats_look(endpoint);
-    else
-        endpoint->unwritten = 0;
+    if (mslot_nats_client_wants_to_write(endpoint->client)) mslot_nats_look(endpoint);
+    else endpoint->unwritten = 0;
 }
 
 /// False: the connection is lost.
@@ -47,10 +45,8 @@ static void keep(mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datag
     snprintf(subjects, sizeof subjects, "%s%s", datagram->subject, datagram->reply == NULL ? "" : datagram->reply);
     mslot_nats_record record = {
         .number = (uint32_t)strlen(datagram->subject), .byte_count = datagram->byte_count, .text = subjects, .bytes = datagram->bytes};
-    if (mslot_nats_records_append(&endpoint->backlog, &record))
-        mslot_nats_add(&endpoint->counters.backlogged, 1);
-    else
-        drop(endpoint, MSLOT_NATS_DROP_BACKLOG_FULL, 1);
+    if (mslot_nats_records_append(&endpoint->backlog, &record)) mslot_nats_add(&endpoint->counters.backlogged, 1);
+    else drop(endpoint, MSLOT_NATS_DROP_BACKLOG_FULL, 1);
 }
 
 void mslot_nats_send_backlog(mslot_nats_endpoint *endpoint)
@@ -111,10 +107,8 @@ static void send_batch(mslot_nats_endpoint *endpoint, const mslot_nats_datagram 
     __atomic_store_n(&endpoint->is_writing, true, __ATOMIC_SEQ_CST);
     for (size_t i = 0; i < count; i++) {
         const mslot_nats_datagram *datagram = &datagrams[i];
-        if (datagram->byte_count > MSLOT_NATS_BYTES_MAX)
-            drop(endpoint, MSLOT_NATS_DROP_TOO_LONG, 1);
-        else if (!endpoint->is_connected || !publish(endpoint, datagram))
-            keep(endpoint, datagram);
+        if (datagram->byte_count > MSLOT_NATS_BYTES_MAX) drop(endpoint, MSLOT_NATS_DROP_TOO_LONG, 1);
+        else if (!endpoint->is_connected || !publish(endpoint, datagram)) keep(endpoint, datagram);
     }
     mslot_nats_write_out(endpoint);
 }
@@ -134,8 +128,7 @@ static bool are_good(const mslot_nats_datagram *datagrams, size_t count)
     return true;
 }
 
-mslot_nats_outcome mslot_nats_send(
-    mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns)
+mslot_nats_outcome mslot_nats_send(mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns)
 {
     if ((datagrams == NULL && count > 0) || !are_good(datagrams, count)) return MSLOT_NATS_BAD_ARGUMENT;
     if (!mslot_nats_side_enter(&endpoint->sending)) return MSLOT_NATS_BUSY;

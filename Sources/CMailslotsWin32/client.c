@@ -233,7 +233,8 @@ HANDLE WINAPI CreateFileA(LPCSTR lpFileName, DWORD dwDesiredAccess, DWORD dwShar
     (void)dwShareMode; // free since Vista
     (void)dwFlagsAndAttributes;
     (void)hTemplateFile;
-    if (dwCreationDisposition < CREATE_NEW || dwCreationDisposition > TRUNCATE_EXISTING) return mslot__win_fail_handle(ERROR_INVALID_PARAMETER);
+    if (dwCreationDisposition < CREATE_NEW || dwCreationDisposition > TRUNCATE_EXISTING)
+        return mslot__win_fail_handle(ERROR_INVALID_PARAMETER);
     mslot_win_name name = mslot__win_name_parse(lpFileName);
     switch (name.kind) {
     case MSLOT_WIN_LOCAL: return open_local(name.text, dwDesiredAccess, dwCreationDisposition, lpSecurityAttributes);

@@ -41,9 +41,13 @@ void WINAPI GetSystemTimeAsFileTime(LPFILETIME lpSystemTimeAsFileTime)
 
 static SYSTEMTIME system_time_of(const struct tm *time, unsigned milliseconds)
 {
-    return (SYSTEMTIME){
-        .wYear = (WORD)(time->tm_year + 1900), .wMonth = (WORD)(time->tm_mon + 1), .wDayOfWeek = (WORD)time->tm_wday,
-        .wDay = (WORD)time->tm_mday, .wHour = (WORD)time->tm_hour, .wMinute = (WORD)time->tm_min, .wSecond = (WORD)time->tm_sec,
+    return (SYSTEMTIME){.wYear = (WORD)(time->tm_year + 1900),
+        .wMonth = (WORD)(time->tm_mon + 1),
+        .wDayOfWeek = (WORD)time->tm_wday,
+        .wDay = (WORD)time->tm_mday,
+        .wHour = (WORD)time->tm_hour,
+        .wMinute = (WORD)time->tm_min,
+        .wSecond = (WORD)time->tm_sec,
         .wMilliseconds = (WORD)milliseconds};
 }
 

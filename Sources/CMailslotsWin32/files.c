@@ -94,18 +94,21 @@ static BOOL transfer(file_call call)
     return error == 0 ? TRUE : mslot__win_fail(error);
 }
 
-BOOL WINAPI ReadFile(
-    HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, LPDWORD lpNumberOfBytesRead, LPOVERLAPPED lpOverlapped)
+BOOL WINAPI ReadFile(HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, LPDWORD lpNumberOfBytesRead, LPOVERLAPPED lpOverlapped)
 {
-    return transfer((file_call){.file = hFile, .reads = true, .buffer = lpBuffer, .size = nNumberOfBytesToRead,
-        .count = lpNumberOfBytesRead, .overlapped = lpOverlapped});
+    return transfer((file_call){.file = hFile,
+        .reads = true,
+        .buffer = lpBuffer,
+        .size = nNumberOfBytesToRead,
+        .count = lpNumberOfBytesRead,
+        .overlapped = lpOverlapped});
 }
 
 BOOL WINAPI WriteFile(
     HANDLE hFile, LPCVOID lpBuffer, DWORD nNumberOfBytesToWrite, LPDWORD lpNumberOfBytesWritten, LPOVERLAPPED lpOverlapped)
 {
-    return transfer((file_call){.file = hFile, .bytes = lpBuffer, .size = nNumberOfBytesToWrite, .count = lpNumberOfBytesWritten,
-        .overlapped = lpOverlapped});
+    return transfer((file_call){
+        .file = hFile, .bytes = lpBuffer, .size = nNumberOfBytesToWrite, .count = lpNumberOfBytesWritten, .overlapped = lpOverlapped});
 }
 
 /// With a routine the call itself succeeds once the request is on its way.
@@ -114,15 +117,24 @@ static BOOL started(BOOL done) { return done || GetLastError() == ERROR_IO_PENDI
 BOOL WINAPI ReadFileEx(HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, LPOVERLAPPED lpOverlapped,
     LPOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    return started(transfer((file_call){.file = hFile, .reads = true, .buffer = lpBuffer, .size = nNumberOfBytesToRead,
-        .overlapped = lpOverlapped, .routine = lpCompletionRoutine, .with_routine = true}));
+    return started(transfer((file_call){.file = hFile,
+        .reads = true,
+        .buffer = lpBuffer,
+        .size = nNumberOfBytesToRead,
+        .overlapped = lpOverlapped,
+        .routine = lpCompletionRoutine,
+        .with_routine = true}));
 }
 
 BOOL WINAPI WriteFileEx(HANDLE hFile, LPCVOID lpBuffer, DWORD nNumberOfBytesToWrite, LPOVERLAPPED lpOverlapped,
     LPOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    return started(transfer((file_call){.file = hFile, .bytes = lpBuffer, .size = nNumberOfBytesToWrite, .overlapped = lpOverlapped,
-        .routine = lpCompletionRoutine, .with_routine = true}));
+    return started(transfer((file_call){.file = hFile,
+        .bytes = lpBuffer,
+        .size = nNumberOfBytesToWrite,
+        .overlapped = lpOverlapped,
+        .routine = lpCompletionRoutine,
+        .with_routine = true}));
 }
 
 // MARK: about a file

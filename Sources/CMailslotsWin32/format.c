@@ -1,7 +1,7 @@
 // printf as Microsoft's C runtime understands it.
 //
-// It differs from the standard one where programs notice: `%ld` and `%lu` are 32 bits (a DWORD, a LONG), `%I64d` and `%I32d` are known, `%s`
-// in a wide format is wide, and `%S` is the other kind. The work is done on UTF-8; each conversion is handed to libc, one at a time.
+// It differs from the standard one where programs notice: `%ld` and `%lu` are 32 bits (a DWORD, a LONG), `%I64d` and `%I32d` are known,
+// `%s` in a wide format is wide, and `%S` is the other kind. The work is done on UTF-8; each conversion is handed to libc, one at a time.
 
 #include "win.h"
 
@@ -140,15 +140,15 @@ static unsigned long long unsigned_argument(size_prefix size, arguments *from)
     }
 }
 
-#define PUT_NATIVE(to, size, letter, argument) \
-    do { \
-        char format_[64]; \
-        native(c, size, letter, format_); \
-        char *made_ = NULL; \
+#define PUT_NATIVE(to, size, letter, argument)             \
+    do {                                                   \
+        char format_[64];                                  \
+        native(c, size, letter, format_);                  \
+        char *made_ = NULL;                                \
         int length_ = asprintf(&made_, format_, argument); \
         if (length_ >= 0) put(to, made_, (size_t)length_); \
-        else (to)->failed = true; \
-        if (length_ >= 0) free(made_); \
+        else (to)->failed = true;                          \
+        if (length_ >= 0) free(made_);                     \
     } while (0)
 
 static void put_number(sink *to, const conversion *c, arguments *from)

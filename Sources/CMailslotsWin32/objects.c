@@ -63,10 +63,7 @@ pthread_mutex_t *mslot__win_lock_itself(void) { return &lock; }
 
 // MARK: handles
 
-static HANDLE handle_of(uint32_t index, uint32_t generation)
-{
-    return (HANDLE)(((uintptr_t)generation << INDEX_BITS | (index + 1)) << 2);
-}
+static HANDLE handle_of(uint32_t index, uint32_t generation) { return (HANDLE)(((uintptr_t)generation << INDEX_BITS | (index + 1)) << 2); }
 
 static bool add_entries(void)
 {

@@ -2,8 +2,7 @@
 
 #include "win.h"
 
-DWORD mslot__win_notice_begin(
-    mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine)
+DWORD mslot__win_notice_begin(mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine)
 {
     *notice = (mslot_win_notice){.overlapped = overlapped};
     if (with_routine && (overlapped == NULL || routine == NULL)) return ERROR_INVALID_PARAMETER;

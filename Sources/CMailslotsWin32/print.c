@@ -46,13 +46,13 @@ int mslot__win_vsnprintf(char *to, size_t capacity, const char *format, va_list 
 
 int mslot__win_vsprintf(char *to, const char *format, va_list arguments) { return mslot__win_vsnprintf(to, SIZE_MAX, format, arguments); }
 
-#define FORWARD(call) \
-    do { \
-        va_list arguments; \
+#define FORWARD(call)                \
+    do {                             \
+        va_list arguments;           \
         va_start(arguments, format); \
-        int result = (call); \
-        va_end(arguments); \
-        return result; \
+        int result = (call);         \
+        va_end(arguments);           \
+        return result;               \
     } while (0)
 
 int mslot__win_printf(const char *format, ...) { FORWARD(mslot__win_vfprintf(stdout, format, arguments)); }

@@ -21,7 +21,7 @@ BOOL WINAPI SetSecurityDescriptorDacl(PSECURITY_DESCRIPTOR pSecurityDescriptor, 
 {
     if (!IsValidSecurityDescriptor(pSecurityDescriptor)) return mslot__win_fail(ERROR_INVALID_SECURITY_DESCR);
     SECURITY_DESCRIPTOR *descriptor = pSecurityDescriptor;
-    descriptor->Control &= (WORD)~(SE_DACL_PRESENT | SE_DACL_DEFAULTED);
+    descriptor->Control &= (WORD) ~(SE_DACL_PRESENT | SE_DACL_DEFAULTED);
     if (bDaclPresent) descriptor->Control |= SE_DACL_PRESENT;
     if (bDaclPresent && bDaclDefaulted) descriptor->Control |= SE_DACL_DEFAULTED;
     descriptor->Dacl = bDaclPresent ? pDacl : NULL;

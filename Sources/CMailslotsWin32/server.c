@@ -440,8 +440,7 @@ static DWORD milliseconds_of(int64_t nanoseconds)
     return milliseconds < 0 ? 0 : milliseconds > 0xfffffffe ? 0xfffffffe : (DWORD)milliseconds;
 }
 
-BOOL WINAPI GetMailslotInfo(
-    HANDLE hMailslot, LPDWORD lpMaxMessageSize, LPDWORD lpNextSize, LPDWORD lpMessageCount, LPDWORD lpReadTimeout)
+BOOL WINAPI GetMailslotInfo(HANDLE hMailslot, LPDWORD lpMaxMessageSize, LPDWORD lpNextSize, LPDWORD lpMessageCount, LPDWORD lpReadTimeout)
 {
     mslot__win_lock();
     mslot_win_entry *entry = mslot__win_entry_of(hMailslot);

@@ -69,13 +69,13 @@ HRESULT StringCchVPrintfW(LPWSTR to, size_t capacity, LPCWSTR format, va_list ar
     return length >= 0 && (size_t)length < capacity ? S_OK : STRSAFE_E_INSUFFICIENT_BUFFER;
 }
 
-#define FORWARD(call) \
-    do { \
-        va_list arguments; \
+#define FORWARD(call)                \
+    do {                             \
+        va_list arguments;           \
         va_start(arguments, format); \
-        HRESULT result = (call); \
-        va_end(arguments); \
-        return result; \
+        HRESULT result = (call);     \
+        va_end(arguments);           \
+        return result;               \
     } while (0)
 
 HRESULT StringCchPrintfA(LPSTR to, size_t capacity, LPCSTR format, ...) { FORWARD(StringCchVPrintfA(to, capacity, format, arguments)); }

@@ -137,8 +137,8 @@ int WINAPI MultiByteToWideChar(UINT CodePage, DWORD dwFlags, LPCSTR lpMultiByteS
     return converted(units, cchWideChar, broken && (dwFlags & MB_ERR_INVALID_CHARS) != 0);
 }
 
-int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharStr, int cchWideChar, LPSTR lpMultiByteStr,
-    int cbMultiByte, LPCSTR lpDefaultChar, LPBOOL lpUsedDefaultChar)
+int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharStr, int cchWideChar, LPSTR lpMultiByteStr, int cbMultiByte,
+    LPCSTR lpDefaultChar, LPBOOL lpUsedDefaultChar)
 {
     (void)lpDefaultChar; // UTF-8 has every character
     if (!is_known_code_page(CodePage) || lpWideCharStr == NULL || cchWideChar == 0 || cchWideChar < -1 || cbMultiByte < 0

@@ -278,12 +278,12 @@ static void free_named(named *object)
 }
 
 /// The narrow name of a wide one, on the heap, for `call`.
-#define WITH_NARROW(name, call) \
-    do { \
+#define WITH_NARROW(name, call)                                              \
+    do {                                                                     \
         char *narrow = (name) != NULL ? mslot__win_narrow_copy(name) : NULL; \
-        HANDLE handle = (call); \
-        free(narrow); \
-        return handle; \
+        HANDLE handle = (call);                                              \
+        free(narrow);                                                        \
+        return handle;                                                       \
     } while (0)
 
 static bool event_is_signalled(mslot_win_object *object, mslot_win_thread *thread)
@@ -335,7 +335,8 @@ HANDLE WINAPI OpenEventA(DWORD dwDesiredAccess, BOOL bInheritHandle, LPCSTR lpNa
     mslot__win_lock();
     for (named *other = all_named; other != NULL && lpName != NULL; other = other->next) {
         if (strcmp(other->name, lpName) != 0) continue;
-        if (other->object.kind == &mslot__win_event_kind) handle = mslot__win_handle_new(&other->object, dwDesiredAccess, bInheritHandle != FALSE);
+        if (other->object.kind == &mslot__win_event_kind)
+            handle = mslot__win_handle_new(&other->object, dwDesiredAccess, bInheritHandle != FALSE);
         else SetLastError(ERROR_INVALID_HANDLE);
         break;
     }

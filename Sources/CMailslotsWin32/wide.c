@@ -117,10 +117,7 @@ int mslot__win_fputws(const WCHAR *text, FILE *stream)
     return result;
 }
 
-int mslot__win_putws(const WCHAR *text)
-{
-    return mslot__win_fputws(text, stdout) < 0 || putchar('\n') == EOF ? EOF : 0;
-}
+int mslot__win_putws(const WCHAR *text) { return mslot__win_fputws(text, stdout) < 0 || putchar('\n') == EOF ? EOF : 0; }
 
 unsigned mslot__win_fputwc(WCHAR character, FILE *stream)
 {

@@ -136,8 +136,7 @@ typedef struct mslot_win_notice {
 } mslot_win_notice;
 
 /// Locked. Begins a request: 0, or an error. What it retains is released by `finish` or `drop`.
-DWORD mslot__win_notice_begin(
-    mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine);
+DWORD mslot__win_notice_begin(mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine);
 /// Locked. The request is done: says so in the OVERLAPPED, sets the event or queues the routine.
 void mslot__win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count);
 /// Locked. The request failed at once: nobody is told.

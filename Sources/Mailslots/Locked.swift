@@ -6,8 +6,8 @@
 
 /// A value behind a lock.
 ///
-/// As `Mutex` of Synchronization, but ThreadSanitizer understands it: on Linux that one's code is all in a library that is not instrumented, and
-/// what it protects looks like a race.
+/// As `Mutex` of Synchronization, but ThreadSanitizer understands it: on Linux that one's code is all in a library that is not
+/// instrumented, and what it protects looks like a race.
 @safe
 package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     // Sound: the value is touched only with the lock.

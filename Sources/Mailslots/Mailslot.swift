@@ -116,9 +116,9 @@ public enum Mailslot {
     /// Opens a mailslot, to write to it.
     ///
     /// A name of another machine, `\\host\mailslot\name`, is opened by way of this machine's bridge. The first writer to a host and a name
-    /// waits for the bridge to answer: some 100 µs, and ten seconds at most if the bridge is stopped. What is written then costs what a write
-    /// to this machine costs. ``MailslotWriter/info`` and a full mailslot are about the way to the bridge. A message of at most 424 bytes
-    /// arrives once, or not at all, and nobody says which.
+    /// waits for the bridge to answer: some 100 µs, and ten seconds at most if the bridge is stopped. What is written then costs what a
+    /// write to this machine costs. ``MailslotWriter/info`` and a full mailslot are about the way to the bridge. A message of at most 424
+    /// bytes arrives once, or not at all, and nobody says which.
     ///
     /// - Parameters:
     ///   - name: The mailslot's name. Of another machine: a host or domain of at most 63 bytes, a name of at most 40.

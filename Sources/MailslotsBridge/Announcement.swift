@@ -9,10 +9,10 @@
 //
 // It is valid if and only if it is that, to its last byte. Who it came from and that it is no replay the datagram's seal says.
 //
-// WHEN. A bridge announces itself to every host of each domain when it starts, and then every `announceEvery`, a tenth of it more or less by
-// chance. When it hears of a session that it did not know it announces itself once more, a while later that is random and grows with the number
-// of hosts: one announcement answers all that came up meanwhile. And the first datagram in each `announceEvery` to any one destination begins
-// with an announcement, so that whoever gets it knows whose it is, on ways that nothing else takes.
+// WHEN. A bridge announces itself to every host of each domain when it starts, and then every `announceEvery`, a tenth of it more or less
+// by chance. When it hears of a session that it did not know it announces itself once more, a while later that is random and grows with the
+// number of hosts: one announcement answers all that came up meanwhile. And the first datagram in each `announceEvery` to any one
+// destination begins with an announcement, so that whoever gets it knows whose it is, on ways that nothing else takes.
 
 /// A bridge says that it is there, or that it ends.
 package struct Announcement: Hashable, Sendable {

@@ -189,7 +189,8 @@ struct MessageOutput: ~Copyable {
 
     mutating func flush() { output.flush() }
 
-    /// False: whoever read our output has had enough. Anything else that prevents writing is an error. Waits up to `milliseconds` to find out.
+    /// False: whoever read our output has had enough. Anything else that prevents writing is an error. Waits up to `milliseconds` to find
+    /// out.
     func isWanted(within milliseconds: Int32 = 0) throws -> Bool {
         if let failure = output.failure {
             if failure == EPIPE { return false }

@@ -16,11 +16,11 @@ internal import Synchronization
 /// Messages are handled one after another, in their order. Each leaves the mailslot before the handler gets it: if the process dies in the
 /// handler, that one message is lost. While the handler is slow the mailslot fills and its writers wait; nothing is buffered here.
 ///
-/// On graceful shutdown the messages that are in the mailslot at that moment are handled, and then it closes: writers are told, and messages
-/// that came meanwhile are discarded. What is not handled within `drainTimeout` is discarded, too, and the handler is cancelled.
+/// On graceful shutdown the messages that are in the mailslot at that moment are handled, and then it closes: writers are told, and
+/// messages that came meanwhile are discarded. What is not handled within `drainTimeout` is discarded, too, and the handler is cancelled.
 ///
-/// A cancelled service handles nothing more, and closes. An error of the handler is logged and counted, and the next message is handled; so is
-/// a message that a writer damaged.
+/// A cancelled service handles nothing more, and closes. An error of the handler is logged and counted, and the next message is handled; so
+/// is a message that a writer damaged.
 ///
 /// ## Metadata of log messages
 ///

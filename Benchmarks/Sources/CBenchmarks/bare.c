@@ -136,8 +136,7 @@ void bench_bare_wake_second(bench_run *run)
     __atomic_store_n(&futex->word, 0, __ATOMIC_RELEASE);
     bench_meet(run);
     for (uint32_t i = 0; i < run->warm_up + run->messages; i++) {
-        while (__atomic_load_n(&futex->word, __ATOMIC_ACQUIRE) == i)
-            syscall(SYS_futex, &futex->word, FUTEX_WAIT, i, NULL, NULL, 0);
+        while (__atomic_load_n(&futex->word, __ATOMIC_ACQUIRE) == i) syscall(SYS_futex, &futex->word, FUTEX_WAIT, i, NULL, NULL, 0);
         memcpy(bytes, futex->payload, run->message_bytes);
         bench_sample(run, i, bench_get(bytes));
         __atomic_store_n(&run->acknowledged, i + 1, __ATOMIC_RELEASE);

@@ -51,7 +51,8 @@ static inline uint64_t bench_get(const unsigned char *bytes)
 }
 
 // run.c
-/// Starts `side`, a second one or the first one of some number, in a process of its own, pinned. If `traced`, it stops by SIGSTOP before it begins. Less than 0: it cannot.
+/// Starts `side`, a second one or the first one of some number, in a process of its own, pinned. If `traced`, it stops by SIGSTOP before it
+/// begins. Less than 0: it cannot.
 pid_t bench_start_side(bench_run *run, bench_side side, uint32_t number, bool is_second, bool traced);
 
 // mailslot.c

@@ -92,9 +92,7 @@ static int allocate_all(int descriptor, const mslot_header *header)
 /// Bytes of the segment that is asked for; 0: no such geometry is allowed.
 static uint64_t layout_of(const mslot_create_options *options, mslot_header *header)
 {
-    return mslot__layout_header(
-        header,
-        options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT,
+    return mslot__layout_header(header, options->capacity != 0 ? options->capacity : MSLOT_CELLS_DEFAULT,
         options->writers != 0 ? options->writers : MSLOT_LANES_DEFAULT,
         options->message_bytes_max != 0 ? options->message_bytes_max : MSLOT_MESSAGE_BYTES_MAX);
 }
@@ -192,8 +190,8 @@ static attempt_result make_new(attempt *a)
     if (result != FAILED) return result;
     int error = a->created.failure.system_error;
     // EOPNOTSUPP, EISDIR, EINVAL: no O_TMPFILE here. ENOENT: the directory, or /proc; EACCES, EPERM, EXDEV: /proc is restricted.
-    bool worth_a_name = error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOENT || error == EACCES
-        || error == EPERM || error == EXDEV;
+    bool worth_a_name =
+        error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOENT || error == EACCES || error == EPERM || error == EXDEV;
     return worth_a_name ? make_with_temporary_name(a) : result;
 }
 
@@ -224,12 +222,10 @@ static attempt_result refuse_as_held(attempt *a, const mslot_file *file)
 static bool can_be_adopted(const mslot_file *file, const mslot_create_options *options)
 {
     const mslot_header *header = &file->header;
-    return file->owner == geteuid()
-        && (options->capacity == 0 || options->capacity == header->cell_count)
+    return file->owner == geteuid() && (options->capacity == 0 || options->capacity == header->cell_count)
         && (options->writers == 0 || options->writers == header->lane_count)
         && (options->message_bytes_max == 0 || options->message_bytes_max == header->message_bytes_max)
-        && (options->mode == 0 || options->mode == file->mode)
-        && (options->allow_remote == ((header->options & MSLOT_OPTION_REMOTE) != 0));
+        && (options->mode == 0 || options->mode == file->mode) && (options->allow_remote == ((header->options & MSLOT_OPTION_REMOTE) != 0));
 }
 
 /// With the reader's lock, and the name checked: the dead reader's mailslot becomes ours, or makes way.
@@ -279,12 +275,8 @@ static attempt_result attempt_once(attempt *a)
     case MSLOT_LOCK_TAKEN:
         if (mslot__file_has_name(a->path, file.device, file.inode)) result = take_over(a, &file);
         break;
-    case MSLOT_LOCK_HELD_BY_ANOTHER:
-        result = refuse_as_held(a, &file);
-        break;
-    case MSLOT_LOCK_FAILED:
-        result = fail_errno(a);
-        break;
+    case MSLOT_LOCK_HELD_BY_ANOTHER: result = refuse_as_held(a, &file); break;
+    case MSLOT_LOCK_FAILED: result = fail_errno(a); break;
     }
     close(file.descriptor);
     return result;
@@ -349,12 +341,8 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
     mslot_failure failure = mslot__file_open(&file, path, name, O_RDWR, MSLOT_TRUST_ANYONE);
     if (failure.outcome != MSLOT_DONE) return failure;
     switch (mslot__lock_try(file.descriptor, MSLOT_LOCK_READER)) {
-    case MSLOT_LOCK_HELD_BY_ANOTHER:
-        failure = held_failure(&file);
-        break;
-    case MSLOT_LOCK_FAILED:
-        failure = mslot__failure_errno(errno);
-        break;
+    case MSLOT_LOCK_HELD_BY_ANOTHER: failure = held_failure(&file); break;
+    case MSLOT_LOCK_FAILED: failure = mslot__failure_errno(errno); break;
     case MSLOT_LOCK_TAKEN: {
         if (!mslot__file_has_name(path, file.device, file.inode)) { // removed or taken over meanwhile: begin anew
             failure = mslot__failure_of(MSLOT_BUSY);

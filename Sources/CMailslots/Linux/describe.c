@@ -48,8 +48,7 @@ static const char *name_problem_text(uint32_t problem)
     case MSLOT_NAME_NOT_UTF8: return "it is not valid UTF-8";
     case MSLOT_NAME_NOT_A_MAILSLOT_PATH: return "a full name has the form \\\\.\\mailslot\\name";
     case MSLOT_NAME_REMOTE: return "it is of another machine or a domain, and such a mailslot can only be opened to write";
-    case MSLOT_NAME_BAD_HOST:
-        return "its host or domain has more than 63 bytes, or holds one of : * ? < > \" | @ or a control character";
+    case MSLOT_NAME_BAD_HOST: return "its host or domain has more than 63 bytes, or holds one of : * ? < > \" | @ or a control character";
     case MSLOT_NAME_TOO_LONG_FOR_REMOTE: return "a mailslot's name has at most 40 bytes when it is of another machine";
     }
     return "unknown reason";
@@ -66,23 +65,24 @@ static int describe_hosts(const mslot_failure *failure, char *text, size_t capac
     case MSLOT_NOT_FOUND:
         return snprintf(text, capacity,
             "The host is not known, or there is no table of hosts (%s): no bridge has run here. Start one (mailslot bridge), and see that "
-            "both use the same MAILSLOT_DIRECTORY.", MSLOT_HOSTS_FILE);
+            "both use the same MAILSLOT_DIRECTORY.",
+            MSLOT_HOSTS_FILE);
     case MSLOT_UNTRUSTED:
         return snprintf(text, capacity,
             "The table of hosts (%s) belongs to user %u, who is neither you nor root, and may write there what it likes. If that is the "
-            "bridge's user, trust that user.", MSLOT_HOSTS_FILE, (unsigned)failure->holder_uid);
+            "bridge's user, trust that user.",
+            MSLOT_HOSTS_FILE, (unsigned)failure->holder_uid);
     case MSLOT_NO_PERMISSION:
-        return snprintf(text, capacity,
-            "The table of hosts (%s): permission denied: %s. The bridge's configuration says who may read it.", MSLOT_HOSTS_FILE,
-            strerror(failure->system_error));
+        return snprintf(text, capacity, "The table of hosts (%s): permission denied: %s. The bridge's configuration says who may read it.",
+            MSLOT_HOSTS_FILE, strerror(failure->system_error));
     case MSLOT_NOT_A_MAILSLOT:
         return snprintf(text, capacity,
-            "%s is not a table of hosts: another program made it, or it was cut short or overwritten. Delete it, and start the bridge again.",
+            "%s is not a table of hosts: another program made it, or it was cut short or overwritten. Delete it, and "
+            "start the bridge again.",
             MSLOT_HOSTS_FILE);
     case MSLOT_OTHER_LAYOUT:
-        return snprintf(text, capacity,
-            "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.", MSLOT_HOSTS_FILE,
-            (unsigned)failure->detail);
+        return snprintf(text, capacity, "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.",
+            MSLOT_HOSTS_FILE, (unsigned)failure->detail);
     case MSLOT_NO_SPACE:
         return snprintf(text, capacity,
             "No space for the table of hosts (%s): the file system of the mailslots is full. Make room, or set MAILSLOT_DIRECTORY.",
@@ -108,17 +108,18 @@ static int describe_remote(const mslot_failure *failure, const char *name, char 
     case MSLOT_NO_BRIDGE:
         return snprintf(text, capacity,
             "\"%s\" is on other machines, and no bridge is running on this one. Start one (mailslot bridge); see that it uses the same "
-            "MAILSLOT_DIRECTORY.", name);
+            "MAILSLOT_DIRECTORY.",
+            name);
     case MSLOT_NO_SUCH_HOST:
         return snprintf(text, capacity,
             "\"%s\": the bridge knows no host and no domain of this name. See who is there (mailslot hosts), and whether a bridge runs "
-            "there.", name);
+            "there.",
+            name);
     case MSLOT_NOT_ALLOWED:
-        return snprintf(text, capacity,
-            "\"%s\": the bridge does not allow to write there. Its configuration says what it allows.", name);
+        return snprintf(text, capacity, "\"%s\": the bridge does not allow to write there. Its configuration says what it allows.", name);
     case MSLOT_NO_SPACE:
-        return snprintf(text, capacity,
-            "\"%s\": the bridge can make no outbox. Close writers to other hosts, or raise the bridge's limits.", name);
+        return snprintf(
+            text, capacity, "\"%s\": the bridge can make no outbox. Close writers to other hosts, or raise the bridge's limits.", name);
     case MSLOT_TIMED_OUT:
         if (failure->holder_pid == 0) return -1;
         return snprintf(text, capacity,
@@ -127,22 +128,23 @@ static int describe_remote(const mslot_failure *failure, const char *name, char 
     case MSLOT_TOO_MANY_WRITERS:
         return snprintf(text, capacity,
             "\"%s\": every lane of every outbox to there is taken by an open writer. Close writers, or share one between parts of a "
-            "program.", name);
+            "program.",
+            name);
     case MSLOT_NO_PERMISSION:
         return snprintf(text, capacity,
             "\"%s\": the bridge's mailslots are not open to you. The bridge's configuration says who may send: its permissions.", name);
     case MSLOT_UNTRUSTED:
         return snprintf(text, capacity,
             "\"%s\": the bridge belongs to user %u, who is neither you nor root, and could read and change what you write. If that is "
-            "right, open it with trust in that user.", name, (unsigned)failure->holder_uid);
+            "right, open it with trust in that user.",
+            name, (unsigned)failure->holder_uid);
     case MSLOT_NO_READER:
         return snprintf(text, capacity,
             "\"%s\": the bridge ended without closing. Start it again (mailslot bridge): it goes on with what was not sent yet.", name);
-    case MSLOT_CLOSED:
-        return snprintf(text, capacity, "\"%s\": the bridge has ended, or serves this name no longer. Open it again.", name);
+    case MSLOT_CLOSED: return snprintf(text, capacity, "\"%s\": the bridge has ended, or serves this name no longer. Open it again.", name);
     case MSLOT_TOO_LONG:
-        return snprintf(text, capacity,
-            "\"%s\": the message is too long. A message to another machine has at most 424 bytes; split it.", name);
+        return snprintf(
+            text, capacity, "\"%s\": the message is too long. A message to another machine has at most 424 bytes; split it.", name);
     default: return -1;
     }
 }
@@ -178,23 +180,27 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_BAD_ARGUMENT:
         length = snprintf(text, capacity,
             "Mailslot \"%s\": an option is out of range. The capacity is a power of two from 1 to 32768, there is at least one writer, "
-            "capacity and writers together are at most 65535, a message has at most 16 MiB, and the mode is 0600 to 0666.", name);
+            "capacity and writers together are at most 65535, a message has at most 16 MiB, and the mode is 0600 to 0666.",
+            name);
         break;
     case MSLOT_NOT_FOUND:
         length = snprintf(text, capacity,
             "There is no mailslot \"%s\" (%s). Start its reader first, or wait for it; see that both use the same MAILSLOT_DIRECTORY, "
-            "and that the directory exists.", name, path);
+            "and that the directory exists.",
+            name, path);
         break;
     case MSLOT_NO_READER:
         length = snprintf(text, capacity,
             "Mailslot \"%s\" has no reader: it ended without closing. Start a reader again, which may adopt the unread messages, or "
-            "remove the mailslot.", name);
+            "remove the mailslot.",
+            name);
         break;
     case MSLOT_TIMED_OUT:
         length = snprintf(text, capacity, "Mailslot \"%s\": the time is up. Wait longer, or see whether the other side is running.", name);
         break;
     case MSLOT_CLOSED:
-        length = snprintf(text, capacity, "Mailslot \"%s\" was closed by its reader, or a new reader took the name over. Open it again.", name);
+        length =
+            snprintf(text, capacity, "Mailslot \"%s\" was closed by its reader, or a new reader took the name over. Open it again.", name);
         break;
     case MSLOT_ALREADY_EXISTS:
         length = snprintf(text, capacity,
@@ -204,7 +210,8 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_TOO_MANY_WRITERS:
         length = snprintf(text, capacity,
             "Mailslot \"%s\" has no lane left: every one is taken by an open writer. Close writers, share one between parts of a program, "
-            "or create the mailslot with more writers.", name);
+            "or create the mailslot with more writers.",
+            name);
         break;
     case MSLOT_NO_PERMISSION:
         length = snprintf(text, capacity,
@@ -214,11 +221,13 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_UNTRUSTED:
         length = snprintf(text, capacity,
             "Mailslot \"%s\" belongs to user %u, who is neither you nor root, and could read and change what you write. If that is right, "
-            "open it with trust in that user.", name, (unsigned)failure->holder_uid);
+            "open it with trust in that user.",
+            name, (unsigned)failure->holder_uid);
         break;
     case MSLOT_NOT_A_MAILSLOT:
         length = snprintf(text, capacity,
-            "%s is not the mailslot \"%s\": another program made it, or it was cut short or overwritten. If nobody needs it, delete the file.",
+            "%s is not the mailslot \"%s\": another program made it, or it was cut short or overwritten. If nobody needs it, "
+            "delete the file.",
             path, name);
         break;
     case MSLOT_OTHER_LAYOUT:
@@ -229,29 +238,34 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_MISMATCH:
         length = snprintf(text, capacity,
             "Mailslot \"%s\" cannot be adopted: it has another capacity, number of writers, message size, mode or permission for remote "
-            "messages than was asked for. Ask for what it has (mailslot info), or do not adopt: the unread messages are then lost.", name);
+            "messages than was asked for. Ask for what it has (mailslot info), or do not adopt: the unread messages are then lost.",
+            name);
         break;
     case MSLOT_DAMAGED:
-        length = snprintf(text, capacity,
-            "Mailslot \"%s\" is damaged: a process that may write it broke its rules. Close it and create it anew.", name);
+        length = snprintf(
+            text, capacity, "Mailslot \"%s\" is damaged: a process that may write it broke its rules. Close it and create it anew.", name);
         break;
     case MSLOT_NO_SPACE:
         length = snprintf(text, capacity,
             "No space for mailslot \"%s\" (%s): the shared-memory file system is full, or a limit is reached. Use a smaller capacity, "
-            "enlarge it (mount -o remount,size=…; docker run --shm-size), or set MAILSLOT_DIRECTORY.", name, path);
+            "enlarge it (mount -o remount,size=…; docker run --shm-size), or set MAILSLOT_DIRECTORY.",
+            name, path);
         break;
     case MSLOT_TOO_LONG:
         length = snprintf(text, capacity,
-            "Mailslot \"%s\": the message is too long. A message has at most 424 bytes, or what the mailslot's creator allows; split it, or "
-            "create the mailslot with a larger maximum.", name);
+            "Mailslot \"%s\": the message is too long. A message has at most 424 bytes, or what the mailslot's creator allows; split it, "
+            "or create the mailslot with a larger maximum.",
+            name);
         break;
     case MSLOT_FORKED:
-        length = snprintf(text, capacity, "Mailslot \"%s\" was opened by the process that this one was forked from. Open it here again.", name);
+        length =
+            snprintf(text, capacity, "Mailslot \"%s\" was opened by the process that this one was forked from. Open it here again.", name);
         break;
     case MSLOT_BUSY:
         length = snprintf(text, capacity,
             "Mailslot \"%s\": the handle is in the middle of another call, by another thread or by what a signal handler interrupted, or "
-            "messages are lent. Use one handle a thread; publish, abandon or release what is lent.", name);
+            "messages are lent. Use one handle a thread; publish, abandon or release what is lent.",
+            name);
         break;
     case MSLOT_NO_BRIDGE:
     case MSLOT_NO_SUCH_HOST:
@@ -259,12 +273,10 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_DONE:
     case MSLOT_FULL:
     case MSLOT_EMPTY:
-    case MSLOT_INTERRUPTED:
-        length = snprintf(text, capacity, "Mailslot \"%s\": %s.", name, mslot_outcome_text(failure->outcome));
-        break;
+    case MSLOT_INTERRUPTED: length = snprintf(text, capacity, "Mailslot \"%s\": %s.", name, mslot_outcome_text(failure->outcome)); break;
     case MSLOT_SYSTEM_ERROR:
-        length = snprintf(text, capacity, "Mailslot \"%s\": a system call failed for %s: %s (errno %d).", name, path,
-            system, (int)failure->system_error);
+        length = snprintf(
+            text, capacity, "Mailslot \"%s\": a system call failed for %s: %s (errno %d).", name, path, system, (int)failure->system_error);
         break;
     }
     free(allocated);

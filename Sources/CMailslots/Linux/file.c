@@ -59,27 +59,26 @@ mslot_failure mslot__failure_errno(int error)
 {
     mslot_outcome outcome = MSLOT_SYSTEM_ERROR;
     switch (error) {
-    case ENOENT:  // "A component of the pathname does not exist."
+    case ENOENT: // "A component of the pathname does not exist."
         outcome = MSLOT_NOT_FOUND;
         break;
-    case EACCES:  // "Permission denied."
-    case EPERM:   // "Operation not permitted": the directory's sticky bit, or a sealed file.
-    case EROFS:   // "A file on a read-only file system and write access was requested."
+    case EACCES: // "Permission denied."
+    case EPERM:  // "Operation not permitted": the directory's sticky bit, or a sealed file.
+    case EROFS:  // "A file on a read-only file system and write access was requested."
         outcome = MSLOT_NO_PERMISSION;
         break;
-    case ENOSPC:  // "There is not enough space left on the device."
-    case EDQUOT:  // "The user's quota of blocks or inodes has been exhausted."
-    case EFBIG:   // "offset+len exceeds the maximum file size": RLIMIT_FSIZE, or a limit of the file system.
+    case ENOSPC: // "There is not enough space left on the device."
+    case EDQUOT: // "The user's quota of blocks or inodes has been exhausted."
+    case EFBIG:  // "offset+len exceeds the maximum file size": RLIMIT_FSIZE, or a limit of the file system.
         outcome = MSLOT_NO_SPACE;
         break;
-    case ELOOP:   // O_NOFOLLOW met a symbolic link.
-    case EISDIR:  // "pathname refers to a directory."
-    case ENXIO:   // A socket, or a FIFO without a reader.
-    case ENODEV:  // A device without a driver.
+    case ELOOP:  // O_NOFOLLOW met a symbolic link.
+    case EISDIR: // "pathname refers to a directory."
+    case ENXIO:  // A socket, or a FIFO without a reader.
+    case ENODEV: // A device without a driver.
         outcome = MSLOT_NOT_A_MAILSLOT;
         break;
-    default:
-        break;
+    default: break;
     }
     mslot_failure failure = mslot__failure_of(outcome);
     failure.system_error = error;

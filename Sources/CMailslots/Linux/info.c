@@ -183,8 +183,8 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
     char buffer[PATH_MAX];
     const char *directory = mslot__directory(buffer, sizeof buffer);
     DIR *entries = NULL;
-    if (directory != NULL)
-        do entries = opendir(directory);
+    if (directory != NULL) do
+            entries = opendir(directory);
         while (entries == NULL && errno == EINTR);
     if (entries == NULL) return mslot__failure_errno(errno);
     mslot_failure result = mslot__failure_of(MSLOT_DONE);

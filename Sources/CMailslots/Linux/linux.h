@@ -17,12 +17,12 @@
 #endif
 
 /// Makes a system call again as long as a signal interrupts it: on a file system in user space or on the network any may be.
-#define MSLOT_UNINTERRUPTED(call) \
-    __extension__({ \
-        __typeof__(call) result_; \
-        do result_ = (call); \
+#define MSLOT_UNINTERRUPTED(call)                \
+    __extension__({                              \
+        __typeof__(call) result_;                \
+        do result_ = (call);                     \
         while (result_ == -1 && errno == EINTR); \
-        result_; \
+        result_;                                 \
     })
 
 // MARK: name.c
@@ -163,8 +163,8 @@ enum {
 /// to `step_ns_max`. False, at once: the deadline is over.
 bool mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns);
 
-/// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason.
-/// The caller looks again. True: the time was up. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
+/// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason. The caller
+/// looks again. True: the time was up. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
 typedef struct mslot_sleep_on {
     uint32_t *word;
     uint32_t value;

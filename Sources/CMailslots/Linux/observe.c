@@ -25,8 +25,7 @@ enum {
     LOOKS_MAX = 64
 };
 
-static mslot_failure open_observer(
-    const char *path, const mslot_name *name, uint32_t back, uint32_t trust_user, mslot_observer **opened)
+static mslot_failure open_observer(const char *path, const mslot_name *name, uint32_t back, uint32_t trust_user, mslot_observer **opened)
 {
     mslot_file file;
     mslot_failure failure = mslot__file_open(&file, path, name, O_RDONLY, trust_user);
@@ -56,7 +55,10 @@ static mslot_failure open_observer(
     return failure;
 }
 
-mslot_observer_opened mslot_observer_open(const char *name_text, uint32_t back) { return mslot__observe_trusted(name_text, back, MSLOT_TRUST_ANYONE); }
+mslot_observer_opened mslot_observer_open(const char *name_text, uint32_t back)
+{
+    return mslot__observe_trusted(name_text, back, MSLOT_TRUST_ANYONE);
+}
 
 mslot_observer_opened mslot__observe_trusted(const char *name_text, uint32_t back, uint32_t trust_user)
 {

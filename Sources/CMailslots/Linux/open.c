@@ -193,7 +193,8 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     writer->mapping = mapping;
     writer->lane_index = taken.lane;
     writer->message_bytes_max = file.header.message_bytes_max;
-    writer->slot_bytes_max = file.header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? file.header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
+    writer->slot_bytes_max =
+        file.header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? file.header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
     writer->process_id = (uint32_t)getpid();
     writer->waits_through_restarts = options->wait_through_restarts;
     writer->query_descriptor = -1;

@@ -27,14 +27,11 @@ static int64_t timeout_of(const mslot_reader *reader, int64_t timeout_ns)
     return timeout_ns == MSLOT_DEFAULT_TIMEOUT ? reader->read_timeout_ns : timeout_ns;
 }
 
-static bool everything_is_lent(const mslot_reader *reader)
-{
-    return reader->ring.next - reader->ring.head >= reader->ring.ring.cell_count;
-}
+static bool everything_is_lent(const mslot_reader *reader) { return reader->ring.next - reader->ring.head >= reader->ring.ring.cell_count; }
 
-/// Leaves an empty ring alone for a moment. A reader that takes each message as it comes takes the lines of the cell and the slot
-/// from a fast writer while it fills the next: both then work at the pace of the transfers, at a quarter of the speed (Benchmarks, one way).
-/// Where that much does not come, at most one wait in a thousand is late by it.
+/// Leaves an empty ring alone for a moment. A reader that takes each message as it comes takes the lines of the cell and the slot from a
+/// fast writer while it fills the next: both then work at the pace of the transfers, at a quarter of the speed (Benchmarks, one way). Where
+/// that much does not come, at most one wait in a thousand is late by it.
 static void let_messages_gather(mslot_reader *reader)
 {
     mslot_gathering *gathering = &reader->gathering;
@@ -234,7 +231,8 @@ static mslot_outcome sleep_elsewhere(mslot_reader *reader, mslot_wait *wait, msl
 
 mslot_outcome mslot_reader_end_wait(mslot_reader *reader)
 {
-    if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_WAITING || mslot__waiter_has(reader->wait)) return mslot__reader_refusal(reader);
+    if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_WAITING || mslot__waiter_has(reader->wait))
+        return mslot__reader_refusal(reader);
     mslot__spin_learn(&reader->spin, mslot__now_ns() - reader->wait->begun_ns);
     mslot__reader_end(reader);
     return MSLOT_DONE;

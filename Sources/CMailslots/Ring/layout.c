@@ -52,19 +52,12 @@ mslot_outcome mslot__header_check(const mslot_header *header, uint64_t file_byte
     // A version has one layout for a geometry: anything else was not written by us.
     mslot_header expected = *header;
     uint64_t segment_bytes = mslot__layout_header(&expected, header->cell_count, header->lane_count, header->message_bytes_max);
-    bool same = segment_bytes != 0
-        && header->header_bytes == expected.header_bytes
-        && header->slot_bytes == expected.slot_bytes
-        && header->segment_bytes == segment_bytes
-        && header->control_offset == expected.control_offset
-        && header->lane_hints_offset == expected.lane_hints_offset
-        && header->lanes_offset == expected.lanes_offset
-        && header->cells_offset == expected.cells_offset
-        && header->consumed_offset == expected.consumed_offset
-        && header->slots_offset == expected.slots_offset
-        && header->overflow_offset == expected.overflow_offset
-        && header->name_bytes >= 1 && header->name_bytes <= MSLOT_NAME_BYTES_MAX
-        && header->name[header->name_bytes] == 0;
+    bool same = segment_bytes != 0 && header->header_bytes == expected.header_bytes && header->slot_bytes == expected.slot_bytes
+        && header->segment_bytes == segment_bytes && header->control_offset == expected.control_offset
+        && header->lane_hints_offset == expected.lane_hints_offset && header->lanes_offset == expected.lanes_offset
+        && header->cells_offset == expected.cells_offset && header->consumed_offset == expected.consumed_offset
+        && header->slots_offset == expected.slots_offset && header->overflow_offset == expected.overflow_offset && header->name_bytes >= 1
+        && header->name_bytes <= MSLOT_NAME_BYTES_MAX && header->name[header->name_bytes] == 0;
     return same && file_bytes >= segment_bytes ? MSLOT_DONE : MSLOT_NOT_A_MAILSLOT;
 }
 

@@ -195,11 +195,11 @@ typedef struct mslot_opened {
     mslot_failure failure;
 } mslot_opened;
 
-/// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
-/// Failures: BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
+/// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it. Failures:
+/// BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
 ///
-/// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the bridge
-/// is asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;
+/// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the
+/// bridge is asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;
 /// NO_SUCH_HOST, NOT_ALLOWED, NO_SPACE, BAD_NAME: the bridge refuses, and `words` in the failure says why; TIMED_OUT: it does not answer.
 mslot_opened mslot_open(const char *name, const mslot_open_options *options);
 
@@ -271,14 +271,14 @@ typedef struct mslot_wait {
     bool found;
 } mslot_wait;
 
-/// Begins to wait for a message, after looking and polling for a moment; reads nothing. DONE: one is there, or damage that a read will tell.
-/// EMPTY: the wait has begun; call again once `ended` was called, or mslot_reader_end_wait. Until then the handle is BUSY for all else.
-/// TIMED_OUT; INTERRUPTED; BUSY, also when all messages are lent; FORKED; SYSTEM_ERROR (errno): no thread could be started.
+/// Begins to wait for a message, after looking and polling for a moment; reads nothing. DONE: one is there, or damage that a read will
+/// tell. EMPTY: the wait has begun; call again once `ended` was called, or mslot_reader_end_wait. Until then the handle is BUSY for all
+/// else. TIMED_OUT; INTERRUPTED; BUSY, also when all messages are lent; FORKED; SYSTEM_ERROR (errno): no thread could be started.
 mslot_outcome mslot_reader_begin_wait(mslot_reader *reader, mslot_wait *wait);
 
 /// As mslot_writer_write; when the ring is full begins to wait for room. FULL: the wait has begun; nothing was written, and nothing keeps
-/// `bytes`. Once `ended` was called, call again with the same message, or mslot_writer_end_wait. Otherwise the outcomes of mslot_writer_write.
-/// A wait for room ends after a second at the latest, to look whether the reader is alive.
+/// `bytes`. Once `ended` was called, call again with the same message, or mslot_writer_end_wait. Otherwise the outcomes of
+/// mslot_writer_write. A wait for room ends after a second at the latest, to look whether the reader is alive.
 mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait);
 
 /// Instead of calling again after `ended`: the handle is free for other calls. DONE; BUSY: the wait is on; FORKED.
@@ -456,7 +456,8 @@ mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *contex
 
 // MARK: for bridges
 
-/// As mslot_writer_write, for a message from another machine, which says who wrote it: of at most 424 bytes, also where longer ones are allowed.
+/// As mslot_writer_write, for a message from another machine, which says who wrote it: of at most 424 bytes, also where longer ones are
+/// allowed.
 mslot_outcome mslot_writer_write_from(
     mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin);
 
@@ -468,9 +469,10 @@ typedef struct mslot_remote_message {
     uint16_t origin;
 } mslot_remote_message;
 
-/// As mslot_writer_write_from for several, in order; never waits for room. A reader that sleeps is woken once, after the last: woken by the first, it
-/// could take the CPU from the writer, read that one, and sleep again. `count` in the result were written; `outcome` is that of the first
-/// that was not: FULL, TOO_LONG, or as of mslot_writer_write. Who is killed between the first and the last has woken the reader all the same.
+/// As mslot_writer_write_from for several, in order; never waits for room. A reader that sleeps is woken once, after the last: woken by the
+/// first, it could take the CPU from the writer, read that one, and sleep again. `count` in the result were written; `outcome` is that of
+/// the first that was not: FULL, TOO_LONG, or as of mslot_writer_write. Who is killed between the first and the last has woken the reader
+/// all the same.
 mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count);
 
 /// The table of hosts, to be written. For one thread at a time; one process at a time, which is the reader of "bridge/requests".
@@ -499,8 +501,8 @@ void mslot_hosts_close(mslot_hosts *hosts);
 /// Makes a mailslot whose file another process cuts short DAMAGED, where touching it would kill this process by SIGBUS. Opt-in, for
 /// it installs a handler of SIGBUS; once, for all of the process and all of its handles, those too that are open already.
 ///
-/// The call that meets the missing page says DAMAGED, or what it had done before; every later call on that handle says DAMAGED, and
-/// closing it works as ever. A message lent in place reads as zeros from then on; mslot_reader_release says DAMAGED. What was unread is lost.
+/// The call that meets the missing page says DAMAGED, or what it had done before; every later call on that handle says DAMAGED, and closing
+/// it works as ever. A message lent in place reads as zeros from then on; mslot_reader_release says DAMAGED. What was unread is lost.
 ///
 /// Never hidden: a SIGBUS for an address outside of our mappings, for failing memory, or sent by a process. It goes to the handler
 /// that was there before, with its mask and on its stack; or kills as ever, with the same siginfo. Install other handlers of SIGBUS

@@ -213,8 +213,7 @@ typedef struct mslot_nats_datagram {
 
 /// Sends a batch of any size: hands it to the kernel, or to the backlog. Waits up to `timeout_ns` for room, in all; what is left then
 /// is dropped and counted. BUSY, BAD_ARGUMENT: none was sent.
-mslot_nats_outcome mslot_nats_send(
-    mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns);
+mslot_nats_outcome mslot_nats_send(mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns);
 
 /// Waits until the server has taken everything so far: what was sent, and every subscription. TIMED_OUT, DISCONNECTED, BUSY.
 mslot_nats_outcome mslot_nats_flush(mslot_nats_endpoint *endpoint, int64_t timeout_ns);

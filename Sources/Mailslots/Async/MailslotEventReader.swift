@@ -14,8 +14,8 @@ internal import CMailslots
 /// while let message = try orders.read() { handle(message) }
 /// ```
 ///
-/// In an edge-triggered loop read until `nil`; in a level-triggered one, such as SwiftNIO's, as much as you like. The descriptor is an eventfd,
-/// which this type reads and closes itself. It is for one thread at a time, as a reader is.
+/// In an edge-triggered loop read until `nil`; in a level-triggered one, such as SwiftNIO's, as much as you like. The descriptor is an
+/// eventfd, which this type reads and closes itself. It is for one thread at a time, as a reader is.
 @safe
 public struct MailslotEventReader: ~Copyable, Sendable {
     private var reader: MailslotReader

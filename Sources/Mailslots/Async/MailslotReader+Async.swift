@@ -7,9 +7,8 @@ internal import CMailslots
 extension MailslotReader {
     /// Copies the next message out, suspending the task until there is one.
     ///
-    /// - Parameter timeout: How long to wait; by default as long as the mailslot says.
-    /// - Returns: `nil` when the time is up.
-    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits; the message stays in the mailslot. With `.now` it waits
+    /// - Parameter timeout: How long to wait; by default as long as the mailslot says. - Returns: `nil` when the time is up. - Throws:
+    /// `CancellationError` if the task is cancelled, before or while it waits; the message stays in the mailslot. With `.now` it waits
     ///   for nothing, and so does not ask. Otherwise a ``MailslotError`` as the call that blocks.
     ///
     /// The corresponding C function is `mslot_reader_begin_wait`.
@@ -25,7 +24,8 @@ extension MailslotReader {
     /// let message = try await orders.read(until: .now + .seconds(1), clock: .continuous)
     /// ```
     ///
-    /// The clock's `sleep` is what decides, so a clock that a test moves by hand works too. A time-out is cheaper: it needs no task of its own.
+    /// The clock's `sleep` is what decides, so a clock that a test moves by hand works too. A time-out is cheaper: it needs no task of its
+    /// own.
     public mutating func read<C: Clock>(until deadline: C.Instant, clock: C) async throws -> MailslotMessage? {
         try Task.checkCancellation()
         if let message = try readNow() { return message }

@@ -25,7 +25,9 @@ extension MailslotWriter {
         let wait = TaskWait(timeout, wasFull: true)
         while true {
             // Sound: the call copies the bytes or leaves them alone, and keeps no pointer.
-            let outcome = unsafe bytes.withUnsafeBytes { unsafe mslot_writer_write_or_begin_wait(handle, $0.baseAddress, $0.count, wait.begin()) }
+            let outcome = unsafe bytes.withUnsafeBytes {
+                unsafe mslot_writer_write_or_begin_wait(handle, $0.baseAddress, $0.count, wait.begin())
+            }
             guard outcome == .full else { return try result(outcome) }
             await wait.ending()
             guard Task.isCancelled else { continue }
@@ -60,8 +62,8 @@ extension MailslotWriter {
         for message in messages { try await write(message) }
     }
 
-    /// Lends the writer's own slot to `body`, as the call that blocks does. If there is no room the task suspends; what `body` appended is then
-    /// copied once.
+    /// Lends the writer's own slot to `body`, as the call that blocks does. If there is no room the task suspends; what `body` appended is
+    /// then copied once.
     @discardableResult
     public mutating func write(
         byteCount: Int, timeout: MailslotTimeout = .forever, _ body: (inout OutputRawSpan) throws -> Void

@@ -54,8 +54,8 @@ final class Outboxes {
         outbox.close()
     }
 
-    /// Closes one that nobody has open, that is empty, and that had no message for a minute; the one that had none for longest. False: there
-    /// is none. Who opens it at just this moment is told at the first write that it is closed, and opens anew.
+    /// Closes one that nobody has open, that is empty, and that had no message for a minute; the one that had none for longest. False:
+    /// there is none. Who opens it at just this moment is told at the first write that it is closed, and opens anew.
     func closeIdle(now: Int64) -> Bool {
         let quiet = all.values.filter { now - $0.lastActive > Self.idleNanoseconds }.sorted { $0.lastActive < $1.lastActive }
         for outbox in quiet {

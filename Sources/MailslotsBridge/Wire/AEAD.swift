@@ -1,8 +1,8 @@
 // AES-256-GCM in place, for one key and many datagrams.
 //
-// The cipher is swift-crypto's, which is BoringSSL. Its Swift interface takes and returns `Data` and makes the cipher ready for the key anew
-// each time, so a datagram of 1416 bytes costs it 2.4 µs where the cipher itself needs 0.2 µs. So the calls below are made on BoringSSL's
-// own interface, which swift-crypto brings along as the module that its Swift interface is made of. It promises nothing about
+// The cipher is swift-crypto's, which is BoringSSL. Its Swift interface takes and returns `Data` and makes the cipher ready for the key
+// anew each time, so a datagram of 1416 bytes costs it 2.4 µs where the cipher itself needs 0.2 µs. So the calls below are made on
+// BoringSSL's own interface, which swift-crypto brings along as the module that its Swift interface is made of. It promises nothing about
 // that module; where it is not to be had by this name, its Swift interface is used, with the same bytes as result.
 import Crypto
 

@@ -126,8 +126,8 @@ package struct Opener: ~Copyable {
         }
     }
 
-    /// What the tag of a datagram for us is made over beside its records: its header, and behind it our name. Kept, for it is always the same
-    /// name: by `withAuthenticated` opening takes 40 ns longer (`mailslots-bench bridge`).
+    /// What the tag of a datagram for us is made over beside its records: its header, and behind it our name. Kept, for it is always the
+    /// same name: by `withAuthenticated` opening takes 40 ns longer (`mailslots-bench bridge`).
     private let authenticated: UnsafeMutableRawBufferPointer
     private var domains: [Domain]
     private var acceptances: [Acceptance]

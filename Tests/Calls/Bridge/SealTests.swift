@@ -92,7 +92,8 @@ import Testing
         var other = Self.opener(host: "render8")
         #expect(other.rejection(of: Self.golden, now: Self.time) == .badTag)
         #expect(other.rejection(of: Self.goldenForEveryHost, now: Self.time) == nil)
-        // Nor can it be made one for every host, or one that is for every host be made one for a host: the flag is under the tag, see above.
+        // Nor can it be made one for every host, or one that is for every host be made one for a host: the flag is under the tag, see
+        // above.
         var nameless = Self.opener(host: "")
         var forAll = Self.golden
         forAll[3] = 1

@@ -687,10 +687,12 @@ TEST(the_high_water_mark_is_what_waited_at_most_or_up_to_255_less)
     uint32_t waiting = 0, most = 100;
     for (int i = 0; i < ROUNDS; i++) {
         uint32_t writes = (uint32_t)random_below(40), reads = (uint32_t)random_below(40);
-        for (; writes > 0 && waiting < CAPACITY - 1; writes--, waiting++) expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_DONE);
+        for (; writes > 0 && waiting < CAPACITY - 1; writes--, waiting++)
+            expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_DONE);
         if (waiting > most) most = waiting;
         char text[MSLOT_MESSAGE_BYTES_MAX];
-        for (; reads > 0 && waiting > 0; reads--, waiting--) expect_outcome(mslot_reader_read(p.reader, text, sizeof text, 0).outcome, MSLOT_DONE);
+        for (; reads > 0 && waiting > 0; reads--, waiting--)
+            expect_outcome(mslot_reader_read(p.reader, text, sizeof text, 0).outcome, MSLOT_DONE);
     }
     uint32_t peak = mslot_inspect("orders").info.high_water;
     expect(peak <= most);
@@ -874,7 +876,8 @@ TEST(a_write_left_between_publishing_and_waking_wakes_the_reader_when_it_is_rese
     mslot_slot *slot = mslot__ring_own_slot(&p.writer->ring);
     slot->length = (uint32_t)message_make(slot->payload, 0, 0);
     uintptr_t pending = 0;
-    expect_outcome(mslot__ring_publish(&p.writer->ring, (mslot_robust_list){.list_op_pending = &pending, .futex_offset = 0}).outcome, MSLOT_DONE);
+    expect_outcome(
+        mslot__ring_publish(&p.writer->ring, (mslot_robust_list){.list_op_pending = &pending, .futex_offset = 0}).outcome, MSLOT_DONE);
     uint64_t wakes = p.writer->ring.lane->wakes;
 
     expect_outcome(mslot_writer_reset(p.writer), MSLOT_DONE);

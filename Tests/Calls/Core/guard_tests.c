@@ -446,7 +446,8 @@ static void need_deaths_by_bus_errors(void)
     }
     int status;
     expect_equal(waitpid(child, &status, 0), child);
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGBUS) skip("this kernel does not end a process by SIGBUS, but with status 0x%x", status);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGBUS)
+        skip("this kernel does not end a process by SIGBUS, but with status 0x%x", status);
 }
 
 TEST(a_bus_error_that_is_not_a_mailslots_kills_as_ever)

@@ -13,8 +13,8 @@
 // MARK: tests
 
 /// Defines and registers a test.
-#define TEST(name) \
-    static void name(void); \
+#define TEST(name)                                                                                 \
+    static void name(void);                                                                        \
     __attribute__((constructor)) static void register_##name(void) { test_register(#name, name); } \
     static void name(void)
 
@@ -29,8 +29,8 @@ _Noreturn void fail_at(const char *file, int line, const char *what, ...) __attr
 /// Says which case of a table or a loop is being tried, for the message of a failure.
 void trying(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define expect(condition) \
-    do { \
+#define expect(condition)                                                         \
+    do {                                                                          \
         if (!(condition)) fail_at(__FILE__, __LINE__, "expected %s", #condition); \
     } while (0)
 
@@ -50,9 +50,9 @@ static const int64_t TEST_TIMEOUT_NS = 20LL * SECOND;
 static const int64_t AT_ONCE_NS = 800LL * MILLISECOND;
 
 /// Polls until the condition holds; fails the test when that takes longer than anything here may.
-#define wait_until(condition) \
-    do { \
-        for (int64_t begun_ = now_ns(); !(condition); poll_pause()) \
+#define wait_until(condition)                                                                                          \
+    do {                                                                                                               \
+        for (int64_t begun_ = now_ns(); !(condition); poll_pause())                                                    \
             if (now_ns() - begun_ > TEST_TIMEOUT_NS) fail_at(__FILE__, __LINE__, "waited in vain for %s", #condition); \
     } while (0)
 void poll_pause(void);

@@ -516,8 +516,12 @@ TEST(a_process_without_descriptors_is_told_so_and_its_handles_go_on)
     expect_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 
     mslot_failure failures[] = {
-        mslot_create("new", NULL).failure, mslot_create("orders", NULL).failure, mslot_open("orders", NULL).failure,
-        mslot_inspect("orders").failure,   mslot_remove("orders"),               mslot_list(NULL, NULL),
+        mslot_create("new", NULL).failure,
+        mslot_create("orders", NULL).failure,
+        mslot_open("orders", NULL).failure,
+        mslot_inspect("orders").failure,
+        mslot_remove("orders"),
+        mslot_list(NULL, NULL),
     };
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         trying("call %zu", i);

@@ -50,7 +50,8 @@ TEST(a_message_from_another_machine_says_so_to_every_kind_of_reader_and_the_next
     // A slot that had a message from afar is used for one of this machine: each of them, in the end.
     for (int i = 0; i < 64; i++) {
         bool is_from_afar = i < 32;
-        mslot_outcome outcome = is_from_afar ? mslot_writer_write_from(writer, "a", 1, 0, SENDER, ORIGIN) : mslot_writer_write(writer, "a", 1, 0);
+        mslot_outcome outcome =
+            is_from_afar ? mslot_writer_write_from(writer, "a", 1, 0, SENDER, ORIGIN) : mslot_writer_write(writer, "a", 1, 0);
         expect_outcome(outcome, MSLOT_DONE);
         expect_equal(mslot_reader_peek(reader, 0).origin, is_from_afar ? ORIGIN : 0);
         expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
@@ -511,12 +512,30 @@ TEST(a_record_that_breaks_a_rule_is_no_host_whatever_its_check_says)
         size_t offset;
         unsigned char value;
     } cases[] = {
-        {"the sequence is 0", 8, 0}, {"no host", 28, 0}, {"host too long", 28, 64}, {"host far too long", 28, 255}, {"host cut", 28, 3},
-        {"no domain", 29, 0}, {"domain too long", 29, 64}, {"domain longer than its text", 29, 63}, {"address too long", 30, 96},
-        {"address far too long", 30, 255}, {"address cut", 30, 0}, {"byte 31", 31, 1}, {"escape in host", 32, 0x1b}, {"capital", 33, 'A'},
-        {"separator", 33, '/'}, {"not UTF-8", 33, 0xff}, {"zero in host", 34, 0}, {"behind host", 32 + 63, 'x'},
-        {"escape in domain", 96, 0x1b}, {"star", 96, '*'}, {"behind domain", 96 + 63, 1}, {"newline in address", 160, '\n'},
-        {"not ASCII", 160, 0x80}, {"behind address", 255, '1'},
+        {"the sequence is 0", 8, 0},
+        {"no host", 28, 0},
+        {"host too long", 28, 64},
+        {"host far too long", 28, 255},
+        {"host cut", 28, 3},
+        {"no domain", 29, 0},
+        {"domain too long", 29, 64},
+        {"domain longer than its text", 29, 63},
+        {"address too long", 30, 96},
+        {"address far too long", 30, 255},
+        {"address cut", 30, 0},
+        {"byte 31", 31, 1},
+        {"escape in host", 32, 0x1b},
+        {"capital", 33, 'A'},
+        {"separator", 33, '/'},
+        {"not UTF-8", 33, 0xff},
+        {"zero in host", 34, 0},
+        {"behind host", 32 + 63, 'x'},
+        {"escape in domain", 96, 0x1b},
+        {"star", 96, '*'},
+        {"behind domain", 96 + 63, 1},
+        {"newline in address", 160, '\n'},
+        {"not ASCII", 160, 0x80},
+        {"behind address", 255, '1'},
     };
     mslot_hosts *hosts = must_open_hosts(0);
     must_set(hosts, 1, 1);

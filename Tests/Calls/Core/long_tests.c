@@ -17,7 +17,10 @@ typedef struct long_head {
     uint32_t byte_count;
 } long_head;
 
-static unsigned char byte_at(const long_head *head, uint32_t index) { return (unsigned char)(head->writer * 89 + head->number * 31 + index); }
+static unsigned char byte_at(const long_head *head, uint32_t index)
+{
+    return (unsigned char)(head->writer * 89 + head->number * 31 + index);
+}
 
 static void make_long(unsigned char *bytes, uint32_t writer, uint32_t number, uint32_t byte_count)
 {
@@ -34,7 +37,8 @@ static long_head check_long(const unsigned char *bytes, size_t byte_count)
     expect_equal(head.byte_count, byte_count);
     for (uint32_t i = sizeof head; i < byte_count; i++)
         if (bytes[i] != byte_at(&head, i))
-            fail_at(__FILE__, __LINE__, "message %u of writer %u, %u bytes, is torn at byte %u", head.number, head.writer, head.byte_count, i);
+            fail_at(
+                __FILE__, __LINE__, "message %u of writer %u, %u bytes, is torn at byte %u", head.number, head.writer, head.byte_count, i);
     return head;
 }
 
@@ -556,13 +560,8 @@ TEST(a_slot_that_lies_about_a_long_message_is_damage_or_bytes_of_this_mailslot)
         uint64_t extra;
         bool is_damage;
     } lies[] = {
-        {LONGEST + 1, 0, 0, true},
-        {0xffffffff, 0, 0, true},
-        {LONGEST, 2, 0, true},
-        {LONGEST, 0xffffffff, 0, true},
-        {LONGEST, 0, lane_bytes - LONGEST + 1, true},
-        {425, 0, lane_bytes, true},
-        {425, 1, ~0ULL, true},
+        {LONGEST + 1, 0, 0, true}, {0xffffffff, 0, 0, true}, {LONGEST, 2, 0, true}, {LONGEST, 0xffffffff, 0, true},
+        {LONGEST, 0, lane_bytes - LONGEST + 1, true}, {425, 0, lane_bytes, true}, {425, 1, ~0ULL, true},
         {LONGEST, 1, lane_bytes - LONGEST, false}, // the last byte of the segment
     };
     uint64_t damaged = 0;

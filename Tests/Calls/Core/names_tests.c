@@ -88,16 +88,34 @@ TEST(a_name_that_is_none_is_refused_with_its_reason)
     expect_refused(NULL, MSLOT_NAME_EMPTY);
     expect_refused("", MSLOT_NAME_EMPTY);
     static const char *const empty_parts[] = {
-        "/", "\\", "/orders", "\\orders", "orders/", "orders\\", "a//b", "a\\\\b", "a/\\b",
-        "\\\\.\\mailslot", "\\\\.\\mailslot\\", "\\\\.\\mailslot\\\\a", "\\\\.\\mailslot\\a\\", "\\\\host\\mailslot",
+        "/",
+        "\\",
+        "/orders",
+        "\\orders",
+        "orders/",
+        "orders\\",
+        "a//b",
+        "a\\\\b",
+        "a/\\b",
+        "\\\\.\\mailslot",
+        "\\\\.\\mailslot\\",
+        "\\\\.\\mailslot\\\\a",
+        "\\\\.\\mailslot\\a\\",
+        "\\\\host\\mailslot",
     };
     for (size_t i = 0; i < sizeof empty_parts / sizeof empty_parts[0]; i++) expect_refused(empty_parts[i], MSLOT_NAME_EMPTY);
 
     static const char *const other_paths[] = {
-        "\\\\", "\\\\.", "\\\\.\\", "\\\\.\\pipe\\a", "\\\\.\\mailslots\\a", "\\\\.\\mail", "\\\\host", "\\\\\\mailslot\\a",
+        "\\\\",
+        "\\\\.",
+        "\\\\.\\",
+        "\\\\.\\pipe\\a",
+        "\\\\.\\mailslots\\a",
+        "\\\\.\\mail",
+        "\\\\host",
+        "\\\\\\mailslot\\a",
     };
-    for (size_t i = 0; i < sizeof other_paths / sizeof other_paths[0]; i++)
-        expect_refused(other_paths[i], MSLOT_NAME_NOT_A_MAILSLOT_PATH);
+    for (size_t i = 0; i < sizeof other_paths / sizeof other_paths[0]; i++) expect_refused(other_paths[i], MSLOT_NAME_NOT_A_MAILSLOT_PATH);
 
     static const char *const remote[] = {"\\\\host\\mailslot\\a", "\\\\*\\mailslot\\a", "//domain/MAILSLOT/a", "\\\\..\\mailslot\\a"};
     for (size_t i = 0; i < sizeof remote / sizeof remote[0]; i++) expect_refused(remote[i], MSLOT_NAME_REMOTE);
@@ -119,9 +137,22 @@ TEST(a_forbidden_character_is_refused_wherever_it_stands)
 TEST(bytes_that_are_not_utf8_are_refused)
 {
     static const char *const names[] = {
-        "\x80", "a\xff", "\xc3", "\xc3(", "\xc0\xaf", "\xc1\xbf",               // stray, cut short, overlong
-        "\xe0\x80\xaf", "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80", "\xed\xbf\xbf", // overlong, cut short, surrogates
-        "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf0\x9f\x90", "ok/\xfe",
+        "\x80",
+        "a\xff",
+        "\xc3",
+        "\xc3(",
+        "\xc0\xaf",
+        "\xc1\xbf", // stray, cut short, overlong
+        "\xe0\x80\xaf",
+        "\xe0\x9f\xbf",
+        "\xe2\x82",
+        "\xed\xa0\x80",
+        "\xed\xbf\xbf", // overlong, cut short, surrogates
+        "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xf0\x9f\x90",
+        "ok/\xfe",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) expect_refused(names[i], MSLOT_NAME_NOT_UTF8);
     (void)file_of("\xef\xbf\xbf \xed\x9f\xbf \xee\x80\x80 \xf4\x8f\xbf\xbf \xc2\xa0 \xe0\xa0\x80 \xf0\x90\x80\x80"); // the borders
@@ -176,7 +207,24 @@ TEST(a_long_name_has_a_short_file_of_its_own)
 TEST(two_names_never_share_a_file)
 {
     static const char *const names[] = {
-        "a", "b", "a/b", "a%2fb", "a%2Fb", "a%252fb", "a b", "a%20b", "a_b", "a.b", "a-b", "a+b", "~", "%7e", "~0", "a/b/c", "ab/c", "a/bc",
+        "a",
+        "b",
+        "a/b",
+        "a%2fb",
+        "a%2Fb",
+        "a%252fb",
+        "a b",
+        "a%20b",
+        "a_b",
+        "a.b",
+        "a-b",
+        "a+b",
+        "~",
+        "%7e",
+        "~0",
+        "a/b/c",
+        "ab/c",
+        "a/bc",
     };
     enum { COUNT = sizeof names / sizeof names[0] };
     for (size_t i = 0; i < COUNT; i++) {

@@ -164,7 +164,8 @@ TEST(a_long_message_is_seen_until_it_is_read)
     mslot_writer *writer = must_open("orders");
     mslot_observer *observer = must_observe(0), *late = must_observe(0);
     unsigned char message[5000], bytes[5000];
-    for (uint64_t i = 0; i < 3; i++) expect_outcome(mslot_writer_write(writer, message, message_make_of(4000 + i, message, 0, i), 0), MSLOT_DONE);
+    for (uint64_t i = 0; i < 3; i++)
+        expect_outcome(mslot_writer_write(writer, message, message_make_of(4000 + i, message, 0, i), 0), MSLOT_DONE);
     for (uint64_t i = 0; i < 3; i++) {
         mslot_observed observed = mslot_observer_next(observer, bytes, sizeof bytes);
         expect_outcome(observed.outcome, MSLOT_DONE);
@@ -231,7 +232,8 @@ static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
         mslot_writer *writer = must_open("orders");
         unsigned char message[4096];
         for (uint64_t number = 0; shared_get(enough) == 0; number++) {
-            size_t bytes = number % 3 == 0 ? message_make_of(byte_count_max - number % 7, message, i, number) : message_make(message, i, number);
+            size_t bytes =
+                number % 3 == 0 ? message_make_of(byte_count_max - number % 7, message, i, number) : message_make(message, i, number);
             expect_outcome(mslot_writer_write(writer, message, bytes, MSLOT_FOREVER), MSLOT_DONE);
         }
         must_close_writer(writer);

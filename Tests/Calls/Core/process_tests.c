@@ -712,7 +712,8 @@ TEST(a_reader_to_whom_much_comes_pauses_before_every_wait)
     }
     bool paid = reader->gathering.next_rests == 1;
     shared_set(ended, 1);
-    while (mslot_reader_peek(reader, 0).outcome == MSLOT_DONE) expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE); // the writer may wait for room
+    while (mslot_reader_peek(reader, 0).outcome == MSLOT_DONE)
+        expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE); // the writer may wait for room
     child_join(child);
     must_close(reader);
     if (!paid) skip("no four messages came within 300 ns: one processor, or an emulated one?");

@@ -416,8 +416,14 @@ TEST(a_refusal_reaches_the_user_in_the_bridges_own_words)
         {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x8c", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x8c"},
         {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\x1b[2Jafter", "The bridge says: before"},
         {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\nafter", "The bridge says: before"},
-        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xff" "after", "The bridge says: before"},
-        {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xc2\x9b" "after", "The bridge says: before"},
+        {NOT_ALLOWED, MSLOT_NOT_ALLOWED,
+            "before\xff"
+            "after",
+            "The bridge says: before"},
+        {NOT_ALLOWED, MSLOT_NOT_ALLOWED,
+            "before\xc2\x9b"
+            "after",
+            "The bridge says: before"},
         {NOT_ALLOWED, MSLOT_NOT_ALLOWED, "before\xe2\x82", "The bridge says: before"},
     };
     bridge b = bridge_start();
@@ -437,10 +443,19 @@ TEST(every_failure_of_a_remote_name_is_described_as_such)
         mslot_outcome outcome;
         const char *says;
     } cases[] = {
-        {MSLOT_NO_BRIDGE, "no bridge is running"}, {MSLOT_NO_SUCH_HOST, "no host and no domain"}, {MSLOT_NOT_ALLOWED, "does not allow"},
-        {MSLOT_NO_SPACE, "no outbox"}, {MSLOT_TIMED_OUT, "process 77"}, {MSLOT_TOO_MANY_WRITERS, "every outbox"},
-        {MSLOT_NO_PERMISSION, "who may send"}, {MSLOT_UNTRUSTED, "user 88"}, {MSLOT_NO_READER, "bridge ended"},
-        {MSLOT_CLOSED, "bridge has ended"}, {MSLOT_TOO_LONG, "424"}, {MSLOT_SYSTEM_ERROR, "errno"}, {MSLOT_BAD_NAME, "to write"},
+        {MSLOT_NO_BRIDGE, "no bridge is running"},
+        {MSLOT_NO_SUCH_HOST, "no host and no domain"},
+        {MSLOT_NOT_ALLOWED, "does not allow"},
+        {MSLOT_NO_SPACE, "no outbox"},
+        {MSLOT_TIMED_OUT, "process 77"},
+        {MSLOT_TOO_MANY_WRITERS, "every outbox"},
+        {MSLOT_NO_PERMISSION, "who may send"},
+        {MSLOT_UNTRUSTED, "user 88"},
+        {MSLOT_NO_READER, "bridge ended"},
+        {MSLOT_CLOSED, "bridge has ended"},
+        {MSLOT_TOO_LONG, "424"},
+        {MSLOT_SYSTEM_ERROR, "errno"},
+        {MSLOT_BAD_NAME, "to write"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         trying("%s", mslot_outcome_text(cases[i].outcome));
@@ -645,7 +660,7 @@ TEST(only_the_whole_answer_to_ones_own_request_counts)
         case 7: forged.byte_count--; break;
         case 8: forged.byte_count++; break;
         case 9: forged.byte_count = random_below(HEADER_BYTES); break;
-        case 10: forged.bytes[5] = 1; break; // 256 bytes more than there are
+        case 10: forged.bytes[5] = 1; break;                                                         // 256 bytes more than there are
         case 11: forged.bytes[8 + random_below(8)] ^= (unsigned char)(1 + random_below(255)); break; // another's
         default: break;
         }

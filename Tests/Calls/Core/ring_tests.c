@@ -60,10 +60,7 @@ static mslot_publication publish(ring_fixture *f, uint32_t lane, uint32_t number
     return publication;
 }
 
-static void must_publish(ring_fixture *f, uint32_t lane, uint32_t number)
-{
-    expect_outcome(publish(f, lane, number).outcome, MSLOT_DONE);
-}
+static void must_publish(ring_fixture *f, uint32_t lane, uint32_t number) { expect_outcome(publish(f, lane, number).outcome, MSLOT_DONE); }
 
 static uint32_t number_of(mslot_look look)
 {
@@ -1015,11 +1012,13 @@ TEST(a_message_of_an_impossible_length_is_damage_and_can_be_released)
 TEST(a_cell_that_makes_no_sense_is_damage_to_whoever_meets_it)
 {
     const uint64_t cells[] = {
-        0,                                     // a punched hole: FULL of lap 0
-        mslot__cell_full(1, MSLOT_SLOTS_MAX),   // no such slot
-        mslot__cell_full(1, 8),                 // the first that is not
-        mslot__cell_empty(1, 8) + 1,            // EMPTY of lap 2
-        0x40000001, 0xffffffffffffffffULL, 0x00000001,
+        0,                                    // a punched hole: FULL of lap 0
+        mslot__cell_full(1, MSLOT_SLOTS_MAX), // no such slot
+        mslot__cell_full(1, 8),               // the first that is not
+        mslot__cell_empty(1, 8) + 1,          // EMPTY of lap 2
+        0x40000001,
+        0xffffffffffffffffULL,
+        0x00000001,
     };
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
         trying("cell 0x%llx", (unsigned long long)cells[i]);

@@ -92,10 +92,7 @@ static void open_to_be_interrupted(void)
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handle_by_writing}, NULL);
 }
 static void write_and_tell(void) { tell(TOLD_OUTCOME, mslot_writer_write(victims_writer, bytes, byte_count, 0)); }
-static void interrupt(pid_t victim)
-{
-    kill(victim, SIGUSR1);
-}
+static void interrupt(pid_t victim) { kill(victim, SIGUSR1); }
 static void expect_whole_messages(void)
 {
     expect_outcome(what_was_told(TOLD_OUTCOME), MSLOT_DONE);
@@ -214,9 +211,10 @@ TEST(a_writer_hears_of_room_that_comes_again_when_another_used_up_what_came_at_a
 {
     reader = must_create("orders", 1, 2);
     writer = must_open("orders");
-    meet_at_any_instruction(&(meeting){
-        .prepare = open_and_fill, .act = ask_for_room_and_tell,
-        .meanwhile = make_room_and_use_it_up, .afterwards = expect_word_of_room_that_comes_again});
+    meet_at_any_instruction(&(meeting){.prepare = open_and_fill,
+        .act = ask_for_room_and_tell,
+        .meanwhile = make_room_and_use_it_up,
+        .afterwards = expect_word_of_room_that_comes_again});
     must_close_writer(writer);
     must_close(reader);
 }
@@ -250,9 +248,10 @@ static void expect_word_of_the_next_room(void)
 
 TEST(a_writer_that_asks_for_room_at_any_instruction_of_a_read_hears_of_it_or_of_the_next)
 {
-    meet_at_any_instruction(&(meeting){
-        .prepare = create_full_with_room_wanted, .act = read_one_and_another,
-        .meanwhile = fill_and_ask_for_room, .afterwards = expect_word_of_the_next_room});
+    meet_at_any_instruction(&(meeting){.prepare = create_full_with_room_wanted,
+        .act = read_one_and_another,
+        .meanwhile = fill_and_ask_for_room,
+        .afterwards = expect_word_of_the_next_room});
 }
 
 // MARK: recovery
@@ -297,9 +296,11 @@ static void expect_recovered(void)
 
 TEST(a_dead_writers_lane_is_recovered_rightly_though_its_message_is_read_at_any_instruction)
 {
-    meet_at_any_instruction(&(meeting){
-        .before = create_small, .prepare = open_a_lane_and_let_the_other_die, .act = recover_the_other_lane,
-        .meanwhile = read_it, .afterwards = expect_recovered});
+    meet_at_any_instruction(&(meeting){.before = create_small,
+        .prepare = open_a_lane_and_let_the_other_die,
+        .act = recover_the_other_lane,
+        .meanwhile = read_it,
+        .afterwards = expect_recovered});
 }
 
 // MARK: a fresh take-over
@@ -341,9 +342,10 @@ static void expect_it_closed(void)
 
 TEST(a_fresh_take_over_stopped_at_any_system_call_has_sealed_before_the_name_is_free)
 {
-    meet_at_any_system_call(&(meeting){
-        .before = create_and_die_with_a_writer_left, .act = take_over_afresh,
-        .meanwhile = expect_it_sealed_if_it_has_no_name, .afterwards = expect_it_closed});
+    meet_at_any_system_call(&(meeting){.before = create_and_die_with_a_writer_left,
+        .act = take_over_afresh,
+        .meanwhile = expect_it_sealed_if_it_has_no_name,
+        .afterwards = expect_it_closed});
 }
 
 static unsigned late;
@@ -393,8 +395,10 @@ static void expect_word_at_once(void)
 
 TEST(a_writer_that_waits_learns_at_once_of_a_fresh_take_over_stopped_at_any_system_call)
 {
-    meet_at_any_system_call(&(meeting){
-        .before = leave_a_waiting_writer, .act = take_over_afresh, .meanwhile = let_it_fall_asleep_again, .afterwards = expect_word_at_once});
+    meet_at_any_system_call(&(meeting){.before = leave_a_waiting_writer,
+        .act = take_over_afresh,
+        .meanwhile = let_it_fall_asleep_again,
+        .afterwards = expect_word_at_once});
 }
 
 // MARK: another thread forks
@@ -459,16 +463,20 @@ static void expect_no_lane_kept(void)
 
 TEST(a_child_forked_at_any_system_call_of_a_creation_keeps_no_lock)
 {
-    meet_at_any_system_call(&(meeting){
-        .before = ask_for_no_fork, .prepare = start_a_thread_that_forks, .act = take_over_and_wait_for_the_fork,
-        .meanwhile = fork_now, .afterwards = expect_no_lock_kept});
+    meet_at_any_system_call(&(meeting){.before = ask_for_no_fork,
+        .prepare = start_a_thread_that_forks,
+        .act = take_over_and_wait_for_the_fork,
+        .meanwhile = fork_now,
+        .afterwards = expect_no_lock_kept});
 }
 
 TEST(a_child_forked_at_any_system_call_of_an_opening_keeps_no_lock)
 {
     reader = must_create("orders", 1, 1);
-    meet_at_any_system_call(&(meeting){
-        .before = ask_for_no_fork, .prepare = start_a_thread_that_forks, .act = open_and_wait_for_the_fork,
-        .meanwhile = fork_now, .afterwards = expect_no_lane_kept});
+    meet_at_any_system_call(&(meeting){.before = ask_for_no_fork,
+        .prepare = start_a_thread_that_forks,
+        .act = open_and_wait_for_the_fork,
+        .meanwhile = fork_now,
+        .afterwards = expect_no_lane_kept});
     must_close(reader);
 }

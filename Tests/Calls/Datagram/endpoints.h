@@ -7,13 +7,14 @@
 #include <mailslots_datagram.h>
 
 /// A test that every engine has to pass. What runs is two tests, `mmsg_name` and `io_uring_name`.
-#define CONFORMANCE(name) \
-    static void name(mslot_datagram_engine engine); \
+#define CONFORMANCE(name)                            \
+    static void name(mslot_datagram_engine engine);  \
     TEST(mmsg_##name) { name(MSLOT_DATAGRAM_MMSG); } \
-    TEST(io_uring_##name) { \
-        need_io_uring(); \
-        name(MSLOT_DATAGRAM_IO_URING); \
-    } \
+    TEST(io_uring_##name)                            \
+    {                                                \
+        need_io_uring();                             \
+        name(MSLOT_DATAGRAM_IO_URING);               \
+    }                                                \
     static void name(mslot_datagram_engine engine)
 
 /// Skips the test where the engine is not there, with its reason.

@@ -117,9 +117,8 @@ CONFORMANCE(what_is_sent_to_a_group_reaches_those_who_joined_it) { try_group(eng
 CONFORMANCE(what_is_sent_to_an_ipv6_group_reaches_those_who_joined_it)
 {
     enter_own_network(65536);
-    static const char commands[] =
-        "(ip link add mslot0 type veth peer name mslot1 && ip link set mslot1 up && ip link set mslot0 up"
-        " && ip -6 address add fd00::1/64 dev mslot0 nodad) 2> /dev/null";
+    static const char commands[] = "(ip link add mslot0 type veth peer name mslot1 && ip link set mslot1 up && ip link set mslot0 up"
+                                   " && ip -6 address add fd00::1/64 dev mslot0 nodad) 2> /dev/null";
     if (system(commands) != 0) skip("no interface of one's own: needs ip, of iproute2, and veth");
     try_group(engine, 6, "::", "ff12::77", "mslot0");
 }
@@ -128,11 +127,10 @@ CONFORMANCE(what_is_sent_to_an_ipv6_group_reaches_those_who_joined_it)
 static void try_interfaces(mslot_datagram_engine engine, uint16_t family, const char *any, const char *group_text)
 {
     enter_own_network(65536);
-    static const char commands[] =
-        "(ip link add mslot0 type veth peer name mslot1 && ip link add mslot2 type veth peer name mslot3"
-        " && for i in 0 1 2 3; do ip link set mslot$i up; done && ip address add 192.0.2.1/24 dev mslot0"
-        " && ip address add 198.51.100.1/24 dev mslot2 && ip -6 address add fd00::1/64 dev mslot0 nodad"
-        " && ip -6 address add fd01::1/64 dev mslot2 nodad) 2> /dev/null";
+    static const char commands[] = "(ip link add mslot0 type veth peer name mslot1 && ip link add mslot2 type veth peer name mslot3"
+                                   " && for i in 0 1 2 3; do ip link set mslot$i up; done && ip address add 192.0.2.1/24 dev mslot0"
+                                   " && ip address add 198.51.100.1/24 dev mslot2 && ip -6 address add fd00::1/64 dev mslot0 nodad"
+                                   " && ip -6 address add fd01::1/64 dev mslot2 nodad) 2> /dev/null";
     if (system(commands) != 0) skip("no interfaces of one's own: needs ip, of iproute2, and veth");
     const uint32_t interfaces[2] = {if_nametoindex("mslot0"), if_nametoindex("mslot2")};
     mslot_datagram_endpoint *endpoint = open_endpoint(engine);

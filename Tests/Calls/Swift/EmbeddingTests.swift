@@ -44,7 +44,8 @@ import Testing
     func `the shared library exports the API, what its inlined calls call, and nothing else`() throws {
         let prefix = try Self.prefix.get()
         let api = Set(try Self.declared(in: "mailslots.h") + Self.declared(in: "mailslots/handle.h", after: /^MSLOT_INLINE .*/))
-        try #require(api.count >= 30 && api.isSuperset(of: ["mslot_create", "mslot_writer_write", "mslot_reader_read", "mslot_failure_describe"]))
+        try #require(
+            api.count >= 30 && api.isSuperset(of: ["mslot_create", "mslot_writer_write", "mslot_reader_read", "mslot_failure_describe"]))
 
         // A program that uses all of the API names what it does not inline.
         let uses = api.map { "(void *)\($0)," }.joined()
@@ -119,7 +120,8 @@ import Testing
         let prefix = try Self.prefix.get()
         let programs = try ["reader", "writer"].map {
             try prefix.compile(
-                "Tests/Systems/Examples/c/\($0).c", [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"], library: library)
+                "Tests/Systems/Examples/c/\($0).c", [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+                library: library)
         }
         try exchange(reader: [programs[0].path], writer: [programs[1].path])
     }
@@ -129,7 +131,8 @@ import Testing
         if !isInstalled(compiler) { try Test.cancel("\(compiler) is not installed") }
         let prefix = try Self.prefix.get()
         let programs = try ["reader", "writer"].map {
-            try prefix.compile("Tests/Systems/Examples/cpp/\($0).cpp", [compiler, "-std=\(standard)", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+            try prefix.compile(
+                "Tests/Systems/Examples/cpp/\($0).cpp", [compiler, "-std=\(standard)", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         }
         try exchange(reader: [programs[0].path], writer: [programs[1].path])
     }
@@ -137,7 +140,8 @@ import Testing
     @Test(.enabled(if: isInstalled("g++"), "g++ is not installed"))
     func `the C++ ends close and abandon when an exception leaves them`() throws {
         let prefix = try Self.prefix.get()
-        let program = try prefix.compile("Tests/Systems/Embedding/ends.cpp", ["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+        let program = try prefix.compile(
+            "Tests/Systems/Embedding/ends.cpp", ["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         let result = try run(program.path, [uniqueName()], environment: prefix.environment)
         #expect(result.status == 0, "\(result.errors)")
     }

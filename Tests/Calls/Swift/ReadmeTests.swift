@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Every snippet of the README and of the articles is compiled and run, in a package that depends on this one as a client does: on the product `Mailslots`
-/// alone, with `traits: []`.
+/// Every snippet of the README and of the articles is compiled and run, in a package that depends on this one as a client does: on the
+/// product `Mailslots` alone, with `traits: []`.
 ///
 /// What a snippet is, is said by a comment before it, `<!-- test: KIND -->`:
 /// - `program NAME`: Swift, a whole program of this name.

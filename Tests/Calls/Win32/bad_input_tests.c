@@ -132,13 +132,14 @@ static DWORD hammer(void *argument)
     while (!InterlockedCompareExchange(&s->stop, 0, 0)) {
         BOOL wrote = WriteFile(now(&s->client), "message", 7, &count, NULL);
         DWORD error = wrote ? 0 : GetLastError();
-        if (!(wrote || error == ERROR_INVALID_HANDLE || error == ERROR_HANDLE_EOF || error == ERROR_NOT_ENOUGH_QUOTA || error == ERROR_OPERATION_ABORTED
-                || error == ERROR_ACCESS_DENIED)) {
+        if (!(wrote || error == ERROR_INVALID_HANDLE || error == ERROR_HANDLE_EOF || error == ERROR_NOT_ENOUGH_QUOTA
+                || error == ERROR_OPERATION_ABORTED || error == ERROR_ACCESS_DENIED)) {
             fail_at(__FILE__, __LINE__, "write: error %u", error);
         }
         BOOL got = ReadFile(now(&s->server), bytes, sizeof bytes, &count, NULL);
         error = got ? 0 : GetLastError();
-        if (!(got || error == ERROR_INVALID_HANDLE || error == ERROR_SEM_TIMEOUT || error == ERROR_HANDLE_EOF || error == ERROR_ACCESS_DENIED)) {
+        if (!(got || error == ERROR_INVALID_HANDLE || error == ERROR_SEM_TIMEOUT || error == ERROR_HANDLE_EOF
+                || error == ERROR_ACCESS_DENIED)) {
             fail_at(__FILE__, __LINE__, "read: error %u", error);
         }
         if (got) expect(count == 7 && memcmp(bytes, "message", 7) == 0);

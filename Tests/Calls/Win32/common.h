@@ -10,17 +10,17 @@
 #define SLOT "\\\\.\\mailslot\\orders"
 
 /// The call fails with this error.
-#define expect_error(call, error) \
-    do { \
-        SetLastError(0xdead); \
-        expect(!(call)); \
+#define expect_error(call, error)            \
+    do {                                     \
+        SetLastError(0xdead);                \
+        expect(!(call));                     \
         expect_equal(GetLastError(), error); \
     } while (0)
-#define expect_no_handle(call, error) \
-    do { \
-        SetLastError(0xdead); \
+#define expect_no_handle(call, error)           \
+    do {                                        \
+        SetLastError(0xdead);                   \
         expect((call) == INVALID_HANDLE_VALUE); \
-        expect_equal(GetLastError(), error); \
+        expect_equal(GetLastError(), error);    \
     } while (0)
 
 static inline HANDLE must_create(const char *name, DWORD max, DWORD timeout)

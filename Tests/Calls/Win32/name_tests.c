@@ -12,8 +12,14 @@ static bool same_slot(const char *first, const char *second)
     return same;
 }
 
-TEST(a_slot_may_have_several_levels_and_none_has_to_exist) { expect(same_slot("\\\\.\\mailslot\\abc\\def\\ghi", "\\\\.\\mailslot\\abc\\def\\ghi")); }
-TEST(the_case_of_a_name_and_of_the_word_mailslot_does_not_matter) { expect(same_slot("\\\\.\\MailSlot\\MyAppMAIL", "\\\\.\\MAILSLOT\\myappmail")); }
+TEST(a_slot_may_have_several_levels_and_none_has_to_exist)
+{
+    expect(same_slot("\\\\.\\mailslot\\abc\\def\\ghi", "\\\\.\\mailslot\\abc\\def\\ghi"));
+}
+TEST(the_case_of_a_name_and_of_the_word_mailslot_does_not_matter)
+{
+    expect(same_slot("\\\\.\\MailSlot\\MyAppMAIL", "\\\\.\\MAILSLOT\\myappmail"));
+}
 TEST(a_question_mark_prefix_names_the_same_slot) { expect(same_slot("\\\\?\\mailslot\\x", "\\\\.\\mailslot\\x")); }
 TEST(forward_slashes_name_the_same_slot) { expect(same_slot("//./mailslot/a/b", "\\\\.\\mailslot\\a\\b")); }
 
@@ -51,8 +57,8 @@ TEST(no_name_is_error_3)
 
 TEST(what_is_no_mailslot_path_or_another_device_is_error_123_for_create)
 {
-    static const char *const names[] = {"blah", "C:\\x", "\\\\.\\pipe\\x", "\\\\server\\mailslot\\x", "\\\\*\\mailslot\\x", "\\\\.\\C:",
-        "mailslot\\x", "\\mailslot\\x", "\\\\", "\\\\."};
+    static const char *const names[] = {"blah", "C:\\x", "\\\\.\\pipe\\x", "\\\\server\\mailslot\\x", "\\\\*\\mailslot\\x",
+        "\\\\.\\C:", "mailslot\\x", "\\mailslot\\x", "\\\\", "\\\\."};
     for (size_t i = 0; i < ARRAYSIZE(names); i++) {
         trying("%s", names[i]);
         expect_no_handle(CreateMailslotA(names[i], 0, 0, NULL), ERROR_INVALID_NAME);

@@ -92,7 +92,9 @@ TEST(no_slot_can_be_created_on_another_machine)
 TEST(what_is_written_to_a_remote_name_is_the_bridges)
 {
     static const char *const names[][2] = {
-        {FAR_SLOT, OUTBOX}, {"//HOST/MailSlot/X", OUTBOX}, {"\\\\host\\mailslot\\a\\..\\x. .", OUTBOX},
+        {FAR_SLOT, OUTBOX},
+        {"//HOST/MailSlot/X", OUTBOX},
+        {"\\\\host\\mailslot\\a\\..\\x. .", OUTBOX},
         {"\\\\*\\mailslot\\a\\b", "bridge/out/0/@/a/b"},
     };
     for (size_t i = 0; i < ARRAYSIZE(names); i++) {

@@ -35,9 +35,9 @@ static const char *formatted(const char *format, ...)
     return text;
 }
 
-#define expect_text(call, text) \
-    do { \
-        const char *made_ = (call); \
+#define expect_text(call, text)                                                                                \
+    do {                                                                                                       \
+        const char *made_ = (call);                                                                            \
         if (strcmp(made_, text) != 0) fail_at(__FILE__, __LINE__, "expected \"%s\", got \"%s\"", text, made_); \
     } while (0)
 
@@ -45,9 +45,10 @@ TEST(formats_follow_microsofts_rules)
 {
     static const WCHAR wide[] = {'w', 0xe4, 0};
     expect_text(formatted("%ld %lu %lx %li", (LONG)-5, (DWORD)4000000000u, (DWORD)0xabcdef01, (LONG)-1), "-5 4000000000 abcdef01 -1");
-    expect_text(formatted("%d %u %5d|%-5d|%05d|%+d|% d|%#x|%o", -1, 7u, 42, 42, 42, 42, 42, 255, 8), "-1 7    42|42   |00042|+42| 42|0xff|10");
-    expect_text(formatted("%I64d %I64u %lld %I32d %Iu %zu", -7LL, 1ULL << 40, -8LL, 9, (size_t)10, (size_t)11),
-        "-7 1099511627776 -8 9 10 11");
+    expect_text(
+        formatted("%d %u %5d|%-5d|%05d|%+d|% d|%#x|%o", -1, 7u, 42, 42, 42, 42, 42, 255, 8), "-1 7    42|42   |00042|+42| 42|0xff|10");
+    expect_text(
+        formatted("%I64d %I64u %lld %I32d %Iu %zu", -7LL, 1ULL << 40, -8LL, 9, (size_t)10, (size_t)11), "-7 1099511627776 -8 9 10 11");
     expect_text(formatted("%hhd %hd %hu", 257, 65537, 65535), "1 1 65535");
     expect_text(formatted("%s|%10s|%-10s|%.2s|%S|%ls|%ws|%hs", "a", "b", "c", "defg", wide, wide, wide, "n"),
         "a|         b|c         |de|w\xc3\xa4|w\xc3\xa4|w\xc3\xa4|n");

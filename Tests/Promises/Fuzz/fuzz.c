@@ -16,12 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define check(condition) \
-    do { \
-        if (!(condition)) { \
+#define check(condition)                                                       \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
             fprintf(stderr, "fuzz.c:%d: expected %s\n", __LINE__, #condition); \
-            abort(); \
-        } \
+            abort();                                                           \
+        }                                                                      \
     } while (0)
 
 enum { WRITERS = 2, STEPS_MAX = 64, SLEEPS_MAX = 4 };
@@ -148,7 +148,8 @@ static void use_reader(scene *s, uint8_t what)
 {
     mslot_reader *reader = s->reader;
     switch (what % 10) {
-    case 0: case 1: read_one(s); break;
+    case 0:
+    case 1: read_one(s); break;
     case 2: peek_one(s); break;
     case 3: mslot_reader_release(reader, input_byte(s->input) % 10); break;
     case 4: read_many(s); break;
@@ -191,7 +192,8 @@ static void use_writer(scene *s, mslot_writer *writer, uint8_t what)
     size_t byte_count = input_number(s->input, 2) % ((longest < FUZZ_LONG_BYTES_MAX ? longest : FUZZ_LONG_BYTES_MAX) + 4);
     unsigned sleeps = s->sleeps;
     switch (what % 8) {
-    case 0: case 1:
+    case 0:
+    case 1:
         if (mslot_writer_write(writer, payload, byte_count, timeout(s->input)) == MSLOT_DONE) check_written(s, writer, byte_count, sleeps);
         break;
     case 2: {
@@ -253,7 +255,8 @@ static void play(scene *s)
         case 0:
             if (s->reader != NULL) use_reader(s, what >> 2);
             break;
-        case 1: case 2:
+        case 1:
+        case 2:
             if (writer != NULL) use_writer(s, writer, what >> 2);
             break;
         case 3:

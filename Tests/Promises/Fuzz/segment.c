@@ -115,10 +115,7 @@ static void change_one(fuzz_input *input, const mslot_ring *ring, enum change_ki
     }
 }
 
-void segment_change(fuzz_input *input, const mslot_ring *ring)
-{
-    change_one(input, ring, input_byte(input) % CHANGE_KINDS);
-}
+void segment_change(fuzz_input *input, const mslot_ring *ring) { change_one(input, ring, input_byte(input) % CHANGE_KINDS); }
 
 void segment_change_at_random(uint64_t *state, const mslot_ring *ring)
 {

@@ -229,7 +229,7 @@ int __wrap_fcntl(int descriptor, int command, ...)
 }
 
 #define MAY_FAIL(result, name, parameters, arguments) \
-    result __real_##name parameters; \
+    result __real_##name parameters;                  \
     result __wrap_##name parameters { return fails() ? -1 : __real_##name arguments; }
 
 MAY_FAIL(int, fchmod, (int descriptor, mode_t mode), (descriptor, mode))

@@ -83,7 +83,10 @@ typedef struct table {
     size_t count;
 } table;
 extern const table writer_rows, reader_rows, name_rows, lane_rows;
-#define TABLE(rows) {rows, sizeof rows / sizeof rows[0]}
+#define TABLE(rows)                        \
+    {                                      \
+        rows, sizeof rows / sizeof rows[0] \
+    }
 
 enum { VARIANT_BYTES = 160 };
 /// The variant in words.

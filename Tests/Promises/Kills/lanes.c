@@ -55,9 +55,8 @@ static void play_lane(const row *r)
 
 #define MUST_SEE .must_see = {"not yet|done", "went on"}
 
-static const operation
-    opening = {"open", .act = {do_nothing, open_lane, NULL}, .play = play_lane, MUST_SEE},
-    closing = {"close_writer", .act = {open_to_close, close_lane, NULL}, .play = play_lane, MUST_SEE};
+static const operation opening = {"open", .act = {do_nothing, open_lane, NULL}, .play = play_lane, MUST_SEE},
+                       closing = {"close_writer", .act = {open_to_close, close_lane, NULL}, .play = play_lane, MUST_SEE};
 
 #define HEIRS_FIRST .cells = 2, .heirs = BEFORE_READING
 

@@ -52,7 +52,7 @@ static const row *chosen[ROWS_MAX];
 static size_t chosen_count;
 
 static const row *playing;
-static trace *whole;       // shared with the case that records it
+static trace *whole;         // shared with the case that records it
 static int64_t state_number; // -1: record
 static cpu_set_t allowed;
 static int own_processor;
@@ -150,8 +150,7 @@ static void run_case(const row *r, int64_t number)
     world->result = 'F';
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         snprintf(world->why, WHY_BYTES, "a hang: not done after %d s", WATCHDOG_SECONDS);
-    else
-        snprintf(world->why, WHY_BYTES, "it ended with status 0x%x", status);
+    else snprintf(world->why, WHY_BYTES, "it ended with status 0x%x", status);
 }
 
 // MARK: a row
@@ -302,14 +301,13 @@ static int print_table(void)
 
 static void usage(FILE *to)
 {
-    fputs(
-        "usage: kill-harness [--long] [--first] [--list] [--help] [WORD...]\n"
-        "Kills or stops a process after every single instruction of what it does with a mailslot, and checks the promises.\n"
-        "  WORD    only rows in which every WORD occurs: an operation, a fate, a part of a variant\n"
-        "  --long  every variant of every operation, not only the most telling\n"
-        "  --first leave a row at its first violation\n"
-        "  --list  the rows, without running them\n"
-        "  exit    0: no violation; 1: violations; 2: usage\n",
+    fputs("usage: kill-harness [--long] [--first] [--list] [--help] [WORD...]\n"
+          "Kills or stops a process after every single instruction of what it does with a mailslot, and checks the promises.\n"
+          "  WORD    only rows in which every WORD occurs: an operation, a fate, a part of a variant\n"
+          "  --long  every variant of every operation, not only the most telling\n"
+          "  --first leave a row at its first violation\n"
+          "  --list  the rows, without running them\n"
+          "  exit    0: no violation; 1: violations; 2: usage\n",
         to);
 }
 

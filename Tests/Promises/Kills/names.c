@@ -145,15 +145,14 @@ static void play_name(const row *r)
 #define CREATOR(...) .act = {do_nothing, __VA_ARGS__, go_on_reading_if_created}, .play = play_name, .creates = true
 #define ONE_OF_THEM "the other has it|the other is refused"
 
-static const operation
-    closing = {"close", .act = {create_own, close_reader, NULL}, .play = play_name, .begins_with = ITS_OWN,
-        .must_see = {"as before|closed, named|no name", ONE_OF_THEM}},
-    creating = {"create", CREATOR(create_fresh), .must_see = {"no name|created", ONE_OF_THEM}},
-    taking_over = {"create over a dead reader's", CREATOR(create_fresh), .begins_with = A_DEAD_READERS,
-        .must_see = {"as before|closed, named|no name|created", ONE_OF_THEM}},
-    adopting = {"adopt", CREATOR(adopt), .begins_with = A_DEAD_READERS, .must_see = {"as before", ONE_OF_THEM}},
-    removing = {"remove", .act = {do_nothing, remove_name, NULL}, .play = play_name, .begins_with = A_DEAD_READERS,
-        .otherwise = MSLOT_ALREADY_EXISTS, .must_see = {"as before|closed, named|no name", ONE_OF_THEM}};
+static const operation closing = {"close", .act = {create_own, close_reader, NULL}, .play = play_name, .begins_with = ITS_OWN,
+                           .must_see = {"as before|closed, named|no name", ONE_OF_THEM}},
+                       creating = {"create", CREATOR(create_fresh), .must_see = {"no name|created", ONE_OF_THEM}},
+                       taking_over = {"create over a dead reader's", CREATOR(create_fresh), .begins_with = A_DEAD_READERS,
+                           .must_see = {"as before|closed, named|no name|created", ONE_OF_THEM}},
+                       adopting = {"adopt", CREATOR(adopt), .begins_with = A_DEAD_READERS, .must_see = {"as before", ONE_OF_THEM}},
+                       removing = {"remove", .act = {do_nothing, remove_name, NULL}, .play = play_name, .begins_with = A_DEAD_READERS,
+                           .otherwise = MSLOT_ALREADY_EXISTS, .must_see = {"as before|closed, named|no name", ONE_OF_THEM}};
 
 #define HALF_FULL .cells = 2, .unread = 1
 #define FULL .cells = 2, .unread = 2

@@ -141,12 +141,12 @@ static void play_reader(const row *r)
 
 #define READER(...) .act = {create_to_read, __VA_ARGS__, go_on_reading}, .play = play_reader
 
-static const operation
-    reading = {"read", READER(read_one), .must_see = {"0 released|1 released", "went on"}},
-    waiting_read = {"read, waits", READER(read_one_when_it_comes), .awaken = send_to_a_sleeper,
-        .must_see = {"0 released|1 released", "went on", "the wait was interrupted|done"}},
-    reading_batch = {"read_batch of 3", READER(read_three), .must_see = {"0 released|1 released|2 released", "went on"}},
-    lending = {"peek twice, release", READER(lend_two_and_release), .must_see = {"0 released|1 released|2 released", "went on"}};
+static const operation reading = {"read", READER(read_one), .must_see = {"0 released|1 released", "went on"}},
+                       waiting_read = {"read, waits", READER(read_one_when_it_comes), .awaken = send_to_a_sleeper,
+                           .must_see = {"0 released|1 released", "went on", "the wait was interrupted|done"}},
+                       reading_batch = {"read_batch of 3", READER(read_three), .must_see = {"0 released|1 released|2 released", "went on"}},
+                       lending = {"peek twice, release", READER(lend_two_and_release),
+                           .must_see = {"0 released|1 released|2 released", "went on"}};
 
 #define FULL(of) .cells = of, .unread = of
 #define TWO_WRITERS_WAIT .lanes = 4, .writers_that_wait = 2

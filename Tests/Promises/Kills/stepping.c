@@ -56,10 +56,7 @@ static uint64_t code_at(pid_t victim, uintptr_t address)
     return code;
 }
 
-static bool is_at_system_call(pid_t victim, uintptr_t address)
-{
-    return (code_at(victim, address) & SYSTEM_CALL_MASK) == SYSTEM_CALL;
-}
+static bool is_at_system_call(pid_t victim, uintptr_t address) { return (code_at(victim, address) & SYSTEM_CALL_MASK) == SYSTEM_CALL; }
 
 // MARK: asleep or not
 

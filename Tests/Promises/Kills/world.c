@@ -19,7 +19,7 @@ uint32_t cells, lanes;
 bool messages_are_long;
 
 static pid_t reading_child;
-static bool reading_child_sleeps; // when nothing is there
+static bool reading_child_sleeps;  // when nothing is there
 static pid_t waiters[WAITERS_MAX]; // 0: none
 static uint64_t sent[SENDERS_MAX];
 

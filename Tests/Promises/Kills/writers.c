@@ -56,7 +56,10 @@ static void note_write(mslot_outcome outcome)
     if (outcome == MSLOT_DONE) shared_set(&world->returned, 1);
     note_outcome(outcome);
 }
-static void write_one(void) { note_write(mslot_writer_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count, MSLOT_FOREVER)); }
+static void write_one(void)
+{
+    note_write(mslot_writer_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count, MSLOT_FOREVER));
+}
 static void try_to_write_one(void) { note_write(mslot_writer_try_write(victims_writer, victims_bytes[0], victims_messages[0].byte_count)); }
 static void write_three(void)
 {
@@ -138,7 +141,8 @@ static void play_writer(const row *r)
     if (!r->operation->leaves_unread) consume();
     for (uint32_t i = 0; i < r->unread; i++) send_now(bystander, BYSTANDER);
     bool hooked = r->reader == PARKED && r->fate == KILLED;
-    if (hooked && mslot__writer_robust_list_slow(bystander).list_op_pending == &bystander->no_robust_list) skip("the kernel offers no robust list");
+    if (hooked && mslot__writer_robust_list_slow(bystander).list_op_pending == &bystander->no_robust_list)
+        skip("the kernel offers no robust list");
     reach(victim);
 
     if (r->fate == KILLED) {
@@ -202,22 +206,21 @@ static void play_writer(const row *r)
 #define THREE_AT_STAKE .at_stake = 3, .must_see = {"0 published|1 published|2 published|3 published", "3 published"}
 #define BY_THE_KERNEL "lost|published, the kernel woke the reader|published"
 
-static const operation
-    writing = {"write", WRITER(write_one), ONE_AT_STAKE},
-    trying_to_write = {"try_write", WRITER(try_to_write_one), ONE_AT_STAKE},
-    trying_in_vain = {"try_write, full", WRITER(try_to_write_one), .at_stake = 1, .otherwise = MSLOT_FULL,
-        .must_see = {"lost", "published|the mailslot is full"}},
-    waiting_for_room = {"write, waits for room", WRITER(write_one), ONE_AT_STAKE, .awaken = consume},
-    writing_first_long = {"write the first long", .act = {open_and_write_short, write_one, NULL}, .play = play_writer, ONE_AT_STAKE,
-        .awaken = consume_one, .leaves_unread = true},
-    waiting_for_overflow = {"write, waits for overflow", FULL_OVERFLOW(write_one), ONE_AT_STAKE, .awaken = consume_one},
-    trying_full_overflow = {"try_write, full overflow", FULL_OVERFLOW(try_to_write_one), .at_stake = 1, .otherwise = MSLOT_FULL,
-        .must_see = {"lost", "published|the mailslot is full"}},
-    batch = {"write_batch of 3", WRITER(write_three), THREE_AT_STAKE},
-    waiting_batch = {"write_batch of 3, waits", WRITER(write_three), THREE_AT_STAKE, .awaken = consume},
-    batch_from = {"write_batch_from of 3", WRITER(write_three_from), THREE_AT_STAKE},
-    publishing_loan = {"loan, publish", WRITER(publish_loan), ONE_AT_STAKE},
-    abandoning_loan = {"loan, abandon", WRITER(abandon_loan), .must_see = {"lost", "done"}};
+static const operation writing = {"write", WRITER(write_one), ONE_AT_STAKE},
+                       trying_to_write = {"try_write", WRITER(try_to_write_one), ONE_AT_STAKE},
+                       trying_in_vain = {"try_write, full", WRITER(try_to_write_one), .at_stake = 1, .otherwise = MSLOT_FULL,
+                           .must_see = {"lost", "published|the mailslot is full"}},
+                       waiting_for_room = {"write, waits for room", WRITER(write_one), ONE_AT_STAKE, .awaken = consume},
+                       writing_first_long = {"write the first long", .act = {open_and_write_short, write_one, NULL}, .play = play_writer,
+                           ONE_AT_STAKE, .awaken = consume_one, .leaves_unread = true},
+                       waiting_for_overflow = {"write, waits for overflow", FULL_OVERFLOW(write_one), ONE_AT_STAKE, .awaken = consume_one},
+                       trying_full_overflow = {"try_write, full overflow", FULL_OVERFLOW(try_to_write_one), .at_stake = 1,
+                           .otherwise = MSLOT_FULL, .must_see = {"lost", "published|the mailslot is full"}},
+                       batch = {"write_batch of 3", WRITER(write_three), THREE_AT_STAKE},
+                       waiting_batch = {"write_batch of 3, waits", WRITER(write_three), THREE_AT_STAKE, .awaken = consume},
+                       batch_from = {"write_batch_from of 3", WRITER(write_three_from), THREE_AT_STAKE},
+                       publishing_loan = {"loan, publish", WRITER(publish_loan), ONE_AT_STAKE},
+                       abandoning_loan = {"loan, abandon", WRITER(abandon_loan), .must_see = {"lost", "done"}};
 
 #define ONE_FREE .cells = 2, .unread = 1
 #define FULL .cells = 2, .unread = 2

@@ -255,8 +255,7 @@ static void read_batch(reading *r)
         return;
     }
     check_outcome(r, batch.outcome);
-    for (size_t i = 0; i < batch.count; i++)
-        log_add(r->j, message_check(r->j, buffer[i].position, buffer[i].bytes, buffer[i].byte_count));
+    for (size_t i = 0; i < batch.count; i++) log_add(r->j, message_check(r->j, buffer[i].position, buffer[i].bytes, buffer[i].byte_count));
     r->next += batch.count;
     note_released(r);
 }
@@ -277,7 +276,8 @@ static void read_in_place(reading *r)
     uint64_t step = random_percent(&r->random, 50) ? lent : 1;
     for (uint64_t left = lent; left > 0; left -= step) {
         note_release(r, r->next + step);
-        if (mslot_reader_release(r->handle, step) != MSLOT_DONE) complain(r->j, "position %llu cannot be released", (unsigned long long)r->next);
+        if (mslot_reader_release(r->handle, step) != MSLOT_DONE)
+            complain(r->j, "position %llu cannot be released", (unsigned long long)r->next);
         r->next += step;
         note_released(r);
     }

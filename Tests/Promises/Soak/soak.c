@@ -350,7 +350,9 @@ static round_style choose_style(void)
         .capacity = capacities[deeds.rounds % (sizeof capacities / sizeof capacities[0])],
         .writers = few && options.writers > 3 ? 1 + (uint32_t)choose(3) : options.writers,
         .message_bytes_max = choose(2) == 0 ? LONG_BYTES_MAX : MSLOT_MESSAGE_BYTES_MAX,
-        .reader_polls = choose(3) == 0 ? 100 : choose(2) == 0 ? 50 : 0,
+        .reader_polls = choose(3) == 0 ? 100
+            : choose(2) == 0           ? 50
+                                       : 0,
         .reader_rests = percents[choose(5)],
         .writer_rests = percents[choose(5)],
     };

@@ -50,7 +50,11 @@ int main(int, char **argv)
             left = true;
         }
         expect(left && !reader.read(message, nanoseconds(0)), "what an exception left was not written");
-        expect(writer.write_in_place([](unsigned char *bytes) -> size_t { bytes[0] = 'x'; return 1; }), "the loan was abandoned");
+        expect(writer.write_in_place([](unsigned char *bytes) -> size_t {
+            bytes[0] = 'x';
+            return 1;
+        }),
+            "the loan was abandoned");
         expect(!writer.write_in_place([](unsigned char *) -> size_t { return 1; }, nanoseconds(0)), "there is no room for a second");
         expect(reader.read(message) && message == "x", "it was written in place");
         expect(outcome_of([&] { writer.write(std::string(425, 'y')); }) == MSLOT_TOO_LONG, "a message has 424 bytes at most");
@@ -63,7 +67,9 @@ int main(int, char **argv)
     {
         Reader reader = made(name);
         Writer writer(name);
-        { Reader closing = std::move(reader); }
+        {
+            Reader closing = std::move(reader);
+        }
         expect(outcome_of([&] { writer.write("late"); }) == MSLOT_CLOSED, "a writer hears of the end");
     }
     return 0;

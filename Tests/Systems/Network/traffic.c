@@ -250,7 +250,8 @@ static struct {
 
 static void report_writing(void)
 {
-    printf("{\"written\": %lu, \"full\": %lu, \"other\": %lu, \"opened\": %lu, \"not_opened\": %lu, \"longest_us\": %ld, \"failure\": %d}\n",
+    printf(
+        "{\"written\": %lu, \"full\": %lu, \"other\": %lu, \"opened\": %lu, \"not_opened\": %lu, \"longest_us\": %ld, \"failure\": %d}\n",
         writing.written, writing.full, writing.other, writing.opened, writing.not_opened, writing.longest_us, writing.last_failure);
     fflush(stdout);
 }
@@ -326,8 +327,10 @@ static int write_them(uint32_t writer, uint32_t byte_count, int64_t interval_us)
     }
     report_writing();
     // The lanes stay ours until we are told to end.
-    while (read_command(line, sizeof line, 1000)) if (strcmp(line, "report") == 0) report_writing();
-    for (uint32_t i = 0; i < writing.count; i++) if (writing.writers[i] != NULL) mslot_writer_close(writing.writers[i]);
+    while (read_command(line, sizeof line, 1000))
+        if (strcmp(line, "report") == 0) report_writing();
+    for (uint32_t i = 0; i < writing.count; i++)
+        if (writing.writers[i] != NULL) mslot_writer_close(writing.writers[i]);
     return 0;
 }
 

@@ -78,7 +78,8 @@ typedef struct bench_run {
     uint64_t messages_moved;
     uint64_t lost;
     uint64_t unsent;
-    /// CPU time of all first sides, of the second, of the first channel's server, and of the second's if that is another: user's and system's.
+    /// CPU time of all first sides, of the second, of the first channel's server, and of the second's if that is another: user's and
+    /// system's.
     uint64_t cpu_ns[4];
     /// 0, or the line of the source on which a side gave up, and the condition that did not hold.
     uint32_t failed_line;

@@ -25,7 +25,7 @@ void bench_peer_burst_first(bench_run *run)
         for (uint32_t i = 0; i < run->burst; i++, sent++) bench_send(run, &channel, bytes);
         // What is lost is not waited for long.
         while (!last && __atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != (uint32_t)sent
-               && !(run->peer->loses && bench_ticks() - began > patience))
+            && !(run->peer->loses && bench_ticks() - began > patience))
             bench_relax(run);
     }
     bench_writer_done(run, &channel, bytes);

@@ -90,10 +90,7 @@ static inline void bench_announce_last(bench_run *run, uint64_t count)
     __atomic_add_fetch(&run->announcers, 1, __ATOMIC_RELEASE); // with the acquire in bench_all_announced
 }
 
-static inline bool bench_all_announced(const bench_run *run)
-{
-    return __atomic_load_n(&run->announcers, __ATOMIC_ACQUIRE) == run->writers;
-}
+static inline bool bench_all_announced(const bench_run *run) { return __atomic_load_n(&run->announcers, __ATOMIC_ACQUIRE) == run->writers; }
 
 /// For the reader, with each message: whether it was the last of all. `waited` is how long it was waited for, in ticks: where messages
 /// may be lost, the last ones too, a long wait says that only what the writer sends again is still coming.

@@ -53,10 +53,8 @@ static bool make(bench_channel *channel)
     if (server.users == 0) snprintf(folder, sizeof folder, "/dev/shm/bench.%ld.aeron", (long)getpid());
     char option[96];
     snprintf(option, sizeof option, "-Daeron.dir=%s", folder);
-    const char *const arguments[] = {
-        BENCH_AERON_PREFIX "/bin/aeronmd", option, "-Daeron.threading.mode=SHARED", "-Daeron.dir.delete.on.start=true",
-        "-Daeron.dir.delete.on.shutdown=true", NULL,
-    };
+    const char *const arguments[] = {BENCH_AERON_PREFIX "/bin/aeronmd", option, "-Daeron.threading.mode=SHARED",
+        "-Daeron.dir.delete.on.start=true", "-Daeron.dir.delete.on.shutdown=true", NULL};
     if (!bench_server_start(&server, arguments, answers)) return false;
     channel->server = server.process;
     return true;

@@ -12,13 +12,15 @@
 
 using boost::interprocess::message_queue;
 
-namespace {
+namespace
+{
 
 message_queue *queue_of(bench_channel *channel) { return static_cast<message_queue *>(channel->end); }
 
 // Exceptions end here, for the callers are C.
 
-bool make(bench_channel *channel) try {
+bool make(bench_channel *channel)
+try {
     message_queue::remove(channel->name);
     message_queue made(boost::interprocess::create_only, channel->name, BENCH_PEER_CAPACITY, channel->message_bytes);
     return true;
@@ -26,14 +28,16 @@ bool make(bench_channel *channel) try {
     return false;
 }
 
-bool open_end(bench_channel *channel, bench_end) try {
+bool open_end(bench_channel *channel, bench_end)
+try {
     channel->end = new message_queue(boost::interprocess::open_only, channel->name);
     return true;
 } catch (...) {
     return false;
 }
 
-bench_moved send_message(bench_channel *channel, const void *bytes) try {
+bench_moved send_message(bench_channel *channel, const void *bytes)
+try {
     message_queue *queue = queue_of(channel);
     if (channel->polls) return queue->try_send(bytes, channel->message_bytes, 0) ? BENCH_MOVED : BENCH_NOTHING;
     queue->send(bytes, channel->message_bytes, 0);
@@ -42,7 +46,8 @@ bench_moved send_message(bench_channel *channel, const void *bytes) try {
     return BENCH_FAILED;
 }
 
-bench_moved receive_message(bench_channel *channel, void *bytes) try {
+bench_moved receive_message(bench_channel *channel, void *bytes)
+try {
     message_queue *queue = queue_of(channel);
     message_queue::size_type received = channel->message_bytes;
     unsigned priority;
@@ -59,7 +64,7 @@ void remove_channel(bench_channel *channel) { message_queue::remove(channel->nam
 
 const char *version() { return BOOST_LIB_VERSION; }
 
-}
+} // namespace
 
 #endif
 
@@ -67,9 +72,30 @@ extern "C" const bench_peer bench_boost = {
     "boost-queue",
     "Boost.Interprocess message_queue of 1024, one priority; polling: try_send, try_receive",
 #if defined(HAS_BOOST)
-    nullptr, true, false, make, open_end, send_message, receive_message, close_end, remove_channel, {}, version, nullptr,
+    nullptr,
+    true,
+    false,
+    make,
+    open_end,
+    send_message,
+    receive_message,
+    close_end,
+    remove_channel,
+    {},
+    version,
+    nullptr,
 #else
-    BENCH_BUILT_WITHOUT("libboost-dev"), true, false, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
-    {}, nullptr, nullptr,
+    BENCH_BUILT_WITHOUT("libboost-dev"),
+    true,
+    false,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    {},
+    nullptr,
+    nullptr,
 #endif
 };

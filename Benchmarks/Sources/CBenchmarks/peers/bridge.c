@@ -84,9 +84,7 @@ static bool start(site *own, const site *other, const char *engine, bool (*answe
     program[length] = 0;
     snprintf(port, sizeof port, "%u", own->port);
     snprintf(other_port, sizeof other_port, "%u", other->port);
-    const char *const arguments[] = {
-        program, "bridge-side", own->directory, own->host, port, other->host, other_port, engine, NULL,
-    };
+    const char *const arguments[] = {program, "bridge-side", own->directory, own->host, port, other->host, other_port, engine, NULL};
     if (bench_server_start(&own->server, arguments, answers)) return true;
     show_log(own);
     return false;
@@ -203,17 +201,17 @@ static const char *look_for_io_uring(void)
 
 #define SEALED "two bridges over loopback, sealed, datagrams of at most 1472 bytes"
 #define BRIDGE(identifier, title, how, make_channel, look_for_it) \
-    const bench_peer identifier = {                  \
-        .name = title,                               \
-        .settings = SEALED how,                      \
-        .loses = true,                               \
-        .make = make_channel,                        \
-        .open = open_end,                            \
-        .send = send_message,                        \
-        .receive = receive_message,                  \
-        .close = close_end,                          \
-        .remove = remove_channel,                    \
-        .look = look_for_it,                         \
+    const bench_peer identifier = {                               \
+        .name = title,                                            \
+        .settings = SEALED how,                                   \
+        .loses = true,                                            \
+        .make = make_channel,                                     \
+        .open = open_end,                                         \
+        .send = send_message,                                     \
+        .receive = receive_message,                               \
+        .close = close_end,                                       \
+        .remove = remove_channel,                                 \
+        .look = look_for_it,                                      \
     }
 
 BRIDGE(bench_bridge, "bridge", "; the engine that it chooses itself", make_automatic, NULL);

@@ -35,8 +35,10 @@ static bench_moved receive_nothing(bench_channel *channel, void *bytes)
     return BENCH_NOTHING;
 }
 
-#define BROKEN(NAME, MAKE, SEND) \
-    {.name = NAME, .settings = "fails on purpose", .polls = true, .make = MAKE, .send = SEND, .receive = receive_nothing}
+#define BROKEN(NAME, MAKE, SEND)                                                                                            \
+    {                                                                                                                       \
+        .name = NAME, .settings = "fails on purpose", .polls = true, .make = MAKE, .send = SEND, .receive = receive_nothing \
+    }
 
 static const bench_peer broken[] = {
     BROKEN("broken-refuses", refuse, fail),

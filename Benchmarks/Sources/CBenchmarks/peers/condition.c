@@ -29,10 +29,7 @@ static bool make(bench_channel *channel)
 static void remove_channel(bench_channel *channel) { bench_unmap_shared(channel, sizeof(ring)); }
 
 /// The positions change last, so what a killed owner leaves is as it was before or after.
-static bool owned(ring *ring, int result)
-{
-    return result == 0 || (result == EOWNERDEAD && pthread_mutex_consistent(&ring->mutex) == 0);
-}
+static bool owned(ring *ring, int result) { return result == 0 || (result == EOWNERDEAD && pthread_mutex_consistent(&ring->mutex) == 0); }
 
 static bool is_full(ring *ring) { return __atomic_load_n(&ring->tail, __ATOMIC_RELAXED) - ring->head == BENCH_PEER_CAPACITY; }
 static bool is_empty(ring *ring) { return __atomic_load_n(&ring->tail, __ATOMIC_RELAXED) == ring->head; }

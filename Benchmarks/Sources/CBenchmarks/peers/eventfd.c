@@ -49,8 +49,7 @@ static bench_moved wait_for(bench_channel *channel, int event, uint32_t *sleeps,
     if (channel->polls) return BENCH_NOTHING;
     __atomic_store_n(sleeps, 1, __ATOMIC_SEQ_CST);
     uint64_t count;
-    if (__atomic_load_n(position, __ATOMIC_SEQ_CST) == old && read(channel->descriptors[event], &count, sizeof count) < 0
-        && errno != EINTR)
+    if (__atomic_load_n(position, __ATOMIC_SEQ_CST) == old && read(channel->descriptors[event], &count, sizeof count) < 0 && errno != EINTR)
         return BENCH_FAILED;
     __atomic_store_n(sleeps, 0, __ATOMIC_RELAXED);
     return BENCH_NOTHING;

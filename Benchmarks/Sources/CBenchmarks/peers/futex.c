@@ -27,7 +27,8 @@ static bench_moved receive_message(bench_channel *channel, void *bytes)
 {
     mailbox *mailbox = channel->memory;
     uint32_t received = (uint32_t)(uintptr_t)channel->end;
-    while (__atomic_load_n(&mailbox->sent, __ATOMIC_ACQUIRE) == received) syscall(SYS_futex, &mailbox->sent, FUTEX_WAIT, received, NULL, NULL, 0);
+    while (__atomic_load_n(&mailbox->sent, __ATOMIC_ACQUIRE) == received)
+        syscall(SYS_futex, &mailbox->sent, FUTEX_WAIT, received, NULL, NULL, 0);
     channel->end = (void *)(uintptr_t)(received + 1);
     memcpy(bytes, mailbox->slot.bytes, channel->message_bytes);
     return BENCH_MOVED;

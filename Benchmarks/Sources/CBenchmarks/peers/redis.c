@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 static bench_server server;
 static char socket_path[64];
 
@@ -32,10 +31,8 @@ static bool answers(void)
 static bool make(bench_channel *channel)
 {
     if (server.users == 0) snprintf(socket_path, sizeof socket_path, "/dev/shm/bench.%ld.redis", (long)getpid());
-    const char *const arguments[] = {
-        "redis-server", "--port", "0", "--unixsocket", socket_path, "--unixsocketperm", "700", "--save", "", "--appendonly", "no",
-        "--client-output-buffer-limit", "pubsub 0 0 0", "--dir", "/dev/shm", NULL,
-    };
+    const char *const arguments[] = {"redis-server", "--port", "0", "--unixsocket", socket_path, "--unixsocketperm", "700", "--save", "",
+        "--appendonly", "no", "--client-output-buffer-limit", "pubsub 0 0 0", "--dir", "/dev/shm", NULL};
     if (!bench_server_start(&server, arguments, answers)) return false;
     channel->server = server.process;
     return true;
@@ -106,10 +103,7 @@ static void close_end(bench_channel *channel, bench_end end)
     redisFree(channel->end);
 }
 
-static const char *look(void)
-{
-    return bench_server_is_installed("redis-server") ? NULL : "apt-get install redis-server";
-}
+static const char *look(void) { return bench_server_is_installed("redis-server") ? NULL : "apt-get install redis-server"; }
 
 static const char *version(void)
 {

@@ -80,8 +80,8 @@ static bool make_udp(bench_channel *channel)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t bytes = sizeof address;
     int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool found = probe >= 0 && bind(probe, (struct sockaddr *)&address, bytes) == 0
-        && getsockname(probe, (struct sockaddr *)&address, &bytes) == 0;
+    bool found =
+        probe >= 0 && bind(probe, (struct sockaddr *)&address, bytes) == 0 && getsockname(probe, (struct sockaddr *)&address, &bytes) == 0;
     if (probe >= 0) close(probe);
     channel->end = (void *)(uintptr_t)address.sin_port;
     return found;
@@ -130,14 +130,38 @@ static void remove_queue(bench_channel *channel)
 }
 
 static const bench_peer reopened[] = {
-    {.name = "pipe", .settings = "mkfifo; open, write, close", .make = make_fifo, .open = open_fifo, .send = send_message,
-        .receive = receive_message, .close = close_end, .remove = remove_fifo, .polls = true},
-    {.name = "unix-datagram", .settings = "socket, connect, write, close", .open = open_unix, .send = send_message,
-        .receive = receive_message, .close = close_end, .polls = true},
-    {.name = "udp-loopback", .settings = "socket, connect, write, close", .make = make_udp, .open = open_udp, .send = send_message,
-        .receive = receive_message, .close = close_end, .polls = true},
-    {.name = "posix-queue", .settings = "mq_open, mq_send, mq_close", .open = open_queue, .send = send_to_queue,
-        .receive = receive_from_queue, .close = close_end, .remove = remove_queue, .polls = true},
+    {.name = "pipe",
+        .settings = "mkfifo; open, write, close",
+        .make = make_fifo,
+        .open = open_fifo,
+        .send = send_message,
+        .receive = receive_message,
+        .close = close_end,
+        .remove = remove_fifo,
+        .polls = true},
+    {.name = "unix-datagram",
+        .settings = "socket, connect, write, close",
+        .open = open_unix,
+        .send = send_message,
+        .receive = receive_message,
+        .close = close_end,
+        .polls = true},
+    {.name = "udp-loopback",
+        .settings = "socket, connect, write, close",
+        .make = make_udp,
+        .open = open_udp,
+        .send = send_message,
+        .receive = receive_message,
+        .close = close_end,
+        .polls = true},
+    {.name = "posix-queue",
+        .settings = "mq_open, mq_send, mq_close",
+        .open = open_queue,
+        .send = send_to_queue,
+        .receive = receive_from_queue,
+        .close = close_end,
+        .remove = remove_queue,
+        .polls = true},
 };
 
 const bench_peer *bench_peer_reopened(const char *name)

@@ -1,5 +1,5 @@
-/// What the parts of a message's way through two bridges cost by themselves: two mailslots, the outbox and the one that it is for, each written
-/// and read once; and its share of sealing a full datagram and of opening it. Not packing, not the network, not falling asleep.
+/// What the parts of a message's way through two bridges cost by themselves: two mailslots, the outbox and the one that it is for, each
+/// written and read once; and its share of sealing a full datagram and of opening it. Not packing, not the network, not falling asleep.
 struct Parts {
     /// Nanoseconds of CPU, a message.
     var mailslot: Double

@@ -377,8 +377,8 @@ static inline void mslot__ring_lend(mslot_ring_reader *reader) { reader->next++;
 mslot_outcome mslot__ring_release_damaged(mslot_ring_reader *reader);
 
 enum {
-    /// At most every so many messages the reader looks how many wait. Chosen: the look fetches a line that the writers write, some 100 ns for
-    /// both ends, and a high-water mark that is 255 messages too low is 6 % of the default capacity.
+    /// At most every so many messages the reader looks how many wait. Chosen: the look fetches a line that the writers write, some 100 ns
+    /// for both ends, and a high-water mark that is 255 messages too low is 6 % of the default capacity.
     MSLOT_SAMPLE_POSITIONS = 256
 };
 

@@ -217,10 +217,12 @@ typedef struct mslot_slot {
 
 MSLOT_STATIC_ASSERT(sizeof(mslot_header) == MSLOT_HEADER_BYTES, "the header ends where control begins");
 MSLOT_STATIC_ASSERT(sizeof(mslot_control) == MSLOT_CONTROL_BYTES, "control ends where the lane hints begin");
-MSLOT_STATIC_ASSERT(sizeof(mslot_lane_counters) == MSLOT_LINE_BYTES && offsetof(mslot_control, lane_counters) % 128 == 0, "a tally is one line");
+MSLOT_STATIC_ASSERT(
+    sizeof(mslot_lane_counters) == MSLOT_LINE_BYTES && offsetof(mslot_control, lane_counters) % 128 == 0, "a tally is one line");
 MSLOT_STATIC_ASSERT(sizeof(mslot_lane) == MSLOT_LINE_BYTES, "a lane is one line, so that writers do not share one");
 MSLOT_STATIC_ASSERT(sizeof(mslot_slot) == MSLOT_SLOT_BYTES, "a slot is seven lines");
 MSLOT_STATIC_ASSERT(offsetof(mslot_slot, payload) == MSLOT_SLOT_HEADER_BYTES, "40 bytes of payload share the header's line");
-MSLOT_STATIC_ASSERT(offsetof(mslot_control, head) - offsetof(mslot_control, tail_hint) == 128, "writers and reader do not share a pair of lines");
+MSLOT_STATIC_ASSERT(
+    offsetof(mslot_control, head) - offsetof(mslot_control, tail_hint) == 128, "writers and reader do not share a pair of lines");
 
 #endif

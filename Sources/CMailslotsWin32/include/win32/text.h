@@ -35,8 +35,8 @@ int wsprintfA(LPSTR output, LPCSTR format, ...);
 int wsprintfW(LPWSTR output, LPCWSTR format, ...);
 
 int WINAPI MultiByteToWideChar(UINT CodePage, DWORD dwFlags, LPCSTR lpMultiByteStr, int cbMultiByte, LPWSTR lpWideCharStr, int cchWideChar);
-int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharStr, int cchWideChar, LPSTR lpMultiByteStr,
-    int cbMultiByte, LPCSTR lpDefaultChar, LPBOOL lpUsedDefaultChar);
+int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharStr, int cchWideChar, LPSTR lpMultiByteStr, int cbMultiByte,
+    LPCSTR lpDefaultChar, LPBOOL lpUsedDefaultChar);
 
 #ifdef UNICODE
 #define lstrlen lstrlenW

@@ -129,9 +129,9 @@ typedef const char *PCTSTR, *LPCTSTR;
 #define MAXDWORD 0xFFFFFFFFu
 #define INVALID_HANDLE_VALUE ((HANDLE)(LONG_PTR)-1)
 
-#define LOWORD(value) ((WORD)((DWORD_PTR)(value) & 0xffff))
+#define LOWORD(value) ((WORD)((DWORD_PTR)(value)&0xffff))
 #define HIWORD(value) ((WORD)((DWORD_PTR)(value) >> 16 & 0xffff))
-#define LOBYTE(value) ((BYTE)((DWORD_PTR)(value) & 0xff))
+#define LOBYTE(value) ((BYTE)((DWORD_PTR)(value)&0xff))
 #define HIBYTE(value) ((BYTE)((DWORD_PTR)(value) >> 8 & 0xff))
 #define MAKEWORD(low, high) ((WORD)((BYTE)(low) | (WORD)((BYTE)(high)) << 8))
 #define MAKELONG(low, high) ((LONG)((WORD)(low) | (DWORD)((WORD)(high)) << 16))

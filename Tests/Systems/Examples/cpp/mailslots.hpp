@@ -9,20 +9,22 @@
 #include <stdexcept>
 #include <string>
 
-namespace mailslots {
+namespace mailslots
+{
 
 using std::chrono::nanoseconds;
 constexpr nanoseconds forever = nanoseconds::max();
 
 /// What went wrong, why, and the cure.
-class Error : public std::runtime_error {
-public:
+class Error : public std::runtime_error
+{
+  public:
     Error(const mslot_failure &failure, const std::string &name) : std::runtime_error(describe(failure, name)), outcome(failure.outcome) {}
     Error(mslot_outcome ended, const std::string &name) : Error(failure_of(ended), name) {}
 
     const mslot_outcome outcome;
 
-private:
+  private:
     static mslot_failure failure_of(mslot_outcome ended)
     {
         mslot_failure failure = {};
@@ -38,8 +40,9 @@ private:
 };
 
 /// The reading end. For one thread at a time; moves, and closes where it goes out of scope.
-class Reader {
-public:
+class Reader
+{
+  public:
     explicit Reader(const std::string &name, const mslot_create_options &options = mslot_create_options_default()) : name_(name)
     {
         mslot_created created = mslot_create(name.c_str(), &options);
@@ -61,7 +64,7 @@ public:
     /// For what is not wrapped here.
     mslot_reader *handle() { return handle_.get(); }
 
-private:
+  private:
     struct Close {
         void operator()(mslot_reader *reader) const { mslot_reader_close(reader); }
     };
@@ -70,8 +73,9 @@ private:
 };
 
 /// A writing end. For one thread at a time; moves, and closes where it goes out of scope.
-class Writer {
-public:
+class Writer
+{
+  public:
     /// Waits for a reader to appear.
     explicit Writer(const std::string &name, nanoseconds wait = nanoseconds(0)) : name_(name)
     {
@@ -104,7 +108,7 @@ public:
     /// For what is not wrapped here.
     mslot_writer *handle() { return handle_.get(); }
 
-private:
+  private:
     struct Close {
         void operator()(mslot_writer *writer) const { mslot_writer_close(writer); }
     };
