@@ -7,6 +7,7 @@
 #endif
 
 #include "mailslots.h"
+#include "mailslots/outbox_protocol.h"
 
 #include <errno.h>
 #include <sys/types.h>
@@ -36,8 +37,6 @@ typedef struct mslot_name {
 
 /// Of a name on this machine; any other is NAME_REMOTE.
 mslot_name mslot__name_parse(const char *text);
-
-enum { MSLOT_REMOTE_NAME_BYTES_MAX = 40 };
 
 /// `\\host\mailslot\path`, `\\domain\mailslot\path` or `\\*\mailslot\path`.
 typedef struct mslot_remote_name {

@@ -148,7 +148,7 @@ mslot_remote_name mslot__remote_name_parse(const char *text)
     mslot_remote_name name;
     memset(&name, 0, sizeof name);
     name_parts parts = split(text);
-    if (parts.host_bytes == 1 && *parts.host == '*') name.destination[0] = '@';
+    if (parts.host_bytes == 1 && *parts.host == '*') name.destination[0] = *MSLOT_OUTBOX_OWN_DOMAIN;
     else name.problem = parse_host(parts.host, parts.host_bytes, name.destination);
     name.destination_bytes = parts.host_bytes;
     if (name.problem != MSLOT_NAME_FINE) return name;

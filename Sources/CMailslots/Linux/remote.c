@@ -1,26 +1,4 @@
-/*
- * Names of other machines: how a writer gets its outbox from the bridge of this one.
- *
- * `\\host\mailslot\x`, `\\domain\mailslot\x` and `\\*\mailslot\x` are written to by an outbox, an ordinary mailslot whose reader is the
- * bridge: `bridge/out/K/DESTINATION/x`. DESTINATION is the host or the domain in canonical form, or `@` for `*`. K is 0, and when all
- * lanes of that one are taken 1, and so on up to 63. A writer opens the outbox if it is there. Only if not does it ask, once for all who
- * come after it:
- *
- *     request   a message in `bridge/requests`, whose reader is the bridge
- *               0 version u8 = 1 · 1 kind u8 = 1, make an outbox · 2 K u8 · 3 bytes of destination u8 · 4 bytes of name u8
- *               5 three zeros · 8 id u64, random · 16 destination, name
- *     answer    a message in `bridge/answers`, which the bridge creates, writes and reads itself, and others observe
- *               0 version u8 = 1 · 1 kind u8 = 1 · 2 result u8 · 3 zero · 4 bytes of text u16 · 6 zero u16
- *               8 id u64, of the request · 16 text, the bridge's words, UTF-8, 0 to 400 bytes
- *     result    0 the outbox is there · 1 no such host or domain · 2 not allowed by the bridge's configuration · 3 the name cannot be
- *               4 too many outboxes · 5 no resources · 6 the bridge is ending
- *
- * Little-endian. Each request has one answer. Who asks observes the answers before it sends its request, so that none is missed; unless
- * as many others were answered meanwhile as `bridge/answers` holds: then the outbox is there, or it asks again. An answer is valid if
- * and only if all this is so and it ends with its text; any other is not for us. A result of which nothing is said here is a refusal.
- *
- * Without either of these mailslots there is no bridge. Whether it is alive the lock of the reader of `bridge/requests` says.
- */
+// Names of other machines: how a writer gets its outbox from the bridge of this one. mailslots/outbox_protocol.h says how they talk.
 
 #include "linux.h"
 
@@ -29,20 +7,7 @@
 #include <sys/random.h>
 
 enum {
-    VERSION = 1,
-    KIND_OUTBOX = 1,
-    OUTBOXES_MAX = 64,
-    REQUEST_HEADER_BYTES = 16,
-    ANSWER_HEADER_BYTES = 16,
     OUTBOX_NAME_BYTES = 160,
-
-    RESULT_MADE = 0,
-    RESULT_NO_SUCH_HOST = 1,
-    RESULT_NOT_ALLOWED = 2,
-    RESULT_BAD_NAME = 3,
-    RESULT_TOO_MANY_OUTBOXES = 4,
-    RESULT_NO_RESOURCES = 5,
-    RESULT_ENDING = 6,
 
     /// Looking for an answer, from 100 µs on; and asking again for a host that is not there yet. Chosen.
     ANSWER_STEP_NS_MAX = 10000000,
@@ -53,9 +18,6 @@ enum {
 /// What a bridge has to answer, if the caller says nothing else.
 static const int64_t ANSWER_NS_DEFAULT = 10000000000LL;
 
-static const char requests_name[] = "bridge/requests";
-static const char answers_name[] = "bridge/answers";
-
 /// One writer's way to its outbox.
 typedef struct outbox_opening {
     const mslot_remote_name *name;
@@ -65,55 +27,22 @@ typedef struct outbox_opening {
     mslot_opened opened;
 } outbox_opening;
 
-// MARK: the bytes
+// MARK: the answer
 
-typedef struct request {
-    size_t byte_count;
-    unsigned char bytes[REQUEST_HEADER_BYTES + MSLOT_HOST_BYTES_MAX + MSLOT_REMOTE_NAME_BYTES_MAX];
-} request;
-
-static request request_make(const outbox_opening *e, uint64_t id)
-{
-    const mslot_remote_name *name = e->name;
-    request made;
-    memset(&made, 0, sizeof made);
-    made.bytes[0] = VERSION;
-    made.bytes[1] = KIND_OUTBOX;
-    made.bytes[2] = (unsigned char)e->outbox;
-    made.bytes[3] = (unsigned char)name->destination_bytes;
-    made.bytes[4] = (unsigned char)name->path_bytes;
-    memcpy(made.bytes + 8, &id, sizeof id);
-    memcpy(made.bytes + REQUEST_HEADER_BYTES, name->destination, name->destination_bytes);
-    memcpy(made.bytes + REQUEST_HEADER_BYTES + name->destination_bytes, name->path, name->path_bytes);
-    made.byte_count = REQUEST_HEADER_BYTES + name->destination_bytes + name->path_bytes;
-    return made;
-}
-
-/// Whether this is the answer to the request `id`.
-static bool is_answer(const unsigned char *bytes, size_t byte_count, uint64_t id)
-{
-    if (byte_count < ANSWER_HEADER_BYTES || bytes[0] != VERSION || bytes[1] != KIND_OUTBOX || bytes[3] != 0) return false;
-    uint16_t text_bytes, zero;
-    memcpy(&text_bytes, bytes + 4, sizeof text_bytes);
-    memcpy(&zero, bytes + 6, sizeof zero);
-    return zero == 0 && text_bytes <= MSLOT_WORDS_BYTES_MAX && byte_count == ANSWER_HEADER_BYTES + (size_t)text_bytes
-        && memcmp(bytes + 8, &id, sizeof id) == 0;
-}
-
-static mslot_failure failure_of_answer(const unsigned char *bytes, size_t byte_count)
+static mslot_failure failure_of_answer(const mslot__outbox_answer *answer)
 {
     mslot_failure failure = mslot__failure_of(MSLOT_NOT_ALLOWED);
-    switch (bytes[2]) {
-    case RESULT_MADE: failure.outcome = MSLOT_DONE; break;
-    case RESULT_NO_SUCH_HOST: failure.outcome = MSLOT_NO_SUCH_HOST; break;
-    case RESULT_NOT_ALLOWED: break;
-    case RESULT_BAD_NAME: failure.outcome = MSLOT_BAD_NAME; break;
-    case RESULT_TOO_MANY_OUTBOXES:
-    case RESULT_NO_RESOURCES: failure.outcome = MSLOT_NO_SPACE; break;
-    case RESULT_ENDING: failure.outcome = MSLOT_NO_BRIDGE; break;
+    switch (answer->result) {
+    case MSLOT_OUTBOX_READY: failure.outcome = MSLOT_DONE; break;
+    case MSLOT_OUTBOX_NO_SUCH_HOST: failure.outcome = MSLOT_NO_SUCH_HOST; break;
+    case MSLOT_OUTBOX_NOT_ALLOWED: break;
+    case MSLOT_OUTBOX_BAD_NAME: failure.outcome = MSLOT_BAD_NAME; break;
+    case MSLOT_OUTBOX_TOO_MANY:
+    case MSLOT_OUTBOX_NO_RESOURCES: failure.outcome = MSLOT_NO_SPACE; break;
+    case MSLOT_OUTBOX_ENDING: failure.outcome = MSLOT_NO_BRIDGE; break;
     default: break; // of a later version
     }
-    memcpy(failure.words, bytes + ANSWER_HEADER_BYTES, byte_count - ANSWER_HEADER_BYTES);
+    memcpy(failure.words, answer->text, answer->text_bytes);
     mslot__text_cut(failure.words);
     return failure;
 }
@@ -126,7 +55,7 @@ static bool is_absent(mslot_outcome outcome) { return outcome == MSLOT_NOT_FOUND
 static bool open_outbox(outbox_opening *e)
 {
     char name[OUTBOX_NAME_BYTES];
-    snprintf(name, sizeof name, "bridge/out/%u/%s/%s", e->outbox, e->name->destination, e->name->path);
+    snprintf(name, sizeof name, MSLOT_OUTBOX_PREFIX "%u/%s/%s", e->outbox, e->name->destination, e->name->path);
     e->opened = mslot_open(name, &e->options);
     return !is_absent(e->opened.failure.outcome);
 }
@@ -152,13 +81,14 @@ static mslot_failure time_is_up(mslot_writer *requests)
 static bool find_answer(mslot_observer *answers, uint64_t id, mslot_failure *failure, bool *is_lost)
 {
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
+    mslot__outbox_answer answer;
     for (;;) {
         mslot_observed observed = mslot_observer_next(answers, bytes, sizeof bytes);
         if (observed.missed != 0) *is_lost = true; // perhaps
         switch (observed.outcome) {
         case MSLOT_DONE:
-            if (!is_answer(bytes, observed.byte_count, id)) continue;
-            *failure = failure_of_answer(bytes, observed.byte_count);
+            if (!mslot__outbox_answer_decode(&answer, bytes, observed.byte_count) || answer.id != id) continue;
+            *failure = failure_of_answer(&answer);
             return true;
         case MSLOT_EMPTY: return false;
         // The bridge has ended; perhaps another is there by now.
@@ -193,9 +123,18 @@ static mslot_failure send_request(outbox_opening *e, mslot_writer *requests, msl
 {
     uint64_t id;
     if (MSLOT_UNINTERRUPTED(getrandom(&id, sizeof id, 0)) != (ssize_t)sizeof id) return mslot__failure_errno(errno);
-    request made = request_make(e, id);
+    mslot__outbox_request request = {
+        .id = id,
+        .outbox = (uint8_t)e->outbox,
+        .destination_bytes = (uint8_t)e->name->destination_bytes,
+        .name_bytes = (uint8_t)e->name->path_bytes,
+        .destination = e->name->destination,
+        .name = e->name->path,
+    };
+    unsigned char bytes[MSLOT_OUTBOX_REQUEST_BYTES_MAX];
+    size_t byte_count = mslot__outbox_request_encode(&request, bytes);
     int64_t left_ns = e->deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : e->deadline_ns - mslot__now_ns();
-    mslot_outcome outcome = mslot_writer_write(requests, made.bytes, made.byte_count, left_ns > 1 ? left_ns : 1);
+    mslot_outcome outcome = mslot_writer_write(requests, bytes, byte_count, left_ns > 1 ? left_ns : 1);
     if (outcome == MSLOT_TIMED_OUT) return time_is_up(requests);
     if (outcome == MSLOT_CLOSED) return mslot__failure_of(MSLOT_BUSY);
     if (outcome != MSLOT_DONE) return failure_of_bridge(mslot__failure_of(outcome));
@@ -207,10 +146,10 @@ static mslot_failure ask(outbox_opening *e)
 {
     mslot_open_options options = mslot_open_options_default();
     options.trust_user = e->options.trust_user;
-    mslot_opened requests = mslot_open(requests_name, &options);
+    mslot_opened requests = mslot_open(MSLOT_OUTBOX_REQUESTS, &options);
     if (requests.failure.outcome == MSLOT_TOO_MANY_WRITERS) return mslot__failure_of(MSLOT_BUSY); // others are asking
     if (requests.writer == NULL) return failure_of_bridge(requests.failure);
-    mslot_observer_opened answers = mslot__observe_trusted(answers_name, 0, options.trust_user);
+    mslot_observer_opened answers = mslot__observe_trusted(MSLOT_OUTBOX_ANSWERS, 0, options.trust_user);
     mslot_failure failure =
         answers.observer != NULL ? send_request(e, requests.writer, answers.observer) : failure_of_bridge(answers.failure);
     if (answers.observer != NULL) mslot_observer_close(answers.observer);
@@ -222,7 +161,7 @@ static mslot_failure ask(outbox_opening *e)
 static mslot_failure open_some_outbox(outbox_opening *e)
 {
     int64_t step_ns = 0;
-    for (e->outbox = 0; e->outbox < OUTBOXES_MAX;) {
+    for (e->outbox = 0; e->outbox < MSLOT_OUTBOXES_MAX;) {
         mslot_failure failure = open_outbox(e) ? e->opened.failure : ask(e);
         if (failure.outcome == MSLOT_BUSY) {
             if (!mslot__look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns)) return mslot__failure_of(MSLOT_TIMED_OUT);
