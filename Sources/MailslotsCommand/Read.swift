@@ -77,15 +77,6 @@ struct Read: ParsableCommand {
     }
 }
 
-struct Mode: ExpressibleByArgument {
-    let permissions: Mailslot.Permissions
-
-    init?(argument: String) {
-        guard let bits = UInt32(argument, radix: 8) else { return nil }
-        permissions = Mailslot.Permissions(rawValue: bits)
-    }
-}
-
 /// Prints messages until something ends it.
 struct MessagePrinter: ~Copyable {
     let stopsAtEmpty: Bool
@@ -229,12 +220,4 @@ struct MessageLine: Encodable {
     }
 
     var json: String { jsonText(self) }
-}
-
-func jsonText(_ value: some Encodable, pretty: Bool = false) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting =
-        pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
-    // Numbers and strings always encode.
-    return String(decoding: try! encoder.encode(value), as: UTF8.self)
 }
