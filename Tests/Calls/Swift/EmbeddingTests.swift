@@ -13,7 +13,7 @@ import Testing
 
     @Test func `the prefix holds headers, libraries and what pkg-config needs, and nothing else`() throws {
         let prefix = try Self.prefix.get()
-        let headers = ["", "s/atomics", "s/handle", "s/outcome", "s/ring", "s/segment"].map { "include/mailslot\($0).h" }
+        let headers = ["", "s/atomics", "s/handle", "s/outbox_protocol", "s/outcome", "s/ring", "s/segment"].map { "include/mailslot\($0).h" }
         let expected = Set(
             headers.dropFirst() + ["include/mailslots.h"]
                 + ["lib/libmailslots.a", "lib/libmailslots.so", "lib/libmailslots.so.1", "lib/pkgconfig/mailslots.pc"])

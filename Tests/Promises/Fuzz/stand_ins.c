@@ -259,11 +259,11 @@ int __wrap_posix_fallocate(int descriptor, off_t offset, off_t length)
 // MARK: the ring's patience
 
 /// A write that is led in circles gives up after half a second of stepping; here sooner, for a fuzzer loves such segments.
-mslot_step __real_mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps);
-mslot_step __wrap_mslot_ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps)
+mslot_step __real_mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps);
+mslot_step __wrap_mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps)
 {
     enum { STEPS_MAX = 1 << 10 };
-    return __real_mslot_ring_advance_slow(writer, position, cell, steps > STEPS_MAX ? MSLOT_WRITE_STEPS_MAX + 1 : steps);
+    return __real_mslot__ring_advance_slow(writer, position, cell, steps > STEPS_MAX ? MSLOT_WRITE_STEPS_MAX + 1 : steps);
 }
 
 // MARK: on and off
