@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "CMailslots", targets: ["CMailslots"]),
         .library(name: "CMailslotsWin32", targets: ["CMailslotsWin32"]),
         .executable(name: "mailslot", targets: ["MailslotsCommand"]),
+        .executable(name: "mailslot-bridge", targets: ["MailslotsBridgeCommand"]),
     ],
     traits: [
         .trait(
@@ -56,10 +57,12 @@ let package = Package(
         // Datagrams through NATS servers. libnats is used where its development package is installed, and left out where it is not.
         .systemLibrary(name: "CLibNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
         .target(name: "CMailslotsNATS", dependencies: ["CLibNATS"], cSettings: cSettings),
+        // Key files: what the programs read and write of a key without cryptography.
+        .target(name: "MailslotsKeys", swiftSettings: swiftSettings),
         .target(
             name: "MailslotsBridge",
             dependencies: [
-                "Mailslots", "CMailslots", "CMailslotsDatagram", "CMailslotsNATS",
+                "Mailslots", "CMailslots", "CMailslotsDatagram", "CMailslotsNATS", "MailslotsKeys",
                 .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Bridge"])),
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
@@ -76,12 +79,29 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),
+        // What the two programs have in common.
+        .target(
+            name: "MailslotsProgram",
+            dependencies: [
+                "Mailslots", "CMailslotsDatagram",
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
+            ],
+            swiftSettings: swiftSettings),
+        // `mailslot`, which everyone who tries this package waits for: no cryptography and no servers' packages.
         .executableTarget(
             name: "MailslotsCommand",
             dependencies: [
-                "Mailslots", "MailslotsBridge", "CMailslotsCommand", "CMailslotsDatagram", "CMailslotsNATS",
+                "Mailslots", "MailslotsKeys", "MailslotsProgram", "CMailslotsCommand", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
+            ],
+            swiftSettings: swiftSettings),
+        // `mailslot-bridge`, beside it as sshd is beside ssh.
+        .executableTarget(
+            name: "MailslotsBridgeCommand",
+            dependencies: [
+                "Mailslots", "MailslotsBridge", "MailslotsKeys", "MailslotsProgram",
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
@@ -111,12 +131,15 @@ let package = Package(
             name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Support/Probe", swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsTests",
-            dependencies: ["Mailslots", "CMailslots", "MailslotsCommand", "mailslots-core-tests", "mailslots-probe"],
+            dependencies: [
+                "Mailslots", "CMailslots", "MailslotsProgram", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-core-tests",
+                "mailslots-probe",
+            ],
             path: "Tests/Calls/Swift", swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
-                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsCommand", "mailslots-datagram-tests",
+                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-datagram-tests",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

@@ -1,6 +1,7 @@
 internal import CMailslots
 internal import FoundationEssentials
 internal import Mailslots
+internal import MailslotsKeys
 internal import Metrics
 
 /// Shows what a bridge counts: to swift-metrics, and to whoever reads the file `mailslot-bridge` in the directory of the mailslots, as

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Histogram
 import Mailslots
+import MailslotsProgram
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import CMailslotsCommand
 import Foundation
 import Mailslots
+import MailslotsProgram
 
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(

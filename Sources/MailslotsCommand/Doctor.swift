@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mailslots
+import MailslotsProgram
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,8 @@
 import CMailslotsCommand
+import CMailslotsDatagram
 import Foundation
 import Mailslots
-import MailslotsBridge
+import MailslotsProgram
 
 /// What `doctor` looks at.
 struct Examination {
@@ -156,7 +157,7 @@ struct Examination {
         }
         let says = "process \(requests.readerProcessID) of user \(userName(requests.readerUserID))"
         // What a bridge asks for by default; without privileges it gets at most the system's maximum.
-        let wanted = BridgeConfiguration.Network().receiveBufferBytes
+        let wanted = Int(mslot_datagram_bind_options_default().receive_buffer_bytes)
         let most = (try? String(contentsOfFile: "/proc/sys/net/core/rmem_max", encoding: .utf8)).flatMap {
             Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
         }

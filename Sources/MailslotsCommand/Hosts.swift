@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mailslots
+import MailslotsProgram
 
 struct Hosts: ParsableCommand {
     static let configuration = CommandConfiguration(

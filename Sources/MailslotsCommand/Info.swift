@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mailslots
+import MailslotsProgram
 
 struct Info: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show mailslots: what waits in them, who has them, their counters.")

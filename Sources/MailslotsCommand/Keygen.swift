@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
-import MailslotsBridge
+import MailslotsKeys
+import MailslotsProgram
 
 struct Keygen: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,9 +23,10 @@ struct Keygen: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
-            let key = BridgeKey.random()
-            try key.write(toFile: file)
-            try emit("\(file): \(key)")
+            let key = KeyFile.random()
+            let id = BridgeProgram.found?.id(of: key)
+            try key.write(toFile: file, id: id)
+            try emit("\(file): \(id ?? "made; its id says mailslot bridge --check")")
         }
     }
 }

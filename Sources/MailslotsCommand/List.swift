@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mailslots
+import MailslotsProgram
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mailslots
-import MailslotsBridge
+import MailslotsProgram
 
 @main
 struct MailslotCommand: ParsableCommand {
@@ -27,54 +27,11 @@ struct MailslotCommand: ParsableCommand {
             Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot or host, no reader, no bridge, or it was closed, \
             4 it already has a reader, or a bridge runs already, 64 wrong usage, 128 + N ended by signal N (130: Ctrl-C).
             """,
-        version: "0.1.0",
+        version: programVersion,
         subcommands: [
             Demo.self, Read.self, Write.self, Tail.self, List.self, Info.self, Top.self, Remove.self, Keygen.self, BridgeCommand.self,
             Hosts.self, Doctor.self, Bench.self, DemoPart.self,
         ])
-}
-
-/// What the program's exit status means; documented in the help of `mailslot`.
-enum ExitStatus {
-    static let failure = ExitCode(1)
-    static let timeIsUp = ExitCode(2)
-    static let noMailslot = ExitCode(3)
-    static let alreadyExists = ExitCode(4)
-
-    static func of(_ error: MailslotError) -> ExitCode {
-        switch error.code {
-        case .notFound, .noReader, .closed, .noBridge, .noSuchHost: noMailslot
-        case .timedOut: timeIsUp
-        case .alreadyExists: alreadyExists
-        default: failure
-        }
-    }
-
-    static func of(_ error: BridgeError) -> ExitCode {
-        switch error.code {
-        case .alreadyRunning: alreadyExists
-        case .notRunning: noMailslot
-        default: failure
-        }
-    }
-}
-
-/// Prints to standard error, where messages for people go.
-func complain(_ text: String) {
-    FileHandle.standardError.write(Data("mailslot: \(text)\n".utf8))
-}
-
-/// Runs `body`; an error of ours becomes its description and its exit status.
-func reportingErrors(_ body: () throws -> Void) throws {
-    do {
-        try body()
-    } catch let error as MailslotError {
-        complain(error.description)
-        throw ExitStatus.of(error)
-    } catch let error as BridgeError {
-        complain(error.description)
-        throw ExitStatus.of(error)
-    }
 }
 
 /// Seconds on the command line, such as 0.5.

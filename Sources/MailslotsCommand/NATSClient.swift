@@ -1,4 +1,5 @@
 import CMailslotsNATS
+import MailslotsProgram
 
 /// Whether this program was built with the NATS client.
 enum NATSClient {

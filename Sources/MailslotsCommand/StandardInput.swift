@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MailslotsProgram
 
 /// Standard input as a window of bytes that the caller consumes from the front.
 struct StandardInput: ~Copyable {

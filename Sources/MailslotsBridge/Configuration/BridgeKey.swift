@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+internal import MailslotsKeys
 
 /// The secret that the hosts of a domain share: 32 random bytes.
 ///
@@ -16,10 +17,26 @@ public struct BridgeKey: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// 32 bytes of the system's secure random number generator.
-    public static func random() -> BridgeKey {
-        // Sound: the bytes are copied.
-        let bytes = unsafe SymmetricKey(size: .bits256).withUnsafeBytes { unsafe [UInt8]($0) }
-        return BridgeKey(bytes)!  // 256 bits are 32 bytes
+    public static func random() -> BridgeKey { BridgeKey(KeyFile.random().bytes)! }  // a key file has 32 bytes
+
+    /// Reads a key file, as `mailslot keygen` makes it.
+    /// - Throws: `badKey` if it cannot be read, is another's, others may read or write it, or it is no key; with the cure.
+    public init(contentsOfFile path: String) throws(BridgeError) {
+        do throws(KeyFileError) {
+            self.init(try KeyFile(contentsOfFile: path).bytes)!
+        } catch {
+            throw BridgeError(.badKey, error.description)
+        }
+    }
+
+    /// Writes a new key file of mode 0600. The file must not be there.
+    /// - Throws: `badKey` if it cannot be made, also because it is there; nothing is left then.
+    public func write(toFile path: String) throws(BridgeError) {
+        do throws(KeyFileError) {
+            try KeyFile(bytes)!.write(toFile: path, id: description)
+        } catch {
+            throw BridgeError(.badKey, error.description)
+        }
     }
 
     public static func == (a: BridgeKey, b: BridgeKey) -> Bool { a.bytes == b.bytes }

@@ -2,6 +2,7 @@
 // they do not look at; here both are errors.
 internal import Configuration
 internal import Foundation
+internal import MailslotsKeys
 
 /// Settings, the first source that has one deciding.
 final class Settings {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Mailslots
+import MailslotsProgram
 @testable import MailslotsCommand
 
 /// The commands that look at mailslots: `list`, `info`, `tail`, `top`, `doctor`, `bench`.

@@ -5,16 +5,16 @@
 #endif
 
 /// A regular file that is read whole: its status and its bytes are of the same file, whatever becomes of its name meanwhile.
-struct SmallFile {
-    static let byteCountMax = 1 << 20
+package struct SmallFile {
+    package static let byteCountMax = 1 << 20
 
-    let bytes: [UInt8]
-    let owner: UInt32
+    package let bytes: [UInt8]
+    package let owner: UInt32
     /// Permission bits.
-    let mode: UInt32
+    package let mode: UInt32
 
     /// Never waits, not even for the writer of a FIFO.
-    init(path: String) throws(Failure) {
+    package init(path: String) throws(Failure) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         if descriptor < 0 { throw Failure(errno) }
         defer { close(descriptor) }
@@ -36,17 +36,17 @@ struct SmallFile {
         bytes = Array(content[..<used])
     }
 
-    enum Failure: Error, Hashable, CustomStringConvertible {
+    package enum Failure: Error, Hashable, CustomStringConvertible {
         case system(Int32)
         case notRegular
         case tooLong
 
         init(_ error: Int32) { self = .system(error) }
 
-        var isMissing: Bool { self == .system(ENOENT) || self == .system(ENOTDIR) }
-        var isForbidden: Bool { self == .system(EACCES) || self == .system(EPERM) }
+        package var isMissing: Bool { self == .system(ENOENT) || self == .system(ENOTDIR) }
+        package var isForbidden: Bool { self == .system(EACCES) || self == .system(EPERM) }
 
-        var description: String {
+        package var description: String {
             switch self {
             case .system(let error): errorText(error)
             case .notRegular: "it is not a regular file"
@@ -57,7 +57,7 @@ struct SmallFile {
 }
 
 /// What strerror says, from any thread.
-func errorText(_ error: Int32) -> String {
+package func errorText(_ error: Int32) -> String {
     var text = [CChar](repeating: 0, count: 256)
     // Sound: the text ends with a zero within the buffer, whatever the error.
     _ = unsafe strerror_r(error, &text, text.count - 1)

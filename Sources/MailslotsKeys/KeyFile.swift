@@ -10,51 +10,71 @@
     internal import Musl
 #endif
 
-extension BridgeKey {
+/// Why a key file cannot be read or made, with cause and cure.
+package struct KeyFileError: Error, Hashable, CustomStringConvertible {
+    package let description: String
+    fileprivate init(_ description: String) { self.description = description }
+}
+
+/// The bytes of a key file. Its description does not tell them.
+package struct KeyFile: CustomStringConvertible {
+    package static let byteCount = 32
+
+    package let bytes: [UInt8]
+
+    /// `nil` unless there are 32 bytes.
+    package init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
+        self.bytes = bytes
+    }
+
+    /// 32 bytes of the system's secure random number generator.
+    package static func random() -> KeyFile {
+        var generator = SystemRandomNumberGenerator()
+        return KeyFile((0..<byteCount).map { _ in generator.next() as UInt8 })!
+    }
+
+    package var description: String { "a key" }
+
     /// Reads a key file.
-    /// - Throws: `badKey` if it cannot be read, is another's, others may read or write it, or it is no key; with the cure.
-    public init(contentsOfFile path: String) throws(BridgeError) {
+    /// - Throws: A ``KeyFileError`` if it cannot be read, is another's, others may read or write it, or it is no key; with the cure.
+    package init(contentsOfFile path: String) throws(KeyFileError) {
         let file: SmallFile
         do {
             file = try SmallFile(path: path)
         } catch {
-            throw BridgeError(.badKey, "The key file \(path) cannot be read: \(error). \(Self.cure(of: error, path: path))")
+            throw KeyFileError("The key file \(path) cannot be read: \(error). \(Self.cure(of: error, path: path))")
         }
         guard file.owner == geteuid() || file.owner == 0 else {
-            throw BridgeError(
-                .badKey,
+            throw KeyFileError(
                 "The key file \(path) belongs to user \(file.owner), who can replace it, not to root or user \(geteuid()), as whom"
                     + " this runs. Give it to who uses it: chown \(geteuid()) \(path)")
         }
         guard file.mode & 0o077 == 0 else {
-            throw BridgeError(
-                .badKey,
+            throw KeyFileError(
                 "The key file \(path) has mode 0\(String(file.mode, radix: 8)): others than its owner may read or write it."
                     + " Make it private, chmod 600 \(path); if somebody else may have read it, make a new key and change over to it.")
         }
         self = try Self(text: file.bytes, path: path)
     }
 
-    /// Writes a new key file of mode 0600. The file must not be there.
-    /// - Throws: `badKey` if it cannot be made, also because it is there; nothing is left then.
-    public func write(toFile path: String) throws(BridgeError) {
+    /// Writes a new key file of mode 0600, whose comment tells the key's id if it is known. The file must not be there.
+    /// - Throws: A ``KeyFileError`` if it cannot be made, also because it is there; nothing is left then.
+    package func write(toFile path: String, id: String?) throws(KeyFileError) {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let error = errno
             throw error == EEXIST
-                ? BridgeError(
-                    .badKey,
+                ? KeyFileError(
                     "\(path) is there already, and a key is never overwritten: without it nobody can be reached who has it."
                         + " Name another file, or remove this one first.")
-                : BridgeError(
-                    .badKey, "The key file \(path) cannot be made: \(errorText(error)). Name a file in a directory that you may write.")
+                : KeyFileError("The key file \(path) cannot be made: \(errorText(error)). Name a file in a directory that you may write.")
         }
-        let failure = writeAll(fileText, to: descriptor)
+        let failure = writeAll(text(id: id), to: descriptor)
         close(descriptor)
         if let failure {
             _ = unsafe unlink(path)
-            throw BridgeError(
-                .badKey, "The key file \(path) cannot be written: \(errorText(failure)). Make room, or name a file elsewhere.")
+            throw KeyFileError("The key file \(path) cannot be written: \(errorText(failure)). Make room, or name a file elsewhere.")
         }
     }
 
@@ -64,32 +84,32 @@ extension BridgeKey {
         return "Name the file that mailslot keygen made."
     }
 
-    private init(text: [UInt8], path: String) throws(BridgeError) {
+    private init(text: [UInt8], path: String) throws(KeyFileError) {
         let lines = text.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
             .map { String(decoding: $0, as: UTF8.self).filter { !$0.isWhitespace } }
             .filter { !$0.isEmpty && !$0.hasPrefix("#") }
         let cure = "Copy the whole file that mailslot keygen made."
         guard let line = lines.first, lines.count == 1 else {
-            throw BridgeError(.badKey, "The key file \(path) has \(lines.count) keys, and must have one. \(cure)")
+            throw KeyFileError("The key file \(path) has \(lines.count) keys, and must have one. \(cure)")
         }
         guard line.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else {
-            throw BridgeError(.badKey, "The key file \(path) is no key file: a key is 64 hexadecimal digits. \(cure)")
+            throw KeyFileError("The key file \(path) is no key file: a key is 64 hexadecimal digits. \(cure)")
         }
-        guard line.utf8.count == 2 * DomainKey.byteCount else {
-            throw BridgeError(
-                .badKey, "The key file \(path) has a key of \(line.utf8.count) hexadecimal digits, and a key has 64. \(cure)")
+        guard line.utf8.count == 2 * Self.byteCount else {
+            throw KeyFileError("The key file \(path) has a key of \(line.utf8.count) hexadecimal digits, and a key has 64. \(cure)")
         }
         let digits = line.map { UInt8($0.hexDigitValue!) }
         let bytes = stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-        guard let key = BridgeKey(bytes), !key.isPublic else {
-            throw BridgeError(.badKey, "The key file \(path) has only zeros, a key that everyone knows. Make one: mailslot keygen")
+        guard let key = KeyFile(bytes), bytes.contains(where: { $0 != 0 }) else {
+            throw KeyFileError("The key file \(path) has only zeros, a key that everyone knows. Make one: mailslot keygen")
         }
         self = key
     }
 
-    private var fileText: String {
+    private func text(id: String?) -> String {
+        let name = id.map { "A key of Mailslots: \($0)" } ?? "A key of Mailslots"
         let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        return "# A key of Mailslots: \(self). Who has it can read and send all messages of its domain.\n\(digits)\n"
+        return "# \(name). Who has it can read and send all messages of its domain.\n\(digits)\n"
     }
 }
 

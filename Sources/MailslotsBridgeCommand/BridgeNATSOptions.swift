@@ -1,7 +1,7 @@
 import ArgumentParser
 import MailslotsBridge
 
-/// What `mailslot bridge` is told of NATS; the rest is in the configuration file.
+/// What `mailslot-bridge` is told of NATS; the rest is in the configuration file.
 struct BridgeNATSOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

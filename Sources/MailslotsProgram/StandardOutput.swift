@@ -1,19 +1,19 @@
-import Foundation
+internal import Foundation
 
 /// Standard output with a buffer, written out when it is full or when it is told to. What `print` does costs an allocation
 /// and a lock a message.
-struct StandardOutput: ~Copyable {
+package struct StandardOutput: ~Copyable {
     /// Nobody reads the other end any more (EPIPE), or the disk is full: nothing is written from then on.
-    private(set) var failure: Int32?
+    package private(set) var failure: Int32?
 
     private var storage = [UInt8](repeating: 0, count: 1 << 18)
     private var used = 0
 
-    init() {
+    package init() {
         _ = signal(SIGPIPE, SIG_IGN)  // EPIPE says the same, and lets us close our mailslot
     }
 
-    mutating func append(_ bytes: RawSpan) {
+    package mutating func append(_ bytes: RawSpan) {
         let count = bytes.byteCount
         if count > storage.count - used { flush() }
         if count > storage.count { storage = [UInt8](repeating: 0, count: count) }
@@ -24,17 +24,17 @@ struct StandardOutput: ~Copyable {
         used += count
     }
 
-    mutating func append(_ byte: UInt8) {
+    package mutating func append(_ byte: UInt8) {
         if used == storage.count { flush() }
         storage[used] = byte
         used += 1
     }
 
-    mutating func append(_ text: String) {
+    package mutating func append(_ text: String) {
         for byte in text.utf8 { append(byte) }
     }
 
-    mutating func flush() {
+    package mutating func flush() {
         var written = 0
         while written < used, failure == nil {
             let rest = written..<used
@@ -54,8 +54,16 @@ struct StandardOutput: ~Copyable {
     }
 }
 
+/// As the shell called it.
+private let programName = URL(filePath: CommandLine.arguments[0]).lastPathComponent
+
+/// Prints to standard error, where messages for people go.
+package func complain(_ text: String) {
+    FileHandle.standardError.write(Data("\(programName): \(text)\n".utf8))
+}
+
 /// Prints a line or several. Whoever does not read them is not told; anything else that prevents writing is an error.
-func emit(_ lines: [String]) throws {
+package func emit(_ lines: [String]) throws {
     var output = StandardOutput()
     for line in lines {
         output.append(line)
@@ -66,4 +74,4 @@ func emit(_ lines: [String]) throws {
     complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
     throw ExitStatus.failure
 }
-func emit(_ line: String) throws { try emit([line]) }
+package func emit(_ line: String) throws { try emit([line]) }

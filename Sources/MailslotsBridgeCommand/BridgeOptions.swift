@@ -2,8 +2,9 @@ import ArgumentParser
 import Foundation
 import Mailslots
 import MailslotsBridge
+import MailslotsProgram
 
-/// What `mailslot bridge` is told.
+/// What `mailslot-bridge` is told.
 struct BridgeOptions: ParsableArguments {
     @Option(help: "A JSON file of settings; the options below go before what it says.", completion: .file(extensions: ["json"]))
     var config: String?

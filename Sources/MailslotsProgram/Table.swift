@@ -1,12 +1,12 @@
-import Foundation
-import Mailslots
+internal import Foundation
+internal import Mailslots
 
 /// Rows with their columns aligned: to the left, or where `rightAligned` says so to the right.
-func table(_ head: [String]?, _ rows: [[String]], rightAligned: [Bool] = []) -> String {
+package func table(_ head: [String]?, _ rows: [[String]], rightAligned: [Bool] = []) -> String {
     tableLines((head.map { [$0] } ?? []) + rows, rightAligned: rightAligned).joined(separator: "\n")
 }
 
-func tableLines(_ rows: [[String]], rightAligned: [Bool] = []) -> [String] {
+package func tableLines(_ rows: [[String]], rightAligned: [Bool] = []) -> [String] {
     let widths = rows.reduce(into: [Int]()) { widths, row in
         for (column, text) in row.enumerated() {
             if column == widths.count { widths.append(0) }
@@ -23,14 +23,14 @@ func tableLines(_ rows: [[String]], rightAligned: [Bool] = []) -> [String] {
 }
 
 /// For terminals, which take some characters for commands: these become U+FFFD. Names have none, but the file of another may lie.
-func printable(_ text: String) -> String {
+package func printable(_ text: String) -> String {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
 }
 
 private let userNames = Locked<[UInt32: String]>([:])
 
 /// The name of a user, or the number if there is none.
-func userName(_ id: UInt32) -> String {
+package func userName(_ id: UInt32) -> String {
     userNames.withLock { names in
         if let name = names[id] { return name }
         // Sound: only this thread asks, and the name is copied at once.

@@ -1,4 +1,5 @@
 import MailslotsBridge
+import MailslotsProgram
 
 extension BridgeConfiguration {
     /// For people: what the bridge is, and whom it serves.

@@ -1,0 +1,12 @@
+import ArgumentParser
+package import Mailslots
+
+/// Permission bits on the command line, such as 0660.
+package struct Mode: ExpressibleByArgument {
+    package let permissions: Mailslot.Permissions
+
+    package init?(argument: String) {
+        guard let bits = UInt32(argument, radix: 8) else { return nil }
+        permissions = Mailslot.Permissions(rawValue: bits)
+    }
+}
