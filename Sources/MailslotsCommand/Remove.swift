@@ -1,5 +1,6 @@
 import ArgumentParser
 import Mailslots
+import MailslotsProgram
 
 struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(

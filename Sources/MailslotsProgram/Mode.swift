@@ -1,7 +1,7 @@
 import ArgumentParser
 package import Mailslots
 
-/// Permission bits on the command line, such as 0660.
+/// Permission bits as chmod takes them, in octal.
 package struct Mode: ExpressibleByArgument {
     package let permissions: Mailslot.Permissions
 

@@ -1,8 +1,8 @@
 import Foundation
+import MailslotsProgram
 import Testing
 
 @testable import Mailslots
-import MailslotsProgram
 @testable import MailslotsCommand
 
 /// The commands that look at mailslots: `list`, `info`, `tail`, `top`, `doctor`, `bench`.
