@@ -294,8 +294,8 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
     attempt a;
     memset(&a, 0, sizeof a);
     a.options = options != NULL ? *options : mslot_create_options_default();
-    mslot_name name;
-    char *path = mslot__file_path(name_text, &name, &a.created.failure);
+    mslot_name name = mslot__name_parse(name_text);
+    char *path = mslot__file_path(&name, &a.created.failure);
     if (path == NULL) return a.created;
     a.name = &name;
     a.path = path;
@@ -371,9 +371,9 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
 
 mslot_failure mslot_remove(const char *name_text)
 {
-    mslot_name name;
+    mslot_name name = mslot__name_parse(name_text);
     mslot_failure failure;
-    char *path = mslot__file_path(name_text, &name, &failure);
+    char *path = mslot__file_path(&name, &failure);
     if (path == NULL) return failure;
     int64_t held_until = mslot__now_ns() + HELD_RETRY_NS;
     for (;;) {

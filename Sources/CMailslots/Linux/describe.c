@@ -158,11 +158,11 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
         return length < 0 ? 0 : (size_t)length;
     }
     const char *name = name_text != NULL ? name_text : "";
-    mslot_name parsed;
+    mslot_name parsed = mslot__name_parse(name);
     mslot_failure ignored;
-    char *allocated = mslot__file_path(name, &parsed, &ignored);
+    char *allocated = mslot__file_path(&parsed, &ignored);
     const char *path = allocated != NULL ? allocated : "the mailslot's file";
-    if (parsed.problem == MSLOT_NAME_REMOTE) {
+    if (parsed.is_remote) {
         length = describe_remote(failure, name, text, capacity);
         if (length >= 0) {
             free(allocated);

@@ -28,13 +28,13 @@ const char *mslot__directory(char *buffer, size_t capacity)
     return buffer;
 }
 
-char *mslot__file_path(const char *name_text, mslot_name *name, mslot_failure *failure)
+char *mslot__file_path(const mslot_name *name, mslot_failure *failure)
 {
-    *name = mslot__name_parse(name_text);
     *failure = mslot__failure_of(MSLOT_DONE);
-    if (name->problem != MSLOT_NAME_FINE) {
+    mslot_name_problem problem = name->is_remote ? MSLOT_NAME_REMOTE : name->problem;
+    if (problem != MSLOT_NAME_FINE) {
         *failure = mslot__failure_of(MSLOT_BAD_NAME);
-        failure->detail = name->problem;
+        failure->detail = problem;
         return NULL;
     }
     char buffer[PATH_MAX];
@@ -53,41 +53,6 @@ char *mslot__file_path(const char *name_text, mslot_name *name, mslot_failure *f
     }
     snprintf(path, capacity, "%s/%s", directory, file);
     return path;
-}
-
-mslot_failure mslot__failure_errno(int error)
-{
-    mslot_outcome outcome = MSLOT_SYSTEM_ERROR;
-    switch (error) {
-    case ENOENT: // "A component of the pathname does not exist."
-        outcome = MSLOT_NOT_FOUND;
-        break;
-    case EACCES: // "Permission denied."
-    case EPERM:  // "Operation not permitted": the directory's sticky bit, or a sealed file.
-    case EROFS:  // "A file on a read-only file system and write access was requested."
-        outcome = MSLOT_NO_PERMISSION;
-        break;
-    case ENOSPC: // "There is not enough space left on the device."
-    case EDQUOT: // "The user's quota of blocks or inodes has been exhausted."
-    case EFBIG:  // "offset+len exceeds the maximum file size": RLIMIT_FSIZE, or a limit of the file system.
-        outcome = MSLOT_NO_SPACE;
-        break;
-    case ELOOP:  // O_NOFOLLOW met a symbolic link.
-    case EISDIR: // "pathname refers to a directory."
-    case ENXIO:  // A socket, or a FIFO without a reader.
-    case ENODEV: // A device without a driver.
-        outcome = MSLOT_NOT_A_MAILSLOT;
-        break;
-    default: break;
-    }
-    mslot_failure failure = mslot__failure_of(outcome);
-    failure.system_error = error;
-    return failure;
-}
-
-bool mslot__is_trusted(uint32_t owner, uint32_t trust_user)
-{
-    return owner == geteuid() || owner == 0 || owner == trust_user || trust_user == MSLOT_TRUST_ANYONE;
 }
 
 static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32_t trust_user)
@@ -159,6 +124,14 @@ int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes)
     do error = posix_fallocate(descriptor, (off_t)offset, (off_t)bytes);
     while (error == EINTR);
     return error;
+}
+
+bool mslot__mapping_is_of(const mslot_mapping *mapping, int descriptor)
+{
+    struct stat status;
+    // Only EBADF says that it was closed; whoever cannot be asked is who he was, for else each asking would leave one behind.
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return errno != EBADF;
+    return status.st_dev == mapping->device && status.st_ino == mapping->inode;
 }
 
 /// A page more than the segment, behind its end and never touched: some of the mapping, and so the lock, stays when the guard

@@ -149,8 +149,8 @@ mslot_inspected mslot_inspect(const char *name_text)
 {
     mslot_inspected result;
     memset(&result, 0, sizeof result);
-    mslot_name name;
-    char *path = mslot__file_path(name_text, &name, &result.failure);
+    mslot_name name = mslot__name_parse(name_text);
+    char *path = mslot__file_path(&name, &result.failure);
     if (path == NULL) return result;
     result = inspect_path(path, &name);
     free(path);
@@ -209,9 +209,9 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
 
 mslot_failure mslot_path(const char *name_text, char *path, size_t capacity)
 {
-    mslot_name name;
+    mslot_name name = mslot__name_parse(name_text);
     mslot_failure failure;
-    char *whole = mslot__file_path(name_text, &name, &failure);
+    char *whole = mslot__file_path(&name, &failure);
     if (whole == NULL) return failure;
     size_t bytes = strlen(whole) + 1;
     if (bytes <= capacity) memcpy(path, whole, bytes);

@@ -1,4 +1,6 @@
-// What the files of this folder share. Not API.
+// What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
+//
+//     name failure lock sleep waiter handle guard file presence robust lane write read open observe create info describe exported
 #ifndef MAILSLOTS_LINUX_H
 #define MAILSLOTS_LINUX_H
 
@@ -7,7 +9,6 @@
 #endif
 
 #include "mailslots.h"
-#include "mailslots/outbox_protocol.h"
 
 #include <errno.h>
 #include <sys/types.h>
@@ -28,29 +29,19 @@
 
 // MARK: name.c
 
+/// A mailslot's name, parsed: of this machine, or of others.
 typedef struct mslot_name {
     mslot_name_problem problem;
+    bool is_remote;
+    /// `\\host\mailslot\text`, `\\domain\mailslot\text` or `\\*\mailslot\text`: the host or the domain, or "@" for `*`. Canonical: folded.
+    char destination[MSLOT_HOST_BYTES_MAX + 1];
+    size_t destination_bytes;
     /// Canonical: folded, `/` between parts.
     char text[MSLOT_NAME_BYTES_MAX + 4];
     size_t bytes;
 } mslot_name;
 
-/// Of a name on this machine; any other is NAME_REMOTE.
 mslot_name mslot__name_parse(const char *text);
-
-/// `\\host\mailslot\path`, `\\domain\mailslot\path` or `\\*\mailslot\path`.
-typedef struct mslot_remote_name {
-    mslot_name_problem problem;
-    /// The host or the domain, in canonical form, or "@" for `*`.
-    char destination[MSLOT_HOST_BYTES_MAX + 1];
-    size_t destination_bytes;
-    /// The mailslot's name there, in canonical form.
-    char path[MSLOT_REMOTE_NAME_BYTES_MAX + 1];
-    size_t path_bytes;
-} mslot_remote_name;
-
-/// Of a name that is NAME_REMOTE to mslot__name_parse.
-mslot_remote_name mslot__remote_name_parse(const char *text);
 
 /// Cuts a text off where it is not UTF-8, or has a control character.
 void mslot__text_cut(char *text);
@@ -62,13 +53,7 @@ enum { MSLOT_FILE_NAME_MAX = 256 };
 #define MSLOT_FILE_PREFIX "mailslot."
 void mslot__name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX]);
 
-// MARK: file.c: directory, paths, the file of a segment
-
-/// The directory of all mailslots; NULL with errno.
-const char *mslot__directory(char *buffer, size_t capacity);
-
-/// The path of a name's file, on the heap; NULL with the failure.
-char *mslot__file_path(const char *name_text, mslot_name *name, mslot_failure *failure);
+// MARK: failure.c
 
 static inline mslot_failure mslot__failure_of(mslot_outcome outcome)
 {
@@ -80,41 +65,8 @@ static inline mslot_failure mslot__failure_of(mslot_outcome outcome)
 /// What an errno means for a mailslot.
 mslot_failure mslot__failure_errno(int error);
 
-/// A segment's file, open.
-typedef struct mslot_file {
-    int descriptor;
-    uint64_t device;
-    uint64_t inode;
-    uint32_t owner;
-    uint32_t mode;
-    mslot_header header;
-} mslot_file;
-
 /// Whether the caller trusts files of this user; `trust_user` as in mslot_open_options.
 bool mslot__is_trusted(uint32_t owner, uint32_t trust_user);
-
-/// Opens the file of `name` and checks it. On failure nothing is open. `flags`: O_RDWR or O_RDONLY.
-mslot_failure mslot__file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);
-
-/// Whether `path` still names this file.
-bool mslot__file_has_name(const char *path, uint64_t device, uint64_t inode);
-
-/// Whether the directory lets us take the name of this file away. Asked before the seal: else a refused remove or take-over
-/// would destroy what is unread.
-bool mslot__file_may_unlink(const char *path, uint32_t owner);
-
-/// The part of a segment that is always there: all but the overflow.
-static inline uint64_t mslot__header_fixed_bytes(const mslot_header *header)
-{
-    return header->overflow_offset != 0 ? header->overflow_offset : header->segment_bytes;
-}
-/// Sets room aside for a part of the file: 0, or an errno.
-int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
-
-/// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
-mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, bool populate);
-/// Keeps errno.
-void mslot__mapping_end(mslot_mapping *mapping);
 
 // MARK: lock.c
 
@@ -124,27 +76,6 @@ typedef enum { MSLOT_LOCK_TAKEN, MSLOT_LOCK_HELD_BY_ANOTHER, MSLOT_LOCK_FAILED }
 mslot_lock_result mslot__lock_try(int descriptor, off_t byte);
 /// Whether another description holds the lock. False with errno set if it cannot be asked; else errno is 0.
 bool mslot__lock_is_held(int descriptor, off_t byte);
-
-// MARK: handle.c: memory of handles, and what a fork does to it
-
-enum { MSLOT_HANDLE_BYTES = 512 };
-MSLOT_STATIC_ASSERT(sizeof(mslot_reader) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
-MSLOT_STATIC_ASSERT(sizeof(mslot_writer) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
-
-/// While held, no other thread forks. So no child keeps a descriptor, and with it a lock, that we are about to close.
-void mslot__forks_hold(void);
-void mslot__forks_release(void);
-/// Zeroed memory that is zero again in a forked child, and is never freed. NULL with errno.
-void *mslot__wiped_allocate(size_t byte_count);
-/// A record of such memory for a handle. NULL with errno. Both: forks are held.
-void *mslot__handle_allocate(void);
-void mslot__handle_free(void *handle);
-
-// MARK: guard.c
-
-/// Tells the guard of a mapping, and that it is about to end. Adding fails with errno.
-bool mslot__guard_add(mslot_mapping *mapping, const mslot_header *header);
-void mslot__guard_remove(mslot_mapping *mapping);
 
 // MARK: sleep.c
 
@@ -186,16 +117,6 @@ void mslot__spin_hit(mslot_spin *spin);
 /// After a sleep: learns from how long it was.
 void mslot__spin_learn(mslot_spin *spin, int64_t slept_ns);
 
-// MARK: observe.c
-
-/// As mslot_observer_open, for one who believes what it sees: `trust_user` as in mslot_open_options. Also UNTRUSTED.
-mslot_observer_opened mslot__observe_trusted(const char *name, uint32_t back, uint32_t trust_user);
-
-// MARK: remote.c
-
-/// As mslot_open, of a name that is NAME_REMOTE to mslot__name_parse.
-mslot_opened mslot__open_remote(const char *name, const mslot_open_options *options);
-
 // MARK: waiter.c
 
 /// Gives the wait to a thread that sleeps through it; `wakeup` becomes the word that calls that thread. When this returns the wait may be
@@ -205,9 +126,104 @@ bool mslot__waiter_has(const mslot_wait *wait);
 /// In a forked child, which has none of its parent's threads.
 void mslot__waiters_forget_all(void);
 
-// MARK: write.c
+// MARK: handle.c: memory of handles, and what a fork does to it
 
-/// Closes the descriptor that asks for the reader's lock, if there is one and it still is ours.
+enum { MSLOT_HANDLE_BYTES = 512 };
+MSLOT_STATIC_ASSERT(sizeof(mslot_reader) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
+MSLOT_STATIC_ASSERT(sizeof(mslot_writer) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
+
+/// While held, no other thread forks. So no child keeps a descriptor, and with it a lock, that we are about to close.
+void mslot__forks_hold(void);
+void mslot__forks_release(void);
+/// Zeroed memory that is zero again in a forked child, and is never freed. NULL with errno.
+void *mslot__wiped_allocate(size_t byte_count);
+/// A record of such memory for a handle. NULL with errno. Both: forks are held.
+void *mslot__handle_allocate(void);
+void mslot__handle_free(void *handle);
+
+// MARK: guard.c
+
+/// Tells the guard of a mapping, and that it is about to end. Adding fails with errno.
+bool mslot__guard_add(mslot_mapping *mapping, const mslot_header *header);
+void mslot__guard_remove(mslot_mapping *mapping);
+
+// MARK: file.c: directory, paths, the file of a segment
+
+/// The directory of all mailslots; NULL with errno.
+const char *mslot__directory(char *buffer, size_t capacity);
+
+/// The path of a name's file, on the heap; NULL with the failure. A remote name has none: BAD_NAME, NAME_REMOTE.
+char *mslot__file_path(const mslot_name *name, mslot_failure *failure);
+
+/// A segment's file, open.
+typedef struct mslot_file {
+    int descriptor;
+    uint64_t device;
+    uint64_t inode;
+    uint32_t owner;
+    uint32_t mode;
+    mslot_header header;
+} mslot_file;
+
+/// Opens the file of `name` and checks it. On failure nothing is open. `flags`: O_RDWR or O_RDONLY.
+mslot_failure mslot__file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);
+
+/// Whether `path` still names this file.
+bool mslot__file_has_name(const char *path, uint64_t device, uint64_t inode);
+
+/// Whether the directory lets us take the name of this file away. Asked before the seal: else a refused remove or take-over
+/// would destroy what is unread.
+bool mslot__file_may_unlink(const char *path, uint32_t owner);
+
+/// The part of a segment that is always there: all but the overflow.
+static inline uint64_t mslot__header_fixed_bytes(const mslot_header *header)
+{
+    return header->overflow_offset != 0 ? header->overflow_offset : header->segment_bytes;
+}
+/// Sets room aside for a part of the file: 0, or an errno.
+int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
+
+/// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
+mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, bool populate);
+/// Keeps errno.
+void mslot__mapping_end(mslot_mapping *mapping);
+
+/// Whether a descriptor still is of the file that is mapped: somebody may have closed it, and opened another of its number.
+bool mslot__mapping_is_of(const mslot_mapping *mapping, int descriptor);
+
+// MARK: presence.c
+
+/// Asks for the reader's lock. If it cannot be asked (the name is gone, no descriptors are left), says that the reader is there: a wrong
+/// "gone" would be the worse answer.
+bool mslot__reader_is_present(mslot_writer *writer);
+/// Closes the descriptor that asks, if there is one and it still is ours.
 void mslot__writer_close_query(mslot_writer *writer);
+
+// MARK: robust.c
+
+/// The kernel must not find an address in a mapping that is going away.
+void mslot__writer_forget_robust_list(mslot_writer *writer);
+
+// MARK: lane.c
+
+typedef struct mslot_lane_taken {
+    mslot_outcome outcome;
+    uint32_t lane;
+} mslot_lane_taken;
+
+/// Takes a lane that nobody has: DONE, TOO_MANY_WRITERS, or SYSTEM_ERROR with errno. `descriptor` holds its lock from here on.
+mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor);
+/// Before the lock goes.
+void mslot__lane_give_back(const mslot_ring *ring, uint32_t lane);
+
+// MARK: open.c
+
+/// As mslot_open, of a name on this machine.
+mslot_opened mslot__open_local(const mslot_name *name, const mslot_open_options *options);
+
+// MARK: observe.c
+
+/// As mslot_observer_open, for one who believes what it sees: `trust_user` as in mslot_open_options. Also UNTRUSTED.
+mslot_observer_opened mslot__observe_trusted(const mslot_name *name, uint32_t back, uint32_t trust_user);
 
 #endif

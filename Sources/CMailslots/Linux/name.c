@@ -1,6 +1,7 @@
 // Names: what is one, its canonical form, and the file it has.
 
 #include "linux.h"
+#include "mailslots/outbox_protocol.h"
 
 #include <stdio.h>
 
@@ -74,50 +75,25 @@ static name_parts split(const char *text)
 
 static bool is_this_machine(const name_parts *parts) { return parts->host == NULL || (parts->host_bytes == 1 && *parts->host == '.'); }
 
-static mslot_name parse_path(const char *path)
+static void parse_path(const char *path, mslot_name *name)
 {
-    mslot_name name;
-    memset(&name, 0, sizeof name);
     const unsigned char *next = (const unsigned char *)path;
     bool part_is_empty = true;
     for (size_t characters = 0; *next != 0; characters++) {
-        size_t length = character_length(next, &name.problem);
-        if (length == 0) return name;
+        size_t length = character_length(next, &name->problem);
+        if (length == 0) return;
         if (characters == NAME_CHARACTERS_MAX) {
-            name.problem = MSLOT_NAME_TOO_LONG;
-            return name;
+            name->problem = MSLOT_NAME_TOO_LONG;
+            return;
         }
         bool separator = is_separator(*next);
         if (separator && part_is_empty) break;
         part_is_empty = separator;
-        for (size_t i = 0; i < length; i++) name.text[name.bytes++] = separator ? '/' : (char)fold(next[i]);
+        for (size_t i = 0; i < length; i++) name->text[name->bytes++] = separator ? '/' : (char)fold(next[i]);
         next += length;
     }
-    if (part_is_empty) name.problem = MSLOT_NAME_EMPTY;
-    return name;
+    if (part_is_empty) name->problem = MSLOT_NAME_EMPTY;
 }
-
-mslot_name mslot__name_parse(const char *text)
-{
-    name_parts parts = split(text);
-    if (parts.problem == MSLOT_NAME_FINE && !is_this_machine(&parts)) parts.problem = MSLOT_NAME_REMOTE;
-    if (parts.problem == MSLOT_NAME_FINE) return parse_path(parts.path);
-    mslot_name name;
-    memset(&name, 0, sizeof name);
-    name.problem = parts.problem;
-    return name;
-}
-
-void mslot__text_cut(char *text)
-{
-    unsigned char *next = (unsigned char *)text;
-    for (size_t length; *next != 0; next += length) {
-        length = utf8_length(next);
-        if (length == 0 || is_control(next)) *next = length = 0;
-    }
-}
-
-// MARK: other machines
 
 /// Folds a host's or a domain's name into `host`, with a zero byte behind it.
 static mslot_name_problem parse_host(const char *text, size_t byte_count, char host[MSLOT_HOST_BYTES_MAX + 1])
@@ -137,28 +113,40 @@ static mslot_name_problem parse_host(const char *text, size_t byte_count, char h
     return MSLOT_NAME_FINE;
 }
 
+static void parse_destination(const name_parts *parts, mslot_name *name)
+{
+    if (parts->host_bytes == 1 && *parts->host == '*') name->destination[0] = *MSLOT_OUTBOX_OWN_DOMAIN;
+    else name->problem = parse_host(parts->host, parts->host_bytes, name->destination);
+    name->destination_bytes = parts->host_bytes;
+}
+
+mslot_name mslot__name_parse(const char *text)
+{
+    mslot_name name;
+    memset(&name, 0, sizeof name);
+    name_parts parts = split(text);
+    name.problem = parts.problem;
+    name.is_remote = parts.problem == MSLOT_NAME_FINE && !is_this_machine(&parts);
+    if (name.is_remote) parse_destination(&parts, &name);
+    if (name.problem == MSLOT_NAME_FINE) parse_path(parts.path, &name);
+    bool is_too_long = name.is_remote && name.bytes > MSLOT_REMOTE_NAME_BYTES_MAX;
+    if (name.problem == MSLOT_NAME_FINE && is_too_long) name.problem = MSLOT_NAME_TOO_LONG_FOR_REMOTE;
+    return name;
+}
+
 bool mslot__host_is_canonical(const char *text, size_t byte_count)
 {
     char host[MSLOT_HOST_BYTES_MAX + 1];
     return parse_host(text, byte_count, host) == MSLOT_NAME_FINE && memcmp(host, text, byte_count) == 0;
 }
 
-mslot_remote_name mslot__remote_name_parse(const char *text)
+void mslot__text_cut(char *text)
 {
-    mslot_remote_name name;
-    memset(&name, 0, sizeof name);
-    name_parts parts = split(text);
-    if (parts.host_bytes == 1 && *parts.host == '*') name.destination[0] = *MSLOT_OUTBOX_OWN_DOMAIN;
-    else name.problem = parse_host(parts.host, parts.host_bytes, name.destination);
-    name.destination_bytes = parts.host_bytes;
-    if (name.problem != MSLOT_NAME_FINE) return name;
-    mslot_name path = parse_path(parts.path);
-    name.problem = path.problem;
-    if (path.problem == MSLOT_NAME_FINE && path.bytes > MSLOT_REMOTE_NAME_BYTES_MAX) name.problem = MSLOT_NAME_TOO_LONG_FOR_REMOTE;
-    if (name.problem != MSLOT_NAME_FINE) return name;
-    memcpy(name.path, path.text, path.bytes);
-    name.path_bytes = path.bytes;
-    return name;
+    unsigned char *next = (unsigned char *)text;
+    for (size_t length; *next != 0; next += length) {
+        length = utf8_length(next);
+        if (length == 0 || is_control(next)) *next = length = 0;
+    }
 }
 
 /// FNV-1a, 128 bits: spreads names over files. No security rests on it: open compares the whole name.

@@ -55,22 +55,22 @@ static mslot_failure open_observer(const char *path, const mslot_name *name, uin
     return failure;
 }
 
-mslot_observer_opened mslot_observer_open(const char *name_text, uint32_t back)
-{
-    return mslot__observe_trusted(name_text, back, MSLOT_TRUST_ANYONE);
-}
-
-mslot_observer_opened mslot__observe_trusted(const char *name_text, uint32_t back, uint32_t trust_user)
+mslot_observer_opened mslot__observe_trusted(const mslot_name *name, uint32_t back, uint32_t trust_user)
 {
     mslot_observer_opened observing = {.observer = NULL};
-    mslot_name name;
-    char *path = mslot__file_path(name_text, &name, &observing.failure);
+    char *path = mslot__file_path(name, &observing.failure);
     if (path == NULL) return observing;
     mslot__forks_hold();
-    observing.failure = open_observer(path, &name, back, trust_user, &observing.observer);
+    observing.failure = open_observer(path, name, back, trust_user, &observing.observer);
     mslot__forks_release();
     free(path);
     return observing;
+}
+
+mslot_observer_opened mslot_observer_open(const char *name_text, uint32_t back)
+{
+    mslot_name name = mslot__name_parse(name_text);
+    return mslot__observe_trusted(&name, back, MSLOT_TRUST_ANYONE);
 }
 
 /// Goes on to a message that is still there. False: no tail can be found.

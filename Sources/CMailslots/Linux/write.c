@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { POLLS_PER_CLOCK = 16 };
@@ -20,42 +19,11 @@ mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted)
 
 // MARK: is the reader there?
 
-static bool is_our_file(const mslot_writer *writer, int descriptor)
-{
-    struct stat status;
-    // Only EBADF says that it was closed; whoever cannot be asked is who he was, for else each asking would leave one behind.
-    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return errno != EBADF;
-    return status.st_dev == writer->mapping.device && status.st_ino == writer->mapping.inode;
-}
-
-void mslot__writer_close_query(mslot_writer *writer)
-{
-    // Somebody may have closed it, and opened another file of this number.
-    if (writer->query_descriptor >= 0 && is_our_file(writer, writer->query_descriptor)) close(writer->query_descriptor);
-    writer->query_descriptor = -1;
-}
-
-/// Asks for the reader's lock, by a descriptor that holds none itself: a forked child may keep it. If it cannot be asked (the
-/// name is gone, no descriptors are left), says that the reader is there: a wrong "gone" would be the worse answer.
-static bool reader_is_present(mslot_writer *writer)
-{
-    if (writer->query_descriptor < 0 || !is_our_file(writer, writer->query_descriptor)) {
-        writer->query_descriptor = MSLOT_UNINTERRUPTED(open(writer->mapping.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-        if (writer->query_descriptor < 0) return true;
-        if (!is_our_file(writer, writer->query_descriptor)) {
-            close(writer->query_descriptor);
-            writer->query_descriptor = -1;
-            return true;
-        }
-    }
-    return mslot__lock_is_held(writer->query_descriptor, MSLOT_LOCK_READER) || errno != 0;
-}
-
 mslot_outcome mslot_writer_check_reader(mslot_writer *writer)
 {
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     int saved_errno = errno;
-    bool present = reader_is_present(writer);
+    bool present = mslot__reader_is_present(writer);
     errno = saved_errno;
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return present ? MSLOT_DONE : MSLOT_NO_READER;
@@ -120,7 +88,7 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, ui
     outcome = try_to_publish(writer);
     if (outcome != MSLOT_FULL) return outcome;
     if (mslot__interrupt_take(&writer->interrupt)) return MSLOT_INTERRUPTED;
-    if (!writer->waits_through_restarts && !reader_is_present(writer)) {
+    if (!writer->waits_through_restarts && !mslot__reader_is_present(writer)) {
         // Once more: who closes seals before it lets go of its lock, so this tells a close from a death.
         outcome = try_to_publish(writer);
         if (outcome == MSLOT_FULL) outcome = MSLOT_NO_READER;
@@ -165,7 +133,7 @@ static mslot_outcome allocate_overflow(mslot_writer *writer)
     if (descriptor < 0) return MSLOT_SYSTEM_ERROR;
     int error = ESTALE; // the name has another file by now
     uint64_t offset = (uint64_t)(bytes - (unsigned char *)writer->mapping.base);
-    if (is_our_file(writer, descriptor)) error = mslot__file_allocate(descriptor, offset, byte_count);
+    if (mslot__mapping_is_of(&writer->mapping, descriptor)) error = mslot__file_allocate(descriptor, offset, byte_count);
     close(descriptor);
     errno = error;
     return error == 0 ? MSLOT_DONE : mslot__failure_errno(error).outcome;

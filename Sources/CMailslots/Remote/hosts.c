@@ -28,7 +28,7 @@
  * as it goes.
  */
 
-#include "linux.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <fcntl.h>

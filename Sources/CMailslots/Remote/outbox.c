@@ -1,14 +1,12 @@
 // Names of other machines: how a writer gets its outbox from the bridge of this one. mailslots/outbox_protocol.h says how they talk.
 
-#include "linux.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/random.h>
 
 enum {
-    OUTBOX_NAME_BYTES = 160,
-
     /// Looking for an answer, from 100 µs on; and asking again for a host that is not there yet. Chosen.
     ANSWER_STEP_NS_MAX = 10000000,
     HOST_STEP_NS_MAX = 1000000000,
@@ -20,7 +18,7 @@ static const int64_t ANSWER_NS_DEFAULT = 10000000000LL;
 
 /// One writer's way to its outbox.
 typedef struct outbox_opening {
-    const mslot_remote_name *name;
+    const mslot_name *name;
     mslot_open_options options;
     int64_t deadline_ns;
     unsigned outbox;
@@ -54,9 +52,11 @@ static bool is_absent(mslot_outcome outcome) { return outcome == MSLOT_NOT_FOUND
 /// Opens the outbox if it is there: true, with what that came to. Else it has to be asked for.
 static bool open_outbox(outbox_opening *e)
 {
-    char name[OUTBOX_NAME_BYTES];
-    snprintf(name, sizeof name, MSLOT_OUTBOX_PREFIX "%u/%s/%s", e->outbox, e->name->destination, e->name->path);
-    e->opened = mslot_open(name, &e->options);
+    // Canonical, for its parts are.
+    mslot_name name = {.problem = MSLOT_NAME_FINE};
+    int bytes = snprintf(name.text, sizeof name.text, MSLOT_OUTBOX_PREFIX "%u/%s/%s", e->outbox, e->name->destination, e->name->text);
+    name.bytes = (size_t)bytes;
+    e->opened = mslot__open_local(&name, &e->options);
     return !is_absent(e->opened.failure.outcome);
 }
 
@@ -127,9 +127,9 @@ static mslot_failure send_request(outbox_opening *e, mslot_writer *requests, msl
         .id = id,
         .outbox = (uint8_t)e->outbox,
         .destination_bytes = (uint8_t)e->name->destination_bytes,
-        .name_bytes = (uint8_t)e->name->path_bytes,
+        .name_bytes = (uint8_t)e->name->bytes,
         .destination = e->name->destination,
-        .name = e->name->path,
+        .name = e->name->text,
     };
     unsigned char bytes[MSLOT_OUTBOX_REQUEST_BYTES_MAX];
     size_t byte_count = mslot__outbox_request_encode(&request, bytes);
@@ -146,10 +146,11 @@ static mslot_failure ask(outbox_opening *e)
 {
     mslot_open_options options = mslot_open_options_default();
     options.trust_user = e->options.trust_user;
-    mslot_opened requests = mslot_open(MSLOT_OUTBOX_REQUESTS, &options);
+    mslot_name requests_name = mslot__name_parse(MSLOT_OUTBOX_REQUESTS), answers_name = mslot__name_parse(MSLOT_OUTBOX_ANSWERS);
+    mslot_opened requests = mslot__open_local(&requests_name, &options);
     if (requests.failure.outcome == MSLOT_TOO_MANY_WRITERS) return mslot__failure_of(MSLOT_BUSY); // others are asking
     if (requests.writer == NULL) return failure_of_bridge(requests.failure);
-    mslot_observer_opened answers = mslot__observe_trusted(MSLOT_OUTBOX_ANSWERS, 0, options.trust_user);
+    mslot_observer_opened answers = mslot__observe_trusted(&answers_name, 0, options.trust_user);
     mslot_failure failure =
         answers.observer != NULL ? send_request(e, requests.writer, answers.observer) : failure_of_bridge(answers.failure);
     if (answers.observer != NULL) mslot_observer_close(answers.observer);
@@ -174,19 +175,18 @@ static mslot_failure open_some_outbox(outbox_opening *e)
     return mslot__failure_of(MSLOT_TOO_MANY_WRITERS);
 }
 
-mslot_opened mslot__open_remote(const char *name_text, const mslot_open_options *options)
+mslot_opened mslot__open_outbox(const mslot_name *name, const mslot_open_options *options)
 {
     mslot_opened opened = {.writer = NULL};
-    mslot_remote_name name = mslot__remote_name_parse(name_text);
-    if (name.problem != MSLOT_NAME_FINE) {
+    if (name->problem != MSLOT_NAME_FINE) {
         opened.failure = mslot__failure_of(MSLOT_BAD_NAME);
-        opened.failure.detail = name.problem;
+        opened.failure.detail = name->problem;
         return opened;
     }
     int64_t answer_ns = options->answer_ns > 0 ? options->answer_ns : ANSWER_NS_DEFAULT;
     int64_t wait_until_ns = options->wait_ns > 0 ? mslot__deadline(options->wait_ns) : 0;
     int64_t answer_until_ns = mslot__deadline(answer_ns);
-    outbox_opening e = {.name = &name, .options = *options};
+    outbox_opening e = {.name = name, .options = *options};
     e.deadline_ns = wait_until_ns > answer_until_ns ? wait_until_ns : answer_until_ns;
     e.options.wait_ns = 0;
 

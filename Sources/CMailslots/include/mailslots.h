@@ -419,7 +419,7 @@ enum {
     MSLOT_HOST_ADDRESS_BYTES_MAX = 95
 };
 
-/// The bridge's table of hosts, a file in the directory of the mailslots. Linux/hosts.c has its format.
+/// The bridge's table of hosts, a file in the directory of the mailslots. Remote/hosts.c has its format.
 #define MSLOT_HOSTS_FILE "mailslot-hosts"
 
 /// Another machine, as this one's bridge knows it.
