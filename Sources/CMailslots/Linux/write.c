@@ -170,11 +170,7 @@ static void end_long(mslot_writer *writer, size_t byte_count, mslot_outcome outc
 
 mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
-    mslot_outcome outcome = begin_long(writer, bytes, byte_count);
-    if (outcome == MSLOT_FULL) {
-        mslot__count(&writer->ring.lane->fulls);
-        if (timeout_ns > 0) outcome = mslot__writer_wait_slow(writer, timeout_ns);
-    }
+    mslot_outcome outcome = mslot__writer_wait_if_full(writer, begin_long(writer, bytes, byte_count), timeout_ns);
     end_long(writer, byte_count, outcome);
     return outcome;
 }
@@ -218,9 +214,7 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
     if (is_long) {
         outcome = begin_long(writer, bytes, byte_count);
     } else {
-        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
-        mslot__writer_head(writer, slot, byte_count);
-        if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+        mslot__writer_fill(writer, bytes, byte_count);
         outcome = mslot__writer_publish_filled(writer);
     }
     uint32_t sequence;
@@ -241,17 +235,20 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
 
 // MARK: from other machines
 
+static void fill_from(mslot_writer *writer, const void *bytes, size_t byte_count, uint32_t sender, uint16_t origin)
+{
+    mslot_slot *slot = mslot__writer_fill(writer, bytes, byte_count);
+    slot->sender = sender;
+    slot->origin = origin;
+}
+
 mslot_outcome mslot_writer_write_from(
     mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin)
 {
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_outcome outcome = MSLOT_TOO_LONG;
     if (byte_count <= writer->slot_bytes_max) {
-        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
-        mslot__writer_head(writer, slot, byte_count);
-        slot->sender = sender;
-        slot->origin = origin;
-        if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+        fill_from(writer, bytes, byte_count, sender, origin);
         outcome = mslot__writer_publish_waiting(writer, timeout_ns);
     }
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
@@ -266,8 +263,7 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         return batch;
     }
     // As in mslot__writer_publish_filled; but the entry stays for the cell at which the reader sleeps, until it is woken.
-    mslot_robust_list robust = mslot__this_thread() != writer->robust_thread ? mslot__writer_robust_list_slow(writer) : writer->robust;
-    if (*(volatile uintptr_t *)robust.list_op_pending != 0) robust.list_op_pending = &writer->no_robust_list;
+    mslot_robust_list robust = mslot__writer_robust_list(writer);
     mslot_robust_list none = robust;
     none.list_op_pending = &writer->no_robust_list;
     uint32_t *asleep = NULL;
@@ -275,11 +271,7 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         const mslot_remote_message *message = &messages[batch.count];
         batch.outcome = MSLOT_TOO_LONG;
         if (message->byte_count > writer->slot_bytes_max) break;
-        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
-        mslot__writer_head(writer, slot, message->byte_count);
-        slot->sender = message->sender;
-        slot->origin = message->origin;
-        if (message->byte_count != 0) memcpy(slot->payload, message->bytes, message->byte_count);
+        fill_from(writer, message->bytes, message->byte_count, message->sender, message->origin);
         mslot_publication publication = mslot__ring_publish(&writer->ring, asleep == NULL ? robust : none);
         batch.outcome = publication.outcome;
         if (publication.wake == NULL) continue;

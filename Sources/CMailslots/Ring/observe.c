@@ -29,8 +29,7 @@ mslot_next_length mslot__ring_next_length(const mslot_ring *ring)
 /// Whether a cell still has what was published at a position of `lap`: unread, or released and not yet written over.
 static bool has_message_of(uint64_t cell, uint64_t lap)
 {
-    bool released = mslot__cell_is_empty_of(cell, lap + 1)
-        || (mslot__cell_is_closed(cell) && (cell & MSLOT_CELL_STATE_MASK) == (mslot__cell_lap_bits(lap + 1) | MSLOT_CELL_CLOSED));
+    bool released = mslot__cell_is_empty_of(cell, lap + 1) || (mslot__cell_is_closed(cell) && mslot__cell_laps_ahead(cell, lap) == 1);
     return released || mslot__cell_is_full_of(cell, lap);
 }
 

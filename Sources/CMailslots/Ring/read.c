@@ -43,22 +43,13 @@ static void change_space_sequence(const mslot_ring *ring)
     mslot__store_release_32(&ring->control->space_sequence, mslot__load_relaxed_32(&ring->control->space_sequence) + 1);
 }
 
-/// How a cell relates to a lap: 0 it is EMPTY or CLOSED of it, or FULL of it; positive it is of a newer one.
-static int64_t cell_lap_difference(uint64_t cell, uint64_t lap)
-{
-    bool full = (uint32_t)cell == 0;
-    unsigned bits = full ? 16 : 44;
-    uint64_t cell_lap = full ? cell >> 32 & 0xffff : (cell >> 32 & 0xffff) << 28 | (cell & 0x0fffffff);
-    return (int64_t)((cell_lap - lap) << (64 - bits)) >> (64 - bits);
-}
-
 /// Catches up with a reader that died between Read 4 and Read 5: before anything else, a close too.
 static uint64_t catch_up(const mslot_ring *ring)
 {
     uint64_t head = mslot__load_acquire(&ring->control->head);
     for (uint32_t i = 0; i < ring->cell_count; i++) {
         uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, head));
-        if (mslot__cell_is_closed(cell) || cell_lap_difference(cell, mslot__ring_lap(ring, head)) <= 0) break;
+        if (mslot__cell_is_closed(cell) || mslot__cell_laps_ahead(cell, mslot__ring_lap(ring, head)) <= 0) break;
         head++;
         mslot__store_release(&ring->control->head, head);
     }

@@ -2,12 +2,6 @@
 
 #include "mailslots/ring.h"
 
-/// How far `lap`, of which only `bits` bits are known, is ahead of `reference`: negative if it is behind.
-static int64_t lap_difference(uint64_t lap, uint64_t reference, unsigned bits)
-{
-    return (int64_t)((lap - reference) << (64 - bits)) >> (64 - bits);
-}
-
 static mslot_step go_to(uint64_t position) { return (mslot_step){MSLOT_DONE, position}; }
 static mslot_step end_with(mslot_outcome outcome, uint64_t position) { return (mslot_step){outcome, position}; }
 
@@ -32,19 +26,16 @@ mslot_step mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t po
     uint64_t kind = cell & MSLOT_CELL_KIND_MASK;
     if (kind == MSLOT_CELL_CLOSED) return end_with(MSLOT_CLOSED, position);
 
-    int64_t ahead;
+    int64_t ahead = mslot__cell_laps_ahead(cell, lap);
     // Acquire: pairs with Read 5, so that what lies below the head is seen emptied.
     uint64_t head = mslot__load_acquire(&ring->control->head);
     if ((uint32_t)cell == 0) {
-        ahead = lap_difference(cell >> 32 & 0xffff, lap, 16);
         if (ahead == 0) return go_on(writer, position + 1); // another writer was faster
         if (ahead == -1) {
             if ((int64_t)(position - head) >= (int64_t)ring->cell_count) return end_full(writer, position);
             return go_to((int64_t)(head - position) > 0 ? head : position); // the reader has just been here: look again
         }
-    } else if (kind == MSLOT_CELL_EMPTY) {
-        ahead = lap_difference((cell >> 32 & 0xffff) << 28 | (cell & 0x0fffffff), lap, 44);
-    } else {
+    } else if (kind != MSLOT_CELL_EMPTY) {
         return end_with(MSLOT_DAMAGED, writer->position);
     }
 

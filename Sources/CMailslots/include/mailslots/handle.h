@@ -184,27 +184,46 @@ static inline void mslot__writer_head(mslot_writer *writer, mslot_slot *slot, si
     writer->ring.more_lines = is_long ? 0 : (uint32_t)(byte_count + MSLOT_SLOT_HEADER_BYTES - 1) / MSLOT_LINE_BYTES;
 }
 
-/// Publishes the filled slot and wakes whom it must.
-static inline mslot_outcome mslot__writer_publish_filled(mslot_writer *writer)
+/// Fills the own slot with a message that fits into it.
+static inline mslot_slot *mslot__writer_fill(mslot_writer *writer, const void *bytes, size_t byte_count)
+{
+    mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+    mslot__writer_head(writer, slot, byte_count);
+    if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+    return slot;
+}
+
+/// The robust list to publish with: this thread's, or none.
+static inline mslot_robust_list mslot__writer_robust_list(mslot_writer *writer)
 {
     mslot_robust_list robust = writer->robust;
     if (MSLOT_UNLIKELY(mslot__this_thread() != writer->robust_thread)) robust = mslot__writer_robust_list_slow(writer);
     // We interrupted libc inside a robust mutex: replacing its entry could lock that mutex for ever. A late wake is the price.
     if (MSLOT_UNLIKELY(*(volatile uintptr_t *)robust.list_op_pending != 0)) robust.list_op_pending = &writer->no_robust_list;
+    return robust;
+}
+
+/// Publishes the filled slot and wakes whom it must.
+static inline mslot_outcome mslot__writer_publish_filled(mslot_writer *writer)
+{
+    mslot_robust_list robust = mslot__writer_robust_list(writer);
     mslot_publication publication = mslot__ring_publish(&writer->ring, robust);
     if (MSLOT_UNLIKELY(publication.wake != NULL)) mslot__wake_reader_slow(publication.wake);
     *(volatile uintptr_t *)robust.list_op_pending = 0;
     return publication.outcome;
 }
 
+/// After a first try: if the ring was full counts that, and waits for room as long as it may.
+static inline mslot_outcome mslot__writer_wait_if_full(mslot_writer *writer, mslot_outcome outcome, int64_t timeout_ns)
+{
+    if (MSLOT_LIKELY(outcome != MSLOT_FULL)) return outcome;
+    mslot__count(&writer->ring.lane->fulls); // once a write, however often it looks again while it waits
+    return timeout_ns > 0 ? mslot__writer_wait_slow(writer, timeout_ns) : outcome;
+}
+
 static inline mslot_outcome mslot__writer_publish_waiting(mslot_writer *writer, int64_t timeout_ns)
 {
-    mslot_outcome outcome = mslot__writer_publish_filled(writer);
-    if (MSLOT_UNLIKELY(outcome == MSLOT_FULL)) {
-        mslot__count(&writer->ring.lane->fulls); // once a write, however often it looks again while it waits
-        if (timeout_ns > 0) outcome = mslot__writer_wait_slow(writer, timeout_ns);
-    }
-    return outcome;
+    return mslot__writer_wait_if_full(writer, mslot__writer_publish_filled(writer), timeout_ns);
 }
 
 /// Writes one message; when the ring is full waits up to `timeout_ns` for room (0: not at all, MSLOT_FOREVER).
@@ -216,9 +235,7 @@ MSLOT_INLINE mslot_outcome mslot_writer_write(mslot_writer *writer, const void *
     if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE))) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_outcome outcome;
     if (MSLOT_LIKELY(byte_count <= writer->slot_bytes_max)) {
-        mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
-        mslot__writer_head(writer, slot, byte_count);
-        if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+        mslot__writer_fill(writer, bytes, byte_count);
         outcome = mslot__writer_publish_waiting(writer, timeout_ns);
     } else {
         outcome = mslot__writer_write_long(writer, bytes, byte_count, timeout_ns);

@@ -69,6 +69,14 @@ static inline bool mslot__cell_is_empty_of(uint64_t cell, uint64_t lap)
     return (cell & MSLOT_CELL_STATE_MASK) == (mslot__cell_lap_bits(lap) | MSLOT_CELL_EMPTY);
 }
 static inline bool mslot__cell_is_full_of(uint64_t cell, uint64_t lap) { return (cell & MSLOT_CELL_STATE_MASK) == (lap & 0xffff) << 32; }
+/// How many laps the cell is ahead of `lap`: negative if it is behind. Of a FULL cell's lap 16 bits are known, of the others' 44.
+static inline int64_t mslot__cell_laps_ahead(uint64_t cell, uint64_t lap)
+{
+    bool full = (uint32_t)cell == 0;
+    unsigned unknown_bits = full ? 64 - 16 : 64 - 44;
+    uint64_t cell_lap = full ? cell >> 32 & 0xffff : (cell >> 32 & 0xffff) << 28 | (cell & 0x0fffffff);
+    return (int64_t)((cell_lap - lap) << unknown_bits) >> unknown_bits;
+}
 static inline bool mslot__cell_is_closed(uint64_t cell) { return (cell & MSLOT_CELL_KIND_MASK) == MSLOT_CELL_CLOSED; }
 
 static inline uint64_t mslot__ring_lap(const mslot_ring *ring, uint64_t position) { return position >> ring->cell_shift; }
