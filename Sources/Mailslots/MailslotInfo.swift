@@ -88,19 +88,19 @@ public struct MailslotInfo: Sendable, Hashable {
         acceptsRemoteMessages = info.allows_remote
         segmentSize = Int(info.segment_bytes)
         isSound = info.outcome == .done
-        written = info.written
-        read = info.read
-        fulls = info.fulls
+        written = info.messages_written
+        read = info.messages_read
+        fulls = info.full_writes
         writerWaits = info.writer_waits
         readerWakes = info.reader_wakes
-        readerSleeps = info.reader_parks
+        readerSleeps = info.reader_sleeps
         writerWakes = info.writer_wakes
         highWater = Int(info.high_water)
         retries = info.retries
-        recoveries = info.recoveries
+        recoveries = info.lane_recoveries
         lateWakes = info.late_wakes
         damaged = info.damaged
-        adoptions = info.take_overs
+        adoptions = info.adoptions
         createdNanoseconds = info.created_ns
         readerSinceNanoseconds = info.reader_since_ns
         ownerUserID = info.owner_uid

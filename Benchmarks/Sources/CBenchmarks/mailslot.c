@@ -145,7 +145,7 @@ void bench_mailslot_wake_second(bench_run *run)
     bench_samples_done(run);
     bench_meet(run);
     // How often it really slept: what was measured is a wake-up.
-    run->sleeps = mslot_reader_info(reader).reader_parks;
+    run->sleeps = mslot_reader_info(reader).reader_sleeps;
     mslot_reader_close(reader);
 }
 

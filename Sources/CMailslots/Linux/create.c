@@ -248,7 +248,7 @@ static attempt_result take_over(attempt *a, const mslot_file *file)
             mslot__mapping_end(&mapping);
             return fail(a, failure);
         }
-        mslot__count(&ring.control->take_overs);
+        mslot__count(&ring.control->adoptions);
         a->created.adopted = true;
         return make_reader(a, mapping, reader);
     }

@@ -12,6 +12,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// MARK: counters
+
+static uint64_t counter_at(const void *words, size_t offset)
+{
+    return mslot__load_relaxed((const uint64_t *)(const void *)((const char *)words + offset));
+}
+
+static uint64_t sum_of_lanes(const mslot_ring *ring, size_t offset)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < ring->lane_count; i++) sum += counter_at(&ring->lanes[i], offset);
+    return sum;
+}
+
+static uint64_t sum_of_groups(const mslot_ring *ring, size_t offset)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < MSLOT_LANE_COUNTERS; i++) sum += counter_at(&ring->control->lane_counters[i], offset);
+    return sum;
+}
+
+/// All but those that are COMPUTED.
+static void add_counters(mslot_info *info, const mslot_ring *ring)
+{
+#define FROM_READER(name) info->name = counter_at(ring->control, offsetof(mslot_control, name));
+#define FROM_LANE(name) info->name = sum_of_lanes(ring, offsetof(mslot_lane, name));
+#define FROM_GROUP(name) info->name = sum_of_groups(ring, offsetof(mslot_lane_counters, name));
+#define FROM_COMPUTED(name)
+#define ADD(name, kind, source, help) FROM_##source(name)
+    MSLOT_COUNTERS(ADD)
+#undef ADD
+}
+
+const mslot_counter *mslot_counter_describe(size_t number)
+{
+#define DESCRIBE(name, kind, source, help) {#name, MSLOT_##kind, offsetof(mslot_info, name), help},
+    static const mslot_counter counters[] = {MSLOT_COUNTERS(DESCRIBE)};
+#undef DESCRIBE
+    return number < MSLOT_COUNTER_COUNT ? &counters[number] : NULL;
+}
+
+// MARK: what is seen of a segment
+
 static void add_header(mslot_info *info, const mslot_header *header)
 {
     info->capacity = header->cell_count;
@@ -26,6 +69,14 @@ static void add_header(mslot_info *info, const mslot_header *header)
     info->name[sizeof info->name - 1] = 0;
 }
 
+/// The most messages that were seen to wait. Who found the ring full says so at once; the reader looks now and then.
+static uint64_t high_water(const mslot_ring *ring, uint32_t now)
+{
+    uint64_t most = mslot__load_relaxed(&ring->control->high_water);
+    if (sum_of_groups(ring, offsetof(mslot_lane_counters, filled)) != 0 || most > ring->cell_count) most = ring->cell_count;
+    return most < now ? now : most;
+}
+
 static void add_ring(mslot_info *info, const mslot_ring *ring)
 {
     const mslot_control *control = ring->control;
@@ -37,32 +88,14 @@ static void add_ring(mslot_info *info, const mslot_ring *ring)
     info->outcome = tail.outcome;
     info->message_count = count < 0 ? 0 : count > (int64_t)ring->cell_count ? ring->cell_count : (uint32_t)count;
     info->next_byte_count = next.outcome == MSLOT_DONE && info->message_count != 0 ? (int32_t)next.length : -1;
-    info->read = head - ring->cell_count;
-    info->written = info->read + info->message_count;
     info->read_timeout_ns = (int64_t)mslot__load_relaxed(&control->read_timeout_ns);
-    for (uint32_t i = 0; i < ring->lane_count; i++) {
-        const mslot_lane *lane = &ring->lanes[i];
-        info->fulls += mslot__load_relaxed(&lane->fulls);
-        info->writer_waits += mslot__load_relaxed(&lane->waits);
-        info->reader_wakes += mslot__load_relaxed(&lane->wakes);
-    }
-    uint64_t high_water = mslot__load_relaxed(&control->high_water);
-    for (uint32_t i = 0; i < MSLOT_LANE_COUNTERS; i++) {
-        const mslot_lane_counters *counters = &control->lane_counters[i];
-        info->retries += mslot__load_relaxed(&counters->retries);
-        info->recoveries += mslot__load_relaxed(&counters->recoveries);
-        if (mslot__load_relaxed(&counters->filled) != 0) high_water = ring->cell_count;
-    }
-    info->high_water = high_water > ring->cell_count ? ring->cell_count : (uint32_t)high_water;
-    if (info->high_water < info->message_count) info->high_water = info->message_count;
-    info->late_wakes = mslot__load_relaxed(&control->late_wakes);
-    info->reader_parks = mslot__load_relaxed(&control->parks);
-    info->writer_wakes = mslot__load_relaxed(&control->space_wakes);
-    info->damaged = mslot__load_relaxed(&control->damaged);
-    info->take_overs = mslot__load_relaxed(&control->take_overs);
     info->reader_since_ns = mslot__load_relaxed(&control->reader_since_ns);
     info->reader_pid = mslot__load_relaxed_32(&control->reader_pid);
     info->reader_uid = mslot__load_relaxed_32(&control->reader_uid);
+    add_counters(info, ring);
+    info->messages_read = head - ring->cell_count;
+    info->messages_written = info->messages_read + info->message_count;
+    info->high_water = high_water(ring, info->message_count);
 }
 
 /// For a handle's own mapping. The header is read again here, so only for display.

@@ -32,7 +32,7 @@ static mslot_outcome take_lane(mslot_ring_writer *writer, const mslot_ring *ring
     uint32_t *owner = &ring->lanes[lane].owner_pid;
     if (outcome == MSLOT_DONE && mslot__load_relaxed_32(owner) != 0) {
         mslot__store_relaxed_32(owner, 0);
-        mslot__count_shared(&mslot__ring_lane_counters(ring, writer->lane)->recoveries);
+        mslot__count_shared(&mslot__ring_lane_counters(ring, writer->lane)->lane_recoveries);
     }
     return outcome;
 }

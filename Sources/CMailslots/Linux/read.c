@@ -84,7 +84,7 @@ static void sleep_for_message(mslot_reader *reader, int64_t deadline_ns)
     if (futex.word != NULL) {
         int64_t before = mslot__now_ns();
         const mslot_sleep_on words[2] = {{futex.word, futex.value, false}, {&reader->interrupt, 0, true}};
-        mslot__count(&reader->ring.ring.control->parks);
+        mslot__count(&reader->ring.ring.control->reader_sleeps);
         bool timed_out = mslot__sleep(words, 2, deadline_ns);
         int64_t slept = mslot__now_ns() - before;
         mslot__spin_learn(&reader->spin, slept);
@@ -214,7 +214,7 @@ static mslot_outcome look_or_park(mslot_reader *reader, mslot_wait *wait, mslot_
 /// Gives the handle to the wait. From then on it is another thread's, until `ended` is called.
 static mslot_outcome sleep_elsewhere(mslot_reader *reader, mslot_wait *wait, mslot_futex_wait futex)
 {
-    mslot__count(&reader->ring.ring.control->parks);
+    mslot__count(&reader->ring.ring.control->reader_sleeps);
     wait->begun_ns = mslot__now_ns();
     wait->until_ns = wait->deadline_ns;
     wait->word = futex.word;
@@ -279,7 +279,7 @@ static void sleep_on_all(mslot_reader *const *readers, size_t count, int64_t dea
     }
     if (all_empty) {
         int64_t before = mslot__now_ns();
-        for (size_t i = 0; i < count; i++) mslot__count(&readers[i]->ring.ring.control->parks);
+        for (size_t i = 0; i < count; i++) mslot__count(&readers[i]->ring.ring.control->reader_sleeps);
         mslot__sleep(words, 2 * count, deadline_ns);
         mslot__spin_learn(&readers[0]->spin, mslot__now_ns() - before);
         for (size_t i = 0; i < count; i++) mslot__ring_sample_depth(&readers[i]->ring.ring, readers[i]->ring.head);

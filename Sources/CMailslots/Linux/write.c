@@ -105,7 +105,7 @@ mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
     uint32_t sequence;
     while ((outcome = look_for_room(writer, deadline, &sequence)) == MSLOT_FULL) {
         int64_t before = mslot__now_ns();
-        mslot__count(&writer->ring.lane->waits);
+        mslot__count(&writer->ring.lane->writer_waits);
         const mslot_sleep_on words[2] = {
             {&writer->ring.ring.control->space_sequence, sequence, false},
             {&writer->interrupt, 0, true},
@@ -180,7 +180,7 @@ mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, 
 /// As a reader's.
 static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, uint32_t sequence)
 {
-    mslot__count(&writer->ring.lane->waits);
+    mslot__count(&writer->ring.lane->writer_waits);
     wait->begun_ns = mslot__now_ns();
     // A killed reader wakes nobody.
     int64_t latest = wait->begun_ns + MSLOT_SLEEP_NS_MAX;
@@ -221,7 +221,7 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
     if (outcome == MSLOT_FULL) {
         if (wait->deadline_ns == 0) { // the first call for this message
             wait->deadline_ns = mslot__deadline(wait->timeout_ns);
-            if (!wait->was_full) mslot__count(&writer->ring.lane->fulls);
+            if (!wait->was_full) mslot__count(&writer->ring.lane->full_writes);
         }
         int saved_errno = errno;
         outcome = look_for_room(writer, wait->deadline_ns, &sequence);
@@ -281,7 +281,7 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
     }
     if (asleep != NULL) mslot__wake_reader_slow(asleep);
     *(volatile uintptr_t *)robust.list_op_pending = 0;
-    if (batch.outcome == MSLOT_FULL) mslot__count(&writer->ring.lane->fulls);
+    if (batch.outcome == MSLOT_FULL) mslot__count(&writer->ring.lane->full_writes);
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return batch;
 }

@@ -62,6 +62,7 @@
 #ifndef MAILSLOTS_H
 #define MAILSLOTS_H
 
+#include "mailslots/counters.h"
 #include "mailslots/handle.h"
 
 #ifdef __cplusplus
@@ -301,7 +302,7 @@ int mslot_eventfd_create(void);
 
 // MARK: looking at a mailslot
 
-/// A mailslot at some moment. Counters count up from its creation, over all its readers and writers.
+/// A mailslot at some moment.
 typedef struct mslot_info {
     mslot_outcome outcome; // DONE, FORKED, DAMAGED
     /// The next message's length in bytes; -1: there is none, or it changed too fast to tell.
@@ -312,18 +313,6 @@ typedef struct mslot_info {
     uint32_t writers_max;
     uint32_t message_bytes_max;
     int64_t read_timeout_ns;
-    /// Messages published, and released by readers.
-    uint64_t written;
-    uint64_t read;
-    /// Writes that met a full ring; times writers slept for room, and woke the reader.
-    uint64_t fulls;
-    uint64_t writer_waits;
-    uint64_t reader_wakes;
-    /// Times the reader slept, and woke writers; found something damaged; times a reader took over.
-    uint64_t reader_parks;
-    uint64_t writer_wakes;
-    uint64_t damaged;
-    uint64_t take_overs;
     /// Nanoseconds since 1970.
     uint64_t created_ns;
     uint64_t reader_since_ns;
@@ -339,14 +328,11 @@ typedef struct mslot_info {
     uint32_t writer_count;
     /// In canonical form.
     char name[MSLOT_NAME_BYTES_MAX + 4];
-    /// The most messages that were seen to wait, 0 to capacity: up to 255 below the truth, but exact if the mailslot was ever full.
-    uint32_t high_water;
-    /// Times a writer met a position that another had just taken, and went on to the next.
-    uint64_t retries;
-    /// Lanes taken whose former owner had ended without closing.
-    uint64_t recoveries;
-    /// Sleeps of the reader that ended with the look of every second, and a message was there for which nobody had woken it.
-    uint64_t late_wakes;
+    /// The counters of counters.h: messages_written, full_writes and so on. Last, for their list grows. high_water is up to 255 below
+    /// the truth, but exact if the mailslot was ever full.
+#define MSLOT_INFO_FIELD(name, kind, source, help) uint64_t name;
+    MSLOT_COUNTERS(MSLOT_INFO_FIELD)
+#undef MSLOT_INFO_FIELD
 } mslot_info;
 
 /// What the reader can see of its mailslot. (GetMailslotInfo.)

@@ -618,6 +618,71 @@ TEST(waiting_on_many_mailslots_finds_the_first_that_has_something)
 
 // MARK: looking
 
+/// The value of a counter as a program that knows no names finds it.
+static uint64_t counter_value(const mslot_info *info, const mslot_counter *counter)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)info + counter->offset, sizeof value);
+    return value;
+}
+
+TEST(each_counter_has_a_name_of_its_own_a_help_and_a_place)
+{
+    pair p = pair_make(4);
+    fill(p, 4);
+    expect_outcome(mslot_writer_try_write(p.writer, "x", 1), MSLOT_FULL);
+    mslot_info info = mslot_reader_info(p.reader);
+    uint64_t written = 0, full = 0;
+    for (size_t i = 0; i < MSLOT_COUNTER_COUNT; i++) {
+        const mslot_counter *counter = mslot_counter_describe(i);
+        expect(counter != NULL);
+        trying("counter %zu, %s", i, counter->name);
+        expect_equal(counter->kind, strcmp(counter->name, "high_water") == 0 ? MSLOT_GAUGE : MSLOT_COUNTER);
+        expect(counter->offset % 8 == 0 && counter->offset + sizeof(uint64_t) <= sizeof info);
+        size_t help = strlen(counter->help);
+        expect(help > 10 && help < 100 && counter->help[0] >= 'A' && counter->help[0] <= 'Z' && counter->help[help - 1] == '.');
+        for (size_t j = 0; j < i; j++) {
+            const mslot_counter *other = mslot_counter_describe(j);
+            expect(strcmp(counter->name, other->name) != 0 && counter->offset != other->offset);
+        }
+        if (strcmp(counter->name, "messages_written") == 0) written = counter_value(&info, counter);
+        if (strcmp(counter->name, "full_writes") == 0) full = counter_value(&info, counter);
+    }
+    expect_equal(written, 4);
+    expect_equal(full, 1);
+    expect(mslot_counter_describe(MSLOT_COUNTER_COUNT) == NULL && mslot_counter_describe(SIZE_MAX) == NULL);
+    pair_end(p);
+}
+
+TEST(each_counter_is_summed_from_words_of_its_own)
+{
+    pair p = pair_make(4);
+    const mslot_ring *ring = &p.reader->ring.ring;
+    uint64_t number = 0;
+#define SET_COMPUTED(name)
+#define SET_READER(name) ring->control->name = number;
+#define SET_LANE(name) \
+    for (uint32_t i = 0; i < ring->lane_count; i++) ring->lanes[i].name = number << i;
+#define SET_GROUP(name) \
+    for (uint32_t i = 0; i < MSLOT_LANE_COUNTERS; i++) ring->control->lane_counters[i].name = number << i;
+#define SET(name, kind, source, help) \
+    number++;                         \
+    SET_##source(name)
+    MSLOT_COUNTERS(SET)
+    mslot_info info = mslot_reader_info(p.reader);
+    number = 0;
+#define EXPECT_COMPUTED(name) expect_equal(info.name, 0);
+#define EXPECT_READER(name) expect_equal(info.name, number);
+#define EXPECT_LANE(name) expect_equal(info.name, number *((1 << ring->lane_count) - 1));
+#define EXPECT_GROUP(name) expect_equal(info.name, number *((1 << MSLOT_LANE_COUNTERS) - 1));
+#define EXPECT(name, kind, source, help) \
+    number++;                            \
+    EXPECT_##source(name)
+    MSLOT_COUNTERS(EXPECT)
+    expect_equal(number, MSLOT_COUNTER_COUNT);
+    pair_end(p);
+}
+
 TEST(the_counters_count_what_happened)
 {
     pair p = pair_make(4);
@@ -629,19 +694,19 @@ TEST(the_counters_count_what_happened)
     for (int i = 0; i < 3; i++) {
         trying("information %d", i);
         expect_outcome(infos[i].outcome, MSLOT_DONE);
-        expect_equal(infos[i].written, 4);
-        expect_equal(infos[i].read, 2);
+        expect_equal(infos[i].messages_written, 4);
+        expect_equal(infos[i].messages_read, 2);
         expect_equal(infos[i].message_count, 2);
-        expect_equal(infos[i].fulls, 3);
+        expect_equal(infos[i].full_writes, 3);
         expect_equal(infos[i].writer_waits, 0);
-        expect_equal(infos[i].reader_parks, 0);
+        expect_equal(infos[i].reader_sleeps, 0);
         expect_equal(infos[i].reader_wakes, 0);
         expect_equal(infos[i].writer_wakes, 0);
         expect_equal(infos[i].damaged, 0);
-        expect_equal(infos[i].take_overs, 0);
+        expect_equal(infos[i].adoptions, 0);
         expect_equal(infos[i].high_water, 4);
         expect_equal(infos[i].retries, 0);
-        expect_equal(infos[i].recoveries, 0);
+        expect_equal(infos[i].lane_recoveries, 0);
         expect_equal(infos[i].late_wakes, 0);
         expect_equal(infos[i].capacity, 4);
         expect_equal(infos[i].writers_max, 4);
@@ -670,7 +735,7 @@ TEST(a_write_that_waits_counts_as_one_that_met_a_full_mailslot)
     uint64_t writes = 0;
     do {
         expect_outcome(mslot_writer_write(p.writer, "x", 1, 10 * MILLISECOND), MSLOT_TIMED_OUT);
-        expect_equal(mslot_reader_info(p.reader).fulls, ++writes);
+        expect_equal(mslot_reader_info(p.reader).full_writes, ++writes);
     } while (mslot_reader_info(p.reader).writer_waits == 0);
     pair_end(p);
 }
@@ -878,11 +943,11 @@ TEST(a_write_left_between_publishing_and_waking_wakes_the_reader_when_it_is_rese
     uintptr_t pending = 0;
     expect_outcome(
         mslot__ring_publish(&p.writer->ring, (mslot_robust_list){.list_op_pending = &pending, .futex_offset = 0}).outcome, MSLOT_DONE);
-    uint64_t wakes = p.writer->ring.lane->wakes;
+    uint64_t wakes = p.writer->ring.lane->reader_wakes;
 
     expect_outcome(mslot_writer_reset(p.writer), MSLOT_DONE);
 
-    expect_equal(p.writer->ring.lane->wakes, wakes + 1);
+    expect_equal(p.writer->ring.lane->reader_wakes, wakes + 1);
     mslot__ring_unpark(&p.reader->ring);
     must_read_this(p.reader, 0, 0);
     must_close_writer(p.writer);

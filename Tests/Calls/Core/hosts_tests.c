@@ -125,7 +125,7 @@ TEST(several_messages_from_another_machine_are_written_in_order_up_to_the_first_
     batch = mslot_writer_write_batch_from(writer, messages + 3, 3);
     expect_outcome(batch.outcome, MSLOT_FULL);
     expect_equal(batch.count, 2);
-    expect_equal(mslot_reader_info(reader).fulls, 1);
+    expect_equal(mslot_reader_info(reader).full_writes, 1);
     static mslot_message read[4];
     expect_equal(mslot_reader_read_batch(reader, read, 4, 0).count, 4);
     static const uint32_t arrived[] = {0, 1, 3, 4};
@@ -148,11 +148,11 @@ TEST(several_messages_from_another_machine_wake_their_reader_once)
         mslot_writer *writer = must_open("orders");
         mslot_remote_message messages[32];
         for (int i = 0; i < 32; i++) messages[i] = (mslot_remote_message){.bytes = "x", .byte_count = 1, .origin = 1};
-        wait_until(mslot_writer_info(writer).reader_parks > 0);
+        wait_until(mslot_writer_info(writer).reader_sleeps > 0);
         expect_equal(mslot_writer_write_batch_from(writer, messages, 32).count, 32);
         // Once a park, for it may have woken by itself and slept again meanwhile.
         mslot_info info = mslot_writer_info(writer);
-        expect(info.reader_wakes >= 1 && info.reader_wakes <= info.reader_parks);
+        expect(info.reader_wakes >= 1 && info.reader_wakes <= info.reader_sleeps);
         must_close_writer(writer);
         child_end();
     }

@@ -174,9 +174,9 @@ TEST(a_full_overflow_is_a_full_mailslot_for_long_messages_of_its_writer_only)
     mslot_writer *other = must_open("orders");
     uint32_t count = fill_overflow(writer);
     expect(count >= 3 && count <= 4);
-    expect_equal(mslot_reader_info(reader).fulls, 1);
+    expect_equal(mslot_reader_info(reader).full_writes, 1);
     expect_outcome(write_long(writer, 0, count, LONGEST, 5 * MILLISECOND), MSLOT_TIMED_OUT);
-    expect_equal(mslot_reader_info(reader).fulls, 2);
+    expect_equal(mslot_reader_info(reader).full_writes, 2);
     expect_outcome(write_long(writer, 0, count, 424, 0), MSLOT_DONE);
     expect_outcome(write_long(other, 1, 0, LONGEST, 0), MSLOT_DONE);
 
@@ -337,7 +337,7 @@ TEST(a_short_message_that_waits_for_room_after_a_long_one_was_given_up_is_the_on
         must_close_writer(writer);
         child_end();
     }
-    wait_until(has_waited(reader, 1) && mslot_reader_info(reader).fulls == 3);
+    wait_until(has_waited(reader, 1) && mslot_reader_info(reader).full_writes == 3);
     for (uint32_t i = 0; i < 4; i++) read_this(reader, 0, i);
     read_this(reader, 0, 5);
     child_join(child);

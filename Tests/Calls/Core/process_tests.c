@@ -103,8 +103,8 @@ static void many_writers(uint32_t capacity, uint64_t count, int64_t timeout_ns)
     read_all(reader, WRITERS * count, timeout_ns);
     for (int i = 0; i < WRITERS; i++) child_join(children[i]);
     expect_empty_and_sound(reader);
-    expect_equal(mslot_reader_info(reader).written, WRITERS * count);
-    expect_equal(mslot_reader_info(reader).read, WRITERS * count);
+    expect_equal(mslot_reader_info(reader).messages_written, WRITERS * count);
+    expect_equal(mslot_reader_info(reader).messages_read, WRITERS * count);
     must_close(reader);
 }
 
@@ -245,7 +245,7 @@ TEST(a_reader_whose_wake_was_lost_looks_again_within_about_a_second)
     wait_until(open_outcome("orders") == MSLOT_DONE);
     mslot_writer *writer = must_open("orders");
     wait_until(is_parked(writer->ring.ring.control) && is_asleep(child));
-    uint64_t sleeps = mslot_writer_info(writer).reader_parks;
+    uint64_t sleeps = mslot_writer_info(writer).reader_sleeps;
     // A publication whose writer is stopped before it wakes anybody.
     uintptr_t no_robust_list = 0;
     mslot__writer_head(writer, mslot__ring_own_slot(&writer->ring), 0);
@@ -254,7 +254,7 @@ TEST(a_reader_whose_wake_was_lost_looks_again_within_about_a_second)
     child_join(child);
     // Unless it slept anew meanwhile: then it may have seen the message when it was awake.
     mslot_info info = mslot_writer_info(writer);
-    expect(info.late_wakes == 1 || info.reader_parks > sleeps);
+    expect(info.late_wakes == 1 || info.reader_sleeps > sleeps);
     must_close_writer(writer);
 }
 
@@ -544,7 +544,7 @@ TEST(a_signal_handler_interrupts_a_write_that_waits_for_room)
     mslot_reader *reader = must_create("orders", 1, 1);
     on_signal.interrupt_writer = must_open("orders");
     must_write(on_signal.interrupt_writer, 0, 0);
-    mirror m = {.from = &on_signal.interrupt_writer->ring.lane->waits, .to = shared_words(1)};
+    mirror m = {.from = &on_signal.interrupt_writer->ring.lane->writer_waits, .to = shared_words(1)};
     pid_t child = start_signals(m.to, 1);
     mirror_start(&m);
     expect_outcome(mslot_writer_write(on_signal.interrupt_writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
@@ -587,7 +587,7 @@ TEST(a_signal_handler_that_uses_the_writer_it_interrupted_finds_it_busy_and_does
     on_signal.write_to = writer;
     on_signal.interrupt_writer = writer;
     on_signal.interrupt_at = SIGNALS;
-    mirror m = {.from = &writer->ring.lane->waits, .to = shared_words(1)};
+    mirror m = {.from = &writer->ring.lane->writer_waits, .to = shared_words(1)};
     pid_t child = start_signals(m.to, SIGNALS);
     mirror_start(&m);
 
@@ -612,7 +612,7 @@ TEST(a_write_left_by_longjmp_keeps_the_handle_busy_until_it_is_reset)
     mslot_reader *reader = must_create("orders", 1, 1);
     mslot_writer *writer = must_open("orders");
     must_write(writer, 0, 0);
-    mirror m = {.from = &writer->ring.lane->waits, .to = shared_words(1)};
+    mirror m = {.from = &writer->ring.lane->writer_waits, .to = shared_words(1)};
     sigjmp_buf leap;
     on_signal.leap = &leap;
     if (sigsetjmp(leap, 1) == 0) {
@@ -1084,7 +1084,7 @@ TEST(all_unread_messages_of_a_killed_reader_are_adopted_in_order_at_their_positi
     must_read_this(reader, 1, 0);
     must_write(writer, 1, 1); // the old writer goes on
     must_read_this(reader, 1, 1);
-    expect_equal(mslot_reader_info(reader).take_overs, 1);
+    expect_equal(mslot_reader_info(reader).adoptions, 1);
     expect_equal(mslot_reader_info(reader).reader_pid, getpid());
     expect_empty_and_sound(reader);
     must_close_writer(writer);
@@ -1175,7 +1175,7 @@ TEST(a_mailslot_is_adopted_again_and_again)
     child_kill(child);
     mslot_reader *reader = must_adopt("orders");
     for (uint64_t i = TIMES; i < TIMES + 8; i++) must_read_this(reader, 0, i);
-    expect_equal(mslot_reader_info(reader).take_overs, TIMES + 1);
+    expect_equal(mslot_reader_info(reader).adoptions, TIMES + 1);
     expect_empty_and_sound(reader);
     must_close(reader);
 }
@@ -1395,7 +1395,7 @@ TEST(writers_killed_at_random_lose_at_most_one_message_each_and_no_slot)
     }
     for (int i = 0; i < STEADY; i++) child_join(steady[i]);
     for (int i = 0; i < VICTIMS; i++) expect(all.next[i] >= shared_get(&published[i]));
-    expect_equal(mslot_reader_info(reader).written, all.count);
+    expect_equal(mslot_reader_info(reader).messages_written, all.count);
 
     mslot_writer *writers[VICTIMS + STEADY]; // every lane is there again
     for (int i = 0; i < VICTIMS + STEADY; i++) writers[i] = must_open("orders");
@@ -1428,9 +1428,9 @@ TEST(the_lanes_of_killed_writers_are_used_again)
     }
     expect_equal(mslot_inspect("orders").info.writer_count, 0);
     // Each round one at once, and the other two by the writers of the next. Who closes leaves nothing to recover.
-    expect_equal(mslot_reader_info(reader).recoveries, 30 + 29 * (LANES - 1));
+    expect_equal(mslot_reader_info(reader).lane_recoveries, 30 + 29 * (LANES - 1));
     for (int i = 0; i < 2 * LANES; i++) expect_outcome(open_outcome("orders"), MSLOT_DONE);
-    expect(mslot_reader_info(reader).recoveries <= 30 * LANES);
+    expect(mslot_reader_info(reader).lane_recoveries <= 30 * LANES);
     expect_empty_and_sound(reader);
     must_close(reader);
 }

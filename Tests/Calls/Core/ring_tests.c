@@ -549,7 +549,7 @@ TEST(a_writer_wakes_a_reader_once_for_many_messages)
     expect(publish(&f, 0, 2).wake == NULL);
     expect(publish(&f, 0, 3).wake == NULL);
 
-    expect_equal(f.ring.lanes[0].wakes, 1);
+    expect_equal(f.ring.lanes[0].reader_wakes, 1);
     ring_end(&f);
 }
 

@@ -83,7 +83,7 @@ TEST(a_message_ends_a_wait_that_nobody_of_the_program_sleeps_through)
         expect_outcome(mslot_reader_begin_wait(reader, &c.wait), MSLOT_DONE);
         must_read_this(reader, 0, number);
     }
-    expect_equal(mslot_reader_info(reader).reader_parks, 100);
+    expect_equal(mslot_reader_info(reader).reader_sleeps, 100);
     must_close_writer(writer);
     expect_empty_and_sound(reader);
     must_close(reader);
@@ -226,10 +226,10 @@ TEST(after_a_cancelled_wait_a_thread_that_sleeps_on_the_same_cell_gets_the_wake)
         mslot_wait_cancel(&c.wait);
         wait_until(shared_get(&c.endings) == 1);
         expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
-        uint64_t parks = mslot_writer_info(writer).reader_parks;
+        uint64_t sleeps = mslot_writer_info(writer).reader_sleeps;
         pthread_t thread;
         expect(pthread_create(&thread, NULL, read_one, reader) == 0);
-        wait_until(mslot_writer_info(writer).reader_parks > parks);
+        wait_until(mslot_writer_info(writer).reader_sleeps > sleeps);
         let_it_sleep();
         expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DONE);
         void *at_once;
@@ -318,7 +318,7 @@ TEST(a_wait_for_room_ends_at_once_when_there_is_room_and_when_the_reader_closes)
     expect_ended_at_once(&c, 1);
     expect_outcome(mslot_writer_write_or_begin_wait(writer, bytes, byte_count, &c.wait), MSLOT_DONE);
     must_read_this(reader, 0, 1);
-    expect_equal(mslot_reader_info(reader).fulls, 1);
+    expect_equal(mslot_reader_info(reader).full_writes, 1);
     expect_equal(mslot_reader_info(reader).writer_waits, 1);
 
     must_write(writer, 0, 2);
@@ -512,7 +512,7 @@ TEST(a_storm_of_cancellations_loses_no_message)
     pthread_join(thread, NULL);
     child_join(child);
     expect(cancelled >= CANCELLED);
-    expect_equal(mslot_reader_info(reader).written, number);
+    expect_equal(mslot_reader_info(reader).messages_written, number);
     expect_empty_and_sound(reader);
     must_close(reader);
 }

@@ -38,7 +38,7 @@ static void join(HANDLE thread)
 }
 
 /// The core's reader sleeps, or has slept: the thread waits in its read.
-static bool waits(const char *name) { return mslot_inspect(name).info.reader_parks != 0; }
+static bool waits(const char *name) { return mslot_inspect(name).info.reader_sleeps != 0; }
 
 TEST(a_reader_thread_is_woken_by_a_write_to_its_own_slot)
 {
@@ -298,9 +298,9 @@ TEST(an_overlapped_read_that_began_later_with_a_shorter_time_ends_first)
     DWORD count = 77;
     expect_error(ReadFile(server, a, sizeof a, NULL, &first), ERROR_IO_PENDING);
     wait_until(waits("orders"));
-    uint64_t parks = mslot_inspect("orders").info.reader_parks;
+    uint64_t sleeps = mslot_inspect("orders").info.reader_sleeps;
     expect(SetMailslotInfo(server, 50));
-    wait_until(mslot_inspect("orders").info.reader_parks > parks); // whoever waits for the first has gone back to sleep
+    wait_until(mslot_inspect("orders").info.reader_sleeps > sleeps); // whoever waits for the first has gone back to sleep
     expect_error(ReadFile(server, b, sizeof b, NULL, &second), ERROR_IO_PENDING);
     int64_t begun = now_ns();
     expect_error(GetOverlappedResult(server, &second, &count, TRUE), ERROR_SEM_TIMEOUT);

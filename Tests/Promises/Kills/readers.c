@@ -61,7 +61,7 @@ static uint64_t adopt_what_is_left(void)
 {
     reader = must_adopt("orders");
     uint64_t released = reader->ring.head - cells;
-    expect_equal(mslot_reader_info(reader).read, released);
+    expect_equal(mslot_reader_info(reader).messages_read, released);
     expect(!is_parked(reader->ring.ring.control));
     expect(released >= shared_get(&world->returned) && released <= shared_get(&world->may_be_released));
     snprintf(world->label, LABEL_BYTES, "%llu released", (unsigned long long)released);

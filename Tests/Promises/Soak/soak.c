@@ -412,8 +412,8 @@ static void print_violation(void)
     printf("VIOLATION in round %llu: %s\n", (unsigned long long)deeds.rounds, j->complaint);
     mslot_inspected seen = mslot_inspect(soak_name);
     printf("  the mailslot: %s; %u messages, %llu written, %llu read, %llu damaged, %u writers, reader %s\n",
-        mslot_outcome_text(seen.failure.outcome), seen.info.message_count, (unsigned long long)seen.info.written,
-        (unsigned long long)seen.info.read, (unsigned long long)seen.info.damaged, seen.info.writer_count,
+        mslot_outcome_text(seen.failure.outcome), seen.info.message_count, (unsigned long long)seen.info.messages_written,
+        (unsigned long long)seen.info.messages_read, (unsigned long long)seen.info.damaged, seen.info.writer_count,
         seen.info.reader_present ? "there" : "gone");
     printf("  the journal: released %llu to %llu, logged %llu, tallied %llu\n", (unsigned long long)j->released,
         (unsigned long long)j->releasing, (unsigned long long)j->logged, (unsigned long long)j->tallied);

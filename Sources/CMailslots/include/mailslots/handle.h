@@ -217,7 +217,7 @@ static inline mslot_outcome mslot__writer_publish_filled(mslot_writer *writer)
 static inline mslot_outcome mslot__writer_wait_if_full(mslot_writer *writer, mslot_outcome outcome, int64_t timeout_ns)
 {
     if (MSLOT_LIKELY(outcome != MSLOT_FULL)) return outcome;
-    mslot__count(&writer->ring.lane->fulls); // once a write, however often it looks again while it waits
+    mslot__count(&writer->ring.lane->full_writes); // once a write, however often it looks again while it waits
     return timeout_ns > 0 ? mslot__writer_wait_slow(writer, timeout_ns) : outcome;
 }
 

@@ -192,7 +192,7 @@ static inline uint32_t *mslot__ring_parked_word(mslot_ring_writer *writer)
     // Remembered only if the position it sleeps for has been published: a reader that was faster than us sleeps for the one after
     // ours already, and must be woken again when that one is published.
     if ((int64_t)(writer->position - parked) >= 0) writer->woken_position = parked;
-    mslot__count(&writer->lane->wakes);
+    mslot__count(&writer->lane->reader_wakes);
     return mslot__cell_futex(mslot__ring_cell(&writer->ring, parked - 1));
 }
 
@@ -265,7 +265,7 @@ static inline mslot_publication mslot__ring_publish(mslot_ring_writer *writer, m
             mslot__store_relaxed_32(&lane->own, spare);
             mslot__compiler_order();
             mslot__store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
-            mslot__count(&lane->messages);
+            mslot__count(&lane->messages_written);
             writer->position = position + 1;
             mslot__store_release(&ring->control->tail_hint, position + 1);
             break;
@@ -445,7 +445,7 @@ static inline bool mslot__ring_space_made(mslot_ring_reader *reader)
     if (MSLOT_LIKELY(mslot__load_relaxed_32(&control->space_wanted) == 0)) return false;
     mslot__store_relaxed_32(&control->space_wanted, 0); // before the count: the other way round loses a wake
     mslot__store_release_32(&control->space_sequence, mslot__load_relaxed_32(&control->space_sequence) + 1);
-    mslot__count(&control->space_wakes);
+    mslot__count(&control->writer_wakes);
     return true;
 }
 

@@ -128,10 +128,8 @@ typedef struct mslot_header {
 
 /// Counters of writers for which their lanes have no room: for each sixteenth of the lanes one line, to which its owners add atomically.
 typedef struct mslot_lane_counters {
-    /// Times a writer met a position that another had just taken, and went on.
     uint64_t retries;
-    /// Lanes taken whose owner had ended without closing.
-    uint64_t recoveries;
+    uint64_t lane_recoveries;
     /// 1: a writer found the ring full.
     uint64_t filled;
     unsigned char pad[40];
@@ -163,14 +161,13 @@ typedef struct mslot_control {
     uint64_t reader_since_ns;
     uint32_t reader_pid;
     uint32_t reader_uid;
-    /// Counters of the reader: went to sleep; woke waiting writers; refused something damaged; took the mailslot over.
-    uint64_t parks;
-    uint64_t space_wakes;
+    /// Counters of the reader; counters.h says what they count.
+    uint64_t reader_sleeps;
+    uint64_t writer_wakes;
     uint64_t damaged;
-    uint64_t take_overs;
+    uint64_t adoptions;
     /// The most messages that the reader saw waiting; see mslot__ring_sample_depth.
     uint64_t high_water;
-    /// Counter of the reader: a sleep ended by the re-check, and a message was there for which nobody had woken it.
     uint64_t late_wakes;
     unsigned char reader_pad[56];
 
@@ -188,11 +185,11 @@ typedef struct mslot_lane {
     uint32_t intent_spare;
     /// The slot that belongs to this lane.
     uint32_t own;
-    /// Counters, over all owners: messages published; writes that met a full ring; waits for room; wakes of the reader.
-    uint64_t messages;
-    uint64_t fulls;
-    uint64_t waits;
-    uint64_t wakes;
+    /// Counters, over all owners; counters.h says what they count.
+    uint64_t messages_written;
+    uint64_t full_writes;
+    uint64_t writer_waits;
+    uint64_t reader_wakes;
     /// 0: the last owner closed.
     uint32_t owner_pid;
     uint32_t owner_uid;
@@ -217,8 +214,8 @@ typedef struct mslot_slot {
 
 MSLOT_STATIC_ASSERT(sizeof(mslot_header) == MSLOT_HEADER_BYTES, "the header ends where control begins");
 MSLOT_STATIC_ASSERT(sizeof(mslot_control) == MSLOT_CONTROL_BYTES, "control ends where the lane hints begin");
-MSLOT_STATIC_ASSERT(
-    sizeof(mslot_lane_counters) == MSLOT_LINE_BYTES && offsetof(mslot_control, lane_counters) % 128 == 0, "a tally is one line");
+MSLOT_STATIC_ASSERT(sizeof(mslot_lane_counters) == MSLOT_LINE_BYTES && offsetof(mslot_control, lane_counters) % 128 == 0,
+    "a group's counters are one line");
 MSLOT_STATIC_ASSERT(sizeof(mslot_lane) == MSLOT_LINE_BYTES, "a lane is one line, so that writers do not share one");
 MSLOT_STATIC_ASSERT(sizeof(mslot_slot) == MSLOT_SLOT_BYTES, "a slot is seven lines");
 MSLOT_STATIC_ASSERT(offsetof(mslot_slot, payload) == MSLOT_SLOT_HEADER_BYTES, "40 bytes of payload share the header's line");
