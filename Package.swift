@@ -23,6 +23,8 @@ let package = Package(
         .library(name: "Mailslots", targets: ["Mailslots"]),
         .library(name: "MailslotsService", targets: ["MailslotsService"]),
         .library(name: "MailslotsBridge", targets: ["MailslotsBridge"]),
+        // What the bridge seals and opens datagrams with. No API: a product, so that the benchmarks, another package, can measure it alone.
+        .library(name: "MailslotsWire", targets: ["MailslotsWire"]),
         .library(name: "CMailslots", targets: ["CMailslots"]),
         .library(name: "CMailslotsWin32", targets: ["CMailslotsWin32"]),
         .executable(name: "mailslot", targets: ["MailslotsCommand"]),
@@ -59,10 +61,15 @@ let package = Package(
         .target(name: "CMailslotsNATS", dependencies: ["CLibNATS"], cSettings: cSettings),
         // Key files: what the programs read and write of a key without cryptography.
         .target(name: "MailslotsKeys", swiftSettings: swiftSettings),
+        // Datagrams: their format, sealing and opening them.
+        .target(
+            name: "MailslotsWire",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"]))],
+            swiftSettings: swiftSettings),
         .target(
             name: "MailslotsBridge",
             dependencies: [
-                "Mailslots", "CMailslots", "CMailslotsDatagram", "CMailslotsNATS", "MailslotsKeys",
+                "Mailslots", "MailslotsKeys", "MailslotsWire", "CMailslots", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Bridge"])),
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
@@ -139,7 +146,8 @@ let package = Package(
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
-                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-datagram-tests",
+                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsWire", "MailslotsCommand", "MailslotsBridgeCommand",
+                "mailslots-datagram-tests",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

@@ -18,18 +18,10 @@ let package = Package(
     dependencies: [
         .package(name: "Mailslots", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     ],
     targets: [
-        // The bridge's own sources, by a symbolic link: what seals and opens datagrams, to be measured alone. It is no public API.
-        .target(
-            name: "Wire", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: [
-                .define("Bridge"), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
-                .enableUpcomingFeature("MemberImportVisibility"),
-            ]),
         .target(
             name: "CBenchmarks",
             dependencies: [
@@ -42,9 +34,9 @@ let package = Package(
             name: "mailslots-bench",
             dependencies: [
                 "CBenchmarks",
-                "Wire",
                 .product(name: "Mailslots", package: "Mailslots"),
                 .product(name: "MailslotsBridge", package: "Mailslots"),
+                .product(name: "MailslotsWire", package: "Mailslots"),  // sealing alone
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "mailslot", package: "Mailslots"),  // the program that `pipe` measures
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

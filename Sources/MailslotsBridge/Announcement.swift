@@ -13,6 +13,7 @@
 // by chance. When it hears of a session that it did not know it announces itself once more, a while later that is random and grows with the
 // number of hosts: one announcement answers all that came up meanwhile. And the first datagram in each `announceEvery` to any one
 // destination begins with an announcement, so that whoever gets it knows whose it is, on ways that nothing else takes.
+internal import MailslotsWire
 
 /// A bridge says that it is there, or that it ends.
 package struct Announcement: Hashable, Sendable {

@@ -1,6 +1,7 @@
 internal import CMailslots
 public import Logging
 internal import Mailslots
+internal import MailslotsWire
 public import ServiceLifecycle
 internal import Synchronization
 
@@ -289,9 +290,9 @@ private final class Running: Sendable {
 
 extension BridgeConfiguration {
     /// The domains as datagrams are sealed for them.
-    fileprivate var sealedDomains: [MailslotsBridge.Domain] {
+    fileprivate var sealedDomains: [MailslotsWire.Domain] {
         domains.map { domain in
-            MailslotsBridge.Domain(
+            MailslotsWire.Domain(
                 name: domain.name, used: domain.key?.domainKey ?? .public, alsoAccepted: domain.alsoAccepted.map(\.domainKey))
         }
     }

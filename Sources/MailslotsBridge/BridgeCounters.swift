@@ -1,3 +1,4 @@
+package import MailslotsWire
 internal import Synchronization
 
 /// What a bridge counts, from its start on. Each message and each datagram that is dropped is counted by its cause, once.

@@ -1,5 +1,6 @@
 internal import CMailslots
 internal import Mailslots
+package import MailslotsWire
 
 /// The hosts that this bridge has heard of, shared by its two sides.
 ///

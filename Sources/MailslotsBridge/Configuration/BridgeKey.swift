@@ -1,6 +1,7 @@
 import Crypto
 import FoundationEssentials
 internal import MailslotsKeys
+package import MailslotsWire
 
 /// The secret that the hosts of a domain share: 32 random bytes.
 ///

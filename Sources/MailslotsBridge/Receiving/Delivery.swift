@@ -1,4 +1,5 @@
 internal import CMailslots
+internal import MailslotsWire
 
 /// Writes messages into this machine's mailslots: those that are there, that accept remote messages, and that the configuration allows.
 /// A mailslot that is full, and stays so for as long as there is patience, drops the message. For one thread.

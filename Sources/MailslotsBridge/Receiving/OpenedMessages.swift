@@ -1,4 +1,5 @@
 internal import CMailslots
+internal import MailslotsWire
 
 #if canImport(Glibc)
     internal import Glibc

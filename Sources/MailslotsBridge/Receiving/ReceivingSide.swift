@@ -1,5 +1,6 @@
 internal import CMailslots
 internal import Logging
+internal import MailslotsWire
 
 /// From the network to this machine's mailslots: opens each datagram, and delivers its messages. For one thread at a time.
 struct ReceivingSide: ~Copyable {

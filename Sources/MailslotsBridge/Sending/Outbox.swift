@@ -1,4 +1,5 @@
 internal import CMailslots
+internal import MailslotsWire
 
 /// Where an outbox's messages go.
 package enum OutboxDestination: Hashable, Sendable {

@@ -1,3 +1,5 @@
+internal import MailslotsWire
+
 /// Packs messages into datagrams, seals them, and gives them to the transport, a batch at a time. For one thread at a time.
 ///
 /// A batch is filled; then its messages are given back to their outboxes, all at once, so that their writers are woken once; then it is

@@ -1,5 +1,6 @@
 internal import CMailslots
 internal import Logging
+internal import MailslotsWire
 
 /// From the outboxes to the network: makes outboxes for those who ask, drains them, and has what is for one destination packed into as few
 /// datagrams as hold it. Nothing waits for more to come: what is there, goes.

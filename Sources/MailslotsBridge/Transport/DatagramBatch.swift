@@ -1,3 +1,5 @@
+package import MailslotsWire
+
 /// Datagrams that go out together, in memory of their own that is used again and again.
 ///
 /// Those of one destination are best one behind the other, all but the last equally long: they go out as one packet then.

@@ -1,3 +1,5 @@
+package import MailslotsWire
+
 /// Carries sealed datagrams between bridges: the seam between what a bridge does and the network under it.
 ///
 /// A transport finds the ways to a destination; it never looks into a datagram. Nothing is acknowledged: what it cannot deliver it drops

@@ -5,6 +5,7 @@ import Mailslots
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// For the body of an exit test, which is a process: a directory of mailslots of its own, and in it a bridge whose network is the test.
 ///

@@ -5,6 +5,7 @@ import ServiceLifecycle
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// One whole bridge, with the test as its network and its local processes. Each test is a process, see `withBridge`.
 @Suite struct BridgeTests {

@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import MailslotsWire
+
 /// The tests of the datagram engines are a C program, as those of the core are. Here each of them is a test of its own.
 @Suite struct DatagramTests {
     static let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

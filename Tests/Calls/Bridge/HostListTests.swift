@@ -1,6 +1,7 @@
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// Who is there, by what announcements say.
 @Suite struct HostListTests {

@@ -4,6 +4,7 @@ import Mailslots
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// What a bridge makes of the hosts that it hears. Each test is a process, see `withBridge`.
 @Suite struct HostTests {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// Key files: what is written can be read, and nothing else is.
 @Suite struct KeyFileTests {

@@ -4,6 +4,7 @@ import Mailslots
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// Sealed datagrams with numbers, through a cluster whose servers are killed and restarted: as two bridges send and receive them.
 @Suite(.serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSClusterTests {

@@ -4,6 +4,7 @@ import Logging
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 @Suite(.serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSTransportTests {
     // MARK: conformance

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 enum ProcessEnvironment {
     static let seed = ProcessInfo.processInfo.environment["MAILSLOTS_TEST_SEED"].flatMap(UInt64.init)

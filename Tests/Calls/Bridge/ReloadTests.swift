@@ -4,6 +4,7 @@ import ServiceLifecycle
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// What a bridge takes over while it runs, and how it ends. Each test is a process, see `withBridge`.
 @Suite struct ReloadTests {

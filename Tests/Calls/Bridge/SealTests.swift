@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 @Suite struct SealTests {
     static let key = DomainKey(unsafe [UInt8](0..<32).span.bytes)

@@ -3,6 +3,7 @@ import Mailslots
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// What a bridge does with what local processes ask of it and write. Each test is a process, see `withBridge`.
 @Suite struct SendingTests {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// A way to make transports that are connected with each other: what a suite of a transport hands to the claims below.
 ///

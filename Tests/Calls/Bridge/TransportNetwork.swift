@@ -3,6 +3,7 @@ import Mailslots
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// A datagram whose bytes show which it is.
 struct TestDatagram: Hashable, Sendable, CustomStringConvertible {

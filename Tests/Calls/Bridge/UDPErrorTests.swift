@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// What a bridge says when its network cannot be had: the cause and the cure.
 @Suite(.serialized) struct UDPErrorTests {

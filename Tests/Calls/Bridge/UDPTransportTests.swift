@@ -4,6 +4,7 @@ import Mailslots
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// The kinds of networks that a UDP transport may be in, all of them on loopback.
 enum UDPKinds {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 @Suite struct UDPWaysTests {
     private static let group4 = way("239.255.77.83"), group6 = way("ff02::4d53", socket: 1, byteCountMax: 1452)

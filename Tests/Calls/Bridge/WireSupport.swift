@@ -1,4 +1,5 @@
 @testable import MailslotsBridge
+@testable import MailslotsWire
 
 /// Bytes of their hexadecimal text.
 func bytes(_ hex: String) -> [UInt8] {

@@ -1,6 +1,6 @@
 import CBenchmarks
 import Glibc
-import Wire
+import MailslotsWire
 
 /// What sealing and opening cost by themselves: the bridge's own Sealer and Opener, in one thread, on datagrams that are in its cache.
 struct SealCost: Codable {

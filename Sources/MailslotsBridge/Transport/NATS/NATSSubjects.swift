@@ -16,6 +16,7 @@
 //
 //     publish    mailslot.studio.>
 //     subscribe  mailslot.studio.render7, mailslot.studio.@
+package import MailslotsWire
 
 package struct NATSSubjects: Sendable, Hashable {
     private let prefix: String

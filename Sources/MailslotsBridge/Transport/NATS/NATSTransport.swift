@@ -1,6 +1,7 @@
 internal import CMailslotsNATS
 package import Logging
 internal import Mailslots
+package import MailslotsWire
 internal import Synchronization
 
 #if canImport(Glibc)

@@ -1,4 +1,5 @@
 internal import CMailslotsDatagram
+internal import MailslotsWire
 
 /// What a configuration means on this machine, at this moment: sockets, memberships, and ways to groups and peers.
 ///

@@ -1,3 +1,5 @@
+internal import MailslotsWire
+
 /// One of the ways to a destination: from a socket of ours to an address.
 struct UDPWay: Hashable, Sendable {
     let socket: UInt32

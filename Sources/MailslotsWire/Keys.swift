@@ -12,8 +12,8 @@ import Crypto
 import FoundationEssentials
 
 /// 32 secret bytes that the hosts of a domain share.
-package struct DomainKey: Sendable {
-    package static let byteCount = 32
+public struct DomainKey: Sendable {
+    public static let byteCount = 32
 
     package let id: UInt32
     /// Everyone knows this key: what it seals is protected against accidents, and against nobody.
@@ -21,7 +21,7 @@ package struct DomainKey: Sendable {
     fileprivate let secret: SymmetricKey
 
     /// `bytes` has 32 bytes, else this traps. They should come from a secure random number generator.
-    package init(_ bytes: RawSpan) {
+    public init(_ bytes: RawSpan) {
         // Sound: the bytes are copied.
         self.init(unsafe bytes.withUnsafeBytes { unsafe SymmetricKey(data: $0) }, isPublic: false)
     }
@@ -42,14 +42,14 @@ package struct DomainKey: Sendable {
 
 /// A domain that a bridge is in: its name, the key that it seals with, and the keys that it accepts. To rotate a key: let every host
 /// accept the new one, then let every host use it, then let no host accept the old one.
-package struct Domain: Sendable {
+public struct Domain: Sendable {
     /// Canonical: ASCII letters in lower case.
     package let name: String
     package let used: DomainKey
     /// `used` is among them.
     package let accepted: [DomainKey]
 
-    package init(name: String, used: DomainKey, alsoAccepted: [DomainKey] = []) {
+    public init(name: String, used: DomainKey, alsoAccepted: [DomainKey] = []) {
         self.name = name
         self.used = used
         accepted = [used] + alsoAccepted.filter { $0.id != used.id }

@@ -12,7 +12,7 @@
 //     let origin = try opener.open(datagram, DatagramHeader(datagram: datagram), now: now, to: &records)
 //     try Records.read(records) { (record, name, payload) in … }
 /// Whom a datagram is for. It is sealed in: who takes a datagram for one host to another, or to all, has a wrong tag.
-package enum Destination: Hashable, Sendable {
+public enum Destination: Hashable, Sendable {
     case everyHost
     /// The host's name, canonical: ASCII letters in lower case.
     case host(String)
@@ -34,12 +34,12 @@ private func withAuthenticated<Result>(
 }
 
 /// Seals datagrams of one domain, in one session. For one thread at a time, and not in a forked child: a counter is used once.
-package struct Sealer: ~Copyable {
+public struct Sealer: ~Copyable {
     private let key: AEADKey
     private var header: DatagramHeader
 
     /// `session` must be random, and never used before. Counters start at 1.
-    package init(domain: Domain, session: SessionID) {
+    public init(domain: Domain, session: SessionID) {
         key = AEADKey(domain.sessionKey(for: session, of: domain.used))
         header = DatagramHeader(
             isForEveryHost: false, key: domain.used.id, domain: domain.hint(for: domain.used), time: 0, session: session, counter: 0)
@@ -52,7 +52,7 @@ package struct Sealer: ~Copyable {
     /// Makes a datagram of the `recordBytes` bytes that lie 40 bytes from the front of `buffer`: puts the header before them, seals
     /// them in place, and puts the tag after them. Returns how many bytes it has. `buffer` has at least 40 + `recordBytes` + 16, else
     /// this traps.
-    package mutating func seal(_ buffer: inout MutableRawSpan, recordBytes: Int, to destination: Destination, time: UInt64) -> Int {
+    public mutating func seal(_ buffer: inout MutableRawSpan, recordBytes: Int, to destination: Destination, time: UInt64) -> Int {
         let byteCount = DatagramFormat.headerBytes + recordBytes + DatagramFormat.tagBytes
         precondition(recordBytes >= DatagramFormat.recordHeaderBytes, "A datagram has at least one record.")
         precondition(byteCount <= min(buffer.byteCount, DatagramFormat.bytesMax), "The datagram is too long.")
@@ -78,7 +78,7 @@ package struct Sealer: ~Copyable {
 }
 
 /// Where an accepted datagram came from.
-package struct DatagramOrigin: Sendable {
+public struct DatagramOrigin: Sendable {
     package let header: DatagramHeader
     /// The index of the domain in the list that the opener has.
     package let domain: Int
@@ -92,7 +92,7 @@ package struct DatagramOrigin: Sendable {
 /// forgotten when its last datagram has been out of the clock bound for as long again, so that none of its datagrams can come a second
 /// time.
 @safe
-package struct Opener: ~Copyable {
+public struct Opener: ~Copyable {
     package static let sessionsMax = 8192
 
     /// A key of a domain that is accepted.
@@ -140,7 +140,7 @@ package struct Opener: ~Copyable {
     /// `host`: our name, canonical. `start`: the time now. A datagram that was sealed earlier is refused: those that were accepted
     /// before a restart could come again, and nothing remembers them. `clockBound`: by how many nanoseconds a sender's clock may
     /// differ from ours.
-    package init(host: String, domains: [Domain], start: UInt64, clockBound: UInt64) {
+    public init(host: String, domains: [Domain], start: UInt64, clockBound: UInt64) {
         let name = [UInt8](host.utf8)
         unsafe authenticated = .allocate(byteCount: DatagramFormat.headerBytes + name.count, alignment: 8)
         unsafe UnsafeMutableRawBufferPointer(rebasing: authenticated[DatagramFormat.headerBytes...]).copyBytes(from: name)
@@ -190,7 +190,7 @@ package struct Opener: ~Copyable {
     /// Checks a datagram, whose header this is, by the rules 3 to 5 of the format, and appends its records to `output`, which has room for
     /// them, else this traps. Else throws the cause, and what is in `output` must not be used. What has the right tag counts as seen,
     /// whatever its records are.
-    package mutating func open(
+    public mutating func open(
         _ datagram: RawSpan, _ header: DatagramHeader, now: UInt64, to output: inout OutputRawSpan
     ) throws(DatagramRejection) -> DatagramOrigin {
         let difference = header.time > now ? header.time - now : now - header.time

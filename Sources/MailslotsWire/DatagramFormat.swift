@@ -1,4 +1,4 @@
-// The bytes of a datagram on the network. This file owns the format; the others of this folder read and write it.
+// The bytes of a datagram on the network. This file owns the format; the others of this target read and write it.
 //
 //     +---------------- header: in the clear, authenticated ----------------+~~~ sealed ~~~+-----+
 //     | magic | version | flags | key id | domain | session | counter | time | records ...  | tag |
@@ -43,19 +43,19 @@
 //
 // 40 + 3 * (8 + 40 + 424) + 16 = 1472: three of the longest messages fill a datagram.
 //
-// Nothing in this folder but Keys.swift and Seal.swift allocates, and nothing does I/O or asks for the time.
+// Nothing in this target but Keys.swift and Seal.swift allocates, and nothing does I/O or asks for the time.
 
 /// Sizes and offsets of the format above, in bytes.
-package enum DatagramFormat {
-    package static let headerBytes = 40
-    package static let tagBytes = 16
-    package static let recordHeaderBytes = 8
-    package static let nameBytesMax = 40
-    package static let payloadBytesMax = 424
+public enum DatagramFormat {
+    public static let headerBytes = 40
+    public static let tagBytes = 16
+    public static let recordHeaderBytes = 8
+    public static let nameBytesMax = 40
+    public static let payloadBytesMax = 424
     /// What an Ethernet frame of 1500 bytes holds over IPv4, and over IPv6.
-    package static let bytesMax = 1472
-    package static let bytesMaxIPv6 = 1452
-    package static let bytesMin = headerBytes + recordHeaderBytes + tagBytes
+    public static let bytesMax = 1472
+    public static let bytesMaxIPv6 = 1452
+    public static let bytesMin = headerBytes + recordHeaderBytes + tagBytes
 
     static let magic: UInt16 = 0x534D
     static let version: UInt8 = 1
@@ -74,7 +74,7 @@ package enum DatagramFormat {
 }
 
 /// Why a datagram was dropped. Each is counted by itself.
-package enum DatagramRejection: UInt8, Error, CaseIterable, Sendable {
+public enum DatagramRejection: UInt8, Error, CaseIterable, Sendable {
     /// Fewer bytes than the shortest valid datagram has.
     case tooShort
     /// More than fit an Ethernet frame.
@@ -112,7 +112,7 @@ package enum DatagramRejection: UInt8, Error, CaseIterable, Sendable {
 }
 
 /// The random name of one run of one sender.
-package struct SessionID: Hashable, Sendable {
+public struct SessionID: Hashable, Sendable {
     package let high: UInt32
     package let low: UInt64
 
@@ -121,13 +121,13 @@ package struct SessionID: Hashable, Sendable {
         self.low = low
     }
 
-    package init(using generator: inout some RandomNumberGenerator) {
+    public init(using generator: inout some RandomNumberGenerator) {
         self.init(high: generator.next(), low: generator.next())
     }
 }
 
 /// The header, as values.
-package struct DatagramHeader: Hashable, Sendable {
+public struct DatagramHeader: Hashable, Sendable {
     package var isForEveryHost: Bool
     package var key: UInt32
     package var domain: UInt32
@@ -146,7 +146,7 @@ package struct DatagramHeader: Hashable, Sendable {
     }
 
     /// Reads it from the front of a datagram. Checks the rules 1 and 2 of the format.
-    package init(datagram: RawSpan) throws(DatagramRejection) {
+    public init(datagram: RawSpan) throws(DatagramRejection) {
         guard datagram.byteCount >= DatagramFormat.bytesMin else { throw .tooShort }
         guard datagram.byteCount <= DatagramFormat.bytesMax else { throw .tooLong }
         guard datagram.load16(at: 0) == DatagramFormat.magic else { throw .badMagic }
@@ -178,14 +178,14 @@ package struct DatagramHeader: Hashable, Sendable {
 
 // Little-endian numbers at any offset. Sound: each is checked against the end, and an integer may have any bits.
 extension RawSpan {
-    func load8(at offset: Int) -> UInt8 { unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt8.self) }
-    func load16(at offset: Int) -> UInt16 {
+    @inlinable package func load8(at offset: Int) -> UInt8 { unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt8.self) }
+    @inlinable package func load16(at offset: Int) -> UInt16 {
         unsafe UInt16(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
-    func load32(at offset: Int) -> UInt32 {
+    @inlinable package func load32(at offset: Int) -> UInt32 {
         unsafe UInt32(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
-    func load64(at offset: Int) -> UInt64 {
+    @inlinable package func load64(at offset: Int) -> UInt64 {
         unsafe UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 }

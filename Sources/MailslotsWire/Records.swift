@@ -1,5 +1,5 @@
 /// What the sealed part of a datagram is made of.
-package enum RecordKind: UInt8, Sendable, CaseIterable {
+public enum RecordKind: UInt8, Sendable, CaseIterable {
     /// For the mailslot of this name.
     case message = 1
     /// A bridge says that it is there, and what it is called. Bridges make and read the payload.
@@ -7,17 +7,17 @@ package enum RecordKind: UInt8, Sendable, CaseIterable {
 }
 
 /// What a record is beside its name and its payload.
-package struct RecordHeader: Hashable, Sendable {
-    package let kind: RecordKind
+public struct RecordHeader: Hashable, Sendable {
+    public let kind: RecordKind
     /// The writer's process id, as that process says; of an announcement 0.
-    package let sender: UInt32
-    fileprivate let nameBytes: Int
-    fileprivate let payloadBytes: Int
+    public let sender: UInt32
+    @usableFromInline let nameBytes: Int
+    @usableFromInline let payloadBytes: Int
 
-    fileprivate var byteCount: Int { DatagramFormat.recordHeaderBytes + nameBytes + payloadBytes }
+    @inlinable var byteCount: Int { DatagramFormat.recordHeaderBytes + nameBytes + payloadBytes }
 
     /// Of the record at the front of `bytes`. Checks rule 6 of the format for it.
-    fileprivate init(_ bytes: RawSpan) throws(DatagramRejection) {
+    @inlinable init(_ bytes: RawSpan) throws(DatagramRejection) {
         guard bytes.byteCount >= DatagramFormat.recordHeaderBytes else { throw .cutRecord }
         guard let kind = RecordKind(rawValue: bytes.load8(at: 0)) else { throw .badKind }
         self.kind = kind
@@ -37,14 +37,15 @@ package struct RecordHeader: Hashable, Sendable {
 }
 
 /// The records of a datagram's opened part.
-package enum Records {
+public enum Records {
     /// Calls `body` with each record's header, name and payload, in order, after all of them were checked: of a datagram that is not
     /// valid none is given. Returns how many there are, at least 1.
     ///
     /// The name has 1 to 40 bytes (0 of an announcement), the payload 0 to 424, and nothing else is known of either. `opened` must be
     /// memory that nobody else writes.
     @discardableResult
-    package static func read(
+    @inlinable
+    public static func read(
         _ opened: RawSpan, _ body: (_ header: RecordHeader, _ name: RawSpan, _ payload: RawSpan) -> Void
     ) throws(DatagramRejection) -> Int {
         var count = 0
@@ -69,7 +70,7 @@ package enum Records {
 extension OutputRawSpan {
     /// Appends a message's record, or does nothing and says false if there is no room for it.
     /// A name of 1 to 40 bytes and a payload of 0 to 424, else this traps: check them where they come from.
-    package mutating func append(messageFor name: RawSpan, payload: RawSpan, sender: UInt32) -> Bool {
+    public mutating func append(messageFor name: RawSpan, payload: RawSpan, sender: UInt32) -> Bool {
         precondition(1...DatagramFormat.nameBytesMax ~= name.byteCount, "A name has 1 to 40 bytes.")
         return append(.message, name: name, payload: payload, sender: sender)
     }
