@@ -138,7 +138,7 @@ private final class Running: Sendable {
     private let transport: any Transport
     private let sending: Locked<SendingSide>
     private let receiving: Locked<ReceivingSide>
-    private let bell = Doorbell()
+    private let wakeup = Wakeup()
     private let drainTimeout: Duration
     /// Less than a process that is woken on another processor needs to write the next message. Chosen.
     private static let briefNanoseconds: Int64 = 10_000
@@ -162,22 +162,22 @@ private final class Running: Sendable {
         let domains = configuration.sealedDomains
         let sender = try SendingSide(
             configuration, domains: domains, transport: transport, hosts: hosts, counters: counters, clock: clock, logger: logger,
-            bell: bell)
+            wakeup: wakeup)
         receiving = Locked(
             try ReceivingSide(
                 configuration, domains: domains, ownSessions: sender.sessions, transport: transport, hosts: hosts, counters: counters,
-                clock: clock, logger: logger, bell: bell))
+                clock: clock, logger: logger, wakeup: wakeup))
         sending = Locked(sender)
     }
 
     func drain() {
         _ = phase.compareExchange(expected: 0, desired: 1, ordering: .relaxed)
-        bell.ring()
+        wakeup.signal()
     }
 
     func stop() {
         phase.store(2, ordering: .relaxed)
-        bell.ring()
+        wakeup.signal()
     }
 
     func run() async throws(BridgeError) {
@@ -218,7 +218,7 @@ private final class Running: Sendable {
                 sleptBriefly = SendingSide.wait(idle) < Self.briefNanoseconds
             }
         }
-        sending.withLock { $0.end(bell: bell) }
+        sending.withLock { $0.end(wakeup: wakeup) }
         endReceiving()
     }
 
@@ -280,7 +280,7 @@ private final class Running: Sendable {
                 return side.sessions
             }
             receiving.withLock { $0.reconfigure(configuration, domains: domains, ownSessions: sessions) }
-            bell.ring()
+            wakeup.signal()
             return nil
         } catch {
             return error

@@ -6,7 +6,7 @@ package enum BridgeCount: Int, CaseIterable, Sendable {
     // Messages, on their way out.
     case messagesSent
     case messagesLooped
-    case droppedNoWay
+    case droppedNoPath
     case droppedDamagedOutbox
     case datagramsSealed
     case announcementsSent

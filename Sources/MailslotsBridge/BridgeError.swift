@@ -1,3 +1,5 @@
+internal import Mailslots
+
 /// Why a bridge does not start or go on, with cause and cure in its description.
 public struct BridgeError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What kind of error it is. Later versions may add codes, so a `switch` needs a `default`.
@@ -25,5 +27,21 @@ public struct BridgeError: Error, Sendable, Hashable, CustomStringConvertible {
     package init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
+    }
+}
+
+extension BridgeError {
+    /// A mailslot of the bridge's own, or its table of hosts, cannot be had.
+    init(_ error: MailslotError) {
+        guard let holder = error.holder else {
+            self.init(.system, error.description)
+            return
+        }
+        self.init(
+            .alreadyRunning,
+            """
+            Another bridge serves this directory of mailslots: process \(holder.processID) of user \(holder.userID). Use it, end it, or \
+            give this one a directory of its own by the environment variable MAILSLOT_DIRECTORY.
+            """)
     }
 }

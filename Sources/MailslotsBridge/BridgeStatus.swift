@@ -1,4 +1,3 @@
-internal import CMailslots
 internal import FoundationEssentials
 internal import Mailslots
 internal import MailslotsKeys
@@ -69,7 +68,7 @@ package final class BridgeStatus: Sendable {
     /// What the bridge that runs in this directory has last shown, in its order: names without the prefix and `_total`.
     /// - Throws: A ``BridgeError`` of code `notRunning`; or `system`, if the file cannot be read.
     package static func read() throws(BridgeError) -> [(name: String, value: UInt64)] {
-        guard (try? Mailslot.info(BridgeDesk.requestsName))?.hasReader == true, let folder else {
+        guard (try? Mailslot.info(OutboxProtocol.requestsName))?.hasReader == true, let folder else {
             throw BridgeError(
                 .notRunning, "No bridge runs here. Start one: mailslot bridge; or see that MAILSLOT_DIRECTORY is the same.")
         }
@@ -91,9 +90,7 @@ package final class BridgeStatus: Sendable {
 
     /// The directory of the mailslots.
     package static var folder: String? {
-        var path = [CChar](repeating: 0, count: 4096)
-        guard unsafe mslot_path(BridgeDesk.requestsName, &path, path.count).outcome == .done else { return nil }
-        let text = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return text.lastIndex(of: "/").map { String(text[..<$0]) }
+        guard let path = try? Mailslot.path(OutboxProtocol.requestsName) else { return nil }
+        return path.lastIndex(of: "/").map { String(path[..<$0]) }
     }
 }

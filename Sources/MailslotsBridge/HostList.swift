@@ -1,4 +1,3 @@
-internal import CMailslots
 internal import Mailslots
 package import MailslotsWire
 
@@ -42,7 +41,7 @@ package final class HostList: Sendable {
         }
     }
 
-    package static let countMax = UInt16(MSLOT_HOSTS_MAX)
+    package static let countMax = MailslotOrigin.hostNumberMax
 
     private struct State {
         var hosts: [Name: Host] = [:]

@@ -65,6 +65,19 @@ public enum Records {
         }
         return count
     }
+
+    /// Has `body` append records where they are to be sealed: behind the room for the header, with room for the tag behind them if the
+    /// datagram has at most `byteCountMax` bytes. Returns how many bytes they have.
+    package static func write(into datagram: inout MutableRawSpan, byteCountMax: Int, _ body: (inout OutputRawSpan) -> Void) -> Int {
+        // Sound: the range is checked, and the output does not leave the call.
+        unsafe datagram.withUnsafeMutableBytes { all in
+            let room = unsafe UnsafeMutableRawBufferPointer(
+                rebasing: all[DatagramFormat.headerBytes..<min(all.count, byteCountMax) - DatagramFormat.tagBytes])
+            var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
+            body(&output)
+            return unsafe output.finalize(for: room)
+        }
+    }
 }
 
 extension OutputRawSpan {

@@ -26,7 +26,7 @@
  *   it. So sort a batch by destination, and fill datagrams evenly. Order is kept within a batch and between batches of a socket.
  *
  * LENGTH. 0 to 1472 bytes (1452 over IPv6), what one Ethernet frame holds. Nothing is ever sent in fragments: a datagram longer than
- *   the way to its destination takes is dropped and counted (TOO_LONG, MTU). A received one that is longer than 1472 is cut
+ *   the path to its destination takes is dropped and counted (TOO_LONG, MTU). A received one that is longer than 1472 is cut
  *   and marked.
  *
  * LOSS. Nothing is acknowledged. What the kernel refuses for one datagram (no route, a firewall) drops that datagram, and is counted by
@@ -139,7 +139,7 @@ bool mslot_address_is_multicast(const mslot_address *address);
 uint32_t mslot_address_interface(const mslot_address *address);
 
 /// What the kernel's routes say of a destination. Nothing is sent.
-typedef struct mslot_way {
+typedef struct mslot_datagram_path {
     /// 0, or why nothing can be sent there: ENETUNREACH, EHOSTUNREACH - no route; ENODEV - no such interface; EAFNOSUPPORT, EADDRNOTAVAIL -
     /// the machine does not speak this version of IP.
     int system_error;
@@ -147,10 +147,10 @@ typedef struct mslot_way {
     uint32_t byte_count_max;
     /// The address that it would come from, if the socket is bound to none. Its port is 0.
     mslot_address source;
-} mslot_way;
+} mslot_datagram_path;
 
-/// Looks up the way to a host, or to a group (by its interface). Some 10 µs.
-mslot_way mslot_way_to(const mslot_address *destination);
+/// Looks up the path to a host, or to a group (by its interface). Some 10 µs.
+mslot_datagram_path mslot_datagram_path_to(const mslot_address *destination);
 
 static inline bool mslot_address_equal(const mslot_address *a, const mslot_address *b) { return memcmp(a, b, sizeof *a) == 0; }
 
@@ -329,7 +329,7 @@ void mslot_datagram_wake(mslot_datagram_endpoint *endpoint);
 typedef enum MSLOT_DATAGRAM_CLOSED_ENUM mslot_datagram_drop {
     /// Longer than MSLOT_DATAGRAM_BYTES_MAX, or MSLOT_DATAGRAM_BYTES_MAX_IPV6.
     MSLOT_DATAGRAM_DROP_TOO_LONG = 0,
-    /// Longer than the way to its destination takes (EMSGSIZE).
+    /// Longer than the path to its destination takes (EMSGSIZE).
     MSLOT_DATAGRAM_DROP_MTU = 1,
     /// No host, network, interface or port there (ENETUNREACH, EHOSTUNREACH, ENETDOWN, ECONNREFUSED and their like).
     MSLOT_DATAGRAM_DROP_UNREACHABLE = 2,

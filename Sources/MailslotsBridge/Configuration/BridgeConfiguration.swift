@@ -4,7 +4,7 @@
     internal import Musl
 #endif
 
-/// Everything that a bridge is told: who it is, which domains it is in, by which ways, and who may do what.
+/// Everything that a bridge is told: who it is, which domains it is in, by which paths, and who may do what.
 ///
 /// The least is a key:
 ///
@@ -17,7 +17,7 @@ public struct BridgeConfiguration: Sendable, Hashable {
     public var host: String
     /// The domains that we are in, the first being the one of `\\*\mailslot\name`. At least one; their names differ.
     public var domains: [Domain]
-    /// Ways to other hosts.
+    /// Paths to other hosts.
     public var network = Network()
     /// Not by `network`, but through NATS servers: past one network, where multicast does not reach. `peers` and `groups` of the domains
     /// mean nothing then.
@@ -86,7 +86,7 @@ public struct BridgeConfiguration: Sendable, Hashable {
         /// What the kernel is asked for, in bytes; it may give less.
         public var receiveBufferBytes = 4 << 20
         public var sendBufferBytes = 1 << 20
-        /// The longest datagram, 576 to 1472 bytes: less where the way is narrower than Ethernet.
+        /// The longest datagram, 576 to 1472 bytes: less where the path is narrower than Ethernet.
         public var datagramBytesMax = 1472
 
         public enum Engine: String, Sendable, Hashable, CaseIterable {

@@ -1,36 +1,38 @@
-internal import CMailslots
+internal import Mailslots
 internal import MailslotsWire
 
 /// Writes messages into this machine's mailslots: those that are there, that accept remote messages, and that the configuration allows.
-/// A mailslot that is full, and stays so for as long as there is patience, drops the message. For one thread.
+/// A mailslot that is full, and stays so for as long as the budget lets us wait, drops the message. For one thread.
 ///
 /// A mailslot is opened at its first message, and kept open; it closes when it had none for a minute.
-@safe
 final class Delivery {
     private static let idleNanoseconds: Int64 = 60_000_000_000
     /// How long a refusal is remembered: opening costs some microseconds, and who sends decides how often.
     private static let refusalNanoseconds: Int64 = 1_000_000_000
     private static let targetsMax = 16384
 
-    @safe
     private final class Target {
         let name: MailslotKey
-        // Sound: closed once, by `close`.
-        let writer: UnsafeMutablePointer<mslot_writer>?
-        let refusal: BridgeCount
+        let access: Access
         var lastUsed: Int64
         let end: Int64
         var limit: RateLimit?
 
-        init(
-            _ name: MailslotKey, writer: UnsafeMutablePointer<mslot_writer>?, refusal: BridgeCount, now: Int64, limit: RateLimit?
-        ) {
+        enum Access: ~Copyable {
+            /// Until nobody has the target any more.
+            case open(RemoteWriter)
+            case refused(BridgeCount)
+        }
+
+        init(_ name: MailslotKey, _ access: consuming Access, now: Int64, limit: RateLimit?) {
+            switch access {
+            case .open: end = .max
+            case .refused: end = now + Delivery.refusalNanoseconds
+            }
             self.name = name
-            unsafe self.writer = unsafe writer
-            self.refusal = refusal
+            self.access = access
             self.limit = limit
             lastUsed = now
-            end = unsafe writer == nil ? now + Delivery.refusalNanoseconds : .max
         }
     }
 
@@ -44,17 +46,15 @@ final class Delivery {
     private var missing: Set<MailslotKey> = []
 
     /// `nil`: a full mailslot is not waited for.
-    private var patience: Patience?
+    private var waitBudget: WaitBudget?
 
-    init(_ configuration: BridgeConfiguration.Delivery, counters: BridgeCounters, patience: Patience? = nil) {
+    init(_ configuration: BridgeConfiguration.Delivery, counters: BridgeCounters, waitBudget: WaitBudget? = nil) {
         self.counters = counters
-        self.patience = patience
+        self.waitBudget = waitBudget
         allowed = Patterns(configuration.allowedMailslots)
         perSecond = configuration.messagesPerSecondOfMailslot
         trustsAnyone = configuration.trustsAnyone
     }
-
-    deinit { closeAll() }
 
     func reconfigure(_ configuration: BridgeConfiguration.Delivery) {
         allowed = Patterns(configuration.allowedMailslots)
@@ -73,72 +73,66 @@ final class Delivery {
         // A second time if its reader closed it: there may be a new one.
         for _ in 0..<2 {
             guard let target = target(key, now, count: 1) else { return }
-            guard let writer = unsafe target.writer else { return counters.add(target.refusal) }
-            target.lastUsed = now
-            if target.limit?.allows(now: now) == false { return counters.add(.droppedMailslotLimit) }
-            // Sound: the call copies the bytes.
-            let outcome = unsafe payload.withUnsafeBytes { bytes in
-                unsafe mslot_writer_write_from(writer, bytes.baseAddress, bytes.count, 0, sender, origin)
-            }
-            switch outcome {
-            case .done: return counters.add(.messagesDelivered)
-            case .full: return counters.add(.droppedFull)
-            case .tooLong: return counters.add(.droppedTooLong)
-            default: close(target)
+            switch target.access {
+            case .refused(let cause): return counters.add(cause)
+            case .open(let writer):
+                target.lastUsed = now
+                if target.limit?.allows(now: now) == false { return counters.add(.droppedMailslotLimit) }
+                switch writer.write(payload, sender: sender, origin: origin) {
+                case .done: return counters.add(.messagesDelivered)
+                case .full: return counters.add(.droppedFull)
+                case .tooLong: return counters.add(.droppedTooLong)
+                case .unusable: close(target)
+                }
             }
         }
         counters.add(.droppedNoMailslot)
     }
 
     /// The same for several, in order. Their reader is woken once.
-    func deliver(_ messages: UnsafeBufferPointer<mslot_remote_message>, to name: RawSpan, now: Int64) {
-        guard let key = MailslotKey(name) else { return counters.add(.droppedBadName, messages.count) }
-        var rest = unsafe messages[...]
+    func deliver(_ batch: inout RemoteMessages.Batch, to name: RawSpan, now: Int64) {
+        guard let key = MailslotKey(name) else { return counters.add(.droppedBadName, batch.count) }
         // A second time if its reader closed it: there may be a new one.
         for _ in 0..<2 {
-            guard let target = unsafe target(key, now, count: rest.count) else { return }
-            guard let writer = unsafe target.writer else { return unsafe counters.add(target.refusal, rest.count) }
-            target.lastUsed = now
-            if unsafe write(&rest, writer, target, now) { return }
-            close(target)
+            guard let target = target(key, now, count: batch.count) else { return }
+            switch target.access {
+            case .refused(let cause): return counters.add(cause, batch.count)
+            case .open(let writer):
+                target.lastUsed = now
+                if write(&batch, writer, target, now) { return }
+                close(target)
+            }
         }
-        unsafe counters.add(.droppedNoMailslot, rest.count)
+        counters.add(.droppedNoMailslot, batch.count)
     }
 
     /// False: it cannot be written to any more, and these are left.
     private func write(
-        _ rest: inout Slice<UnsafeBufferPointer<mslot_remote_message>>, _ writer: UnsafeMutablePointer<mslot_writer>, _ target: Target,
-        _ now: Int64
+        _ batch: inout RemoteMessages.Batch, _ writer: borrowing RemoteWriter, _ target: Target, _ now: Int64
     ) -> Bool {
-        while let first = unsafe rest.first {
+        while !batch.isEmpty {
             if target.limit?.allows(now: now) == false {
                 counters.add(.droppedMailslotLimit)
-                unsafe rest.removeFirst()
+                batch.removeFirst(1)
                 continue
             }
+            let before = batch.count
             // With a limit one by one, for each is asked for.
-            let count = unsafe target.limit == nil ? rest.count : 1
-            // Sound: the call copies the bytes.
-            let written = unsafe mslot_writer_write_batch_from(writer, UnsafeBufferPointer(rebasing: rest).baseAddress, count)
-            counters.add(.messagesDelivered, written.count)
-            unsafe rest.removeFirst(written.count)
-            switch written.outcome {
+            let outcome = writer.write(&batch, atMost: target.limit == nil ? before : 1)
+            counters.add(.messagesDelivered, before - batch.count)
+            switch outcome {
             case .done: break
             case .full:
-                let outcome = patience?.spend { nanoseconds in
-                    let next = unsafe rest.first ?? first
-                    return unsafe mslot_writer_write_from(writer, next.bytes, Int(next.byte_count), nanoseconds, next.sender, next.origin)
-                }
+                let outcome = waitBudget?.spend { writer.writeFirst(of: &batch, waitingUpTo: $0) }
                 guard outcome == .done else {
-                    unsafe counters.add(.droppedFull, rest.count)
+                    counters.add(.droppedFull, batch.count)
                     return true
                 }
                 counters.add(.messagesDelivered)
-                unsafe rest.removeFirst()
             case .tooLong:
                 counters.add(.droppedTooLong)
-                unsafe rest.removeFirst()
-            default: return false
+                batch.removeFirst(1)
+            case .unusable: return false
             }
         }
         return true
@@ -171,44 +165,39 @@ final class Delivery {
             counters.add(.droppedBadName, count)
             return nil
         }
-        guard allowed.match(name) else { return unsafe remember(key, nil, refusal: .droppedNotAllowed, now) }
-        var options = mslot_open_options_default()
-        options.trust_user = trustsAnyone ? MSLOT_TRUST_ANYONE : MSLOT_TRUST_NOBODY_ELSE
-        let opened = unsafe mslot_open(name, &options)
-        guard let writer = unsafe opened.writer else {
-            let outcome = unsafe opened.failure.outcome
-            let isMissing = outcome == .notFound || outcome == .noReader
-            guard isMissing else { return unsafe remember(key, nil, refusal: .droppedUnusable, now) }
-            missing.insert(key)
-            counters.add(.droppedNoMailslot, count)
-            return nil
+        guard allowed.match(name) else { return remember(key, .refused(.droppedNotAllowed), now) }
+        do throws(RemoteWriter.Refusal) {
+            let writer = try RemoteWriter(opening: name, trusting: trustsAnyone ? .anyone : .sameUser)
+            guard writer.acceptsRemoteMessages else { return remember(key, .refused(.droppedNotRemote), now) }
+            return remember(key, .open(writer), now)
+        } catch {
+            switch error {
+            case .unusable: return remember(key, .refused(.droppedUnusable), now)
+            case .missing:
+                missing.insert(key)
+                counters.add(.droppedNoMailslot, count)
+                return nil
+            }
         }
-        guard unsafe mslot_writer_info(writer).allows_remote else {
-            _ = unsafe mslot_writer_close(writer)
-            return unsafe remember(key, nil, refusal: .droppedNotRemote, now)
-        }
-        return unsafe remember(key, writer, refusal: .droppedUnusable, now)
     }
 
-    private func remember(
-        _ key: MailslotKey, _ writer: UnsafeMutablePointer<mslot_writer>?, refusal: BridgeCount, _ now: Int64
-    ) -> Target {
+    private func remember(_ key: MailslotKey, _ access: consuming Target.Access, _ now: Int64) -> Target {
         if targets.count >= Self.targetsMax, let some = targets.values.min(by: { $0.lastUsed < $1.lastUsed }) { close(some) }
         let limit = perSecond.map { RateLimit(perSecond: $0, now: now) }
-        let target = unsafe Target(key, writer: writer, refusal: refusal, now: now, limit: limit)
+        let target = Target(key, access, now: now, limit: limit)
         targets[key] = target
         last = target
         return target
     }
 
     private func close(_ target: Target) {
-        if let writer = unsafe target.writer { _ = unsafe mslot_writer_close(writer) }
         targets[target.name] = nil
         if last === target { last = nil }
     }
 
     private func closeAll() {
-        for target in targets.values { close(target) }
+        targets.removeAll()
+        last = nil
     }
 }
 

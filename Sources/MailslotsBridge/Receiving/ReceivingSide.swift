@@ -1,11 +1,13 @@
-internal import CMailslots
 internal import Logging
+internal import Mailslots
 internal import MailslotsWire
 
 /// From the network to this machine's mailslots: opens each datagram, and delivers its messages. For one thread at a time.
 struct ReceivingSide: ~Copyable {
     /// To derive a session's key costs some microseconds, whoever asks for it.
     private static let newSessionsPerSecond = 1000
+    /// Some fifty datagrams: what can be opened in the time in which a reader wakes up.
+    private static let memoryBytes = 1 << 16
     private static let housekeepingNanoseconds: Int64 = 1_000_000_000
     private static let conflictLogNanoseconds: Int64 = 60_000_000_000
 
@@ -16,8 +18,13 @@ struct ReceivingSide: ~Copyable {
     private let transport: any Transport
     private let delivery: Delivery
     private var opener: Opener
-    private var messages = OpenedMessages()
-    private let bell: Doorbell
+    /// Messages of datagrams that were opened, where they were opened to, until they are written into their mailslots, all together.
+    ///
+    /// Opening takes longer than writing. If each message were written as soon as it is opened, a reader would have read it before the
+    /// next one is there, and fall asleep each time; to wake it takes longer than both.
+    private var messages: RemoteMessages
+    private let memory = MessageMemory(byteCount: ReceivingSide.memoryBytes)
+    private let wakeup: Wakeup
     private let table: HostTable
 
     private var configuration: BridgeConfiguration
@@ -46,8 +53,9 @@ struct ReceivingSide: ~Copyable {
 
     init(
         _ configuration: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID], transport: any Transport, hosts: HostList,
-        counters: BridgeCounters, clock: BridgeClock, logger: Logger, bell: Doorbell
+        counters: BridgeCounters, clock: BridgeClock, logger: Logger, wakeup: Wakeup
     ) throws(BridgeError) {
+        messages = RemoteMessages(in: memory, capacity: Self.memoryBytes / DatagramFormat.recordHeaderBytes)
         table = try HostTable(mode: configuration.outboxes.permissions)
         hosts.restore(table.hosts())
         self.configuration = configuration
@@ -57,9 +65,9 @@ struct ReceivingSide: ~Copyable {
         self.counters = counters
         self.clock = clock
         self.logger = logger
-        self.bell = bell
+        self.wakeup = wakeup
         allowedHosts = Patterns(configuration.delivery.allowedHosts)
-        delivery = Delivery(configuration.delivery, counters: counters, patience: Patience())
+        delivery = Delivery(configuration.delivery, counters: counters, waitBudget: WaitBudget())
         newSessions = RateLimit(perSecond: Self.newSessionsPerSecond, now: BridgeClock.monotonic)
         opener = Opener(
             host: configuration.host, domains: domains, start: clock.real(),
@@ -72,7 +80,7 @@ struct ReceivingSide: ~Copyable {
         let now = time.now
         let transport = transport
         let count = transport.receive { datagram, source in
-            if !messages.hasRoom { deliverAll(now) }
+            if memory.freeCount < DatagramFormat.bytesMax { deliverAll(now) }
             take(datagram, from: source, time)
         }
         deliverAll(now)
@@ -91,7 +99,7 @@ struct ReceivingSide: ~Copyable {
             record(name, address: "")
             logger.info("A host is gone", metadata: ["bridge.host": "\(name.host)", "bridge.domain": "\(name.domain)"])
         }
-        if !gone.isEmpty { bell.ring() }
+        if !gone.isEmpty { wakeup.signal() }
         if peersOfSessions.count > Opener.sessionsMax { peersOfSessions.removeAll() }
     }
 
@@ -106,13 +114,13 @@ struct ReceivingSide: ~Copyable {
         do throws(DatagramRejection) {
             let header = try DatagramHeader(datagram: datagram)
             if let refusal = refusal(of: header.session, time.now) { return counters.add(refusal) }
-            let room = unsafe messages.room
-            // Sound: the room is ours alone, and is given to nobody else before this ends.
-            var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
-            let origin = try opener.open(datagram, header, now: time.real, to: &output)
-            let recordBytes = unsafe output.finalize(for: room)
-            messages.keep(recordBytes)
-            try read(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: room[..<recordBytes])), origin, source, time.now)
+            let memory = memory
+            let opened = try memory.append { output throws(DatagramRejection) in
+                try opener.open(datagram, header, now: time.real, to: &output)
+            }
+            try memory.withBytes(opened.bytes) { records throws(DatagramRejection) in
+                try read(records, opened.result, source, time.now)
+            }
             counters.add(.datagramsAccepted)
         } catch {
             counters.add(error)
@@ -129,7 +137,6 @@ struct ReceivingSide: ~Copyable {
     private mutating func read(
         _ records: RawSpan, _ origin: DatagramOrigin, _ source: TransportSource, _ now: Int64
     ) throws(DatagramRejection) {
-        let authenticated = origin.isAuthenticated ? UInt16(MSLOT_ORIGIN_AUTHENTICATED) : 0
         var peer = peer(of: origin.header.session, now)
         try Records.read(records) { record, name, payload in
             switch record.kind {
@@ -139,7 +146,8 @@ struct ReceivingSide: ~Copyable {
             case .message:
                 guard peer.isAllowed else { return counters.add(.droppedHostNotAllowed) }
                 if peer.limit?.allows(now: now) == false { return counters.add(.droppedHostLimit) }
-                messages.append(payload, to: name, sender: record.sender, origin: peer.index | authenticated)
+                let from = MailslotOrigin(hostNumber: peer.index, isAuthenticated: origin.isAuthenticated)
+                messages.append(payload, to: name, sender: record.sender, origin: from.rawValue)
             }
         }
     }
@@ -147,12 +155,12 @@ struct ReceivingSide: ~Copyable {
     private mutating func deliverAll(_ now: Int64) {
         let delivery = delivery
         delivery.beginBatch()
-        unsafe messages.removeAll { messages, name in unsafe delivery.deliver(messages, to: name, now: now) }
+        messages.removeAll { batch, name in delivery.deliver(&batch, to: name, now: now) }
     }
 
     private mutating func peer(of session: SessionID, _ now: Int64) -> Peer {
         if let last, last.session == session { return last.peer }
-        let peer = peersOfSessions[session] ?? peer(UInt16(MSLOT_ORIGIN_UNKNOWN), called: "", now)
+        let peer = peersOfSessions[session] ?? peer(MailslotOrigin.unknownHostNumber, called: "", now)
         last = (session, peer)
         return peer
     }
@@ -182,7 +190,7 @@ struct ReceivingSide: ~Copyable {
             forget(name)
             record(name, address: "")
             logger.info("A host said goodbye", metadata: metadata(name, source))
-            bell.ring()
+            wakeup.signal()
         case .present:
             let heard = hosts.heard(name, session: session, isAuthenticated: origin.isAuthenticated, now: now, realTime: clock.real())
             guard let index = heard.index else {
@@ -195,7 +203,7 @@ struct ReceivingSide: ~Copyable {
             switch heard {
             case .newcomer:
                 logger.info("A host is there", metadata: metadata(name, source))
-                bell.ring()
+                wakeup.signal()
             case .conflict: logConflict("Two hosts have the same name: messages go to the one that was heard last", name, source, now)
             case .nothingNew, .tooMany: break
             }
@@ -205,10 +213,7 @@ struct ReceivingSide: ~Copyable {
     /// For `mailslot hosts`, and for who asks where a message came from.
     private func record(_ name: HostList.Name, address: String) {
         guard let host = hosts[name] else { return }
-        let isWritten = table.set(
-            host.index, name, isPresent: host.isPresent, isAuthenticated: host.isAuthenticated, address: address,
-            heard: host.lastHeardReal)
-        if !isWritten { counters.add(.hostsNotRecorded) }
+        if !table.set(host, name, address: address) { counters.add(.hostsNotRecorded) }
     }
 
     private func metadata(_ name: HostList.Name, _ source: TransportSource) -> Logger.Metadata {

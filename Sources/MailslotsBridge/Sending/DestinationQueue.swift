@@ -1,3 +1,5 @@
+internal import Mailslots
+
 /// The outboxes of one destination that are awake.
 final class DestinationQueue {
     let destination: OutboxDestination?

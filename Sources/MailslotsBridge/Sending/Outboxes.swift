@@ -1,14 +1,13 @@
-internal import CMailslots
+internal import Mailslots
 
 /// All outboxes: those that are looked at in each turn, and those that sleep until a message comes. For the sending side's thread.
-@safe
 final class Outboxes {
     /// One wait of the core takes 64 readers, of which the requests are one.
-    private static let awakeMax = Int(MSLOT_WAIT_MAX) - 1
+    private static let awakeMax = ReaderWait.countMax - 1
 
     private static let idleNanoseconds: Int64 = 60_000_000_000
 
-    private let bell: Doorbell
+    private let wakeup: Wakeup
     private var all: [Int: Outbox] = [:]
     private var byName: [OutboxName: Outbox] = [:]
     private var nextID = 0
@@ -16,7 +15,7 @@ final class Outboxes {
     private(set) var awake: [Outbox] = [] { didSet { awakeChanged = true } }
     private var awakeChanged = false
 
-    init(bell: Doorbell) { self.bell = bell }
+    init(wakeup: Wakeup) { self.wakeup = wakeup }
 
     var count: Int { all.count }
     var isEmpty: Bool { all.isEmpty }
@@ -25,26 +24,27 @@ final class Outboxes {
 
     /// Makes one, or adopts the one that a killed bridge has left, with its messages.
     func open(_ name: OutboxName, _ configuration: BridgeConfiguration.Outboxes, now: Int64) throws(BridgeError) -> Outbox {
-        var options = mslot_create_options_default()
-        options.capacity = UInt32(configuration.capacity)
-        options.writers = UInt32(configuration.writers)
-        options.mode = configuration.permissions
-        options.adopt = true
-        var created = unsafe mslot_create(name.local, &options)
-        if unsafe created.reader == nil, unsafe created.failure.outcome == .mismatch {
-            // One that was made under another configuration: as it is.
-            options.capacity = 0
-            options.writers = 0
-            options.mode = 0
-            unsafe created = unsafe mslot_create(name.local, &options)
-        }
-        guard let reader = unsafe created.reader else { throw unsafe BridgeError(created.failure, of: name.local) }
-        let outbox = unsafe Outbox(name, id: nextID, reader: reader, now: now, bell: bell)
+        let outbox = Outbox(name, id: nextID, reader: try Self.reader(name.local, configuration), now: now, wakeup: wakeup)
         nextID += 1
         all[outbox.id] = outbox
         byName[name] = outbox
         wake(outbox)
         return outbox
+    }
+
+    private static func reader(_ name: String, _ configuration: BridgeConfiguration.Outboxes) throws(BridgeError) -> LendingReader {
+        do throws(MailslotError) {
+            do throws(MailslotError) {
+                return try LendingReader(
+                    creating: name, capacity: configuration.capacity, writers: configuration.writers,
+                    permissions: Mailslot.Permissions(rawValue: configuration.permissions), unread: .adopt)
+            } catch  where error.code == .mismatch {
+                // One that was made under another configuration: as it is.
+                return try LendingReader(creating: name, capacity: nil, writers: nil, permissions: nil, unread: .adopt)
+            }
+        } catch {
+            throw BridgeError(error)
+        }
     }
 
     func close(_ outbox: Outbox) {
@@ -59,10 +59,7 @@ final class Outboxes {
     func closeIdle(now: Int64) -> Bool {
         let quiet = all.values.filter { now - $0.lastActive > Self.idleNanoseconds }.sorted { $0.lastActive < $1.lastActive }
         for outbox in quiet {
-            let inspected = unsafe mslot_inspect(outbox.name.local)
-            guard inspected.failure.outcome == .done, inspected.info.writer_count == 0, inspected.info.message_count == 0 else {
-                continue
-            }
+            guard let info = try? Mailslot.info(outbox.name.local), info.writerCount == 0, info.messageCount == 0 else { continue }
             close(outbox)
             return true
         }
@@ -74,15 +71,15 @@ final class Outboxes {
     }
 
     /// Wakes those whose wait ended; false: there were none.
-    func wakeRung() -> Bool {
-        let rung = bell.takeRung()
-        for id in rung {
-            guard let outbox = all[id], outbox.sleep.isOn else { continue }
+    func wakeSignalled() -> Bool {
+        let signalled = wakeup.takeSignalled()
+        for id in signalled {
+            guard let outbox = all[id], outbox.isAsleep else { continue }
             // The wait is over, or begins again.
-            if unsafe outbox.sleep.begin(outbox.reader) { continue }
+            if outbox.fallAsleep() { continue }
             wake(outbox)
         }
-        return !rung.isEmpty
+        return !signalled.isEmpty
     }
 
     private func wake(_ outbox: Outbox) { awake.append(outbox) }
@@ -93,32 +90,23 @@ final class Outboxes {
         return awakeChanged
     }
 
-    /// The readers to wait for when all turns were in vain: those that were active last. The others go to sleep, and ring. `nil`: one of
-    /// them has a message.
-    func readersToWaitFor() -> [UnsafeMutablePointer<mslot_reader>]? {
+    /// Has the wait that follows when all turns were in vain be for those that were active last. The others fall asleep, and signal.
+    /// False: one of them has a message.
+    func join(_ wait: inout ReaderWait) -> Bool {
         var waiting = awake.filter { !$0.isBlocked }
         if waiting.count > Self.awakeMax {
             waiting.sort { $0.lastActive > $1.lastActive }
             var asleep: Set<Int> = []
             defer { awake.removeAll { asleep.contains($0.id) } }
             for quiet in waiting[Self.awakeMax...] {
-                guard unsafe quiet.sleep.begin(quiet.reader) else { return nil }
+                guard quiet.fallAsleep() else { return false }
                 asleep.insert(quiet.id)
             }
         }
-        return unsafe waiting.prefix(Self.awakeMax).map { unsafe $0.reader }
+        for outbox in waiting.prefix(Self.awakeMax) { outbox.join(&wait) }
+        return true
     }
 
     /// The names of outboxes that are there, of a bridge that was killed.
-    static func leftBehind() -> [OutboxName] {
-        final class Names { var names: [OutboxName] = [] }
-        let found = Names()
-        _ = unsafe mslot_list(
-            { name, context in
-                // Sound: the context is `found`, which outlives the call.
-                guard let name = unsafe name, let outbox = unsafe OutboxName(local: String(cString: name)) else { return }
-                unsafe Unmanaged<Names>.fromOpaque(context!).takeUnretainedValue().names.append(outbox)
-            }, Unmanaged.passUnretained(found).toOpaque())
-        return found.names
-    }
+    static func leftBehind() -> [OutboxName] { ((try? Mailslot.list()) ?? []).compactMap { OutboxName(local: $0) } }
 }

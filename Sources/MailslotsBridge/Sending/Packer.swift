@@ -80,16 +80,7 @@ struct Packer: ~Copyable {
 
     /// A datagram of at most `byteCountMax` bytes, whose records `body` appends.
     private mutating func appendDatagram(to route: Route, _ byteCountMax: Int, _ body: (inout OutputRawSpan) -> Void) {
-        batch.append(to: route) { span in
-            // Sound: the range is inside of the buffer, and the output does not leave the call.
-            unsafe span.withUnsafeMutableBytes { all in
-                let room = unsafe UnsafeMutableRawBufferPointer(
-                    rebasing: all[DatagramFormat.headerBytes..<min(all.count, byteCountMax) - DatagramFormat.tagBytes])
-                var output = unsafe OutputRawSpan(buffer: room, initializedCount: 0)
-                body(&output)
-                return unsafe output.finalize(for: room)
-            }
-        }
+        batch.append(to: route) { Records.write(into: &$0, byteCountMax: byteCountMax, body) }
     }
 
     /// Sends what was packed.
@@ -118,20 +109,16 @@ struct Packer: ~Copyable {
         var share = 256
         while share > 0, queue.hasMessage(now, counters) {
             let mailslot = queue.current.mailslotBytes
-            unsafe withUnsafeTemporaryAllocation(byteCount: DatagramFormat.payloadBytesMax, alignment: 1) { copy in
-                var byteCount = 0
-                var writer: UInt32 = 0
-                queue.current.takeNext { payload, sender in
-                    unsafe payload.withUnsafeBytes { unsafe copy.copyMemory(from: $0) }
-                    (byteCount, writer) = (payload.byteCount, sender)
-                }
-                // As above: given back before it is delivered.
-                queue.release()
-                looped.beginBatch()
-                // Sound: so many bytes were copied; bytes have no padding.
-                let payload = unsafe RawSpan(_unsafeStart: copy.baseAddress!, byteCount: byteCount)
-                unsafe looped.deliver(payload, to: mailslot.span.bytes, sender: writer, origin: 0, now: now)
-            }
+            var copy = InlineArray<424, UInt8>(repeating: 0)
+            var span = copy.mutableSpan
+            // Sound, here and below: bytes have no padding.
+            var bytes = unsafe span.mutableBytes
+            let message = queue.current.takeNext(copyingInto: &bytes)
+            // As above: given back before it is delivered.
+            queue.release()
+            looped.beginBatch()
+            let payload = bytes.bytes.extracting(first: message.byteCount)
+            looped.deliver(payload, to: unsafe mailslot.span.bytes, sender: message.sender, origin: 0, now: now)
             counters.add(.messagesLooped)
             share -= 1
         }

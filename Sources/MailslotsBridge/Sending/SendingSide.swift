@@ -1,5 +1,6 @@
 internal import CMailslots
 internal import Logging
+internal import Mailslots
 internal import MailslotsWire
 
 /// From the outboxes to the network: makes outboxes for those who ask, drains them, and has what is for one destination packed into as few
@@ -7,13 +8,12 @@ internal import MailslotsWire
 ///
 /// It goes in turns. A turn sends at most one batch; a destination gets at most its share of it, so that none starves the others. For one
 /// thread at a time.
-@safe
 final class SendingSide {
     private let counters: BridgeCounters
     private let logger: Logger
     private let hosts: HostList
     private let transport: any Transport
-    private let desk: BridgeDesk
+    private let requests: OutboxRequests
     private let outboxes: Outboxes
     private var packer: Packer
 
@@ -26,16 +26,14 @@ final class SendingSide {
     private var isEnding = false
 
     /// What there is to wait for when a turn found nothing to do.
-    @safe
-    struct Idle: @unchecked Sendable {
-        // Sound: readers are closed by the thread that waits.
-        let readers: [UnsafeMutablePointer<mslot_reader>?]
+    struct Idle: Sendable {
+        let wait: ReaderWait
         let deadline: Int64
     }
 
     init(
         _ configuration: BridgeConfiguration, domains: [Domain], transport: any Transport, hosts: HostList, counters: BridgeCounters,
-        clock: BridgeClock, logger: Logger, bell: Doorbell
+        clock: BridgeClock, logger: Logger, wakeup: Wakeup
     ) throws(BridgeError) {
         self.configuration = configuration
         self.transport = transport
@@ -44,10 +42,10 @@ final class SendingSide {
         self.logger = logger
         allowed = Patterns(configuration.outboxes.allowed)
         packer = Packer(configuration, domains: domains, transport: transport, counters: counters, clock: clock)
-        desk = try BridgeDesk(configuration.outboxes)
-        outboxes = Outboxes(bell: bell)
+        requests = try OutboxRequests(configuration.outboxes)
+        outboxes = Outboxes(wakeup: wakeup)
         announcements = AnnouncementSchedule(every: configuration.announceEvery, now: BridgeClock.monotonic)
-        unsafe bell.setListener(desk.requests)
+        wakeup.setInterrupter(requests.interrupter())
         adoptOutboxes()
     }
 
@@ -58,8 +56,8 @@ final class SendingSide {
     /// Does what there is to do. `nil`: there may be more.
     func turn() -> Idle? {
         let now = BridgeClock.monotonic
-        var isBusy = serveDesk(now)
-        if outboxes.wakeRung() { isBusy = true }
+        var isBusy = serveRequests(now)
+        if outboxes.wakeSignalled() { isBusy = true }
         lookAtHosts(now)
         announceIfDue(now)
         closeDestroyed()
@@ -76,9 +74,11 @@ final class SendingSide {
     }
 
     private func idle(_ now: Int64) -> Idle? {
-        guard let readers = unsafe outboxes.readersToWaitFor() else { return nil }
-        let blocked = destinations.filter(\.isBlocked).map { $0.lastKnown + patience }.min() ?? .max
-        return unsafe Idle(readers: [desk.requests] + readers, deadline: min(announcements.next, blocked))
+        var wait = ReaderWait()
+        requests.join(&wait)
+        guard outboxes.join(&wait) else { return nil }
+        let blocked = destinations.filter(\.isBlocked).map { $0.lastKnown + absenceNanoseconds }.min() ?? .max
+        return Idle(wait: wait, deadline: min(announcements.next, blocked))
     }
 
     /// Waits until there may be something to do. Without the lock on the sending side: another thread may change the configuration.
@@ -86,14 +86,14 @@ final class SendingSide {
     static func wait(_ idle: Idle) -> Int64 {
         let before = BridgeClock.monotonic
         guard before < idle.deadline else { return 0 }
-        _ = unsafe mslot_reader_wait_any(idle.readers, idle.readers.count, idle.deadline - before)
+        idle.wait.wait(upTo: idle.deadline - before)
         return BridgeClock.monotonic - before
     }
 
     // MARK: destinations
 
     /// What is unread in outboxes whose host is away waits so long for it to come back.
-    private var patience: Int64 { 3 * configuration.announceEvery.nanoseconds }
+    private var absenceNanoseconds: Int64 { 3 * configuration.announceEvery.nanoseconds }
 
     /// The outboxes that are awake, by destination.
     private func regroup() {
@@ -139,12 +139,12 @@ final class SendingSide {
         return index.map { .route(Route(domain: $0, destination: .host(name))) }
     }
 
-    // MARK: the desk
+    // MARK: requests for outboxes
 
-    private func serveDesk(_ now: Int64) -> Bool {
+    private func serveRequests(_ now: Int64) -> Bool {
         var served = 0
         while served < 64 {
-            switch desk.next() {
+            switch requests.next() {
             case .nothing: return served > 0
             case .malformed: counters.add(.requestsMalformed)
             case .request(let request): serve(request, now)
@@ -154,12 +154,12 @@ final class SendingSide {
         return true
     }
 
-    private func serve(_ request: DeskRequest, _ now: Int64) {
+    private func serve(_ request: OutboxRequest, _ now: Int64) {
         guard let name = request.outbox else {
             return refuse(
                 request, .badName, "A host or domain has 1 to 63 bytes, and a mailslot to write to from afar a name of 1 to 40 bytes.")
         }
-        if outboxes[name] != nil { return desk.answer(request, .ready) }
+        if outboxes[name] != nil { return requests.answer(request, .ready) }
         guard !isEnding else { return refuse(request, .ending, "Wait for the next bridge, or start it: mailslot bridge.") }
         guard let destination = resolve(name.destination) else {
             return refuse(
@@ -181,15 +181,15 @@ final class SendingSide {
         }
         do throws(BridgeError) {
             try open(name, destination, now)
-            desk.answer(request, .ready)
+            requests.answer(request, .ready)
         } catch {
             refuse(request, .noResources, error.description)
         }
     }
 
-    private func refuse(_ request: DeskRequest, _ result: DeskResult, _ text: String) {
+    private func refuse(_ request: OutboxRequest, _ result: OutboxProtocol.Result, _ text: String) {
         counters.add(.requestsRefused)
-        desk.answer(request, result, text)
+        requests.answer(request, result, text)
         logger.debug("Refused an outbox", metadata: ["bridge.outbox": "\(request.outbox?.local ?? "")", "bridge.cause": "\(text)"])
     }
 
@@ -236,26 +236,26 @@ final class SendingSide {
         }
     }
 
-    /// No way is known to it. Its messages wait for a while, and then they are dropped.
+    /// No path is known to it. Its messages wait for a while, and then they are dropped.
     private func isHopeless(_ queue: DestinationQueue, _ now: Int64) -> Bool {
-        guard now - queue.lastKnown >= patience else {
+        guard now - queue.lastKnown >= absenceNanoseconds else {
             queue.isBlocked = queue.hasMessage(now, counters)
             return false
         }
         var dropped = 0
         while dropped < 256, queue.hasMessage(now, counters) {
-            queue.current.takeNext { _, _ in }
+            queue.current.takeNext()
             queue.release()
             dropped += 1
         }
         queue.isBlocked = false
-        counters.add(.droppedNoWay, dropped)
+        counters.add(.droppedNoPath, dropped)
         return dropped > 0
     }
 
     // MARK: announcements
 
-    /// A host is new: it has not heard of us, and we have not told it on the ways that lead to it alone.
+    /// A host is new: it has not heard of us, and we have not told it on the paths that lead to it alone.
     private func answerNewcomer(_ now: Int64) {
         for queue in destinations { queue.lastTold = .min / 2 }
         announcements.answerSoon(now: now, hostCount: hosts.presentCount)
@@ -282,9 +282,9 @@ final class SendingSide {
     func beginEnd() { isEnding = true }
 
     /// Says goodbye, and closes everything: writers are told, what is unread is discarded.
-    func end(bell: Doorbell) {
+    func end(wakeup: Wakeup) {
         packer.announce(.goodbye, now: BridgeClock.monotonic)
         outboxes.closeAll()
-        unsafe bell.setListener(nil)
+        wakeup.setInterrupter(nil)
     }
 }

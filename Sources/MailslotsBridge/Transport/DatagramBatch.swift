@@ -1,4 +1,4 @@
-package import MailslotsWire
+internal import MailslotsWire
 
 /// Datagrams that go out together, in memory of their own that is used again and again.
 ///

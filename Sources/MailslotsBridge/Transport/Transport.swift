@@ -2,7 +2,7 @@ package import MailslotsWire
 
 /// Carries sealed datagrams between bridges: the seam between what a bridge does and the network under it.
 ///
-/// A transport finds the ways to a destination; it never looks into a datagram. Nothing is acknowledged: what it cannot deliver it drops
+/// A transport finds the paths to a destination; it never looks into a datagram. Nothing is acknowledged: what it cannot deliver it drops
 /// and counts. It may deliver a datagram late, twice, or to hosts that it is not for: the bridge's seal sorts that out.
 ///
 /// **Threads.** It has two sides. One thread at a time sends (`send`, `byteCountMax`), while one thread at a time receives (`receive`,
@@ -11,10 +11,10 @@ package protocol Transport: AnyObject, Sendable {
     /// For logs, in one line: what it is, where it listens, which engine, and why not another.
     var summary: String { get }
 
-    /// How long a datagram to this destination may be, header and tag included, 576 to 1472 bytes. `nil`: no way to it is known.
+    /// How long a datagram to this destination may be, header and tag included, 576 to 1472 bytes. `nil`: no path to it is known.
     func byteCountMax(to destination: Route) -> Int?
 
-    /// Sends every datagram of the batch to every way of its destination. Waits for room at most 10 ms, then drops and counts.
+    /// Sends every datagram of the batch to every path of its destination. Waits for room at most 10 ms, then drops and counts.
     func send(_ batch: borrowing DatagramBatch)
 
     /// Calls `body` with each datagram that is there, at most some hundred, and returns how many there were. Never waits. Who `source`
@@ -26,7 +26,7 @@ package protocol Transport: AnyObject, Sendable {
     /// Ends the wait that is on, or else the next one. From any thread.
     func wake()
 
-    /// An announcement of this host that was authentic came from there: the way to it, until it is forgotten or comes from elsewhere.
+    /// An announcement of this host that was authentic came from there: the path to it, until it is forgotten or comes from elsewhere.
     func learn(_ host: String, inDomain domain: Int, from source: TransportSource)
     func forget(_ host: String, inDomain domain: Int)
     /// "192.0.2.7:4240".

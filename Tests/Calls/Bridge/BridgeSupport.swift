@@ -101,8 +101,8 @@ final class MemoryNetwork: Transport {
     }
 
     let hooks = Locked(Hooks())
-    /// How often the bridge has asked for the way to a host.
-    let waysAskedFor = Locked(0)
+    /// How often the bridge has asked for the path to a host.
+    let pathsAskedFor = Locked(0)
 
     private let state = Locked(State())
     private let wakeup = DispatchSemaphore(value: 0)
@@ -110,7 +110,7 @@ final class MemoryNetwork: Transport {
     var summary: String { "memory" }
     func byteCountMax(to destination: Route) -> Int? {
         if destination.destination == .everyHost { return 1472 }
-        waysAskedFor.withLock { $0 += 1 }
+        pathsAskedFor.withLock { $0 += 1 }
         return state.withLock { $0.known.contains(destination) } ? 1472 : nil
     }
     func send(_ batch: borrowing DatagramBatch) {
@@ -241,8 +241,8 @@ func eventually<Value: ~Copyable>(_ what: String = "", _ body: () throws -> Valu
     throw CancellationError()
 }
 
-/// Asks the bridge for an outbox, byte by byte as BridgeDesk.swift says, and returns the answer's result and its words.
-func ask(for destination: String, _ mailslot: String, number: UInt8 = 0) async throws -> (result: DeskResult, text: String) {
+/// Asks the bridge for an outbox, byte by byte as mailslots/outbox_protocol.h says, and returns the answer's result and its words.
+func ask(for destination: String, _ mailslot: String, number: UInt8 = 0) async throws -> (result: OutboxProtocol.Result, text: String) {
     var answers = try await eventually("a bridge") { try? Mailslot.observe("bridge/answers") as MailslotObserver? }
     let id = (0..<8).map { _ in UInt8.random(in: 0...255) }
     let header = [1, 1, number, UInt8(destination.utf8.count), UInt8(mailslot.utf8.count), 0, 0, 0] + id
@@ -254,7 +254,7 @@ func ask(for destination: String, _ mailslot: String, number: UInt8 = 0) async t
             guard bytes.count >= 16, [UInt8](bytes[8..<16]) == id else { continue }
             #expect(bytes[0] == 1 && bytes[1] == 1 && bytes[3] == 0 && bytes[6] == 0 && bytes[7] == 0)
             #expect(bytes.count == 16 + Int(bytes[4]) + Int(bytes[5]) << 8)
-            return (try #require(DeskResult(rawValue: bytes[2])), String(decoding: bytes[16...], as: UTF8.self))
+            return (try #require(OutboxProtocol.Result(rawValue: UInt32(bytes[2]))), String(decoding: bytes[16...], as: UTF8.self))
         }
         try await Task.sleep(for: .milliseconds(1))
     }

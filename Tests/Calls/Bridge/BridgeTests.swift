@@ -315,7 +315,7 @@ import Testing
             try await withBridge(configuration) { bridge, network in
                 var far = FarHost()
                 // On a slow machine it is gone before we ask.
-                var answer = DeskResult.noSuchHost
+                var answer = OutboxProtocol.Result.noSuchHost
                 while answer == .noSuchHost {
                     network.deliver(far.announcement())
                     answer = try await ask(for: "far", "orders").result
@@ -325,7 +325,7 @@ import Testing
                 // It is silent, and so gone after three announcements of its that did not come.
                 for number in 0..<100 { try await writer.write([UInt8(number)]) }
                 _ = try await eventually("all went or were dropped") {
-                    bridge.counters[.messagesSent] + bridge.counters[.droppedNoWay] == 100 ? true : nil
+                    bridge.counters[.messagesSent] + bridge.counters[.droppedNoPath] == 100 ? true : nil
                 }
             }
         }

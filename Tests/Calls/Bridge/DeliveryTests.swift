@@ -32,17 +32,19 @@ import Testing
 
         /// Several of a byte each, as they come of another host.
         func deliver(all payloads: [UInt8], to name: String, now: Int64 = 0) {
-            let name = [UInt8](name.utf8)
-            unsafe payloads.withUnsafeBufferPointer { bytes in
-                let messages = unsafe bytes.indices.map { index in
-                    var message = unsafe mslot_remote_message()
-                    unsafe message.bytes = unsafe UnsafeRawPointer(bytes.baseAddress! + index)
-                    unsafe message.byte_count = 1
-                    unsafe message.origin = 1
-                    return unsafe message
-                }
-                unsafe messages.withUnsafeBufferPointer { unsafe delivery.deliver($0, to: name.span.bytes, now: now) }
+            let memory = MessageMemory(byteCount: 4096)
+            var messages = RemoteMessages(in: memory, capacity: payloads.count)
+            let kept = memory.append { output in
+                for byte in name.utf8 { output.append(byte) }
+                for byte in payloads { output.append(byte) }
             }
+            memory.withBytes(kept.bytes) { bytes in
+                let (name, payloads) = (bytes.extracting(first: name.utf8.count), bytes.extracting(droppingFirst: name.utf8.count))
+                for offset in payloads.byteOffsets {
+                    messages.append(payloads.extracting(offset..<offset + 1), to: name, sender: 0, origin: 1)
+                }
+            }
+            messages.removeAll { batch, name in delivery.deliver(&batch, to: name, now: now) }
         }
     }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import MailslotsBridge
 
-/// How much, how long and when: limits of messages, patience with full mailslots, times of announcements.
+/// How much, how long and when: limits of messages, the wait for full mailslots, times of announcements.
 @Suite struct LimitTests {
     private static let second: Int64 = 1_000_000_000
 
@@ -19,18 +19,18 @@ import Testing
         #expect(passed(at: 3600 * Self.second) == 10, "an hour saves no more than a second's worth")
     }
 
-    // MARK: patience
+    // MARK: the wait budget
 
-    @Test func `patience is a millisecond at most, however long it was not needed`() {
-        var patience = Patience()
+    @Test func `the budget is a millisecond at most, however long it was not needed`() {
+        var budget = WaitBudget()
         usleep(20_000)
-        #expect(patience.spend { $0 } == 1_000_000)
+        #expect(budget.spend { $0 } == 1_000_000)
     }
 
-    @Test func `patience that was used up comes back in four times the time`() throws {
-        var patience = Patience()
+    @Test func `a budget that was used up comes back in four times the time`() throws {
+        var budget = WaitBudget()
         var (began, ended): (Int64, Int64) = (0, 0)
-        let given = patience.spend { nanoseconds in
+        let given = budget.spend { nanoseconds in
             began = BridgeClock.monotonic
             usleep(20_000)
             ended = BridgeClock.monotonic
@@ -39,18 +39,18 @@ import Testing
         #expect(given == 1_000_000)
         var next: Int64?
         let watchdog = ended + 30 * Self.second
-        while next == nil, BridgeClock.monotonic < watchdog { next = patience.spend { $0 } }
+        while next == nil, BridgeClock.monotonic < watchdog { next = budget.spend { $0 } }
         // What was used above the millisecond, and the least that is given, are to come back.
         #expect(BridgeClock.monotonic - ended >= 4 * (ended - began - 1_000_000 + 50_000))
         #expect(next != nil)
     }
 
-    @Test func `less patience than is worth a sleep is none`() {
+    @Test func `a budget that is not worth a sleep is none`() {
         for _ in 0..<50 {
-            var patience = Patience()
+            var budget = WaitBudget()
             // In small pieces, until there is none: who loses the CPU meanwhile comes to the end at once.
             for _ in 0..<100 {
-                let given = patience.spend { nanoseconds in
+                let given = budget.spend { nanoseconds in
                     let end = BridgeClock.monotonic + 30_000
                     while BridgeClock.monotonic < end {}
                     return nanoseconds

@@ -66,21 +66,21 @@ import Testing
     static let request: [UInt8] = [1, 1, 7, 3, 6, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8] + [UInt8]("farorders".utf8)
 
     @Test func `a request is understood`() throws {
-        let request = try #require(DeskRequest(Self.request))
+        let request = try #require(OutboxRequest(Self.request))
         #expect(request.id == 0x0807_0605_0403_0201)
         #expect(request.outbox?.local == "bridge/out/7/far/orders")
         // Understood, and to be refused.
-        #expect(try #require(DeskRequest([1, 1, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])).outbox == nil)
+        #expect(try #require(OutboxRequest([1, 1, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])).outbox == nil)
     }
 
     @Test func `what is no request to its last byte is none`() {
         for (index, value) in [(0, 0), (0, 2), (1, 0), (1, 2), (3, 2), (3, 4), (4, 5), (4, 7), (5, 1), (6, 1), (7, 1)] as [(Int, UInt8)] {
             var bytes = Self.request
             bytes[index] = value
-            #expect(DeskRequest(bytes) == nil, "byte \(index) is \(value)")
+            #expect(OutboxRequest(bytes) == nil, "byte \(index) is \(value)")
         }
-        for count in Self.request.indices { #expect(DeskRequest([UInt8](Self.request.prefix(count))) == nil) }
-        #expect(DeskRequest(Self.request + [0]) == nil)
+        for count in Self.request.indices { #expect(OutboxRequest([UInt8](Self.request.prefix(count))) == nil) }
+        #expect(OutboxRequest(Self.request + [0]) == nil)
     }
 
     // MARK: announcements

@@ -72,7 +72,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             try await withOwnDirectory {
                 let second: Int64 = 1_000_000_000
-                let outboxes = Outboxes(bell: Doorbell())
+                let outboxes = Outboxes(wakeup: Wakeup())
                 defer { outboxes.closeAll() }
                 func open(_ name: String, _ now: Int64) throws {
                     let name = try #require(OutboxName(number: 0, destination: [UInt8]("far".utf8), mailslot: [UInt8](name.utf8)))
@@ -142,7 +142,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             try await withBridge(SendingTests.withPeer) { bridge, network in
                 var writer = try await outbox(for: "far", "orders")
-                // No way to it is known: they stay there, the first of them lent to the bridge or not.
+                // No path to it is known: they stay there, the first of them lent to the bridge or not.
                 for number: UInt8 in 1...3 { try await writer.write([number]) }
                 try Segment(of: "bridge/out/0/far/orders").overwriteLengths()
                 try await writer.write([4])
@@ -208,9 +208,9 @@ import Testing
                 try await writer.write([1])
                 try await writer.write([2])
                 // What waits costs nothing: the bridge turns when it is asked for something, and not otherwise.
-                let before = network.waysAskedFor.withLock { $0 }
+                let before = network.pathsAskedFor.withLock { $0 }
                 for _ in 0..<50 { _ = try await ask(for: "far", "orders") }
-                #expect(network.waysAskedFor.withLock { $0 } - before < 1000)
+                #expect(network.pathsAskedFor.withLock { $0 } - before < 1000)
                 #expect(bridge.counters[.messagesSent] == 0)
                 var far = FarHost()
                 network.deliver(far.announcement())
@@ -239,16 +239,16 @@ import Testing
                         try await writer.write([0])
                         written += 1
                         _ = try await eventually("it goes, or is dropped") {
-                            bridge.counters[.messagesSent] + bridge.counters[.droppedNoWay] == written ? true : nil
+                            bridge.counters[.messagesSent] + bridge.counters[.droppedNoPath] == written ? true : nil
                         }
                         if bridge.counters[.messagesSent] > sent { lastKnown = begin }
                     }
                     network.deliver(far.announcement(.goodbye))
                     _ = try await eventually("it has left") { bridge.hosts.presentCount == 0 ? true : nil }
                 }
-                let before = bridge.counters[.droppedNoWay]
+                let before = bridge.counters[.droppedNoPath]
                 for number: UInt8 in 1...3 { try await writer.write([number]) }
-                _ = try await eventually("they are dropped") { bridge.counters[.droppedNoWay] == before + 3 ? true : nil }
+                _ = try await eventually("they are dropped") { bridge.counters[.droppedNoPath] == before + 3 ? true : nil }
                 #expect(BridgeClock.monotonic - lastKnown >= 300_000_000)
             }
         }

@@ -78,7 +78,7 @@ struct TransportClaim: Sendable, CustomTestStringConvertible {
             }
         },
 
-        TransportClaim("no way is known to a host that was not heard, and what is for it is dropped and counted", introduced: false) {
+        TransportClaim("no path is known to a host that was not heard, and what is for it is dropped and counted", introduced: false) {
             network in
             let route = Route(domain: 0, destination: .host(network.hosts[1]))
             #expect(network[0].byteCountMax(to: route) == nil)

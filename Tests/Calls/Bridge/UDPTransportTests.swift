@@ -80,8 +80,8 @@ enum UDPKinds {
 
     static func noMulticast(_ family: Int) -> String? {
         let group = UDPAddress(family == 4 ? "239.255.77.83" : "ff02::4d53", port: 4240)!
-        let way = group.by(interface: interfaceIndex("lo") ?? 1).way
-        return way.system_error == 0 ? nil : "lo has no IPv\(family) multicast: \(cause(way.system_error))"
+        let path = group.by(interface: interfaceIndex("lo") ?? 1).path
+        return path.system_error == 0 ? nil : "lo has no IPv\(family) multicast: \(cause(path.system_error))"
     }
 }
 

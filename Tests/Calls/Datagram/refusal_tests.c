@@ -196,7 +196,7 @@ CONFORMANCE(a_group_is_sent_to_from_the_address_that_is_bound)
     mslot_datagram_bound member = must_bind(endpoint, &options);
     mslot_address group = member.address;
     group.interface_index = if_nametoindex("lo");
-    if (mslot_way_to(&group).system_error != 0) skip("no IPv4 multicast on lo");
+    if (mslot_datagram_path_to(&group).system_error != 0) skip("no IPv4 multicast on lo");
     expect_equal(mslot_datagram_join(endpoint, member.socket, &group, group.interface_index), MSLOT_DATAGRAM_DONE);
     batch *it = new_batch();
     add_datagram(it, 0, 100, group);
@@ -206,29 +206,29 @@ CONFORMANCE(a_group_is_sent_to_from_the_address_that_is_bound)
     close_endpoint(endpoint);
 }
 
-TEST(a_way_tells_how_long_datagrams_may_be_and_whence_they_come)
+TEST(a_path_tells_how_long_datagrams_may_be_and_whence_they_come)
 {
     enter_own_network(1000);
     mslot_address here = address_of("127.0.0.1", 4240), away = address_of("192.0.2.1", 4240);
-    mslot_way way = mslot_way_to(&here);
-    expect_equal(way.system_error, 0);
-    expect_equal(way.byte_count_max, 972);
-    expect_equal(way.source.family, 4);
-    expect_equal(way.source.bytes[0], 127);
-    expect_equal(way.source.port, 0);
-    expect_equal(mslot_way_to(&away).system_error, ENETUNREACH);
+    mslot_datagram_path path = mslot_datagram_path_to(&here);
+    expect_equal(path.system_error, 0);
+    expect_equal(path.byte_count_max, 972);
+    expect_equal(path.source.family, 4);
+    expect_equal(path.source.bytes[0], 127);
+    expect_equal(path.source.port, 0);
+    expect_equal(mslot_datagram_path_to(&away).system_error, ENETUNREACH);
     away = address_of("239.255.77.1", 4240);
-    expect_equal(mslot_way_to(&away).system_error, ENETUNREACH);
+    expect_equal(mslot_datagram_path_to(&away).system_error, ENETUNREACH);
     away.interface_index = if_nametoindex("lo");
-    expect_equal(mslot_way_to(&away).byte_count_max, 972);
+    expect_equal(mslot_datagram_path_to(&away).byte_count_max, 972);
     away.interface_index = 99999;
-    expect_equal(mslot_way_to(&away).system_error, ENODEV);
+    expect_equal(mslot_datagram_path_to(&away).system_error, ENODEV);
     if (system("ip link set lo mtu 65536 2> /dev/null") != 0) skip("ip, of iproute2, is not there");
-    expect_equal(mslot_way_to(&here).byte_count_max, 1472);
+    expect_equal(mslot_datagram_path_to(&here).byte_count_max, 1472);
     mslot_address here6 = address_of("::1", 4240);
-    if (mslot_way_to(&here6).system_error == 0) expect_equal(mslot_way_to(&here6).byte_count_max, 1452);
+    if (mslot_datagram_path_to(&here6).system_error == 0) expect_equal(mslot_datagram_path_to(&here6).byte_count_max, 1452);
     errno = 7;
-    mslot_way_to(&away);
+    mslot_datagram_path_to(&away);
     expect_equal(errno, 7);
 }
 

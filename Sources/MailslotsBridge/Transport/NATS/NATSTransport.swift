@@ -1,7 +1,7 @@
 internal import CMailslotsNATS
 package import Logging
 internal import Mailslots
-package import MailslotsWire
+internal import MailslotsWire
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -10,7 +10,7 @@ internal import Synchronization
     internal import Musl
 #endif
 
-/// Carries datagrams through NATS servers: each is one NATS message, whose subject is the way to its destination.
+/// Carries datagrams through NATS servers: each is one NATS message, whose subject is the path to its destination.
 ///
 /// There is no multicast to set up, and no address to know: each says by which subject it can be reached, and is known once it has
 /// announced itself. A lost connection is made again by itself; meanwhile what is sent is kept, up to a bound.
@@ -34,7 +34,7 @@ package final class NATSTransport: Transport {
         /// By their index in the configuration.
         var domains: [Subscribed] = []
         /// To every host of each domain, and to each host that is known.
-        var ways: [Route: Subject] = [:]
+        var paths: [Route: Subject] = [:]
     }
 
     /// A domain that we are in.
@@ -104,15 +104,15 @@ package final class NATSTransport: Transport {
                 throw error
             }
         }
-        var ways: [Route: Subject] = [:]
+        var paths: [Route: Subject] = [:]
         for (index, domain) in domains.enumerated() {
-            ways[Route(domain: index, destination: .everyHost)] = way(to: .everyHost, inDomain: domain.name)
+            paths[Route(domain: index, destination: .everyHost)] = path(to: .everyHost, inDomain: domain.name)
             guard let earlier = before.domains.firstIndex(where: { $0.name == domain.name }) else { continue }
-            for (route, way) in before.ways where route.domain == earlier {
-                ways[Route(domain: index, destination: route.destination)] = way
+            for (route, path) in before.paths where route.domain == earlier {
+                paths[Route(domain: index, destination: route.destination)] = path
             }
         }
-        shared.withLock { $0 = Shared(domains: domains, ways: ways) }
+        shared.withLock { $0 = Shared(domains: domains, paths: paths) }
         leave(before.domains, except: domains)
     }
 
@@ -128,7 +128,7 @@ package final class NATSTransport: Transport {
             }
             numbers.append(subscribed.subscription)
         }
-        return Subscribed(name: domain, own: way(to: .host(host), inDomain: domain), numbers: numbers)
+        return Subscribed(name: domain, own: path(to: .host(host), inDomain: domain), numbers: numbers)
     }
 
     private func leave(_ domains: [Subscribed], except stays: [Subscribed]) {
@@ -137,7 +137,7 @@ package final class NATSTransport: Transport {
         }
     }
 
-    private func way(to destination: Destination, inDomain domain: String) -> Subject {
+    private func path(to destination: Destination, inDomain domain: String) -> Subject {
         Subject(subjects.subject(of: destination, inDomain: domain))
     }
 
@@ -149,12 +149,12 @@ package final class NATSTransport: Transport {
             let isOurs = subjects.isHost(reply, inDomain: shared.domains[domain].name)
             let subject = isOurs ? reply : subjects.subject(of: .host(host), inDomain: shared.domains[domain].name)
             let route = Route(domain: domain, destination: .host(host))
-            if shared.ways[route]?.string != subject { shared.ways[route] = Subject(subject) }
+            if shared.paths[route]?.string != subject { shared.paths[route] = Subject(subject) }
         }
     }
 
     package func forget(_ host: String, inDomain domain: Int) {
-        shared.withLock { $0.ways[Route(domain: domain, destination: .host(host))] = nil }
+        shared.withLock { $0.paths[Route(domain: domain, destination: .host(host))] = nil }
     }
 
     package func describe(_ source: TransportSource) -> String {
@@ -181,20 +181,20 @@ package final class NATSTransport: Transport {
     // MARK: sending
 
     package func byteCountMax(to destination: Route) -> Int? {
-        shared.withLock { $0.ways[destination] == nil ? nil : DatagramFormat.bytesMax }
+        shared.withLock { $0.paths[destination] == nil ? nil : DatagramFormat.bytesMax }
     }
 
     package func send(_ batch: borrowing DatagramBatch) {
         outgoing.removeAll()
         shared.withLock { shared in
             for run in batch.runs {
-                guard let way = shared.ways[run.route] else {
+                guard let path = shared.paths[run.route] else {
                     unreachable.add(UInt64(run.range.count), ordering: .relaxed)
                     continue
                 }
                 let own = shared.domains[run.route.domain].own
                 // Sound: the bytes stay where they are as long as the batch is borrowed, and `outgoing` keeps the subjects.
-                for index in run.range { unsafe outgoing.append(batch.bytes(of: index), to: way, from: own) }
+                for index in run.range { unsafe outgoing.append(batch.bytes(of: index), to: path, from: own) }
             }
         }
         unsafe _ = mslot_nats_send(endpoint, outgoing.datagrams, outgoing.count, Self.roomTimeout)

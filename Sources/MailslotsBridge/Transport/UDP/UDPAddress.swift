@@ -42,7 +42,7 @@ struct UDPAddress: Hashable, Sendable, CustomStringConvertible {
     /// The interface that has the address; 0: none of this machine has.
     var interface: UInt32 { unsafe withUnsafePointer(to: raw) { unsafe mslot_address_interface($0) } }
     /// What the kernel's routes say.
-    var way: mslot_way { unsafe withUnsafePointer(to: raw) { unsafe mslot_way_to($0) } }
+    var path: mslot_datagram_path { unsafe withUnsafePointer(to: raw) { unsafe mslot_datagram_path_to($0) } }
 
     static func wildcard(family: UInt16, port: UInt16) -> UDPAddress {
         var raw = mslot_address()

@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// What the transport itself drops, beside what the kernel refuses.
 final class UDPDrops: Sendable {
-    /// No way to the destination is known.
-    let noWay = Atomic<UInt64>(0)
+    /// No path to the destination is known.
+    let noPath = Atomic<UInt64>(0)
     /// The send buffer was full for 10 ms.
     let blocked = Atomic<UInt64>(0)
     /// Longer than a datagram of this protocol.
@@ -32,7 +32,7 @@ extension UDPEndpoint {
             TransportCounter("packets.received", sum.received_packets),
             TransportCounter("waits.send", sum.blocked),
             TransportCounter("errors.receive", sum.receive_errors),
-            TransportCounter("drops.send.no_way", drops.noWay.load(ordering: .relaxed)),
+            TransportCounter("drops.send.no_path", drops.noPath.load(ordering: .relaxed)),
             TransportCounter("drops.send.blocked", drops.blocked.load(ordering: .relaxed)),
             TransportCounter("drops.send.too_long", sum[.MSLOT_DATAGRAM_DROP_TOO_LONG]),
             TransportCounter("drops.send.mtu", sum[.MSLOT_DATAGRAM_DROP_MTU]),

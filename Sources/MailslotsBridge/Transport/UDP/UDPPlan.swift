@@ -1,7 +1,7 @@
 internal import CMailslotsDatagram
 internal import MailslotsWire
 
-/// What a configuration means on this machine, at this moment: sockets, memberships, and ways to groups and peers.
+/// What a configuration means on this machine, at this moment: sockets, memberships, and paths to groups and peers.
 ///
 /// **Sockets.** What is sent to one host is received by *host sockets*, one for each configured address, or one for all of each family.
 /// They are exclusive: no other program can take the port. All that is sent goes out by them, so that who hears us knows where we are.
@@ -10,7 +10,7 @@ internal import MailslotsWire
 /// then, so what is sent need not come back here. Otherwise each group has a *group socket*, bound to the group's address and
 /// shared: that is how several bridges on one machine, with an address or a port each, hear each other.
 struct UDPPlan {
-    var domains: [UDPWays.Domain] = []
+    var domains: [UDPPaths.Domain] = []
     var memberships: Set<UDPMembership> = []
     /// What is missing, for the summary.
     var warnings: [String] = []
@@ -25,7 +25,7 @@ struct UDPPlan {
     private var found: [String: FoundGroup] = [:]
 
     private struct FoundGroup {
-        var ways: [UDPWay] = []
+        var paths: [UDPPath] = []
         var failures: [String] = []
     }
 
@@ -44,19 +44,19 @@ struct UDPPlan {
                     + "If the network takes no 576 bytes, it cannot carry a bridge.")
         }
         for domain in configuration.domains {
-            var peers: [UDPWays.Peer] = []
+            var peers: [UDPPaths.Peer] = []
             for peer in domain.peers {
-                if let way = try way(to: peer) { peers.append(UDPWays.Peer(host: peer.host.map(canonical), way: way)) }
+                if let path = try path(to: peer) { peers.append(UDPPaths.Peer(host: peer.host.map(canonical), path: path)) }
             }
             domains.append(
-                UDPWays.Domain(name: canonical(domain.name), groups: try groups(of: domain), peers: peers))
+                UDPPaths.Domain(name: canonical(domain.name), groups: try groups(of: domain), peers: peers))
         }
     }
 
     // MARK: peers
 
     /// `nil`: that is us.
-    private mutating func way(to peer: BridgeConfiguration.Peer) throws(BridgeError) -> UDPWay? {
+    private mutating func path(to peer: BridgeConfiguration.Peer) throws(BridgeError) -> UDPPath? {
         let port = peer.port ?? hosts[0].address.port
         guard let address = UDPAddress(peer.address, defaultPort: port), address.port != 0, !address.isMulticast, !address.isWildcard
         else {
@@ -67,32 +67,32 @@ struct UDPPlan {
         ) {
             return nil
         }
-        let way = address.way
-        guard let socket = hosts.best(for: address, way) else {
+        let path = address.path
+        guard let socket = hosts.best(for: address, path) else {
             throw BridgeError(
                 .network,
                 "The peer \(peer.address) is IPv\(address.family), and this bridge has no such address: configure one, or the peer's other."
             )
         }
-        if way.system_error != 0 { warnings.append("the peer \(address) cannot be reached now: \(cause(way.system_error))") }
-        return UDPWay(socket: socket.number, address: address, byteCountMax: try byteCountMax(of: address, way))
+        if path.system_error != 0 { warnings.append("the peer \(address) cannot be reached now: \(cause(path.system_error))") }
+        return UDPPath(socket: socket.number, address: address, byteCountMax: try byteCountMax(of: address, path))
     }
 
     /// The least of what is configured and what the kernel knows.
-    private func byteCountMax(of address: UDPAddress, _ way: mslot_way) throws(BridgeError) -> Int {
-        guard way.system_error == 0 else { return min(network.datagramBytesMax, address.byteCountMax) }
-        guard way.byte_count_max >= 576 else {
+    private func byteCountMax(of address: UDPAddress, _ path: mslot_datagram_path) throws(BridgeError) -> Int {
+        guard path.system_error == 0 else { return min(network.datagramBytesMax, address.byteCountMax) }
+        guard path.byte_count_max >= 576 else {
             throw BridgeError(
                 .network,
-                "The way to \(address) takes datagrams of \(way.byte_count_max) bytes, and 576 are needed: "
+                "The path to \(address) takes datagrams of \(path.byte_count_max) bytes, and 576 are needed: "
                     + "its MTU is too small. Raise the interface's MTU to \(address.family == 4 ? 604 : 1280) at least.")
         }
-        return min(network.datagramBytesMax, Int(way.byte_count_max))
+        return min(network.datagramBytesMax, Int(path.byte_count_max))
     }
 
     // MARK: groups
 
-    private mutating func groups(of domain: BridgeConfiguration.Domain) throws(BridgeError) -> [UDPWay] {
+    private mutating func groups(of domain: BridgeConfiguration.Domain) throws(BridgeError) -> [UDPPath] {
         var all = FoundGroup()
         for text in domain.groups {
             guard let group = UDPAddress(text, defaultPort: groupPort), group.isMulticast else {
@@ -101,10 +101,10 @@ struct UDPPlan {
                     "\(text) is no multicast group. Take one of 239.0.0.0/8, or of ff02::/16 for one network, as 239.255.77.83.")
             }
             if found[text] == nil { found[text] = try find(group) }
-            all.ways += found[text]!.ways
+            all.paths += found[text]!.paths
             all.failures += found[text]!.failures
         }
-        if all.ways.isEmpty, !domain.groups.isEmpty, domain.peers.isEmpty {
+        if all.paths.isEmpty, !domain.groups.isEmpty, domain.peers.isEmpty {
             throw BridgeError(
                 .network,
                 "Multicast does not work, and the domain \(domain.name) has no peers: \(all.failures.joined(separator: "; ")). "
@@ -112,26 +112,26 @@ struct UDPPlan {
             )
         }
         for failure in all.failures where !warnings.contains(failure) { warnings.append(failure) }
-        return all.ways
+        return all.paths
     }
 
     private var groupPort: UInt16 {
         network.port == 0 ? BridgeConfiguration.Network.defaultPort : network.port
     }
 
-    /// A way by each interface, or by none, and why not.
+    /// A path by each interface, or by none, and why not.
     private mutating func find(_ group: UDPAddress) throws(BridgeError) -> FoundGroup {
         var found = FoundGroup()
         for (interface, host) in try interfaces(for: group, &found.failures) {
             let address = group.by(interface: interface)
-            let way = address.way
-            guard way.system_error == 0 else {
-                found.failures.append("no multicast to \(group.host) by \(interfaceName(interface)): \(cause(way.system_error))")
+            let path = address.path
+            guard path.system_error == 0 else {
+                found.failures.append("no multicast to \(group.host) by \(interfaceName(interface)): \(cause(path.system_error))")
                 continue
             }
             let socket = try receiver(of: group, by: interface)
             memberships.insert(UDPMembership(socket: socket.number, group: group.with(port: 0).by(interface: 0), interface: interface))
-            found.ways.append(UDPWay(socket: host.number, address: address, byteCountMax: try byteCountMax(of: address, way)))
+            found.paths.append(UDPPath(socket: host.number, address: address, byteCountMax: try byteCountMax(of: address, path)))
             groupNames.append("\(group) by \(interfaceName(interface))")
         }
         return found
@@ -172,8 +172,8 @@ struct UDPPlan {
         var wider = group
         // Of a link-local group the kernel is not asked without an interface. Its routes are those of all groups.
         if group.isLinkLocalMulticast { wider.raw.bytes.1 = group.raw.bytes.1 & 0xf0 | 5 }
-        let way = wider.way
-        return way.system_error == 0 ? UDPAddress(way.source).interface : 0
+        let path = wider.path
+        return path.system_error == 0 ? UDPAddress(path.source).interface : 0
     }
 
     private mutating func receiver(of group: UDPAddress, by interface: UInt32) throws(BridgeError) -> UDPEndpoint.Socket {
@@ -199,10 +199,10 @@ extension UDPAddress {
 
 extension [UDPEndpoint.Socket] {
     /// The socket by which to send there: bound to the address that the kernel would choose, or else the first of the family.
-    func best(for address: UDPAddress, _ way: mslot_way) -> UDPEndpoint.Socket? {
+    func best(for address: UDPAddress, _ path: mslot_datagram_path) -> UDPEndpoint.Socket? {
         let family = filter { $0.address.family == address.family }
         return family.count < 2
-            ? family.first : family.first { $0.address == UDPAddress(way.source).with(port: $0.address.port) } ?? family[0]
+            ? family.first : family.first { $0.address == UDPAddress(path.source).with(port: $0.address.port) } ?? family[0]
     }
 }
 

@@ -2,7 +2,7 @@ internal import CMailslotsDatagram
 internal import Mailslots
 internal import Synchronization
 
-/// Datagrams over UDP: by multicast, and to configured peers. How its sockets are divided: UDPPlan; how it finds a host: UDPWays.
+/// Datagrams over UDP: by multicast, and to configured peers. How its sockets are divided: UDPPlan; how it finds a host: UDPPaths.
 @safe
 package final class UDPTransport: Transport, @unchecked Sendable {
     // Sound: what is not behind a lock or atomic is constant, or belongs to the one thread that sends or to the one that receives.
@@ -18,7 +18,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     /// As it was at the start: most of it stays.
     private let network: BridgeConfiguration.Network
     private let drops = UDPDrops()
-    private let ways = Locked(UDPWays())
+    private let paths = Locked(UDPPaths())
     /// False once the endpoint is closed: then it must not be used any more. Its counters are kept.
     private let isOpen = Locked(true)
     private let lastCounters = Locked<[TransportCounter]>([])
@@ -101,7 +101,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
             endpoint.loopMulticast(host, groupSockets.bound.contains { $0.address.family == host.address.family })
         }
         let domains = plan.domains
-        ways.withLock { $0.replace(by: domains) }
+        paths.withLock { $0.replace(by: domains) }
         let text = describe(plan)
         summaryText.withLock { $0 = text }
     }
@@ -163,24 +163,24 @@ package final class UDPTransport: Transport, @unchecked Sendable {
 
     // MARK: sending
 
-    package func byteCountMax(to destination: Route) -> Int? { ways.withLock { $0.byteCountMax(to: destination) } }
+    package func byteCountMax(to destination: Route) -> Int? { paths.withLock { $0.byteCountMax(to: destination) } }
 
     package func send(_ batch: borrowing DatagramBatch) {
         let deadline = BridgeClock.monotonic + Self.patienceNanoseconds
         for run in batch.runs {
-            let ways = ways.withLock { $0.ways(to: run.route) }
-            if ways.isEmpty { drops.noWay.add(UInt64(run.range.count), ordering: .relaxed) }
-            for way in ways { append(batch, run.range, way, deadline) }
+            let paths = paths.withLock { $0.paths(to: run.route) }
+            if paths.isEmpty { drops.noPath.add(UInt64(run.range.count), ordering: .relaxed) }
+            for path in paths { append(batch, run.range, path, deadline) }
         }
         for host in hosts.indices { hand(over: host, deadline) }
     }
 
     /// Datagrams of one destination, one behind the other: so they go out as one packet.
-    private func append(_ batch: borrowing DatagramBatch, _ range: Range<Int>, _ way: UDPWay, _ deadline: Int64) {
-        let host = Int(way.socket)
+    private func append(_ batch: borrowing DatagramBatch, _ range: Range<Int>, _ path: UDPPath, _ deadline: Int64) {
+        let host = Int(path.socket)
         if outgoingCounts[host] + range.count > Self.outgoingMax { hand(over: host, deadline) }
         let first = unsafe outgoing + host * Self.outgoingMax + outgoingCounts[host]
-        let destination = way.address.raw
+        let destination = path.address.raw
         for (offset, index) in range.enumerated() {
             // Sound: the bytes stay where they are as long as the batch is not changed, and we end before that.
             let bytes = unsafe batch.bytes(of: index)
@@ -229,15 +229,15 @@ package final class UDPTransport: Transport, @unchecked Sendable {
 
     package func learn(_ host: String, inDomain domain: Int, from source: TransportSource) {
         let address = address(of: source)
-        let way = address.way
-        guard let socket = hosts.best(for: address, way) else { return }
-        let known = way.system_error == 0 ? Int(way.byte_count_max) : address.byteCountMax
+        let path = address.path
+        guard let socket = hosts.best(for: address, path) else { return }
+        let known = path.system_error == 0 ? Int(path.byte_count_max) : address.byteCountMax
         // Less than the least makes no sense: what is too long for it the kernel refuses, which is counted.
-        let learned = UDPWay(socket: socket.number, address: address, byteCountMax: max(576, min(bytesMax, known)))
-        if !ways.withLock({ $0.learn(host, inDomain: domain, learned) }) { drops.hosts.add(1, ordering: .relaxed) }
+        let learned = UDPPath(socket: socket.number, address: address, byteCountMax: max(576, min(bytesMax, known)))
+        if !paths.withLock({ $0.learn(host, inDomain: domain, learned) }) { drops.hosts.add(1, ordering: .relaxed) }
     }
 
-    package func forget(_ host: String, inDomain domain: Int) { ways.withLock { $0.forget(host, inDomain: domain) } }
+    package func forget(_ host: String, inDomain domain: Int) { paths.withLock { $0.forget(host, inDomain: domain) } }
 
     package func describe(_ source: TransportSource) -> String { address(of: source).description }
 

@@ -1,18 +1,18 @@
 internal import MailslotsWire
 
-/// One of the ways to a destination: from a socket of ours to an address.
-struct UDPWay: Hashable, Sendable {
+/// One of the paths to a destination: from a socket of ours to an address.
+struct UDPPath: Hashable, Sendable {
     let socket: UInt32
     let address: UDPAddress
     /// How long a datagram may be.
     let byteCountMax: Int
 
-    func leadsTo(the other: UDPWay) -> Bool { address == other.address }
+    func leadsTo(the other: UDPPath) -> Bool { address == other.address }
 }
 
-/// By which ways datagrams get to their destinations.
+/// By which paths datagrams get to their destinations.
 ///
-/// **One host** has one way: where its last announcement came from, or else the configured address of its peer.
+/// **One host** has one path: where its last announcement came from, or else the configured address of its peer.
 ///
 /// **Every host** of a domain is reached by
 ///   - the groups of one family, the first that is configured and works (the main family), by each of the interfaces. Every host that
@@ -20,7 +20,7 @@ struct UDPWay: Hashable, Sendable {
 ///     other family are used too as long as there is a host that is heard by the other family only: it has no main family of its own;
 ///   - each configured peer;
 ///   - where there are no groups, also each host that has announced itself: a host that is nobody's peer but has peers is reached so.
-struct UDPWays: Sendable {
+struct UDPPaths: Sendable {
     /// Hosts of all domains together that are learned, as many as a list of hosts holds.
     static let hostsMax = 32_767
     /// After so many announcements of a host by the other family, one behind the other, it is no more heard by the main one. By chance
@@ -29,31 +29,31 @@ struct UDPWays: Sendable {
 
     struct Peer: Sendable {
         let host: String?
-        let way: UDPWay
+        let path: UDPPath
     }
 
     private struct Host {
-        var ways: [UDPWay]
+        var paths: [UDPPath]
         /// Announcements since the last one by the main family.
         var mainSilence: Int
 
-        var isOnlyOther: Bool { mainSilence >= UDPWays.mainSilenceMax }
+        var isOnlyOther: Bool { mainSilence >= UDPPaths.mainSilenceMax }
     }
 
     struct Domain: Sendable {
         let name: String
-        let groups: [UDPWay]
+        let groups: [UDPPath]
         let peers: [Peer]
-        private let peerHosts: [String: [UDPWay]]
+        private let peerHosts: [String: [UDPPath]]
         private var hosts: [String: Host] = [:]
         private var needingOther = 0
-        fileprivate private(set) var everyHost: [UDPWay] = []
+        fileprivate private(set) var everyHost: [UDPPath] = []
 
-        init(name: String, groups: [UDPWay], peers: [Peer]) {
+        init(name: String, groups: [UDPPath], peers: [Peer]) {
             self.name = name
             self.groups = groups
             self.peers = peers
-            peerHosts = Dictionary(peers.compactMap { peer in peer.host.map { ($0, [peer.way]) } }) { first, _ in first }
+            peerHosts = Dictionary(peers.compactMap { peer in peer.host.map { ($0, [peer.path]) } }) { first, _ in first }
             findEveryHost()
         }
 
@@ -61,12 +61,12 @@ struct UDPWays: Sendable {
         fileprivate var hostCount: Int { hosts.count }
 
         /// As a host is now heard: from there.
-        fileprivate mutating func learn(_ name: String, _ way: UDPWay) {
+        fileprivate mutating func learn(_ name: String, _ path: UDPPath) {
             let before = hosts[name]
-            var host = before ?? Host(ways: [], mainSilence: UDPWays.mainSilenceMax)
-            let isMain = mainFamily == nil || way.address.family == mainFamily
-            host.mainSilence = isMain ? 0 : min(host.mainSilence + 1, UDPWays.mainSilenceMax)
-            if isMain || host.isOnlyOther { host.ways = [way] }
+            var host = before ?? Host(paths: [], mainSilence: UDPPaths.mainSilenceMax)
+            let isMain = mainFamily == nil || path.address.family == mainFamily
+            host.mainSilence = isMain ? 0 : min(host.mainSilence + 1, UDPPaths.mainSilenceMax)
+            if isMain || host.isOnlyOther { host.paths = [path] }
             hosts[name] = host
             change(name, from: before, to: host)
         }
@@ -80,7 +80,7 @@ struct UDPWays: Sendable {
             let neededOther = needingOther > 0
             if let before, needsOther(name, before) { needingOther -= 1 }
             if let host, needsOther(name, host) { needingOther += 1 }
-            guard before?.ways != host?.ways || neededOther != (needingOther > 0) else { return }
+            guard before?.paths != host?.paths || neededOther != (needingOther > 0) else { return }
             if groups.isEmpty || neededOther != (needingOther > 0) || peerHosts[name] != nil { findEveryHost() }
         }
 
@@ -91,28 +91,28 @@ struct UDPWays: Sendable {
             findEveryHost()
         }
 
-        fileprivate func ways(to destination: Destination) -> [UDPWay] {
+        fileprivate func paths(to destination: Destination) -> [UDPPath] {
             switch destination {
             case .everyHost: everyHost
-            case .host(let name): hosts[name]?.ways ?? peerHosts[name] ?? []
+            case .host(let name): hosts[name]?.paths ?? peerHosts[name] ?? []
             }
         }
 
         /// Whether what is for every host must go by the other family's groups for this one: not if it gets it as a peer.
         private func needsOther(_ name: String, _ host: Host) -> Bool {
-            host.isOnlyOther && peerHosts[name] == nil && !peers.contains { peer in host.ways.contains(where: peer.way.leadsTo) }
+            host.isOnlyOther && peerHosts[name] == nil && !peers.contains { peer in host.paths.contains(where: peer.path.leadsTo) }
         }
 
         private mutating func findEveryHost() {
             everyHost = groups.filter { $0.address.family == mainFamily || needingOther > 0 }
             for peer in peers {
-                let ways = peer.host.flatMap { hosts[$0]?.ways } ?? [peer.way]
-                for way in ways where !everyHost.contains(where: way.leadsTo) { everyHost.append(way) }
+                let paths = peer.host.flatMap { hosts[$0]?.paths } ?? [peer.path]
+                for path in paths where !everyHost.contains(where: path.leadsTo) { everyHost.append(path) }
             }
             guard groups.isEmpty else { return }
             var known = Set(everyHost.map(\.address))
             for host in hosts.values {
-                for way in host.ways where known.insert(way.address).inserted { everyHost.append(way) }
+                for path in host.paths where known.insert(path.address).inserted { everyHost.append(path) }
             }
         }
     }
@@ -123,17 +123,17 @@ struct UDPWays: Sendable {
 
     var hostCount: Int { domains.reduce(0) { $0 + $1.hostCount } }
 
-    func ways(to route: Route) -> [UDPWay] {
-        domains.indices.contains(route.domain) ? domains[route.domain].ways(to: route.destination) : []
+    func paths(to route: Route) -> [UDPPath] {
+        domains.indices.contains(route.domain) ? domains[route.domain].paths(to: route.destination) : []
     }
 
-    func byteCountMax(to route: Route) -> Int? { ways(to: route).lazy.map(\.byteCountMax).min() }
+    func byteCountMax(to route: Route) -> Int? { paths(to: route).lazy.map(\.byteCountMax).min() }
 
     /// False if there are too many hosts.
-    mutating func learn(_ host: String, inDomain domain: Int, _ way: UDPWay) -> Bool {
+    mutating func learn(_ host: String, inDomain domain: Int, _ path: UDPPath) -> Bool {
         guard domains.indices.contains(domain) else { return true }
-        guard hostCount < UDPWays.hostsMax || !domains[domain].ways(to: .host(host)).isEmpty else { return false }
-        domains[domain].learn(host, way)
+        guard hostCount < UDPPaths.hostsMax || !domains[domain].paths(to: .host(host)).isEmpty else { return false }
+        domains[domain].learn(host, path)
         return true
     }
 

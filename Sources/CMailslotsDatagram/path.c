@@ -1,4 +1,4 @@
-// Ways: what the kernel's routes say of a destination, before anything is sent there.
+// Paths: what the kernel's routes say of a destination, before anything is sent there.
 
 #include "endpoint.h"
 
@@ -25,7 +25,7 @@ static int set_multicast_interface(int descriptor, const mslot_address *group)
 }
 
 /// 0 or an errno.
-static int ask(int descriptor, const mslot_address *destination, mslot_way *way)
+static int ask(int descriptor, const mslot_address *destination, mslot_datagram_path *path)
 {
     if (mslot_address_is_multicast(destination) && destination->interface_index != 0) {
         int error = set_multicast_interface(descriptor, destination);
@@ -37,27 +37,27 @@ static int ask(int descriptor, const mslot_address *destination, mslot_way *way)
     if (connect(descriptor, &address.any, byte_count) != 0) return errno;
     byte_count = sizeof address;
     if (getsockname(descriptor, &address.any, &byte_count) != 0) return errno;
-    way->source = mslot_address_from_socket(&address);
-    way->source.port = 0;
+    path->source = mslot_address_from_socket(&address);
+    path->source.port = 0;
 
     bool is_ipv4 = destination->family == 4;
     int mtu = 0, headers = is_ipv4 ? IPV4_HEADERS : IPV6_HEADERS, most = is_ipv4 ? MSLOT_DATAGRAM_BYTES_MAX : MSLOT_DATAGRAM_BYTES_MAX_IPV6;
     byte_count = sizeof mtu;
     if (getsockopt(descriptor, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_MTU : IPV6_MTU, &mtu, &byte_count) != 0) return errno;
-    way->byte_count_max = mtu <= headers ? 0 : (uint32_t)(mtu - headers < most ? mtu - headers : most);
+    path->byte_count_max = mtu <= headers ? 0 : (uint32_t)(mtu - headers < most ? mtu - headers : most);
     return 0;
 }
 
-mslot_way mslot_way_to(const mslot_address *destination)
+mslot_datagram_path mslot_datagram_path_to(const mslot_address *destination)
 {
-    mslot_way way;
-    memset(&way, 0, sizeof way);
+    mslot_datagram_path path;
+    memset(&path, 0, sizeof path);
     int saved_errno = errno;
     int descriptor = socket(destination->family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
-    way.system_error = descriptor < 0 ? errno : ask(descriptor, destination, &way);
+    path.system_error = descriptor < 0 ? errno : ask(descriptor, destination, &path);
     if (descriptor >= 0) close(descriptor);
     errno = saved_errno;
-    return way;
+    return path;
 }
 
 /// Whether an interface's address is this one. Of a loopback interface every address of its network is the machine's own.

@@ -2,7 +2,7 @@
 ///
 /// A reader that waits for a CPU while the bridge has it would lose what it has not had the time to read. A reader that is stopped must
 /// not hold up the others' messages: so all together wait no longer than this.
-struct Patience {
+struct WaitBudget {
     private static let nanosecondsMax: Int64 = 1_000_000
     private static let share: Int64 = 4
     /// Less is not worth a sleep.
