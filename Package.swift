@@ -118,7 +118,7 @@ let package = Package(
         // The C core's own tests: C programs, so that they also run by hand and on other processors.
         .executableTarget(
             name: "mailslots-core-tests", dependencies: ["CMailslots"], path: "Tests/Calls/Core",
-            exclude: ["README.md", "coverage", "not-covered.txt"], cSettings: cSettings),
+            exclude: ["README.md", "run", "not-covered.txt"], cSettings: cSettings),
         // The datagram engines' own tests, with the harness of the core's.
         .executableTarget(
             name: "mailslots-datagram-tests", dependencies: ["CMailslotsDatagram", "CMailslots"], path: "Tests/Calls/Datagram",
@@ -142,7 +142,7 @@ let package = Package(
                 "Mailslots", "CMailslots", "MailslotsProgram", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-core-tests",
                 "mailslots-probe",
             ],
-            path: "Tests/Calls/Swift", swiftSettings: swiftSettings),
+            path: "Tests/Calls/Swift", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
@@ -152,7 +152,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            path: "Tests/Calls/Bridge", swiftSettings: swiftSettings),
+            path: "Tests/Calls/Bridge", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsServiceTests",
             dependencies: [
@@ -161,7 +161,7 @@ let package = Package(
                 .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
-            path: "Tests/Calls/Service", swiftSettings: swiftSettings),
+            path: "Tests/Calls/Service", exclude: ["run"], swiftSettings: swiftSettings),
     ],
     cLanguageStandard: .c11
 )

@@ -157,7 +157,7 @@ import Testing
         for snippet in ReadmeTests.snippets(in: Self.article) where snippet.kind == "machine" {
             try snippet.text.write(toFile: path("\(snippet.name).sh"), atomically: true, encoding: .utf8)
         }
-        let script = packageRoot.appending(path: "Tests/Support/Command/two-machines").path
+        let script = packageRoot.appending(path: "Tests/Systems/TwoMachines/run").path
         let result = try run(
             "timeout", ["-k", "5", "100", script, path("render7.sh"), path("desk.sh")],
             environment: ["PATH": buildFolder.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")], folder: folder)

@@ -7,7 +7,7 @@ import Testing
     func `two containers that share one directory exchange messages`() throws {
         let script = packageRoot.appending(path: "Tests/Systems/Containers/run")
         let result = try run(script, [buildFolder.appending(path: "mailslot").path])
-        if result.status == 77 { try Test.cancel("\(result.errors)") }
+        if result.text.hasPrefix("skipped: ") { try Test.cancel("\(result.text)") }
         #expect(result.status == 0, "\(result.errors)")
     }
 }

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 enum {
@@ -307,7 +308,7 @@ static void usage(FILE *to)
           "  --long  every variant of every operation, not only the most telling\n"
           "  --first leave a row at its first violation\n"
           "  --list  the rows, without running them\n"
-          "  exit    0: no violation; 1: violations; 2: usage\n",
+          "  exit    0: no violation; 1: violations; 64: usage\n",
         to);
 }
 
@@ -329,7 +330,7 @@ int main(int argument_count, char **arguments)
         else if (strcmp(arguments[i], "--first") == 0) only_first = true;
         else if (strcmp(arguments[i], "--list") == 0) only_list = true;
         else if (strcmp(arguments[i], "--help") == 0) return usage(stdout), 0;
-        else if (arguments[i][0] == '-') return usage(stderr), 2;
+        else if (arguments[i][0] == '-') return usage(stderr), EX_USAGE;
     }
     const table *const tables[] = {&writer_rows, &reader_rows, &name_rows, &lane_rows};
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
@@ -337,7 +338,7 @@ int main(int argument_count, char **arguments)
             if ((long_form || !r->is_long) && is_wanted(r, arguments + 1)) chosen[chosen_count++] = r;
     if (chosen_count == 0) {
         fputs("No row has all these words; --list names the rows, and --long adds some.\n", stderr);
-        return 2;
+        return EX_USAGE;
     }
     if (only_list) {
         for (size_t i = 0; i < chosen_count; i++) {

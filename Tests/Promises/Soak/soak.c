@@ -16,10 +16,11 @@
 #include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_CLEAN = 0, EXIT_VIOLATION = 1, EXIT_USAGE = 2, EXIT_CANNOT = 3 };
+enum { EXIT_CLEAN = 0, EXIT_VIOLATION = 1, EXIT_USAGE = EX_USAGE, EXIT_CANNOT = 3 };
 
 static const int64_t SECOND_NS = 1000000000;
 
@@ -56,7 +57,7 @@ static const char help[] =
     "  --seed N      the choices of an earlier run: rings and deeds; which instruction a kill hits stays chance\n"
     "  --help        this\n"
     "\n"
-    "Exit codes: 0 every message is accounted for; 1 one is not, or something hangs; 2 usage; 3 it cannot run here.\n";
+    "Exit codes: 0 every message is accounted for; 1 one is not, or something hangs; 64 usage; 3 it cannot run here.\n";
 
 _Noreturn static void refuse(const char *what, const char *argument)
 {
