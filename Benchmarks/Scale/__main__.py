@@ -3,8 +3,8 @@
 
     python3 Benchmarks/Scale [--hosts 10 100 1000 10000] [--seed 1] [--results FOLDER]
 
-Announcements are simulated event by event, from the seed: who starts when, who announces or answers when, what one host's receive buffer and
-CPU make of what arrives. The rest is multiplied. What a datagram costs comes from COSTS, or from the results.json that `mailslots-bench
+Announcements are simulated event by event, from the seed: who starts when, who announces or answers when, what one host's receive buffer
+and CPU make of what arrives. The rest is multiplied. What a datagram costs comes from COSTS, or from the results.json that `mailslots-bench
 bridge --output FOLDER` has written.
 """
 
@@ -56,8 +56,8 @@ def steady(hosts, costs):
         rows.append([f"{count:,}", number(received), size(received * wire_bytes(announcement_bytes(costs))) + "/s", share(cpu),
                      number(peers), share(peers_cpu)])
     table("Announcements of a domain at rest, a host",
-          ["hosts", "multicast: datagrams received a second", "bytes on its link", "of a CPU", "peers: datagrams sent and received a second",
-           "of a CPU"], rows)
+          ["hosts", "multicast: datagrams received a second", "bytes on its link", "of a CPU",
+           "peers: datagrams sent and received a second", "of a CPU"], rows)
 
 
 def starting(hosts, costs, seed, newcomers, title):
@@ -82,7 +82,8 @@ def broadcasts(hosts, costs):
         rows.append([f"{count:,}", number(multicast * 1e6), number(peers * 1e6), size(others * wire_bytes(BROADCAST_BYTES)),
                      number(costs.messages_in_long / peers), number(costs.messages_in_long / (others * receive))])
     table("A broadcast of a full datagram, three messages of 424 bytes",
-          ["hosts", "multicast: µs of the sender's CPU", "peers: µs", "peers: bytes on the sender's link", "peers: messages a second, at most",
+          ["hosts", "multicast: µs of the sender's CPU", "peers: µs", "peers: bytes on the sender's link",
+           "peers: messages a second, at most",
            "messages a second that every host may broadcast until receiving takes a whole CPU"], rows)
 
 

@@ -1,7 +1,7 @@
 """A domain whose hosts announce themselves, event by event.
 
-Every host announces itself to every host when it starts, and from then on every period. What it does when it hears an announcement of a host
-that it does not know is the RULE:
+Every host announces itself to every host when it starts, and from then on every period. What it does when it hears an announcement of a
+host that it does not know is the RULE:
 
     at once, to all   it announces itself to every host
     at once, to one   it sends its announcement to that host alone

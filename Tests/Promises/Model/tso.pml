@@ -93,7 +93,7 @@ look:
     load(seen, CELL(t));
     if
     :: atomic { seen == full_for(t) -> t++; goto look }
-    :: seen == full_for(t - CELLS) -> 
+    :: seen == full_for(t - CELLS) ->
         load(value, HEAD);
         atomic {
             if

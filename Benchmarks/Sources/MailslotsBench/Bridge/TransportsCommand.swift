@@ -12,8 +12,9 @@ struct TransportsCommand: ParsableCommand {
         commandName: "transports",
         abstract: "Measures what carries datagrams between bridges: UDP and NATS, messages packed and each by itself.",
         discussion: """
-            Two threads, one that sends and one that receives, and for NATS a server of its own on the loopback address; so they share the CPUs. \
-            A message counts when the receiver has it. At most 1024 datagrams are on their way. Nothing is sealed: `bridge` measures all of it.
+            Two threads, one that sends and one that receives, and for NATS a server of its own on the loopback address; so they share \
+            the CPUs. A message counts when the receiver has it. At most 1024 datagrams are on their way. Nothing is sealed: `bridge` \
+            measures all of it.
             """)
 
     @Flag(help: "Shorter: some 10 seconds in all.")
