@@ -85,16 +85,17 @@ def links(tree):
                     yield f"{path}:{number}", f"links {link}, which is not there"
 
 
-@rule("version", "one version number: MSLOT_VERSION, and the same wherever a page, a script or a program says it")
+@rule("version", "one version number: that of version.h, and the same wherever a page, a script or a program says it")
 def version(tree):
-    header = "Sources/CMailslots/include/mailslots.h"
-    found = re.search(r'#define MSLOT_VERSION "(\d+\.\d+\.\d+)"', tree.text(header) or "")
-    if not found:
-        yield header, "has no MSLOT_VERSION"
+    header = "Sources/CMailslots/include/mailslots/version.h"
+    numbers = re.findall(r"^#define MSLOT_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)$", tree.text(header) or "", flags=re.M)
+    if len(numbers) != 3:
+        yield header, "has no MSLOT_VERSION_MAJOR, MINOR and PATCH"
         return
+    ours = ".".join(numbers)
     newest = re.search(r"^## (\S+)$", tree.text(f"{CATALOG}/ReleaseNotes.md") or "", flags=re.M)
-    if not newest or newest[1] != found[1]:
-        yield f"{CATALOG}/ReleaseNotes.md", f"begins with {newest and newest[1]}, where {header} says {found[1]}"
+    if not newest or newest[1] != ours:
+        yield f"{CATALOG}/ReleaseNotes.md", f"begins with {newest and newest[1]}, where {header} says {ours}"
     saying = (
         r'Mailslots\.git", from: "(\d+\.\d+\.\d+)"',  # a client's manifest
         r"^version=[\"']?(\d+\.\d+\.\d+)",  # a script
@@ -107,8 +108,8 @@ def version(tree):
             for pattern in saying:
                 for match in re.finditer(pattern, line):
                     said += 1
-                    if match[1] != found[1]:
-                        yield f"{path}:{number}", f"says {match[1]}, where {header} says {found[1]}"
+                    if match[1] != ours:
+                        yield f"{path}:{number}", f"says {match[1]}, where {header} says {ours}"
     if said < 3:
         yield header, "what says the version elsewhere is not found: mend the patterns of this rule"
 
