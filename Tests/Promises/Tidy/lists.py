@@ -55,14 +55,14 @@ def articles(tree):
             yield f"{CATALOG}/Mailslots.md", f"does not link {name}"
 
 
-@rule("bridge", "the bridge's README lists every file of the bridge")
+@rule("bridge", "the bridge's README lists every file of the bridge, of MailslotsWire and of MailslotsKeys")
 def bridge(tree):
     readme = "Sources/MailslotsBridge/README.md"
     listed = set()
     for row in (tree.text(readme) or "").splitlines():
         if row.startswith("| `"):
             listed |= {posixpath.basename(name.rstrip("/")) for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
-    files = tree.under("Sources/MailslotsBridge") + tree.under("Sources/MailslotsWire")
+    files = [path for target in ("MailslotsBridge", "MailslotsWire", "MailslotsKeys") for path in tree.under(f"Sources/{target}")]
     for path in files:
         parts = path.split("/")[2:]
         if path != readme and not listed & set(parts[-1:] + parts[:-1]):
