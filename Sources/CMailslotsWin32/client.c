@@ -32,7 +32,9 @@ typedef struct client {
 
 static client *clients;
 
-void mslot__win_clients_forget(void) { clients = NULL; }
+static void forget(void) { clients = NULL; }
+static mslot_win_hooks hooks = {.forget = forget};
+__attribute__((constructor)) static void begin(void) { mslot__win_hook(&hooks); }
 
 // MARK: the environment
 
@@ -158,7 +160,7 @@ bool mslot__win_clients_cancel(mslot_win_thread *thread)
     return any;
 }
 
-mslot_info mslot__win_client_info(mslot_win_object *object)
+static mslot_info info_of(mslot_win_object *object)
 {
     client *to = (client *)object;
     if (to->remote_name != NULL) return (mslot_info){.outcome = MSLOT_BAD_ARGUMENT};
@@ -288,4 +290,5 @@ static void destroy(mslot_win_object *object)
     free(to);
 }
 
-const mslot_win_kind mslot__win_client_kind = {.is_signalled = is_signalled, .last_handle_closed = last_handle_closed, .destroy = destroy};
+const mslot_win_kind mslot__win_client_kind = {
+    .is_file = true, .is_signalled = is_signalled, .info = info_of, .last_handle_closed = last_handle_closed, .destroy = destroy};

@@ -21,7 +21,7 @@ typedef struct stream {
 static void destroy(mslot_win_object *object) { free(object); }
 
 /// The descriptors belong to the process: closing a handle leaves them open. They cannot be waited for.
-const mslot_win_kind mslot__win_stream_kind = {.destroy = destroy};
+const mslot_win_kind mslot__win_stream_kind = {.is_file = true, .destroy = destroy};
 
 static HANDLE standard_handles[3];
 

@@ -1,14 +1,9 @@
-// Error codes: what the core's outcomes are called here, the last error, and errors in words.
+// Error codes: what the core's outcomes are called here, and errors in words.
 
 #include "win.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static _Thread_local DWORD last_error;
-
-DWORD WINAPI GetLastError(void) { return last_error; }
-void WINAPI SetLastError(DWORD dwErrCode) { last_error = dwErrCode; }
 
 static DWORD error_of_errno(int error)
 {

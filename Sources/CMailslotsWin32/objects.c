@@ -14,6 +14,7 @@ static pthread_once_t fork_handlers_once = PTHREAD_ONCE_INIT;
 static mslot_win_entry *entries;
 static uint32_t entry_count;
 static uint32_t first_free = NO_ENTRY;
+static mslot_win_hooks *all_hooks;
 
 static void free_entry(mslot_win_entry *entry)
 {
@@ -21,6 +22,20 @@ static void free_entry(mslot_win_entry *entry)
     entry->generation = (entry->generation + 1) & ((1 << GENERATION_BITS) - 1);
     entry->next_free = first_free;
     first_free = (uint32_t)(entry - entries);
+}
+
+// MARK: hooks
+
+void mslot__win_hook(mslot_win_hooks *hooks)
+{
+    hooks->next = all_hooks;
+    all_hooks = hooks;
+}
+
+void mslot__win_thread_ended(mslot_win_thread *thread)
+{
+    for (const mslot_win_hooks *hooks = all_hooks; hooks != NULL; hooks = hooks->next)
+        if (hooks->thread_ended != NULL) hooks->thread_ended(thread);
 }
 
 // MARK: the lock
@@ -41,10 +56,7 @@ static void after_fork_in_child(void)
             first_free = i;
         }
     }
-    mslot__win_servers_forget();
-    mslot__win_clients_forget();
-    mslot__win_waits_forget();
-    mslot__win_threads_forget();
+    for (const mslot_win_hooks *hooks = all_hooks; hooks != NULL; hooks = hooks->next) hooks->forget();
     pthread_mutex_unlock(&lock);
 }
 
@@ -58,7 +70,6 @@ void mslot__win_lock(void)
 
 void mslot__win_unlock(void) { pthread_mutex_unlock(&lock); }
 
-/// waits.c waits with it.
 pthread_mutex_t *mslot__win_lock_itself(void) { return &lock; }
 
 // MARK: handles
@@ -121,8 +132,7 @@ void mslot__win_release(mslot_win_object *object)
     if (--object->references == 0) object->kind->destroy(object);
 }
 
-/// Locked.
-static void close_entry(mslot_win_entry *entry)
+void mslot__win_entry_close(mslot_win_entry *entry)
 {
     mslot_win_object *object = entry->object;
     free_entry(entry);
@@ -130,62 +140,4 @@ static void close_entry(mslot_win_entry *entry)
     mslot__win_release(object);
 }
 
-void mslot__win_handle_close(HANDLE handle) { close_entry(mslot__win_entry_of(handle)); }
-
-BOOL WINAPI CloseHandle(HANDLE hObject)
-{
-    mslot__win_lock();
-    mslot_win_entry *entry = mslot__win_entry_of(hObject);
-    DWORD error = 0;
-    if (entry == NULL || (entry->flags & HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0) error = ERROR_INVALID_HANDLE;
-    else close_entry(entry);
-    mslot__win_unlock();
-    return error == 0 ? TRUE : mslot__win_fail(error);
-}
-
-BOOL WINAPI DuplicateHandle(HANDLE hSourceProcessHandle, HANDLE hSourceHandle, HANDLE hTargetProcessHandle, LPHANDLE lpTargetHandle,
-    DWORD dwDesiredAccess, BOOL bInheritHandle, DWORD dwOptions)
-{
-    // A handle of another process would be a value that means nothing there.
-    if (hSourceProcessHandle != GetCurrentProcess() || hTargetProcessHandle != GetCurrentProcess()) {
-        return mslot__win_fail(ERROR_INVALID_HANDLE);
-    }
-    mslot__win_lock();
-    HANDLE copy = INVALID_HANDLE_VALUE;
-    if (hSourceHandle == GetCurrentThread()) {
-        copy = mslot__win_handle_new(&mslot__win_this_thread()->object, SYNCHRONIZE, bInheritHandle != FALSE);
-    } else {
-        mslot_win_entry *entry = mslot__win_entry_of(hSourceHandle);
-        if (entry == NULL) {
-            SetLastError(ERROR_INVALID_HANDLE);
-        } else {
-            DWORD access = (dwOptions & DUPLICATE_SAME_ACCESS) != 0 ? entry->access : dwDesiredAccess;
-            copy = mslot__win_handle_new(entry->object, access, bInheritHandle != FALSE);
-            // The table may have moved. Closed even if there is no copy, as the documentation says.
-            if ((dwOptions & DUPLICATE_CLOSE_SOURCE) != 0) mslot__win_handle_close(hSourceHandle);
-        }
-    }
-    if (lpTargetHandle != NULL && copy != INVALID_HANDLE_VALUE) *lpTargetHandle = copy;
-    mslot__win_unlock();
-    return copy != INVALID_HANDLE_VALUE;
-}
-
-BOOL WINAPI GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags)
-{
-    mslot__win_lock();
-    mslot_win_entry *entry = mslot__win_entry_of(hObject);
-    if (entry != NULL && lpdwFlags != NULL) *lpdwFlags = entry->flags;
-    mslot__win_unlock();
-    return entry != NULL ? TRUE : mslot__win_fail(ERROR_INVALID_HANDLE);
-}
-
-BOOL WINAPI SetHandleInformation(HANDLE hObject, DWORD dwMask, DWORD dwFlags)
-{
-    const DWORD known = HANDLE_FLAG_INHERIT | HANDLE_FLAG_PROTECT_FROM_CLOSE;
-    if ((dwMask & ~known) != 0) return mslot__win_fail(ERROR_INVALID_PARAMETER);
-    mslot__win_lock();
-    mslot_win_entry *entry = mslot__win_entry_of(hObject);
-    if (entry != NULL) entry->flags = (entry->flags & ~dwMask) | (dwFlags & dwMask);
-    mslot__win_unlock();
-    return entry != NULL ? TRUE : mslot__win_fail(ERROR_INVALID_HANDLE);
-}
+void mslot__win_handle_close(HANDLE handle) { mslot__win_entry_close(mslot__win_entry_of(handle)); }

@@ -1,50 +1,6 @@
-// Requests that are done later: how they begin, who is told, waiting for them, cancelling them.
+// Requests that are done later: waiting for them, cancelling them.
 
 #include "win.h"
-
-DWORD mslot__win_notice_begin(mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine)
-{
-    *notice = (mslot_win_notice){.overlapped = overlapped};
-    if (with_routine && (overlapped == NULL || routine == NULL)) return ERROR_INVALID_PARAMETER;
-    if (overlapped == NULL) return 0;
-    if ((uintptr_t)overlapped % _Alignof(OVERLAPPED) != 0) return ERROR_NOACCESS;
-    if (with_routine) {
-        notice->routine = routine;
-    } else if (overlapped->hEvent != NULL) {
-        // Bit 0 says "tell no completion port": it is not part of the handle.
-        notice->event = mslot__win_object_of((HANDLE)((uintptr_t)overlapped->hEvent & ~(uintptr_t)1), &mslot__win_event_kind);
-        if (notice->event == NULL) return ERROR_INVALID_HANDLE;
-        mslot__win_event_set(notice->event, false);
-    }
-    notice->thread = mslot__win_this_thread();
-    mslot__win_retain(&notice->thread->object);
-    // Relaxed: who polls it knows that the request has begun. It stays so when the request fails at once.
-    __atomic_store_n(&overlapped->Internal, STATUS_PENDING, __ATOMIC_RELAXED);
-    return 0;
-}
-
-void mslot__win_notice_drop(mslot_win_notice *notice)
-{
-    if (notice->event != NULL) mslot__win_release(notice->event);
-    if (notice->thread != NULL) mslot__win_release(&notice->thread->object);
-    *notice = (mslot_win_notice){.overlapped = NULL};
-}
-
-void mslot__win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count)
-{
-    OVERLAPPED *overlapped = notice->overlapped;
-    if (overlapped == NULL) return;
-    overlapped->InternalHigh = count;
-    // Pairs with the acquire load in GetOverlappedResultEx: the buffer and the count are there. From here on it is the program's again.
-    __atomic_store_n(&overlapped->Internal, (uint32_t)mslot__win_status_of(error), __ATOMIC_RELEASE);
-    if (notice->routine != NULL) {
-        mslot__win_apc_queue(
-            notice->thread, (mslot_win_apc){.routine = notice->routine, .error = error, .count = count, .overlapped = overlapped});
-    } else if (notice->event != NULL) {
-        mslot__win_event_set(notice->event, true);
-    }
-    mslot__win_notice_drop(notice);
-}
 
 BOOL WINAPI GetOverlappedResultEx(
     HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred, DWORD dwMilliseconds, BOOL bAlertable)
@@ -85,7 +41,7 @@ static DWORD cancel_on(HANDLE file, bool only_this_thread, const OVERLAPPED *ove
             *cancelled = mslot__win_server_cancel(object, thread, overlapped, synchronous, true);
         } else if (object->kind == &mslot__win_client_kind) {
             *cancelled = overlapped == NULL && mslot__win_client_cancel(object, thread) ? 1 : 0;
-        } else if (object->kind != &mslot__win_stream_kind) {
+        } else if (!object->kind->is_file) {
             error = ERROR_INVALID_HANDLE;
         }
         mslot__win_release(object);

@@ -92,3 +92,48 @@ char *gets_s(char *to, size_t capacity)
     else if (!feof(stdin)) does_not_fit("gets_s");
     return to;
 }
+
+// MARK: threads of the C runtime
+
+typedef struct runtime_thread {
+    unsigned (*start)(void *);
+    void (*start_plain)(void *);
+    void *argument;
+} runtime_thread;
+
+static DWORD run_runtime(LPVOID parameter)
+{
+    runtime_thread begun = *(runtime_thread *)parameter;
+    free(parameter);
+    if (begun.start != NULL) return begun.start(begun.argument);
+    begun.start_plain(begun.argument);
+    return 0;
+}
+
+static HANDLE begin(runtime_thread begun, unsigned stack_size, unsigned flags, unsigned *thread_id)
+{
+    runtime_thread *kept = malloc(sizeof *kept);
+    if (kept == NULL) return NULL;
+    *kept = begun;
+    HANDLE handle = CreateThread(NULL, stack_size, run_runtime, kept, flags, thread_id);
+    if (handle == NULL) free(kept);
+    return handle;
+}
+
+uintptr_t _beginthreadex(
+    void *security, unsigned stack_size, unsigned (*start_routine)(void *), void *argument, unsigned flags, unsigned *thread_id)
+{
+    (void)security;
+    return (uintptr_t)begin((runtime_thread){.start = start_routine, .argument = argument}, stack_size, flags, thread_id);
+}
+
+uintptr_t _beginthread(void (*start_routine)(void *), unsigned stack_size, void *argument)
+{
+    HANDLE handle = begin((runtime_thread){.start_plain = start_routine, .argument = argument}, stack_size, 0, NULL);
+    // Windows closes it when the thread ends: a value that a program must not wait for.
+    if (handle != NULL) CloseHandle(handle);
+    return handle != NULL ? (uintptr_t)handle : (uintptr_t)-1;
+}
+
+void _endthreadex(unsigned code) { ExitThread(code); }
+void _endthread(void) { ExitThread(0); }

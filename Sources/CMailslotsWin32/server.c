@@ -54,7 +54,10 @@ struct mslot_win_server {
 
 static mslot_win_server *servers;
 
-void mslot__win_servers_forget(void) { servers = NULL; }
+static void forget(void) { servers = NULL; }
+static void thread_ended(mslot_win_thread *thread) { mslot__win_servers_cancel(thread, false, true); }
+static mslot_win_hooks hooks = {.forget = forget, .thread_ended = thread_ended};
+__attribute__((constructor)) static void begin(void) { mslot__win_hook(&hooks); }
 
 bool mslot__win_server_is_own(const char *path)
 {
@@ -411,20 +414,21 @@ static void destroy(mslot_win_object *object)
     free(server);
 }
 
-const mslot_win_kind mslot__win_server_kind = {.is_signalled = is_signalled, .last_handle_closed = last_handle_closed, .destroy = destroy};
+static mslot_info info_of(mslot_win_object *object) { return mslot_reader_info(((mslot_win_server *)object)->reader); }
+
+const mslot_win_kind mslot__win_server_kind = {
+    .is_file = true, .is_signalled = is_signalled, .info = info_of, .last_handle_closed = last_handle_closed, .destroy = destroy};
 
 // MARK: info
 
 enum { SNAPSHOT_TRIES = 100 };
-
-mslot_info mslot__win_server_info(mslot_win_object *object) { return mslot_reader_info(((mslot_win_server *)object)->reader); }
 
 /// Next size and count that belong together, out of what changes meanwhile.
 static mslot_info snapshot(mslot_win_object *object)
 {
     mslot_info info;
     for (int i = 0; i < SNAPSHOT_TRIES; i++) {
-        info = object->kind == &mslot__win_client_kind ? mslot__win_client_info(object) : mslot__win_server_info(object);
+        info = object->kind->info(object);
         if (info.outcome != MSLOT_DONE || (info.next_byte_count < 0) == (info.message_count == 0)) return info;
     }
     // A reader elsewhere takes them faster than we look: it is empty, or will be.
@@ -446,12 +450,10 @@ BOOL WINAPI GetMailslotInfo(HANDLE hMailslot, LPDWORD lpMaxMessageSize, LPDWORD 
     mslot_win_entry *entry = mslot__win_entry_of(hMailslot);
     mslot_win_object *object = entry != NULL ? entry->object : NULL;
     bool is_server = object != NULL && object->kind == &mslot__win_server_kind;
-    bool is_client = object != NULL && object->kind == &mslot__win_client_kind;
     DWORD error = 0;
     mslot_info info = {.outcome = MSLOT_DONE};
     if (object == NULL) error = ERROR_INVALID_HANDLE;
-    else if (object->kind == &mslot__win_stream_kind) error = ERROR_INVALID_PARAMETER;
-    else if (!is_server && !is_client) error = ERROR_INVALID_HANDLE;
+    else if (object->kind->info == NULL) error = object->kind->is_file ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE;
     else info = snapshot(object);
     if (error == 0 && info.outcome != MSLOT_DONE) error = mslot__win_error_of((mslot_failure){.outcome = info.outcome});
     if (error == 0) {
@@ -474,8 +476,7 @@ BOOL WINAPI SetMailslotInfo(HANDLE hMailslot, DWORD lReadTimeout)
     if (object == NULL) {
         error = ERROR_INVALID_HANDLE;
     } else if (object->kind != &mslot__win_server_kind) {
-        bool is_file = object->kind == &mslot__win_client_kind || object->kind == &mslot__win_stream_kind;
-        error = is_file ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE;
+        error = object->kind->is_file ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE;
     } else {
         mslot_win_server *server = (mslot_win_server *)object;
         mslot__win_retain(object);

@@ -22,8 +22,11 @@ static void thread_ended(void *value)
     mslot_win_thread *thread = value;
     mslot__win_lock();
     // "All pending asynchronous I/O that the thread began is cancelled when it exits."
-    mslot__win_servers_cancel(thread, false, true);
-    mslot__win_mutexes_abandon(thread);
+    mslot__win_thread_ended(thread);
+    while (thread->mutexes != NULL) {
+        mslot_win_object *first = (mslot_win_object *)thread->mutexes;
+        first->kind->owner_ended(first);
+    }
     while (thread->first_apc != NULL) {
         mslot_win_apc *apc = thread->first_apc;
         thread->first_apc = apc->next;
@@ -106,7 +109,7 @@ static DWORD id_of(HANDLE handle)
 DWORD WINAPI GetCurrentThreadId(void) { return id_of(GetCurrentThread()); }
 DWORD WINAPI GetThreadId(HANDLE Thread) { return id_of(Thread); }
 
-void mslot__win_threads_forget(void)
+static void forget(void)
 {
     pthread_once(&key_once, make_key);
     mslot_win_thread *thread = pthread_getspecific(key);
@@ -114,6 +117,8 @@ void mslot__win_threads_forget(void)
     thread->mutexes = NULL;
     thread->first_apc = NULL;
 }
+static mslot_win_hooks hooks = {.forget = forget};
+__attribute__((constructor)) static void hook(void) { mslot__win_hook(&hooks); }
 
 // MARK: starting and ending
 
@@ -303,48 +308,3 @@ void WINAPI DeleteCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { pthrea
 void WINAPI EnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { pthread_mutex_lock(&lpCriticalSection->mutex); }
 BOOL WINAPI TryEnterCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { return pthread_mutex_trylock(&lpCriticalSection->mutex) == 0; }
 void WINAPI LeaveCriticalSection(LPCRITICAL_SECTION lpCriticalSection) { pthread_mutex_unlock(&lpCriticalSection->mutex); }
-
-// MARK: threads of the C runtime
-
-typedef struct runtime_thread {
-    unsigned (*start)(void *);
-    void (*start_plain)(void *);
-    void *argument;
-} runtime_thread;
-
-static DWORD run_runtime(LPVOID parameter)
-{
-    runtime_thread begun = *(runtime_thread *)parameter;
-    free(parameter);
-    if (begun.start != NULL) return begun.start(begun.argument);
-    begun.start_plain(begun.argument);
-    return 0;
-}
-
-static HANDLE begin(runtime_thread begun, unsigned stack_size, unsigned flags, unsigned *thread_id)
-{
-    runtime_thread *kept = malloc(sizeof *kept);
-    if (kept == NULL) return NULL;
-    *kept = begun;
-    HANDLE handle = CreateThread(NULL, stack_size, run_runtime, kept, flags, thread_id);
-    if (handle == NULL) free(kept);
-    return handle;
-}
-
-uintptr_t _beginthreadex(
-    void *security, unsigned stack_size, unsigned (*start_routine)(void *), void *argument, unsigned flags, unsigned *thread_id)
-{
-    (void)security;
-    return (uintptr_t)begin((runtime_thread){.start = start_routine, .argument = argument}, stack_size, flags, thread_id);
-}
-
-uintptr_t _beginthread(void (*start_routine)(void *), unsigned stack_size, void *argument)
-{
-    HANDLE handle = begin((runtime_thread){.start_plain = start_routine, .argument = argument}, stack_size, 0, NULL);
-    // Windows closes it when the thread ends: a value that a program must not wait for.
-    if (handle != NULL) CloseHandle(handle);
-    return handle != NULL ? (uintptr_t)handle : (uintptr_t)-1;
-}
-
-void _endthreadex(unsigned code) { ExitThread(code); }
-void _endthread(void) { ExitThread(0); }
