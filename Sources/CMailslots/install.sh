@@ -24,9 +24,9 @@ Where the sources have the Windows calls, libmailslots-win32 likewise, with its 
 
 With a PREFIX of your own no root is needed. If anything fails, nothing is changed.
 
-  --with-program    also PREFIX/bin/mailslot, its manual page, completions for bash, zsh and fish, and of its bridge units for systemd
-                    and PREFIX/share/mailslots/bridge.json, an example; needs Swift, and takes a minute or more.
-                    Where liburing-dev and libnats-dev are installed it uses them, and needs liburing and libnats where it runs
+  --with-program    also PREFIX/bin/mailslot and mailslot-bridge, their manual pages, completions for bash, zsh and fish, and for the
+                    bridge units for systemd and PREFIX/share/mailslots/bridge.json, an example; needs Swift, and takes some minutes.
+                    Where liburing-dev and libnats-dev are installed they use them, and need liburing and libnats where they run
   --help            print this and end
 
 Environment: CC (cc, gcc or clang), CFLAGS (-O2), LDFLAGS, AR (ar or llvm-ar). DESTDIR is put before PREFIX where files are copied
@@ -87,7 +87,7 @@ while ! [ -e "$existing" ]; do existing=$(dirname "$existing"); done
 [ -w "$existing" ] || fail "you may not write to $existing. Choose a PREFIX of your own, for instance \$HOME/.local, or be root."
 
 if $with_program; then
-    command -v swift > /dev/null || fail "there is no swift, which the program mailslot is built with. Without --with-program it is not needed."
+    command -v swift > /dev/null || fail "there is no swift, which the programs are built with. Without --with-program it is not needed."
 fi
 
 # first_of PROGRAM...: the first that is installed, or nothing.
@@ -200,23 +200,26 @@ fi
 if $with_program; then
     package=$(dirname "$sources")
     mkdir -p "$stage/bin" "$stage/share/man/man1"
-    for product in mailslot generate-manual; do
+    for product in mailslot mailslot-bridge generate-manual; do
         swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
-            || fail "the program could not be built. Nothing was installed."
+            || fail "$product could not be built. Nothing was installed."
     done
-    cp "$work/swift/release/mailslot" "$stage/bin/mailslot"
-    "$work/swift/release/generate-manual" "$stage/bin/mailslot" --output-directory "$stage/share/man/man1" > /dev/null \
-        || fail "the manual page could not be made. Nothing was installed."
-    # Where each shell looks by itself, if PREFIX is /usr/local or /usr.
-    for completion in bash:bash-completion/completions/mailslot zsh:zsh/site-functions/_mailslot fish:fish/vendor_completions.d/mailslot.fish; do
-        file=$stage/share/${completion#*:}
-        mkdir -p "$(dirname "$file")"
-        "$stage/bin/mailslot" --generate-completion-script "${completion%%:*}" > "$file" || fail "completions could not be made. Nothing was installed."
+    for program in mailslot mailslot-bridge; do
+        cp "$work/swift/release/$program" "$stage/bin/$program"
+        "$work/swift/release/generate-manual" "$stage/bin/$program" --output-directory "$stage/share/man/man1" > /dev/null \
+            || fail "the manual page of $program could not be made. Nothing was installed."
+        # Where each shell looks by itself, if PREFIX is /usr/local or /usr.
+        for completion in bash:bash-completion/completions/$program zsh:zsh/site-functions/_$program fish:fish/vendor_completions.d/$program.fish; do
+            file=$stage/share/${completion#*:}
+            mkdir -p "$(dirname "$file")"
+            "$stage/bin/$program" --generate-completion-script "${completion%%:*}" > "$file" \
+                || fail "completions of $program could not be made. Nothing was installed."
+        done
     done
     # Where systemd looks by itself: for both if PREFIX is /usr/local or /usr, for users' units also if it is ~/.local.
     for unit in system:lib/systemd/system user:share/systemd/user; do
         mkdir -p "$stage/${unit#*:}"
-        sed "s#/usr/local/bin/mailslot#$(echo "$prefix" | sed 's/&/\\&/g')/bin/mailslot#" \
+        sed "s#/usr/local/bin/#$(echo "$prefix" | sed 's/&/\\&/g')/bin/#" \
             "$sources/MailslotsBridge/systemd/${unit%%:*}/mailslots-bridge.service" > "$stage/${unit#*:}/mailslots-bridge.service"
     done
     mkdir -p "$stage/share/mailslots"

@@ -56,6 +56,7 @@ struct BridgeCommand: ParsableCommand {
     }
 
     func run() throws {
+        warnOfAnotherRelease()
         try reportingErrors {
             if keyID { return try printKeyID() }
             if status { return try printStatus() }
@@ -63,6 +64,12 @@ struct BridgeCommand: ParsableCommand {
             if check { return try emit(table(nil, configuration.facts.map { [$0.name, $0.says] })) }
             try serve(configuration)
         }
+    }
+
+    /// Nothing ends for it: what the two share are mailslots, and another layout of those is an error anyway.
+    private func warnOfAnotherRelease() {
+        guard let other = ProcessInfo.processInfo.environment[programVersionVariable], other != programVersion else { return }
+        complain("this is version \(programVersion), and mailslot is version \(other): install both of one release")
     }
 
     private func printStatus() throws {

@@ -2,7 +2,7 @@ import Foundation
 import MailslotsKeys
 import MailslotsProgram
 
-/// `mailslot-bridge`, a program of its own: so this one needs neither cryptography nor servers' packages.
+/// `mailslot-bridge`, beside `mailslot` as sshd is beside ssh: so this one needs neither cryptography nor servers' packages.
 struct BridgeProgram {
     static let name = "mailslot-bridge"
 
@@ -29,7 +29,7 @@ struct BridgeProgram {
 
     /// Returns only if it cannot.
     func become(_ arguments: [String]) throws {
-        // What of us is shared with it is the mailslots, whose layout is checked; so another version is told, and goes on.
+        // One of another release says so, and goes on.
         unsafe setenv(programVersionVariable, programVersion, 1)
         let words = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
         unsafe execv(path, words)

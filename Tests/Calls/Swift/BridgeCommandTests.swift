@@ -3,7 +3,7 @@ import Testing
 
 @testable import Mailslots
 
-/// `mailslot keygen` and `bridge`, as far as one process shows it; what two bridges do: BridgesTests.
+/// `mailslot keygen` and `mailslot-bridge`, as far as one process shows it; what two bridges do: BridgesTests.
 @Suite final class BridgeCommandTests {
     let folder: URL
     init() throws { folder = try temporaryFolder("bridge-command") }
@@ -42,6 +42,99 @@ import Testing
     @Test func `the help of keygen says how a key is copied and replaced`() throws {
         let help = try call("keygen", "--help").text
         #expect(help.contains("scp -p studio.key render7:") && help.contains("alsoAccepted") && help.contains("kill -HUP"))
+    }
+
+    // MARK: the daemon, a program of its own
+
+    /// `mailslot` in a folder of this test's own, and there a `mailslot-bridge` that is a script, if one is given.
+    func programs(in name: String, bridge script: String? = nil) throws -> URL {
+        let bin = folder.appending(path: name)
+        try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
+        let program = bin.appending(path: "mailslot")
+        try FileManager.default.copyItem(at: buildFolder.appending(path: "mailslot"), to: program)
+        if let script {
+            let bridge = bin.appending(path: "mailslot-bridge").path
+            try "#!/bin/sh\n\(script)\n".write(toFile: bridge, atomically: true, encoding: .utf8)
+            unsafe chmod(bridge, 0o755)
+        }
+        return program
+    }
+
+    @Test(arguments: [["--help"], ["-h"], ["--version"], ["--check", "--insecure", "--domain", "studio"]])
+    func `mailslot bridge is mailslot-bridge`(arguments: [String]) throws {
+        let direct = try run(buildFolder.appending(path: "mailslot-bridge"), arguments)
+        let result = try run(buildFolder.appending(path: "mailslot"), ["bridge"] + arguments)
+        #expect(direct.status == 0 && !direct.text.isEmpty, "\(direct.errors)")
+        #expect(result.text == direct.text && result.status == 0 && result.errors == direct.errors)
+    }
+
+    @Test func `the help lists the bridge`() throws {
+        #expect(try call("--help").text.contains(/\n  bridge +Carry messages between/))
+    }
+
+    @Test func `the bridge beside the program goes before those on PATH, becomes it, and gets each argument as it is`() throws {
+        let tell = #"echo "$0 $$"; printf '<%s>' "$@"; exit 7"#
+        let beside = try programs(in: "beside", bridge: tell)
+        let alone = try programs(in: "alone")
+        let path = "\(folder.path)/none::\(folder.path)/beside:/usr/bin:/bin"
+        let arguments = ["--help", "a b", "", "--version", "-x", "ü", "--key=-"]
+        for program in [beside, alone] {
+            let started = try RunningProgram(program, ["bridge"] + arguments, environment: ["PATH": path])
+            let result = try started.wait()
+            #expect(result.text == "\(folder.path)/beside/mailslot-bridge \(started.id)\n<--help><a b><><--version><-x><ü><--key=->")
+            #expect(result.status == 7 && result.errors.isEmpty, "\(result.errors)")
+        }
+        let other = try programs(in: "other", bridge: "echo another")
+        #expect(try run(other, ["bridge"], environment: ["PATH": path]).text == "another\n")
+    }
+
+    @Test func `where there is no bridge, bridge says how to have one, and keygen does without`() throws {
+        let program = try programs(in: "alone")
+        let environment = ["PATH": folder.path + "/none"]
+        let bridge = try run(program, ["bridge", "--status"], environment: environment, folder: folder)
+        #expect(bridge.status == 1 && bridge.text.isEmpty)
+        #expect(bridge.errors.contains("neither in \(folder.path)/alone nor on PATH"), "\(bridge.errors)")
+        #expect(
+            bridge.errors.contains("swift build -c release --product mailslot-bridge") && bridge.errors.contains("--with-program PREFIX"))
+
+        let made = try run(program, ["keygen", "some.key"], environment: environment, folder: folder)
+        #expect(made.status == 0 && made.errors.isEmpty)
+        #expect(made.text == "some.key: made; its id says mailslot bridge --check\n")
+        let text = try String(contentsOf: folder.appending(path: "some.key"), encoding: .utf8)
+        #expect(text.contains(/^# A key of Mailslots\. Who has it [^\n]*\n[0-9a-f]{64}\n$/))
+        #expect(try call("bridge", "--domain", "studio", "--key", "some.key", "--check").text.contains(/key [0-9a-f]{8};/))
+    }
+
+    @Test(arguments: ["exit 64", "kill -9 $$", "echo key", "echo 'key 1f2e3d4c'; exit 1"])
+    func `a bridge that does not say a key's id does not keep keygen from making it`(script: String) throws {
+        let made = try run(try programs(in: "strange", bridge: script), ["keygen", "some.key"], folder: folder)
+        #expect(made.status == 0 && made.text == "some.key: made; its id says mailslot bridge --check\n", "\(made.text)\(made.errors)")
+    }
+
+    @Test func `a key goes to the bridge by standard input, and by nothing else`() throws {
+        let script = #"od -An -v -tx1 | tr -d ' \n' > got; echo "$*" > arguments; env > environment; echo 'key 1f2e3d4c'"#
+        let made = try run(try programs(in: "watched", bridge: script), ["keygen", "some.key"], folder: folder)
+        #expect(made.text == "some.key: key 1f2e3d4c\n", "\(made.errors)")
+        let digits = try String(contentsOfFile: path("got"), encoding: .utf8)
+        #expect(digits.count == 64)
+        #expect(try String(contentsOfFile: path("some.key"), encoding: .utf8).contains("\n\(digits)\n"))
+        for place in ["arguments", "environment"] {
+            #expect(try !String(contentsOfFile: path(place), encoding: .utf8).contains(digits))
+        }
+    }
+
+    @Test(arguments: [0, 31, 33]) func `what has not 32 bytes has no id`(count: Int) throws {
+        let bridge = buildFolder.appending(path: "mailslot-bridge")
+        let result = try run(bridge, ["--key-id"], input: Data(repeating: 1, count: count))
+        #expect(result.status == 64 && result.text.isEmpty && result.errors.contains("A key has 32 bytes."))
+    }
+
+    @Test func `a bridge of another release than mailslot says so, and goes on`() throws {
+        let bridge = buildFolder.appending(path: "mailslot-bridge")
+        let arguments = ["--check", "--insecure", "--domain", "studio"]
+        let other = try run(bridge, arguments, environment: ["MAILSLOT_PROGRAM_VERSION": "0.0.1"])
+        #expect(try other.text == run(bridge, arguments).text && other.status == 0)
+        #expect(other.errors.contains("and mailslot is version 0.0.1: install both of one release"), "\(other.errors)")
     }
 
     // MARK: what is refused

@@ -71,12 +71,15 @@ import Testing
     }
 
     @Test(.disabled(if: isSanitized, "the client is built without a sanitizer"))
-    func `a client of the library alone resolves no other package`() throws {
+    func `a client of the library alone resolves no other package, and compiles nothing but the library`() throws {
         let client = try Self.client.get()
         #expect(client.build.status == 0, "\(client.build.text)\(client.build.errors)")
         let checkouts = client.folder.appending(path: ".build/checkouts").path
         #expect((try? FileManager.default.contentsOfDirectory(atPath: checkouts))?.isEmpty ?? true)
         #expect(!FileManager.default.fileExists(atPath: client.folder.appending(path: "Package.resolved").path))
+        let objects = FileManager.default.enumerator(atPath: client.folder.appending(path: ".build/debug/").resolvingSymlinksInPath().path)
+        let compiled = Set((objects?.allObjects as? [String] ?? []).filter { $0.hasSuffix(".o") }.map { $0.prefix { $0 != "." } })
+        #expect(compiled == Set(["CMailslots", "Mailslots", "articles", "bodies"] + Self.snippets("program").map { Substring($0.name) }))
     }
 
     @Test(
