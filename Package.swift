@@ -90,7 +90,7 @@ let package = Package(
         .target(
             name: "MailslotsProgram",
             dependencies: [
-                "Mailslots", "CMailslotsDatagram",
+                "Mailslots", "CMailslots", "CMailslotsDatagram",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),

@@ -6,9 +6,8 @@
 set -eu
 umask 022
 
-version=0.1.0
 # Of the shared libraries. The same number is in their version scripts.
-abi=1
+abi=2
 
 usage() {
     cat << 'END'
@@ -80,6 +79,8 @@ root=${DESTDIR-}$prefix
 # MARK: what can be said before anything is done
 
 sources=$(cd "$(dirname "$0")/.." && pwd)
+# Major, minor and patch are three lines there.
+version=$(sed -n 's/^#define MSLOT_VERSION_[MP][A-Z]* //p' "$sources/CMailslots/include/mailslots/version.h" | paste -s -d . -)
 
 existing=$root
 while ! [ -e "$existing" ]; do existing=$(dirname "$existing"); done

@@ -1,8 +1,9 @@
 package import ArgumentParser
+internal import CMailslots
 package import Mailslots
 
 /// Of `mailslot` and `mailslot-bridge`: they are of one release.
-package let programVersion = "0.1.0"
+package let programVersion = unsafe String(cString: mslot_version())
 
 /// By it `mailslot` tells the `mailslot-bridge` that it becomes what it is itself.
 package let programVersionVariable = "MAILSLOT_PROGRAM_VERSION"

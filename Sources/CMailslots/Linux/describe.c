@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+const char *mslot_version(void) { return MSLOT_VERSION; }
+
 const char *mslot_outcome_text(mslot_outcome outcome)
 {
     switch (outcome) {

@@ -64,6 +64,7 @@
 
 #include "mailslots/counters.h"
 #include "mailslots/handle.h"
+#include "mailslots/version.h"
 
 #ifdef __cplusplus
 extern "C" {

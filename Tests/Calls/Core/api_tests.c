@@ -1100,3 +1100,11 @@ TEST(what_no_list_of_ours_has_is_described_as_unknown)
     failure.detail = MSLOT_NAME_FINE;
     expect(mslot_failure_describe(&failure, "x", text, sizeof text) > 10);
 }
+
+TEST(the_library_says_the_version_of_its_headers)
+{
+    expect(strcmp(mslot_version(), MSLOT_VERSION) == 0);
+    char numbers[32];
+    snprintf(numbers, sizeof numbers, "%d.%d.%d", MSLOT_VERSION_MAJOR, MSLOT_VERSION_MINOR, MSLOT_VERSION_PATCH);
+    expect(strcmp(numbers, MSLOT_VERSION) == 0);
+}

@@ -13,10 +13,11 @@ import Testing
 
     @Test func `the prefix holds headers, libraries and what pkg-config needs, and nothing else`() throws {
         let prefix = try Self.prefix.get()
-        let headers = ["", "s/atomics", "s/handle", "s/outbox_protocol", "s/outcome", "s/ring", "s/segment"].map { "include/mailslot\($0).h" }
+        let headers = ["", "s/atomics", "s/counters", "s/handle", "s/outbox_protocol", "s/outcome", "s/ring", "s/segment", "s/version"].map
+        { "include/mailslot\($0).h" }
         let expected = Set(
             headers.dropFirst() + ["include/mailslots.h"]
-                + ["lib/libmailslots.a", "lib/libmailslots.so", "lib/libmailslots.so.1", "lib/pkgconfig/mailslots.pc"])
+                + ["lib/libmailslots.a", "lib/libmailslots.so", "lib/libmailslots.so.2", "lib/pkgconfig/mailslots.pc"])
         // The Windows calls are another target's: here it is enough that they keep to names of their own.
         #expect(Set(try prefix.files().filter { !$0.contains("mailslots-win32") }) == expected)
     }
@@ -37,7 +38,7 @@ import Testing
         let needed = library.text.matches(of: /\(NEEDED\).*\[(.*)\]/).map { String($0.1) }
         // On some processors libc's own loader is named too.
         #expect(needed.filter { !$0.hasPrefix("ld-linux") } == ["libc.so.6"])
-        #expect(library.text.contains("soname: [libmailslots.so.1]"))
+        #expect(library.text.contains("soname: [libmailslots.so.2]"))
     }
 
     @Test(.enabled(if: isInstalled("nm") && isInstalled("gcc"), "nm or gcc is not installed"))
@@ -72,7 +73,7 @@ import Testing
     static func symbols(_ arguments: [String]) throws -> [String] {
         let listed = try run("nm", arguments)
         try #require(listed.status == 0, "\(listed.errors)")
-        // "mslot_reader_read@@MAILSLOTS_1"; the version itself is listed too.
+        // "mslot_reader_read@@MAILSLOTS_2"; the version itself is listed too.
         return listed.text.split(separator: "\n").compactMap { $0.split(separator: " ").last?.split(separator: "@").first }
             .filter { $0.first?.isLowercase == true }.map(String.init)
     }
@@ -268,14 +269,14 @@ import Testing
 
     @Test func `what fails when files are put into place changes nothing`() throws {
         let prefix = folder.appending(path: "prefix")
-        try FileManager.default.createDirectory(at: prefix.appending(path: "lib/libmailslots.so.1"), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(at: prefix.appending(path: "lib/libmailslots.so.2"), withIntermediateDirectories: true)
         try FileManager.default.createDirectory(at: prefix.appending(path: "include"), withIntermediateDirectories: true)
         try Data("old".utf8).write(to: prefix.appending(path: "include/mailslots.h"))
 
         let result = try install([prefix.path])
 
         #expect(result.status == 1)
-        #expect(result.errors.contains("libmailslots.so.1 is a directory. Nothing was installed."))
+        #expect(result.errors.contains("libmailslots.so.2 is a directory. Nothing was installed."))
         #expect(try filesBelow(prefix) == ["include/mailslots.h"])
         #expect(try String(contentsOf: prefix.appending(path: "include/mailslots.h"), encoding: .utf8) == "old")
         #expect(!exists("prefix/lib/pkgconfig") && !exists("prefix/include/mailslots"))
@@ -283,7 +284,7 @@ import Testing
 
     @Test func `an installation over another replaces files, and does not write into them`() throws {
         let prefix = folder.appending(path: "prefix")
-        let library = prefix.appending(path: "lib/libmailslots.so.1")
+        let library = prefix.appending(path: "lib/libmailslots.so.2")
         #expect(try install([prefix.path]).status == 0)
         let files = try filesBelow(prefix)
         // As a program has it that runs.
@@ -329,7 +330,7 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         let files = Set(try filesBelow(prefix))
         let lib = [
-            "lib/libmailslots-win32.a", "lib/libmailslots-win32.so", "lib/libmailslots-win32.so.1", "lib/pkgconfig/mailslots-win32.pc",
+            "lib/libmailslots-win32.a", "lib/libmailslots-win32.so", "lib/libmailslots-win32.so.2", "lib/pkgconfig/mailslots-win32.pc",
         ]
         #expect(files.isSuperset(of: lib + ["include/mailslots-win32/win32.h", "include/mailslots.h"]))
         let options = try run(

@@ -6,7 +6,7 @@
     with mailslots.Writer("orders", wait=10) as orders:         # in another
         orders.write("hello")
 
-The loader must find libmailslots.so.1: install it where it looks (ldconfig), or set LD_LIBRARY_PATH.
+The loader must find libmailslots.so.2: install it where it looks (ldconfig), or set LD_LIBRARY_PATH.
 
 A Reader or Writer is for one thread at a time, and for the process that made it: open in the child of a fork.
 """
@@ -83,7 +83,7 @@ class mslot_received(Structure):
     _fields_ = [("outcome", c_int), ("byte_count", c_uint32), ("position", c_uint64)]
 
 
-_library = CDLL("libmailslots.so.1")
+_library = CDLL("libmailslots.so.2")
 
 
 def _function(name, result, *arguments):
