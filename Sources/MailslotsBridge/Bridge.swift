@@ -30,7 +30,7 @@ public final class Bridge: Service {
     private let state: Locked<State>
     private let logger: Logger
     private let clock: BridgeClock
-    private let makeTransport: @Sendable (BridgeConfiguration) throws(BridgeError) -> any Transport
+    private let makeTransport: @Sendable (TransportConfiguration) throws(BridgeError) -> any Transport
     package let counters = BridgeCounters()
     package let hosts = HostList()
 
@@ -43,14 +43,13 @@ public final class Bridge: Service {
     /// - Throws: What is wrong with the configuration. Nothing is opened yet.
     public convenience init(_ configuration: BridgeConfiguration, logger: Logger) throws(BridgeError) {
         try self.init(configuration, logger: logger, clock: BridgeClock()) { configuration throws(BridgeError) in
-            if configuration.nats == nil { return try UDPTransport(configuration) }
-            return try NATSTransport(configuration, logger: logger)
+            try configuration.settings.makeTransport(configuration, logger: logger)
         }
     }
 
     package init(
         _ configuration: BridgeConfiguration, logger: Logger, clock: BridgeClock,
-        makeTransport: @escaping @Sendable (BridgeConfiguration) throws(BridgeError) -> any Transport
+        makeTransport: @escaping @Sendable (TransportConfiguration) throws(BridgeError) -> any Transport
     ) throws(BridgeError) {
         state = Locked(State(configuration: try configuration.validated()))
         self.logger = logger
@@ -66,7 +65,7 @@ public final class Bridge: Service {
             state.hasRun = true
             return state.configuration
         }
-        let transport = try makeTransport(configuration)
+        let transport = try makeTransport(configuration.transport)
         defer { transport.close() }
         let running = try Running(
             configuration, transport: transport, hosts: hosts, counters: counters, clock: clock, logger: logger)
@@ -74,7 +73,7 @@ public final class Bridge: Service {
         defer { state.withLock { $0.running = nil } }
         logStart(configuration, transport)
         let status = BridgeStatus(
-            counters: counters, hosts: hosts, transport: transport, mode: configuration.outboxes.permissions)
+            counters: counters, hosts: hosts, transport: transport, mode: configuration.outboxes.permissions.rawValue)
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
                 try await withThrowingTaskGroup { group in
@@ -110,8 +109,10 @@ public final class Bridge: Service {
                     .badConfiguration,
                     "A bridge cannot change the host's name, \(state.configuration.host), while it runs. Start it anew.")
             }
-            guard (new.nats == nil) == (state.configuration.nats == nil) else {
-                throw BridgeError(.badConfiguration, "A bridge cannot change between UDP and NATS while it runs. Start it anew.")
+            let (former, next) = (type(of: state.configuration.transports.used), type(of: new.transports.used))
+            guard former == next else {
+                throw BridgeError(
+                    .badConfiguration, "A bridge cannot change from \(former.title) to \(next.title) while it runs. Start it anew.")
             }
             if state.running == nil { state.configuration = new }
             return state.running
@@ -150,6 +151,7 @@ private final class Running: Sendable {
 
     private struct Change: Sendable {
         let configuration: BridgeConfiguration
+        let transport: TransportConfiguration
         let done: CheckedContinuation<BridgeError?, Never>
     }
 
@@ -240,11 +242,11 @@ private final class Running: Sendable {
 
     /// Does nothing if it has ended meanwhile.
     func reconfigure(_ configuration: BridgeConfiguration) async throws(BridgeError) {
-        let configuration = try await lookedUp(configuration)
+        let transportConfiguration = try await lookedUp(configuration.transport)
         let failure: BridgeError? = await withCheckedContinuation { done in
             changes.withLock { changes in
                 guard changes != nil else { return done.resume(returning: nil) }
-                changes!.append(Change(configuration: configuration, done: done))
+                changes!.append(Change(configuration: configuration, transport: transportConfiguration, done: done))
                 // Within the lock: the transport is closed only after the last ones were taken.
                 transport.wake()
             }
@@ -253,8 +255,8 @@ private final class Running: Sendable {
     }
 
     /// Names are looked up where it holds up nobody.
-    private func lookedUp(_ configuration: BridgeConfiguration) async throws(BridgeError) -> BridgeConfiguration {
-        let result = Locked<Result<BridgeConfiguration, BridgeError>>(.success(configuration))
+    private func lookedUp(_ configuration: TransportConfiguration) async throws(BridgeError) -> TransportConfiguration {
+        let result = Locked<Result<TransportConfiguration, BridgeError>>(.success(configuration))
         try await onThread {
             let found = Result { () throws(BridgeError) in try self.transport.lookedUp(configuration) }
             result.withLock { $0 = found }
@@ -268,14 +270,15 @@ private final class Running: Sendable {
             defer { changes = areLast ? nil : [] }
             return changes ?? []
         }
-        for change in due { change.done.resume(returning: apply(change.configuration)) }
+        for change in due { change.done.resume(returning: apply(change)) }
     }
 
-    private func apply(_ configuration: BridgeConfiguration) -> BridgeError? {
+    private func apply(_ change: Change) -> BridgeError? {
+        let configuration = change.configuration
         let domains = configuration.sealedDomains
         do throws(BridgeError) {
             let sessions = try sending.withLock { side throws(BridgeError) in
-                try transport.reconfigure(configuration)
+                try transport.reconfigure(change.transport)
                 side.reconfigure(configuration, domains: domains)
                 return side.sessions
             }

@@ -30,26 +30,13 @@ struct BridgeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A multicast group. Repeat it. (default: \(Self.defaultGroups))", valueName: "address"))
     var group: [String] = []
 
-    @Option(help: "UDP port. (default: \(BridgeConfiguration.Network.defaultPort))")
-    var port: Int?
+    @OptionGroup var udp: UDPOptions
 
-    @Option(help: "An address of this machine to listen on. Repeat it. (default: all)")
-    var address: [String] = []
-
-    @Option(help: "An interface by which multicast goes. Repeat it. (default: as the kernel's routes say)")
-    var interface: [String] = []
-
-    @Option(
-        help: "How datagrams are sent: \(Self.engines.joined(separator: ", ")). (default: \(Self.engines[0]))",
-        completion: .list(Self.engines))
-    var engine: String?
-
-    @OptionGroup(title: "NATS options") var nats: BridgeNATSOptions
+    @OptionGroup(title: "NATS options") var nats: NATSOptions
 
     @Option(help: "Who may send, as permission bits in octal: 0600 you, 0660 also your group, 0666 everybody. (default: 0600)")
     var mode: Mode?
 
-    private static let engines = BridgeConfiguration.Network.Engine.allCases.map(\.rawValue)
     private static let defaultGroups = BridgeConfiguration.Network.defaultGroups.joined(separator: ", ")
 
     func configuration() throws(BridgeError) -> BridgeConfiguration {
@@ -60,10 +47,7 @@ struct BridgeOptions: ParsableArguments {
         flags.host = host
         flags.peers = peer
         flags.groups = group
-        flags.port = port
-        flags.addresses = address
-        flags.interfaces = interface
-        flags.engine = engine
+        flags.udp = udp.flags
         flags.nats = nats.flags
         flags.permissions = mode.map { String($0.permissions.rawValue, radix: 8) }
         return try BridgeConfiguration(file: config, environment: ProcessInfo.processInfo.environment, flags: flags)

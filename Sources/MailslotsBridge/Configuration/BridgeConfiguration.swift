@@ -1,3 +1,5 @@
+public import Mailslots
+
 #if canImport(Glibc)
     internal import Glibc
 #else
@@ -17,11 +19,8 @@ public struct BridgeConfiguration: Sendable, Hashable {
     public var host: String
     /// The domains that we are in, the first being the one of `\\*\mailslot\name`. At least one; their names differ.
     public var domains: [Domain]
-    /// Paths to other hosts.
-    public var network = Network()
-    /// Not by `network`, but through NATS servers: past one network, where multicast does not reach. `peers` and `groups` of the domains
-    /// mean nothing then.
-    public var nats: NATS?
+    /// Of each kind of transport: ``network`` and ``nats``.
+    package var transports = TransportSettingsSet()
     /// What local writers get.
     public var outboxes = Outboxes()
     /// What other hosts may do here.
@@ -68,93 +67,16 @@ public struct BridgeConfiguration: Sendable, Hashable {
         }
     }
 
-    /// Sockets and interfaces.
-    public struct Network: Sendable, Hashable {
-        public static let defaultPort: UInt16 = 4240
-        /// One for each family, administratively scoped (RFC 2365) and link-local (RFC 4291).
-        public static let defaultGroups = ["239.255.77.83", "ff02::4d53"]
-
-        /// UDP port of the bridge, and of groups and peers that name none. 0, for tests: the kernel chooses.
-        public var port = defaultPort
-        /// Numeric addresses to bind. Empty: all, of each family that the machine has.
-        public var addresses: [String] = []
-        /// Interfaces by which multicast goes, by name. Empty: the kernel chooses by its routes.
-        public var interfaces: [String] = []
-        /// How many routers multicast may pass, plus one.
-        public var multicastHops: UInt8 = 1
-        public var engine = Engine.automatic
-        /// What the kernel is asked for, in bytes; it may give less.
-        public var receiveBufferBytes = 4 << 20
-        public var sendBufferBytes = 1 << 20
-        /// The longest datagram, 576 to 1472 bytes: less where the path is narrower than Ethernet.
-        public var datagramBytesMax = 1472
-
-        public enum Engine: String, Sendable, Hashable, CaseIterable {
-            /// io_uring where it can be used, else sendmmsg and recvmmsg.
-            case automatic
-            case mmsg
-            case ioURing = "io_uring"
-        }
-
-        public init() {}
-    }
-
-    /// NATS servers, and how we get in. They carry what is sealed and can neither read nor forge it, but see which host sends to which
-    /// how much, and can lose it.
-    public struct NATS: Sendable, Hashable {
-        /// "nats://10.0.0.5:4222" or "tls://nats.example.com:4222"; those of one cluster, of which any one does. Other servers that
-        /// one of them tells of are used, too.
-        public var servers: [String]
-        /// Where subjects begin: one or more tokens with dots between them. The same for all hosts of a domain.
-        public var subjectPrefix = "mailslot"
-        public var credentials: Credentials?
-        /// `nil`: only if a server's address begins with `tls://`, and then with the system's authorities.
-        public var tls: TLS?
-        /// How many bytes of datagrams are kept while there is no connection, to be sent afterwards. What does not fit is dropped, and
-        /// what is older than `clockBound` when it arrives is refused by whom it is for.
-        public var backlogBytes = 1 << 20
-        /// How many bytes that arrived are kept until they are delivered.
-        public var receiveBufferBytes = 4 << 20
-        /// How long one attempt to connect to one server may take.
-        public var connectTimeout: Duration = .seconds(2)
-        /// The longest time between two attempts; the first is soon, and each further one takes twice as long.
-        public var reconnectWaitMax: Duration = .seconds(5)
-
-        public enum Credentials: Sendable, Hashable {
-            case password(user: String, password: String)
-            case token(String)
-            /// A file with a user's JWT and seed, as `nsc` makes it.
-            case file(String)
-            /// A user's public key, "U…", and the file with its seed.
-            case nkey(String, seedFile: String)
-        }
-
-        /// Files in PEM. A server's certificate is always checked.
-        public struct TLS: Sendable, Hashable {
-            /// Certificates that are trusted. `nil`: the system's.
-            public var authoritiesFile: String?
-            /// Ours, for servers that ask for one; both or none.
-            public var certificateFile: String?
-            public var keyFile: String?
-            /// What the server's certificate must be for, if that is not the name in its address.
-            public var serverName: String?
-
-            public init(authoritiesFile: String? = nil) { self.authoritiesFile = authoritiesFile }
-        }
-
-        public init(servers: [String]) { self.servers = servers }
-    }
-
     /// The mailslots that local processes write to when they write to a remote name.
     public struct Outboxes: Sendable, Hashable {
         /// Messages that fit one: a power of two, 1 to 32768.
         public var capacity = 1024
         /// Processes and threads that write to one destination at one time. When these run out, another outbox is made.
-        public var writers = 64
-        /// Permission bits, of outboxes and of the bridge's own mailslots: who may send.
-        public var permissions: UInt32 = 0o600
+        public var maximumWriters = 64
+        /// Of outboxes and of the bridge's own mailslots: who may send.
+        public var permissions = Mailslot.Permissions.owner
         /// How many there may be: a bound on memory.
-        public var countMax = 4096
+        public var maximumCount = 4096
         /// Destinations that may be sent to: patterns `host-or-domain/mailslot` with `*` for any part of a text; `*` alone is all.
         public var allowed = ["*"]
 

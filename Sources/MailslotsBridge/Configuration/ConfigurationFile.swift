@@ -25,12 +25,13 @@
 //         "announceEverySeconds": 10, "clockBoundSeconds": 30, "drainTimeoutSeconds": 10
 //     }
 //
-// Through NATS servers in place of UDP: "nats", see NATSSettings.swift.
+// "network" is UDP's, see UDPSettings.swift. Through NATS servers in its place: "nats", see NATSSettings.swift.
 //
 // A setting's variable is its path in capitals behind MAILSLOT_BRIDGE_, MAILSLOT_BRIDGE_NETWORK_PORT, lists with commas. Settings that
 // are not there are refused wherever they come from: a misspelt one must not be taken for its default.
 internal import Configuration
 internal import Foundation
+internal import Mailslots
 
 extension BridgeConfiguration {
     /// Reads a JSON file, and the key files that it names; what it may say is shown in the article Bridge.
@@ -56,8 +57,7 @@ extension BridgeConfiguration {
         host = try settings.string("host") ?? Self.machineName
         domains = []
         for name in try settings.strings("domains") ?? [] { domains.append(try Domain(name, settings, file: file)) }
-        try network.read(settings)
-        nats = try NATS(settings, folder: file.map { URL(filePath: $0) })
+        try transports.read(settings, folder: file.map { URL(filePath: $0) })
         try outboxes.read(settings)
         try delivery.read(settings)
         if let seconds = try settings.seconds("announceEverySeconds") { announceEvery = seconds }
@@ -126,36 +126,17 @@ extension BridgeConfiguration.Peer {
     }
 }
 
-extension BridgeConfiguration.Network {
-    fileprivate mutating func read(_ settings: Settings) throws(BridgeError) {
-        if let value: UInt16 = try settings.integer("network", "port") { port = value }
-        if let value = try settings.strings("network", "addresses") { addresses = value }
-        if let value = try settings.strings("network", "interfaces") { interfaces = value }
-        if let value: UInt8 = try settings.integer("network", "multicastHops") { multicastHops = value }
-        if let name = try settings.string("network", "engine") {
-            guard let value = Engine(rawValue: name) else {
-                let names = Engine.allCases.map(\.rawValue).joined(separator: ", ")
-                throw .wrong("network.engine", "there is none called \"\(name)\"", "Choose one of \(names).")
-            }
-            engine = value
-        }
-        if let value: Int = try settings.integer("network", "receiveBufferBytes") { receiveBufferBytes = value }
-        if let value: Int = try settings.integer("network", "sendBufferBytes") { sendBufferBytes = value }
-        if let value: Int = try settings.integer("network", "datagramBytesMax") { datagramBytesMax = value }
-    }
-}
-
 extension BridgeConfiguration.Outboxes {
     fileprivate mutating func read(_ settings: Settings) throws(BridgeError) {
         if let value: Int = try settings.integer("outboxes", "capacity") { capacity = value }
-        if let value: Int = try settings.integer("outboxes", "writers") { writers = value }
+        if let value: Int = try settings.integer("outboxes", "writers") { maximumWriters = value }
         if let text = try settings.string("outboxes", "permissions") {
             guard let value = UInt32(text, radix: 8) else {
                 throw .wrong("outboxes.permissions", "\"\(text)\" is not an octal number", "Write 0600, 0660 or 0666, in quotes.")
             }
-            permissions = value
+            permissions = Mailslot.Permissions(rawValue: value)
         }
-        if let value: Int = try settings.integer("outboxes", "countMax") { countMax = value }
+        if let value: Int = try settings.integer("outboxes", "countMax") { maximumCount = value }
         if let value = try settings.strings("outboxes", "allowed") { allowed = value }
     }
 }
@@ -178,12 +159,9 @@ package struct BridgeFlags: Sendable {
     package var isInsecure = false
     package var peers: [String] = []
     package var groups: [String] = []
-    package var port: Int?
-    package var addresses: [String] = []
-    package var interfaces: [String] = []
-    package var engine: String?
     package var permissions: String?
-    package var nats = NATSFlags()
+    /// By the name of their transport.
+    package var transports: [String: any TransportFlags] = [:]
 
     package init() {}
 
@@ -204,13 +182,15 @@ package struct BridgeFlags: Sendable {
             set(["domain", domain, "peers"], peers)
             set(["domain", domain, "groups"], groups)
         }
-        if let port { set(["network", "port"], .int(port)) }
-        set(["network", "addresses"], addresses)
-        set(["network", "interfaces"], interfaces)
-        set(["network", "engine"], engine)
         set(["outboxes", "permissions"], permissions)
-        for (path, texts, isList) in nats.settings {
-            if isList { set(["nats"] + path, texts) } else { set(["nats"] + path, texts.first) }
+        for (name, flags) in transports {
+            for (path, value) in flags.settings {
+                switch value {
+                case .text(let text): set([name] + path, text)
+                case .texts(let texts): set([name] + path, texts)
+                case .integer(let number): if let number { set([name] + path, .int(number)) }
+                }
+            }
         }
         return values.isEmpty ? nil : SettingsSource(flags: values)
     }

@@ -1,5 +1,5 @@
 // What a configuration may say. Settings are named as in the configuration file: see ConfigurationFile.swift.
-internal import CMailslotsDatagram
+internal import Mailslots
 
 extension BridgeConfiguration {
     /// Checks every value, by itself and beside the others. Looks at no file and no socket.
@@ -7,8 +7,7 @@ extension BridgeConfiguration {
     public func validate() throws(BridgeError) {
         try Check.hostName(host, "host")
         try checkDomains()
-        try network.validate()
-        try nats?.validate()
+        for settings in transports.all { try settings.validate() }
         try outboxes.validate()
         try delivery.validate()
         try Check.range(announceEvery, .milliseconds(10)...(.seconds(3600)), "announceEverySeconds", "0.01 to 3600")
@@ -67,30 +66,11 @@ extension BridgeConfiguration.Domain {
             if peer.port == 0 { throw .wrong("\(setting).peers", "\(peer.address) has port 0", "Ports are 1 to 65535.") }
             if let host = peer.host { try Check.hostName(host, "\(setting).peers") }
         }
-        for group in groups where !Check.isMulticast(group) {
+        for group in groups where UDPAddress(group, port: 0)?.isMulticast != true {
             throw .wrong(
                 "\(setting).groups", "\"\(group)\" is not a multicast address",
                 "Numeric ones are: 239.255.0.0 to 239.255.255.255 within one organisation, ff02::… within one network.")
         }
-    }
-}
-
-extension BridgeConfiguration.Network {
-    fileprivate func validate() throws(BridgeError) {
-        for address in addresses where Check.parse(address) == nil {
-            throw .wrong(
-                "network.addresses", "\"\(address)\" is not a numeric address",
-                "Write an address of this machine, as ip address shows it; or leave it out, to listen on all.")
-        }
-        // "#define IFNAMSIZ 16", the end included.
-        for interface in interfaces
-        where interface.isEmpty || interface.utf8.count > 15 || interface.contains(where: { $0.isWhitespace || $0 == "/" }) {
-            throw .wrong(
-                "network.interfaces", "\"\(interface)\" cannot be an interface's name", "Name one that ip link shows, as eth0.")
-        }
-        try Check.range(datagramBytesMax, 576...1472, "network.datagramBytesMax")
-        try Check.range(receiveBufferBytes, 4096...1 << 30, "network.receiveBufferBytes")
-        try Check.range(sendBufferBytes, 4096...1 << 30, "network.sendBufferBytes")
     }
 }
 
@@ -99,13 +79,14 @@ extension BridgeConfiguration.Outboxes {
         guard (1...32_768).contains(capacity), capacity.nonzeroBitCount == 1 else {
             throw .wrong("outboxes.capacity", "it is \(capacity)", "Choose a power of two, 1 to 32768.")
         }
-        try Check.range(writers, 1...(65_535 - capacity), "outboxes.writers")
-        guard permissions & ~0o666 == 0, permissions & 0o600 == 0o600 else {
+        try Check.range(maximumWriters, 1...(65_535 - capacity), "outboxes.writers")
+        let mode = permissions.rawValue
+        guard mode & ~0o666 == 0, mode & 0o600 == 0o600 else {
             throw .wrong(
-                "outboxes.permissions", "it is 0\(String(permissions, radix: 8))",
+                "outboxes.permissions", "it is 0\(String(mode, radix: 8))",
                 "Choose 0600, who may send being the bridge's user alone; 0660, its group; or 0666, everybody.")
         }
-        try Check.range(countMax, 1...65_536, "outboxes.countMax")
+        try Check.range(maximumCount, 1...65_536, "outboxes.countMax")
         for pattern in allowed where pattern != "*" {
             let parts = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count < 2 || parts.contains("") {
@@ -140,7 +121,7 @@ extension BridgeError {
     }
 }
 
-private enum Check {
+enum Check {
     static func range(_ value: Int, _ range: ClosedRange<Int>, _ setting: String) throws(BridgeError) {
         if !range.contains(value) { throw .wrong(setting, "it is \(value)", "Choose \(range.lowerBound) to \(range.upperBound).") }
     }
@@ -162,15 +143,5 @@ private enum Check {
     /// ASCII letters in lower case, as names are compared.
     static func folded(_ name: String) -> String {
         String(decoding: name.utf8.map { (65...90).contains($0) ? $0 + 32 : $0 }, as: UTF8.self)
-    }
-
-    static func parse(_ address: String) -> mslot_address? {
-        let parsed = unsafe mslot_address_parse(address, 0)
-        return parsed.is_valid ? parsed.address : nil
-    }
-
-    static func isMulticast(_ address: String) -> Bool {
-        guard let parsed = parse(address) else { return false }
-        return parsed.family == 4 ? parsed.bytes.0 & 0xf0 == 0xe0 : parsed.bytes.0 == 0xff
     }
 }

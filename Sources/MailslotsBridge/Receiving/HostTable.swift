@@ -7,10 +7,10 @@ internal import Mailslots
 struct HostTable: ~Copyable {
     private let file: HostTableFile
 
-    init(mode: UInt32) throws(BridgeError) {
+    init(permissions: Mailslot.Permissions) throws(BridgeError) {
         do throws(MailslotError) {
             // Who may read a message may know where it came from.
-            file = try HostTableFile(permissions: Mailslot.Permissions(rawValue: mode & 0o666 | 0o400))
+            file = try HostTableFile(permissions: Mailslot.Permissions(rawValue: permissions.rawValue & 0o666 | 0o400))
         } catch {
             throw BridgeError(error)
         }

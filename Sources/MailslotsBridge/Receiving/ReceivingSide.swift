@@ -56,7 +56,7 @@ struct ReceivingSide: ~Copyable {
         counters: BridgeCounters, clock: BridgeClock, logger: Logger, wakeup: Wakeup
     ) throws(BridgeError) {
         messages = RemoteMessages(in: memory, capacity: Self.memoryBytes / DatagramFormat.recordHeaderBytes)
-        table = try HostTable(mode: configuration.outboxes.permissions)
+        table = try HostTable(permissions: configuration.outboxes.permissions)
         hosts.restore(table.hosts())
         self.configuration = configuration
         self.ownSessions = Set(ownSessions)

@@ -21,7 +21,7 @@ final class OutboxRequests {
     private var answering: MailslotWriter
 
     init(_ configuration: BridgeConfiguration.Outboxes) throws(BridgeError) {
-        let permissions = Mailslot.Permissions(rawValue: configuration.permissions)
+        let permissions = configuration.permissions
         do throws(MailslotError) {
             // The answers first: who finds the requests finds them too.
             answers = try LendingReader(creating: OutboxProtocol.answersName, capacity: 256, writers: 1, permissions: permissions)

@@ -36,8 +36,8 @@ final class Outboxes {
         do throws(MailslotError) {
             do throws(MailslotError) {
                 return try LendingReader(
-                    creating: name, capacity: configuration.capacity, writers: configuration.writers,
-                    permissions: Mailslot.Permissions(rawValue: configuration.permissions), unread: .adopt)
+                    creating: name, capacity: configuration.capacity, writers: configuration.maximumWriters,
+                    permissions: configuration.permissions, unread: .adopt)
             } catch  where error.code == .mismatch {
                 // One that was made under another configuration: as it is.
                 return try LendingReader(creating: name, capacity: nil, writers: nil, permissions: nil, unread: .adopt)

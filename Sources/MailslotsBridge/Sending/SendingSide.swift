@@ -174,7 +174,7 @@ final class SendingSide {
                 request, .notAllowed,
                 "Its configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
         }
-        guard outboxes.count < configuration.outboxes.countMax || outboxes.closeIdle(now: now) else {
+        guard outboxes.count < configuration.outboxes.maximumCount || outboxes.closeIdle(now: now) else {
             return refuse(
                 request, .tooManyOutboxes,
                 "There are \(outboxes.count) outboxes, as many as its configuration allows. Raise outboxes.countMax.")

@@ -34,11 +34,11 @@ package protocol Transport: AnyObject, Sendable {
 
     /// The configuration with all that `reconfigure` would have to ask the network for, such as peers' addresses. May take seconds; for any
     /// thread.
-    func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration
+    func lookedUp(_ configuration: TransportConfiguration) throws(BridgeError) -> TransportConfiguration
 
     /// Takes over what a new configuration says of domains, peers and groups, without losing what is on its way. Throws, and changes
     /// nothing, if it cannot: another port, another address.
-    func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError)
+    func reconfigure(_ configuration: TransportConfiguration) throws(BridgeError)
 
     /// What was sent, received, and dropped by cause, since the start: names for metrics, as "datagrams.sent", "drops.send.unreachable".
     var counters: [TransportCounter] { get }
@@ -48,7 +48,7 @@ package protocol Transport: AnyObject, Sendable {
 }
 
 extension Transport {
-    package func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration { configuration }
+    package func lookedUp(_ configuration: TransportConfiguration) throws(BridgeError) -> TransportConfiguration { configuration }
 }
 
 /// Where a datagram is to go: a host, or every host, of the domain with this index in the configuration.

@@ -137,11 +137,11 @@ final class MemoryNetwork: Transport {
         state.withLock { _ = $0.known.remove(Route(domain: domain, destination: .host(host))) }
     }
     func describe(_ source: TransportSource) -> String { "memory:\(source.number)" }
-    func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration {
+    func lookedUp(_ configuration: TransportConfiguration) throws(BridgeError) -> TransportConfiguration {
         hooks.withLock { $0.lookUp }()
         return configuration
     }
-    func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) { try hooks.withLock { $0.reconfigure }() }
+    func reconfigure(_ configuration: TransportConfiguration) throws(BridgeError) { try hooks.withLock { $0.reconfigure }() }
     var counters: [TransportCounter] { [] }
     func close() {}
 

@@ -261,7 +261,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             var configuration = BridgeConfiguration.forTests
             configuration.outboxes.allowed = ["studio/news", "here/*"]
-            configuration.outboxes.countMax = 2
+            configuration.outboxes.maximumCount = 2
             try await withBridge(configuration) { bridge, _ in
                 let unknown = try await ask(for: "nobody", "orders")
                 #expect(unknown.result == .noSuchHost && unknown.text.contains("mailslot hosts"))

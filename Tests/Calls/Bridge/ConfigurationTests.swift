@@ -72,13 +72,13 @@ import Testing
         expected.network.interfaces = ["lo"]
         expected.network.multicastHops = 3
         expected.network.engine = .mmsg
-        expected.network.receiveBufferBytes = 100_000
-        expected.network.sendBufferBytes = 200_000
-        expected.network.datagramBytesMax = 1000
+        expected.network.receiveBufferSize = 100_000
+        expected.network.sendBufferSize = 200_000
+        expected.network.maximumDatagramSize = 1000
         expected.outboxes.capacity = 64
-        expected.outboxes.writers = 8
-        expected.outboxes.permissions = 0o660
-        expected.outboxes.countMax = 10
+        expected.outboxes.maximumWriters = 8
+        expected.outboxes.permissions = .group
+        expected.outboxes.maximumCount = 10
         expected.outboxes.allowed = ["studio/*"]
         expected.delivery.allowedMailslots = ["jobs"]
         expected.delivery.allowedHosts = ["render*"]
@@ -115,24 +115,24 @@ import Testing
             "MAILSLOT_BRIDGE_DOMAIN_STUDIO_PEERS": "192.0.2.2,b=192.0.2.3", "MAILSLOT_BRIDGE_NETWORK_DATAGRAM_BYTES_MAX": "1000",
             "MAILSLOT_BRIDGES": "is another's",
         ]
-        let all = try read(file, environment: environment, flags: flags { $0.port = 3 })
+        let all = try read(file, environment: environment, flags: flags { $0.udp.port = 3 })
         #expect(all.host == "of-environment" && all.network.port == 3 && all.network.multicastHops == 2)
         #expect(all.domains[0].peers == [.init(address: "192.0.2.2"), .init(address: "192.0.2.3", host: "b")])
-        #expect(all.network.datagramBytesMax == 1000 && all.announceEvery == .seconds(1) && all.clockBound == .seconds(30))
+        #expect(all.network.maximumDatagramSize == 1000 && all.announceEvery == .seconds(1) && all.clockBound == .seconds(30))
         let flagged = try read(
             file, environment: environment,
             flags: flags {
                 $0.host = "of-flags"
                 $0.peers = ["192.0.2.4"]
                 $0.groups = ["239.1.1.1"]
-                $0.addresses = ["127.0.0.2"]
-                $0.interfaces = ["lo"]
-                $0.engine = "io_uring"
+                $0.udp.addresses = ["127.0.0.2"]
+                $0.udp.interfaces = ["lo"]
+                $0.udp.engine = "io_uring"
                 $0.permissions = "0666"
             })
         #expect(flagged.host == "of-flags" && flagged.network.port == 2 && flagged.domains[0].peers == [.init(address: "192.0.2.4")])
         #expect(flagged.domains[0].groups == ["239.1.1.1"] && flagged.network.engine == .ioURing)
-        #expect(flagged.outboxes.permissions == 0o666)
+        #expect(flagged.outboxes.permissions == .everyone)
         #expect(flagged.network.addresses == ["127.0.0.2"] && flagged.network.interfaces == ["lo"])
     }
 
@@ -307,7 +307,7 @@ import Testing
         let keyed = #"{"domains": ["a"], "domain": {"a": {"key": "k"}}}"#
         #expect(says(keyed) { $0.isInsecure = true }.contains("Take away one of the two"))
         #expect(says(keyed) { $0.domain = "b" }.contains("domain.b.key: there is none"))
-        #expect(says(keyed) { $0.port = 70_000 }.hasPrefix("network.port: it is 70000."))
+        #expect(says(keyed) { $0.udp.port = 70_000 }.hasPrefix("network.port: it is 70000."))
     }
 
     @Test func `a key by flag is used in place of what the file says`() throws {
@@ -343,7 +343,7 @@ import Testing
         #expect(says { $0.domains[0].alsoAccepted = [BridgeKey([UInt8](repeating: 0, count: 32))!] }.contains("it has only zeros"))
         #expect(says { $0.announceEvery = .zero - .seconds(1) }.contains("announceEverySeconds: it is -1.0 seconds. Choose"))
         #expect(says { $0.outboxes.capacity = .min }.contains("outboxes.capacity"))
-        #expect(says { $0.outboxes.writers = 70_000 }.contains("outboxes.writers: it is 70000. Choose 1 to 64511."))
+        #expect(says { $0.outboxes.maximumWriters = 70_000 }.contains("outboxes.maximumWriters: it is 70000. Choose 1 to 64511."))
         #expect(BridgeKey([UInt8](repeating: 1, count: 31)) == nil)
     }
 

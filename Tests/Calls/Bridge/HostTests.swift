@@ -30,7 +30,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             let clock = BridgeClock { 1_700_000_000_000_000_000 }
             var configuration = BridgeConfiguration.forTests
-            configuration.outboxes.permissions = 0o660
+            configuration.outboxes.permissions = .group
             try await withBridge(configuration, clock: clock) { _, network in
                 var far = FarHost(clock: clock)
                 try await BridgeTests.introduce(&far, to: network)

@@ -40,8 +40,8 @@ import Testing
         expected.tls!.certificateFile = "/etc/client.pem"
         expected.tls!.keyFile = folder.path("client.key")
         expected.tls!.serverName = "nats"
-        (expected.backlogBytes, expected.receiveBufferBytes) = (5, 70_000)
-        (expected.connectTimeout, expected.reconnectWaitMax) = (.milliseconds(1500), .seconds(60))
+        (expected.backlogSize, expected.receiveBufferSize) = (5, 70_000)
+        (expected.connectTimeout, expected.maximumReconnectWait) = (.milliseconds(1500), .seconds(60))
         #expect(nats == expected)
     }
 

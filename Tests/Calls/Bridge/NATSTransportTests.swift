@@ -52,7 +52,7 @@ import Testing
     @Test func `what does not fit the backlog is dropped and counted`() throws {
         let server = try NATSServer()
         server.stop()
-        let network = try TransportNetwork(.nats("away", [server]) { $0.backlogBytes = 20_000 }, hosts: 1, domains: 1)
+        let network = try TransportNetwork(.nats("away", [server]) { $0.backlogSize = 20_000 }, hosts: 1, domains: 1)
         defer { network.close() }
 
         let datagrams = (0..<100).map { TestDatagram(sender: 0, number: UInt64($0), byteCount: 1000) }
@@ -135,7 +135,7 @@ import Testing
 
     @Test func `who receives too slowly loses datagrams, and not the connection`() throws {
         let server = try NATSServer()
-        let network = try TransportNetwork(.nats("slow", [server]) { $0.receiveBufferBytes = 100_000 }, hosts: 2, domains: 1)
+        let network = try TransportNetwork(.nats("slow", [server]) { $0.receiveBufferSize = 100_000 }, hosts: 2, domains: 1)
         defer { network.close() }
         try network.introduce()
 
@@ -304,7 +304,7 @@ extension TransportKind {
             try configurations.enumerated().map { index, configuration in
                 var configuration = configuration
                 configuration.nats = BridgeConfiguration.NATS(servers: [servers[index % servers.count].address])
-                configuration.nats!.reconnectWaitMax = .milliseconds(200)
+                configuration.nats!.maximumReconnectWait = .milliseconds(200)
                 change(&configuration.nats!)
                 return (try NATSTransport(configuration, logger: Logger(label: "nats.\(configuration.host)")), configuration)
             }

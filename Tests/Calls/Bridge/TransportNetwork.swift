@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Mailslots
 import Testing
 
@@ -258,5 +259,19 @@ extension DatagramBatch {
             for (offset, byte) in bytes.enumerated() { span.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self) }
             return bytes.count
         }
+    }
+}
+
+extension Transport {
+    func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) { try reconfigure(configuration.transport) }
+}
+
+extension UDPTransport {
+    convenience init(_ configuration: BridgeConfiguration) throws(BridgeError) { try self.init(configuration.transport) }
+}
+
+extension NATSTransport {
+    convenience init(_ configuration: BridgeConfiguration, logger: Logger) throws(BridgeError) {
+        try self.init(configuration.transport, logger: logger)
     }
 }

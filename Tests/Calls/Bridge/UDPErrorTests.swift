@@ -74,8 +74,8 @@ import Testing
         Mistake("every address as a peer", cause: "no address of a host", cure: "192.0.2.7") {
             $0.domains[0].peers = [.init(address: "0.0.0.0", port: 1)]
         },
-        Mistake("datagrams too short", cause: "575 bytes cannot be", cure: "576 to 1472") { $0.network.datagramBytesMax = 575 },
-        Mistake("datagrams too long", cause: "1473 bytes cannot be", cure: "576 to 1472") { $0.network.datagramBytesMax = 1473 },
+        Mistake("datagrams too short", cause: "575 bytes cannot be", cure: "576 to 1472") { $0.network.maximumDatagramSize = 575 },
+        Mistake("datagrams too long", cause: "1473 bytes cannot be", cure: "576 to 1472") { $0.network.maximumDatagramSize = 1473 },
         Mistake("more sockets than an endpoint has", cause: "too many addresses", cure: "16 sockets") {
             $0.network.addresses = (1...17).map { "127.0.0.\($0)" }
         },
@@ -129,7 +129,7 @@ import Testing
         let transport = try UDPTransport(configuration)
         defer { transport.close() }
         let changes: [(inout BridgeConfiguration.Network) -> Void] = [
-            { $0.port = 4242 }, { $0.addresses = ["127.0.0.2"] }, { $0.engine = .automatic }, { $0.sendBufferBytes = 5 },
+            { $0.port = 4242 }, { $0.addresses = ["127.0.0.2"] }, { $0.engine = .automatic }, { $0.sendBufferSize = 5 },
         ]
         for change in changes {
             var changed = configuration
@@ -146,7 +146,7 @@ import Testing
     @Test func `a configured bound holds, and a peer's name is looked up`() throws {
         let transport = try UDPTransport(
             Self.configuration {
-                $0.network.datagramBytesMax = 700
+                $0.network.maximumDatagramSize = 700
                 $0.domains[0].peers = [.init(address: "localhost", port: 9, host: "far")]
             })
         defer { transport.close() }

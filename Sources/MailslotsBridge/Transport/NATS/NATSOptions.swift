@@ -42,10 +42,10 @@ extension BridgeConfiguration.NATS {
             unsafe options.key_file = unsafe copy(tls.keyFile)
             unsafe options.server_name = unsafe copy(tls.serverName)
         }
-        unsafe options.backlog_bytes = UInt32(clamping: backlogBytes)
-        unsafe options.incoming_bytes = UInt32(clamping: receiveBufferBytes)
+        unsafe options.backlog_bytes = UInt32(clamping: backlogSize)
+        unsafe options.incoming_bytes = UInt32(clamping: receiveBufferSize)
         unsafe options.connect_timeout_ns = max(connectTimeout.nanoseconds, 1_000_000)
-        unsafe options.retry_max_ns = max(reconnectWaitMax.nanoseconds, options.retry_min_ns)
+        unsafe options.retry_max_ns = max(maximumReconnectWait.nanoseconds, options.retry_min_ns)
         let addresses = unsafe servers.map { unsafe copy($0) }
         let opened = unsafe addresses.withUnsafeBufferPointer { addresses in
             unsafe options.servers = addresses.baseAddress

@@ -47,8 +47,10 @@ package final class NATSTransport: Transport {
 
     /// Connects, or begins to try. Throws if the configuration is wrong, if this was built without the NATS client, or if a server
     /// refuses us; not if none can be reached, for it may come later.
-    package init(_ configuration: BridgeConfiguration, logger: Logger) throws(BridgeError) {
-        guard let settings = configuration.nats else { preconditionFailure("The configuration says nothing of NATS.") }
+    package init(_ configuration: TransportConfiguration, logger: Logger) throws(BridgeError) {
+        guard let settings = configuration.settings as? BridgeConfiguration.NATS else {
+            preconditionFailure("This is another transport's.")
+        }
         self.settings = settings
         self.logger = logger
         host = configuration.host
@@ -169,8 +171,8 @@ package final class NATSTransport: Transport {
         return unsafe String(cString: incoming.views[index].reply)
     }
 
-    package func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) {
-        guard configuration.nats == settings, configuration.host == host else {
+    package func reconfigure(_ configuration: TransportConfiguration) throws(BridgeError) {
+        guard configuration.settings as? BridgeConfiguration.NATS == settings, configuration.host == host else {
             throw BridgeError(
                 .badConfiguration,
                 "The host's name, the NATS servers and how we get in cannot be changed while the bridge runs. Start it again.")
@@ -287,7 +289,7 @@ package final class NATSTransport: Transport {
                 logger.warning(
                     """
                     NATS: no server answers (\(what)): \(settings.addresses). It is tried again until one does; up to \
-                    \(settings.backlogBytes) bytes are kept meanwhile.
+                    \(settings.backlogSize) bytes are kept meanwhile.
                     """)
             case .MSLOT_NATS_ERROR: logger.error("NATS: \(what).")
             }

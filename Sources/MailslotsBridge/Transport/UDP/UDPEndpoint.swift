@@ -13,12 +13,7 @@ struct UDPEndpoint: @unchecked Sendable {
     let handle: OpaquePointer
 
     init(engine: BridgeConfiguration.Network.Engine) throws(BridgeError) {
-        let wanted: mslot_datagram_engine
-        switch engine {
-        case .automatic: wanted = .MSLOT_DATAGRAM_AUTO
-        case .mmsg: wanted = .MSLOT_DATAGRAM_MMSG
-        case .ioURing: wanted = .MSLOT_DATAGRAM_IO_URING
-        }
+        let wanted = engine.raw
         let opened = unsafe mslot_datagram_open(wanted)
         guard let endpoint = unsafe opened.endpoint else {
             throw BridgeError(.network, Self.cannotOpen(wanted, unsafe opened.outcome, unsafe opened.system_error))
@@ -29,11 +24,16 @@ struct UDPEndpoint: @unchecked Sendable {
     private static func cannotOpen(_ engine: mslot_datagram_engine, _ outcome: mslot_datagram_outcome, _ systemError: Int32) -> String {
         switch outcome {
         case .MSLOT_DATAGRAM_NO_ENGINE:
-            let probed = mslot_datagram_probe(engine)
-            return "The engine io_uring cannot be used: \(text(of: probed.text)). Choose the engine mmsg, or automatic."
+            return "The engine io_uring cannot be used: \(probe(.ioURing).says). Choose the engine mmsg, or automatic."
         default:
             return "The network cannot be opened: \(cause(outcome, systemError))."
         }
+    }
+
+    /// Whether the engine works in this process, and its version, or the cause and the cure.
+    static func probe(_ engine: BridgeConfiguration.Network.Engine) -> (isUsable: Bool, says: String) {
+        let probed = mslot_datagram_probe(engine.raw)
+        return (probed.is_usable, text(of: probed.text))
     }
 
     /// Which engine runs, and why the other does not.
@@ -84,8 +84,8 @@ struct UDPEndpoint: @unchecked Sendable {
         options.shares_port = shares
         options.multicast_hops = network.multicastHops
         options.multicast_loops = false
-        options.receive_buffer_bytes = UInt32(clamping: network.receiveBufferBytes)
-        options.send_buffer_bytes = UInt32(clamping: network.sendBufferBytes)
+        options.receive_buffer_bytes = UInt32(clamping: network.receiveBufferSize)
+        options.send_buffer_bytes = UInt32(clamping: network.sendBufferSize)
         return unsafe mslot_datagram_bind(handle, &options)
     }
 
@@ -127,6 +127,16 @@ struct UDPEndpoint: @unchecked Sendable {
 
     /// Whether multicast that is sent here also reaches this machine.
     func loopMulticast(_ socket: Socket, _ loops: Bool) { _ = unsafe mslot_datagram_loop_multicast(handle, socket.number, loops) }
+}
+
+extension BridgeConfiguration.Network.Engine {
+    fileprivate var raw: mslot_datagram_engine {
+        switch self {
+        case .automatic: .MSLOT_DATAGRAM_AUTO
+        case .mmsg: .MSLOT_DATAGRAM_MMSG
+        case .ioURing: .MSLOT_DATAGRAM_IO_URING
+        }
+    }
 }
 
 /// A socket receives what is sent to a group and arrives by an interface.

@@ -31,16 +31,16 @@ struct UDPPlan {
 
     /// Binds the sockets for groups that are missing, and joins nothing yet. Peers must have been looked up.
     init(
-        _ configuration: BridgeConfiguration, _ endpoint: UDPEndpoint, hosts: [UDPEndpoint.Socket], groupSockets: UDPGroupSockets
+        _ configuration: TransportConfiguration, _ endpoint: UDPEndpoint, hosts: [UDPEndpoint.Socket], groupSockets: UDPGroupSockets
     ) throws(BridgeError) {
         self.endpoint = endpoint
         self.hosts = hosts
         self.groupSockets = groupSockets
         network = configuration.network
-        guard 576...DatagramFormat.bytesMax ~= network.datagramBytesMax else {
+        guard 576...DatagramFormat.bytesMax ~= network.maximumDatagramSize else {
             throw BridgeError(
                 .network,
-                "Datagrams of at most \(network.datagramBytesMax) bytes cannot be: the bound is 576 to \(DatagramFormat.bytesMax). "
+                "Datagrams of at most \(network.maximumDatagramSize) bytes cannot be: the bound is 576 to \(DatagramFormat.bytesMax). "
                     + "If the network takes no 576 bytes, it cannot carry a bridge.")
         }
         for domain in configuration.domains {
@@ -80,19 +80,19 @@ struct UDPPlan {
 
     /// The least of what is configured and what the kernel knows.
     private func byteCountMax(of address: UDPAddress, _ path: mslot_datagram_path) throws(BridgeError) -> Int {
-        guard path.system_error == 0 else { return min(network.datagramBytesMax, address.byteCountMax) }
+        guard path.system_error == 0 else { return min(network.maximumDatagramSize, address.byteCountMax) }
         guard path.byte_count_max >= 576 else {
             throw BridgeError(
                 .network,
                 "The path to \(address) takes datagrams of \(path.byte_count_max) bytes, and 576 are needed: "
                     + "its MTU is too small. Raise the interface's MTU to \(address.family == 4 ? 604 : 1280) at least.")
         }
-        return min(network.datagramBytesMax, Int(path.byte_count_max))
+        return min(network.maximumDatagramSize, Int(path.byte_count_max))
     }
 
     // MARK: groups
 
-    private mutating func groups(of domain: BridgeConfiguration.Domain) throws(BridgeError) -> [UDPPath] {
+    private mutating func groups(of domain: TransportConfiguration.Domain) throws(BridgeError) -> [UDPPath] {
         var all = FoundGroup()
         for text in domain.groups {
             guard let group = UDPAddress(text, defaultPort: groupPort), group.isMulticast else {

@@ -36,7 +36,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
 
     /// Binds, joins and looks up the peers' names, which may take seconds.
     /// - Throws: Code `network`: a port in use, no such address or interface, no multicast route and no peers, an MTU too small.
-    package init(_ configuration: BridgeConfiguration) throws(BridgeError) {
+    package init(_ configuration: TransportConfiguration) throws(BridgeError) {
         network = configuration.network
         endpoint = try UDPEndpoint(engine: network.engine)
         do throws(BridgeError) {
@@ -48,7 +48,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         unsafe views = .allocate(capacity: Self.viewsMax)
         unsafe outgoing = .allocate(capacity: hosts.count * Self.outgoingMax)
         outgoingCounts = Array(repeating: 0, count: hosts.count)
-        bytesMax = network.datagramBytesMax
+        bytesMax = network.maximumDatagramSize
         try reconfigure(configuration)
     }
 
@@ -83,10 +83,10 @@ package final class UDPTransport: Transport, @unchecked Sendable {
 
     // MARK: configuration
 
-    package func reconfigure(_ configuration: BridgeConfiguration) throws(BridgeError) {
+    package func reconfigure(_ configuration: TransportConfiguration) throws(BridgeError) {
         var same = configuration.network
         same.interfaces = network.interfaces
-        same.datagramBytesMax = network.datagramBytesMax
+        same.maximumDatagramSize = network.maximumDatagramSize
         guard same == network else {
             throw BridgeError(
                 .network, "Port, addresses, engine, buffers and hops of a bridge that runs cannot be changed. Start it again.")
@@ -96,7 +96,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         try join(&plan)
         for former in memberships.subtracting(plan.memberships) { endpoint.leave(former) }
         memberships = plan.memberships
-        bytesMax = configuration.network.datagramBytesMax
+        bytesMax = configuration.network.maximumDatagramSize
         for host in hosts {
             endpoint.loopMulticast(host, groupSockets.bound.contains { $0.address.family == host.address.family })
         }
@@ -126,7 +126,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
 
     /// The configuration with numeric addresses in the place of peers' host names: the first that the system prefers and of whose family
     /// we have an address. May take seconds and be called by any thread; then `reconfigure` need not ask the network.
-    package static func lookUpPeers(of configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration {
+    package static func lookUpPeers(of configuration: TransportConfiguration) throws(BridgeError) -> TransportConfiguration {
         let families = Set(configuration.network.addresses.compactMap { UDPAddress($0, port: 0)?.family })
         var numeric = configuration
         for domain in numeric.domains.indices {
@@ -144,7 +144,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         return numeric
     }
 
-    package func lookedUp(_ configuration: BridgeConfiguration) throws(BridgeError) -> BridgeConfiguration {
+    package func lookedUp(_ configuration: TransportConfiguration) throws(BridgeError) -> TransportConfiguration {
         try Self.lookUpPeers(of: configuration)
     }
 
@@ -257,5 +257,13 @@ package final class UDPTransport: Transport, @unchecked Sendable {
             lastCounters.withLock { $0 = last }
             isOpen = false
         }
+    }
+}
+
+extension TransportConfiguration {
+    /// Of a transport over UDP.
+    var network: BridgeConfiguration.Network {
+        guard let network = settings as? BridgeConfiguration.Network else { preconditionFailure("This is another transport's.") }
+        return network
     }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import MailslotsBridge
 
 /// What `mailslot-bridge` is told of NATS; the rest is in the configuration file.
-struct BridgeNATSOptions: ParsableArguments {
+struct NATSOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A NATS server, as nats://10.0.0.5:4222 or tls://nats.example.com:4222, through which messages go in place of UDP. Repeat it.",

@@ -14,10 +14,90 @@
 // Files are relative to the configuration file's directory. Who does not want a secret in a file that others can read gives it as
 // MAILSLOT_BRIDGE_NATS_PASSWORD, or as a file of its own.
 internal import Foundation
+internal import Logging
 
-extension BridgeConfiguration.NATS {
+extension BridgeConfiguration {
+    /// Not by `network`, but through NATS servers: past one network, where multicast does not reach. `peers` and `groups` of the domains
+    /// mean nothing then.
+    public var nats: NATS? {
+        get { transports[NATS.self] }
+        set { transports[NATS.self] = newValue }
+    }
+
+    /// NATS servers, and how we get in. They carry what is sealed and can neither read nor forge it, but see which host sends to which
+    /// how much, and can lose it.
+    public struct NATS: Sendable, Hashable {
+        /// "nats://10.0.0.5:4222" or "tls://nats.example.com:4222"; those of one cluster, of which any one does. Other servers that
+        /// one of them tells of are used, too.
+        public var servers: [String]
+        /// Where subjects begin: one or more tokens with dots between them. The same for all hosts of a domain.
+        public var subjectPrefix = "mailslot"
+        public var credentials: Credentials?
+        /// `nil`: only if a server's address begins with `tls://`, and then with the system's authorities.
+        public var tls: TLS?
+        /// How many bytes of datagrams are kept while there is no connection, to be sent afterwards. What does not fit is dropped, and
+        /// what is older than `clockBound` when it arrives is refused by whom it is for.
+        public var backlogSize = 1 << 20
+        /// How many bytes that arrived are kept until they are delivered.
+        public var receiveBufferSize = 4 << 20
+        /// How long one attempt to connect to one server may take.
+        public var connectTimeout: Duration = .seconds(2)
+        /// The longest time between two attempts; the first is soon, and each further one takes twice as long.
+        public var maximumReconnectWait: Duration = .seconds(5)
+
+        public enum Credentials: Sendable, Hashable {
+            case password(user: String, password: String)
+            case token(String)
+            /// A file with a user's JWT and seed, as `nsc` makes it.
+            case file(String)
+            /// A user's public key, "U…", and the file with its seed.
+            case nkey(String, seedFile: String)
+        }
+
+        /// Files in PEM. A server's certificate is always checked.
+        public struct TLS: Sendable, Hashable {
+            /// Certificates that are trusted. `nil`: the system's.
+            public var authoritiesFile: String?
+            /// Ours, for servers that ask for one; both or none.
+            public var certificateFile: String?
+            public var keyFile: String?
+            /// What the server's certificate must be for, if that is not the name in its address.
+            public var serverName: String?
+
+            public init(authoritiesFile: String? = nil) { self.authoritiesFile = authoritiesFile }
+        }
+
+        public init(servers: [String]) { self.servers = servers }
+    }
+}
+
+extension BridgeConfiguration.NATS: TransportSettings {
+    static var name: String { "nats" }
+    static var title: String { "NATS" }
+    static var initial: Self? { nil }
+
+    static func read(_ settings: Settings, folder: URL?) throws(BridgeError) -> Self? { try Self(settings, folder: folder) }
+
+    func makeTransport(_ configuration: TransportConfiguration, logger: Logger) throws(BridgeError) -> any Transport {
+        try NATSTransport(configuration, logger: logger)
+    }
+
+    var facts: [(name: String, says: String)] {
+        let who =
+            switch credentials {
+            case .password(let user, _): ", as \(user) with a password"
+            case .token: ", with a token"
+            case .file(let path): ", with the credentials of \(path)"
+            case .nkey(let key, _): ", as \(key)"
+            case nil: ""
+            }
+        return [("network", "NATS through \(addresses)\(who); subjects \(subjectPrefix).*")]
+    }
+
+    func says(of domain: BridgeConfiguration.Domain) -> String? { nil }
+
     /// `nil`: nobody says anything of NATS.
-    init?(_ settings: Settings, folder: URL?) throws(BridgeError) {
+    private init?(_ settings: Settings, folder: URL?) throws(BridgeError) {
         let servers = try settings.strings("nats", "servers")
         let file = { (path: String) in URL(filePath: path, relativeTo: folder).path }
         let credentials = try Self.credentials(settings, file)
@@ -36,10 +116,10 @@ extension BridgeConfiguration.NATS {
         self.credentials = credentials
         self.tls = tls
         if let prefix { subjectPrefix = prefix }
-        if let backlog { backlogBytes = backlog }
-        if let buffer { receiveBufferBytes = buffer }
+        if let backlog { backlogSize = backlog }
+        if let buffer { receiveBufferSize = buffer }
         if let connecting { connectTimeout = connecting }
-        if let waiting { reconnectWaitMax = waiting }
+        if let waiting { maximumReconnectWait = waiting }
     }
 
     private static func credentials(_ settings: Settings, _ file: (String) -> String) throws(BridgeError) -> Credentials? {
@@ -78,12 +158,12 @@ extension BridgeConfiguration.NATS {
         if let tls, (tls.certificateFile == nil) != (tls.keyFile == nil) {
             throw .wrong("nats.tls", "a certificate and its key go together", "Name both files, or neither.")
         }
-        for (name, count, least) in [("backlogBytes", backlogBytes, 0), ("receiveBufferBytes", receiveBufferBytes, 65_536)] {
+        for (name, count, least) in [("backlogBytes", backlogSize, 0), ("receiveBufferBytes", receiveBufferSize, 65_536)] {
             guard (least...1 << 30).contains(count) else {
                 throw .wrong("nats.\(name)", "it is \(count)", "Choose \(least) to \(1 << 30).")
             }
         }
-        for (name, time) in [("connectTimeoutSeconds", connectTimeout), ("reconnectWaitMaxSeconds", reconnectWaitMax)] {
+        for (name, time) in [("connectTimeoutSeconds", connectTimeout), ("reconnectWaitMaxSeconds", maximumReconnectWait)] {
             guard time >= .milliseconds(50), time <= .seconds(3600) else {
                 throw .wrong("nats.\(name)", "it is \(time)", "Choose 0.05 to 3600.")
             }
@@ -101,8 +181,8 @@ extension BridgeConfiguration.NATS.TLS {
     }
 }
 
-/// What the options of `mailslot bridge` say of NATS.
-package struct NATSFlags: Sendable {
+/// What the options of `mailslot-bridge` say of NATS.
+package struct NATSFlags: TransportFlags {
     package var servers: [String] = []
     package var credentialsFile: String?
     package var user: String?
@@ -110,12 +190,19 @@ package struct NATSFlags: Sendable {
 
     package init() {}
 
-    var settings: [(path: [String], texts: [String], isList: Bool)] {
+    package var settings: [(path: [String], value: FlagValue)] {
         // The shell's directory, and not the configuration file's.
-        let file = { (path: String) in [URL(filePath: path).path] }
+        let file = { (path: String) in URL(filePath: path).path }
         return [
-            (["servers"], servers, true), (["credentialsFile"], credentialsFile.map(file) ?? [], false),
-            (["user"], user.map { [$0] } ?? [], false), (["tls", "authoritiesFile"], authoritiesFile.map(file) ?? [], false),
+            (["servers"], .texts(servers)), (["credentialsFile"], .text(credentialsFile.map(file))), (["user"], .text(user)),
+            (["tls", "authoritiesFile"], .text(authoritiesFile.map(file))),
         ]
+    }
+}
+
+extension BridgeFlags {
+    package var nats: NATSFlags {
+        get { transports[BridgeConfiguration.NATS.name] as? NATSFlags ?? NATSFlags() }
+        set { transports[BridgeConfiguration.NATS.name] = newValue }
     }
 }
