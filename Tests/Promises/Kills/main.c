@@ -43,6 +43,7 @@ typedef struct tally_of_row {
 
 typedef struct shared_board {
     uint64_t next_row;
+    uint64_t is_decided; // only the first violation was asked for, and is there
     tally_of_row tallies[ROWS_MAX];
 } shared_board;
 
@@ -202,6 +203,10 @@ static void expect_no_way_back(tally_of_row *t)
 static void run_row(const row *r, tally_of_row *t)
 {
     playing = r;
+    if (shared_get(&board->is_decided) != 0) {
+        snprintf(t->skipped, WHY_BYTES, "there was a violation before");
+        return;
+    }
     char directory[] = "/dev/shm/kill-harness.XXXXXX";
     if (mkdtemp(directory) == NULL) {
         snprintf(t->skipped, WHY_BYTES, "no directory in /dev/shm: %s", strerror(errno));
@@ -219,9 +224,10 @@ static void run_row(const row *r, tally_of_row *t)
         t->tried++;
         if (world->result == 'o') count_label(t, world->label);
         else note_violation(t, number, world->why);
-        if (only_first && t->violations != 0) break;
+        if (only_first && t->violations != 0) shared_set(&board->is_decided, 1);
+        if (shared_get(&board->is_decided) != 0) break;
     }
-    if (t->skipped[0] == 0 && t->violations == 0 && interrupted == 0) {
+    if (t->skipped[0] == 0 && t->violations == 0 && interrupted == 0 && shared_get(&board->is_decided) == 0) {
         expect_seen(t, r->must_see != NULL ? r->must_see : r->operation->must_see[r->fate]);
         if (r->fate == KILLED) expect_no_way_back(t);
     }
@@ -306,7 +312,7 @@ static void usage(FILE *to)
           "Kills or stops a process after every single instruction of what it does with a mailslot, and checks the promises.\n"
           "  WORD    only rows in which every WORD occurs: an operation, a fate, a part of a variant\n"
           "  --long  every variant of every operation, not only the most telling\n"
-          "  --first leave a row at its first violation\n"
+          "  --first end at the first violation\n"
           "  --list  the rows, without running them\n"
           "  exit    0: no violation; 1: violations; 64: usage\n",
         to);

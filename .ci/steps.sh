@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# The steps of .ci/run, each a function with a line that says what it is for; `.ci/run --help` lists them. `steps.sh STEP` runs one, here.
+#
+# Each configuration is built once: debug in .build, for tests, network and the README's second command; with the thread sanitizer in
+# .build-thread; the C core once for each flavour of its tests. What is installed and the benchmarks are release builds of their own: static,
+# and of another package.
+#
+# Not among the ordinary steps, for it would be there twice; `.ci/run --long` has it:
+#
+# - `addresses`, all of the Swift package compiled once more, with the address sanitizer. Memory is ours to get wrong in C, and there this
+#   sanitizer sees all of it: the core (`sanitized`), the Windows calls (`win32`), the datagram engines (`datagram`, with two compilers),
+#   hostile segments (`fuzz`); and in Swift where bytes of others are decoded (`wire_fuzz`).
+# - Commands, installation and the documentation's snippets under the thread sanitizer: they are other processes, or none of them is built with
+#   it. The C core's tests there: `sanitized` has them, optimised.
+# - Long forms: more of what the short ones do.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export MAILSLOTS_WARNINGS_AS_ERRORS=1
+export SWIFT_BACKTRACE=enable=no
+
+# Beside each other, two at a time. The first lane is SwiftPM's, which locks what it builds; no step of the second uses it. What waits and
+# what computes stand beside each other, and nobody measures time.
+lane_1=(format readme network documentation threads wire_fuzz nio embedding)
+lane_2=(core instructions mutants sanitized model aarch64 kills fuzz datagram win32 nats soak)
+# Alone, for they measure.
+alone=(benchmarks)
+# What a contributor runs before each commit: minutes, where it was built before.
+fast=(format fit instructions quick core)
+long=(addresses long_soak long_kills long_fuzz long_wire_fuzz long_network long_model)
+
+#: The README's "Try it" block, line by line: what it says is what is run
+readme() {
+    local commands line
+    commands=$(sed -n '/^## Try it/,/^## /s/^\$ //p' README.md)
+    [ "$(wc -l <<< "$commands")" -eq 2 ]
+    while read -r line; do
+        echo "\$ $line"
+        bash -c "$line" < /dev/null
+    done <<< "$commands"
+}
+
+#: What every call and every command does, without what takes long: clients, installations, clusters, the core's tests
+quick() {
+    swift test --skip ReadmeTests --skip EmbeddingTests --skip InstallTests --skip NATSClusterTests --skip CoreTests < /dev/null
+}
+
+#: The C core's own tests, as they are run by hand: optimised
+core() { Tests/Calls/Core/run; }
+
+#: The C core's tests watched by sanitizers, and the lines that they run: at least 95 %
+sanitized() {
+    Tests/Calls/Core/run --sanitize --coverage
+    Tests/Calls/Core/run --threads
+}
+
+#: The C core's tests on another processor, emulated: there robust lists, futex_waitv, ptrace and more are missing, too
+aarch64() { Tests/Calls/Core/run --aarch64; }
+
+#: The calls of Windows, sanitized; then programs written for Windows from their own text
+win32() {
+    Tests/Calls/Win32/run --sanitize
+    Tests/Calls/Win32Programs/run
+}
+
+#: The datagram engines: optimised, then sanitized with gcc and clang; without io_uring, too
+datagram() {
+    Tests/Calls/Datagram/run
+    Tests/Calls/Datagram/run --sanitize
+}
+
+#: Killed and stopped after every instruction of every operation, in the most telling variants
+kills() { Tests/Promises/Kills/run; }
+
+#: The protocol's models: no error, and every mutant caught
+model() { Tests/Promises/Model/run; }
+
+#: The core with one mistake each: something notices every one
+mutants() { Tests/Promises/Mutants/run; }
+
+#: The mutants' records fit the sources
+fit() { Tests/Promises/Mutants/run --fit; }
+
+#: The instructions of every ordered access, also for processors that are not here
+instructions() { Tests/Promises/Instructions/run; }
+
+#: Hostile segments: the corpus, and half a minute of new ones
+fuzz() { Tests/Promises/Fuzz/run; }
+
+#: Hostile datagrams: the corpus, and half a minute of new ones
+wire_fuzz() { Tests/Promises/WireFuzz/run; }
+
+#: Killed, stopped and restarted at random, for a minute; every message is accounted for
+soak() { Tests/Promises/Soak/run --seconds 60; }
+
+#: Whole bridges, in networks that lose and lie
+network() { Tests/Systems/Network/run; }
+
+#: The NATS transport without its client library. With it: `readme`, against nats-server
+nats() { Tests/Systems/NATS/run; }
+
+#: What is installed, with the program: described, complete, and speaking with Python
+embedding() { Tests/Systems/Embedding/run < /dev/null; }
+
+#: Another package's event loop waits on mailslots
+nio() { Tests/Systems/NIO/run; }
+
+#: The Swift API, the async layer, services and the bridge with the thread sanitizer
+threads() {
+    TSAN_OPTIONS="halt_on_error=1 die_after_fork=0" swift test --sanitize=thread --scratch-path .build-thread \
+        --skip CoreTests --skip CommandTests --skip ToolsTests --skip ReadmeTests --skip EmbeddingTests --skip InstallTests < /dev/null
+}
+
+#: All of `swift test` with the address sanitizer: a long form
+addresses() {
+    ASAN_OPTIONS="detect_leaks=0" swift test --sanitize=address -Xswiftc -use-ld=lld --scratch-path .build-address < /dev/null
+}
+
+#: The documentation is built without a warning, and no public symbol is without its comment
+documentation() { .ci/documentation; }
+
+#: Swift and C as swift-format and clang-format 14 would write them
+format() {
+    swift format lint --strict --recursive Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
+    if ! command -v clang-format-14 > /dev/null; then
+        echo "skipped: the format of C: there is no clang-format-14 (apt-get install clang-format-14)"
+        [ "${CI:-}" != true ]
+        return
+    fi
+    # Programs written for Windows stay as they were written.
+    git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | grep -v '^Tests/Calls/Win32Programs/' | xargs clang-format-14 --dry-run -Werror
+}
+
+#: What it costs: instructions and ratios, which are judged here, and figures, which are judged by people
+benchmarks() {
+    # Instructions are counted and ratios taken in one run. The other figures are judged by --check on a quiet machine: CI's are shared.
+    local bench
+    swift build -c release --package-path Benchmarks < /dev/null
+    bench=Benchmarks/.build/release/mailslots-bench
+    $bench guard
+    $bench --quick < /dev/null
+    $bench check-peers < /dev/null
+    $bench peers --rounds 1 --minutes 0.3 --patterns round-trip-mixed one-way-32 writers-8 --output .build-results < /dev/null
+    $bench async --quick < /dev/null
+    $bench transports --quick --check < /dev/null
+    $bench bridge --quick --output .build-results-bridge < /dev/null
+    python3 Benchmarks/Scale --hosts 10 100 1000 < /dev/null
+    Benchmarks/Tests/driver < /dev/null
+}
+
+#: A long form: ten minutes of it
+long_soak() { Tests/Promises/Soak/run --seconds 600; }
+#: A long form: every variant of every operation
+long_kills() { Tests/Promises/Kills/run --long; }
+#: A long form: ten million hostile segments
+long_fuzz() { Tests/Promises/Fuzz/run --long; }
+#: A long form: ten million hostile datagrams
+long_wire_fuzz() { Tests/Promises/WireFuzz/run --long; }
+#: A long form: what has no natural end goes on for a minute
+long_network() { Tests/Systems/Network/run --seconds 60; }
+#: A long form: the models with more of everything; an hour or two
+long_model() { Tests/Promises/Model/run --long; }
+
+# Sourced by .ci/run, which wants the lists.
+[ "${BASH_SOURCE[0]}" != "$0" ] || "$1"
