@@ -1,4 +1,4 @@
-// An endpoint: opening, closing, waking, and what it says of itself.
+// An endpoint: opening, closing, waiting, and what it says of itself.
 
 #include "endpoint.h"
 
@@ -6,31 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
-
-// MARK: time
-
-int64_t mslot_datagram_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-int64_t mslot_datagram_deadline(int64_t timeout_ns)
-{
-    if (timeout_ns <= 0) return 0;
-    int64_t deadline;
-    return __builtin_add_overflow(mslot_datagram_now_ns(), timeout_ns, &deadline) ? MSLOT_DATAGRAM_FOREVER : deadline;
-}
-
-struct timespec mslot_datagram_left(int64_t deadline_ns)
-{
-    int64_t left = deadline_ns > 0 ? deadline_ns - mslot_datagram_now_ns() : 0;
-    if (left < 0) left = 0;
-    return (struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-}
 
 // MARK: opening and closing
 
@@ -136,23 +112,6 @@ mslot_datagram_waited mslot_datagram_wait(mslot_datagram_endpoint *endpoint, int
     errno = saved_errno;
     mslot_side_leave(&endpoint->receiving);
     return waited;
-}
-
-void mslot_datagram_wake(mslot_datagram_endpoint *endpoint)
-{
-    int saved_errno = errno;
-    uint64_t one = 1;
-    // EAGAIN - the counter is at its maximum: then it is not 0, which is what matters.
-    while (write(endpoint->wake_descriptor, &one, sizeof one) < 0 && errno == EINTR) {}
-    errno = saved_errno;
-}
-
-bool mslot_datagram_take_wake(const mslot_datagram_endpoint *endpoint)
-{
-    uint64_t count;
-    ssize_t result;
-    while ((result = read(endpoint->wake_descriptor, &count, sizeof count)) < 0 && errno == EINTR) {}
-    return result == sizeof count;
 }
 
 // MARK: information

@@ -145,11 +145,15 @@ void mslot_incoming_recycle(mslot_datagram_endpoint *endpoint);
 /// For an error of receiving that is not "nothing there".
 void mslot_incoming_error(mslot_datagram_endpoint *endpoint, uint32_t socket);
 
+// clock.c
+
 int64_t mslot_datagram_now_ns(void);
 /// Saturates.
 int64_t mslot_datagram_deadline(int64_t timeout_ns);
 /// What is left of it, not less than 0.
 struct timespec mslot_datagram_left(int64_t deadline_ns);
+
+// wake.c
 
 /// True if the eventfd was written; it is no more.
 bool mslot_datagram_take_wake(const mslot_datagram_endpoint *endpoint);

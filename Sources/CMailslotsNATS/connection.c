@@ -2,29 +2,12 @@
 
 #include "endpoint.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /// How often the same reason why there is no connection is told. Chosen.
 static const int64_t TELL_AGAIN_NS = 60000000000;
-
-void mslot_nats_look(mslot_nats_endpoint *endpoint)
-{
-    int saved_errno = errno;
-    uint64_t one = 1;
-    // EAGAIN - the counter is at its maximum: then it is not 0, which is what matters.
-    while (write(endpoint->look_descriptor, &one, sizeof one) < 0 && errno == EINTR) {}
-    errno = saved_errno;
-}
-
-static void stop_looking(mslot_nats_endpoint *endpoint)
-{
-    uint64_t count;
-    while (read(endpoint->look_descriptor, &count, sizeof count) < 0 && errno == EINTR) {}
-}
 
 static bool is_ending(mslot_nats_endpoint *endpoint) { return __atomic_load_n(&endpoint->is_ending, __ATOMIC_ACQUIRE); }
 
@@ -116,7 +99,7 @@ static void serve_until_lost(mslot_nats_endpoint *endpoint)
             {.fd = mslot_nats_client_descriptor(endpoint->client), .events = (short)(POLLIN | writing)},
         };
         if (poll(polled, 2, -1) < 0) continue; // EINTR
-        if (polled[0].revents != 0) stop_looking(endpoint);
+        if (polled[0].revents != 0) mslot_nats_stop_looking(endpoint);
         serve(endpoint, (polled[1].revents & (POLLIN | POLLERR | POLLHUP)) != 0);
     }
 }
@@ -129,7 +112,7 @@ static void wait_before_retry(mslot_nats_endpoint *endpoint, int64_t time_ns)
     int64_t deadline = mslot_nats_deadline(shortened(time_ns));
     while (!is_ending(endpoint) && mslot_nats_now_ns() < deadline) {
         struct pollfd polled = {.fd = endpoint->look_descriptor, .events = POLLIN};
-        if (poll(&polled, 1, mslot_nats_milliseconds_until(deadline)) > 0) stop_looking(endpoint);
+        if (poll(&polled, 1, mslot_nats_milliseconds_until(deadline)) > 0) mslot_nats_stop_looking(endpoint);
     }
 }
 

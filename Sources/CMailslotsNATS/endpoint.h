@@ -78,6 +78,13 @@ static inline void mslot_nats_add(uint64_t *counter, uint64_t amount)
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
 }
 
+// look.c
+
+/// Makes the thread look.
+void mslot_nats_look(mslot_nats_endpoint *endpoint);
+/// By the thread, before it looks.
+void mslot_nats_stop_looking(mslot_nats_endpoint *endpoint);
+
 // connection.c
 
 extern const mslot_nats_client_calls mslot_nats_calls;
@@ -87,8 +94,6 @@ mslot_nats_outcome mslot_nats_connect(mslot_nats_endpoint *endpoint, char text[M
 void mslot_nats_tell_unreachable(mslot_nats_endpoint *endpoint, const char *why);
 /// The thread.
 void *mslot_nats_run(void *endpoint);
-/// Makes the thread look.
-void mslot_nats_look(mslot_nats_endpoint *endpoint);
 
 // send.c; under the client's mutex
 
