@@ -68,7 +68,7 @@ import ServiceLifecycle
             configuration.network.engine = BridgeConfiguration.Network.Engine(rawValue: engine)!
             configuration.announceEvery = .milliseconds(announceMilliseconds)
             configuration.outboxes.capacity = outboxCapacity
-            configuration.outboxes.countMax = outboxCountMax
+            configuration.outboxes.maximumCount = outboxCountMax
             return configuration
         }
     }
