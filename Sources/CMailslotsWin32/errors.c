@@ -29,7 +29,8 @@ DWORD mslot__win_error_of(mslot_failure failure)
     case MSLOT_BAD_ARGUMENT:
     case MSLOT_MISMATCH: return ERROR_INVALID_PARAMETER;
     case MSLOT_BUSY: return ERROR_BUSY;
-    case MSLOT_FORKED: return ERROR_INVALID_HANDLE;
+    case MSLOT_FORKED:
+    case MSLOT_NOT_OPEN: return ERROR_INVALID_HANDLE;
     case MSLOT_BAD_NAME: return failure.detail == MSLOT_NAME_TOO_LONG ? ERROR_FILENAME_EXCED_RANGE : ERROR_INVALID_NAME;
     case MSLOT_NOT_FOUND: return ERROR_FILE_NOT_FOUND;
     case MSLOT_ALREADY_EXISTS: return ERROR_ALREADY_EXISTS;

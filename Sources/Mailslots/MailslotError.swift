@@ -34,6 +34,8 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let busy = Code(.busy)
         /// The handle belongs to the process that this one was forked from: open your own.
         public static let forked = Code(.forked)
+        /// The handle was closed before. Only code that uses C handles can meet it: ``MailslotReader`` and ``MailslotWriter`` are consumed.
+        public static let notOpen = Code(.notOpen)
         /// An argument is out of range.
         public static let badArgument = Code(.badArgument)
         /// The name is not a mailslot's name.

@@ -286,14 +286,20 @@ static bool options_are_allowed(const mslot_create_options *options)
 {
     mslot_header header;
     bool mode_is_allowed = options->mode == 0 || ((options->mode & ~0666u) == 0 && (options->mode & 0600) == 0600);
-    return layout_of(options, &header) != 0 && mode_is_allowed && options->read_timeout_ns >= 0;
+    return layout_of(options, &header) != 0 && mode_is_allowed && options->read_timeout_ns >= 0 && options->reserved == 0;
 }
 
 mslot_created mslot_create(const char *name_text, const mslot_create_options *options)
 {
     attempt a;
     memset(&a, 0, sizeof a);
-    a.options = options != NULL ? *options : mslot_create_options_default();
+    a.options = mslot_create_options_default();
+    // The first version ended with the time-out.
+    size_t bytes_min = offsetof(mslot_create_options, read_timeout_ns) + sizeof a.options.read_timeout_ns;
+    if (options != NULL && !mslot__options_take(&a.options, sizeof a.options, bytes_min, options)) {
+        a.created.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT);
+        return a.created;
+    }
     mslot_name name = mslot__name_parse(name_text);
     char *path = mslot__file_path(&name, &a.created.failure);
     if (path == NULL) return a.created;
@@ -322,6 +328,8 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
 
 mslot_outcome mslot_reader_close(mslot_reader *reader)
 {
+    mslot_outcome refusal = mslot__handle_refusal(reader);
+    if (refusal != MSLOT_DONE) return refusal;
     if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_BROKEN && !mslot__reader_begin(reader)) return mslot__reader_refusal(reader);
     mslot__ring_seal(&reader->ring.ring);
     mslot__wake_writers_slow(reader->ring.ring.control);

@@ -21,6 +21,7 @@ const char *mslot_outcome_text(mslot_outcome outcome)
     case MSLOT_TOO_LONG: return "the message is too long";
     case MSLOT_BUSY: return "the handle is in use";
     case MSLOT_FORKED: return "the handle belongs to the parent process";
+    case MSLOT_NOT_OPEN: return "the handle was closed before";
     case MSLOT_BAD_ARGUMENT: return "an argument is out of range";
     case MSLOT_BAD_NAME: return "the name is not a mailslot's name";
     case MSLOT_NOT_FOUND: return "there is no such mailslot";
@@ -153,7 +154,9 @@ static int describe_remote(const mslot_failure *failure, const char *name, char 
 
 size_t mslot_failure_describe(const mslot_failure *failure, const char *name_text, char *text, size_t capacity)
 {
+    if (text == NULL) capacity = 0;
     if (capacity != 0) text[0] = 0;
+    if (failure == NULL) return 0;
     int length = 0;
     if (name_text == NULL && failure->outcome != MSLOT_BAD_NAME) {
         length = describe_hosts(failure, text, capacity);
@@ -262,6 +265,12 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_FORKED:
         length =
             snprintf(text, capacity, "Mailslot \"%s\" was opened by the process that this one was forked from. Open it here again.", name);
+        break;
+    case MSLOT_NOT_OPEN:
+        length = snprintf(text, capacity,
+            "Mailslot \"%s\": the handle was closed by this process before, and cannot be used any more. Open it again, and see who closes it "
+            "twice.",
+            name);
         break;
     case MSLOT_BUSY:
         length = snprintf(text, capacity,

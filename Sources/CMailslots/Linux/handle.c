@@ -1,6 +1,6 @@
 // The memory of handles, and what a fork does to it.
 //
-// A handle begins with its state, and 0 is "gone". Handles lie in memory that a forked child finds zeroed: by the kernel
+// A handle begins with its state, and 0 is "gone"; that of a closed one is "ended" until its record is given out again. Handles lie in memory that a forked child finds zeroed: by the kernel
 // (MADV_WIPEONFORK, which a raw clone honours too) and once more by a pthread_atfork handler, because some kernels and
 // emulators accept the advice and do not wipe. So the child's first load from its parent's handle says that it is not the child's.
 
@@ -22,7 +22,7 @@ typedef struct wiped {
 
 typedef union free_handle {
     struct {
-        uint64_t state; // stays 0: a handle that was closed is "gone"
+        uint32_t state; // ENDED; GONE if it was never given out
         union free_handle *next;
     } free;
     unsigned char bytes[MSLOT_HANDLE_BYTES];
@@ -98,6 +98,17 @@ void mslot__handle_free(void *pointer)
 {
     free_handle *handle = pointer;
     memset(handle, 0, sizeof *handle);
+    handle->free.state = MSLOT_HANDLE_ENDED;
     handle->free.next = free_handles;
     free_handles = handle;
+}
+
+mslot_outcome mslot__handle_refusal(const void *handle)
+{
+    if (handle == NULL) return MSLOT_BAD_ARGUMENT;
+    switch (mslot__load_relaxed_32(handle)) {
+    case MSLOT_HANDLE_GONE: return MSLOT_FORKED;
+    case MSLOT_HANDLE_ENDED: return MSLOT_NOT_OPEN;
+    default: return MSLOT_DONE;
+    }
 }

@@ -121,21 +121,23 @@ static mslot_info info_outcome(mslot_outcome outcome)
     return info;
 }
 
-mslot_info mslot_reader_info(mslot_reader *reader)
+mslot_outcome mslot_reader_info_into(mslot_reader *reader, mslot_info *info, size_t info_bytes)
 {
-    if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
-    return info_of_mapping(&reader->mapping, &reader->ring.ring);
+    mslot_outcome refusal = mslot__handle_refusal(reader);
+    mslot_info known = refusal != MSLOT_DONE ? info_outcome(refusal) : info_of_mapping(&reader->mapping, &reader->ring.ring);
+    return mslot__info_give(&known, info, info_bytes);
 }
 
-mslot_info mslot_writer_info(mslot_writer *writer)
+mslot_outcome mslot_writer_info_into(mslot_writer *writer, mslot_info *info, size_t info_bytes)
 {
-    if (mslot__load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return info_outcome(MSLOT_FORKED);
-    return info_of_mapping(&writer->mapping, &writer->ring.ring);
+    mslot_outcome refusal = mslot__handle_refusal(writer);
+    mslot_info known = refusal != MSLOT_DONE ? info_outcome(refusal) : info_of_mapping(&writer->mapping, &writer->ring.ring);
+    return mslot__info_give(&known, info, info_bytes);
 }
 
 bool mslot_reader_check(mslot_reader *reader)
 {
-    if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return false;
+    if (mslot__handle_refusal(reader) != MSLOT_DONE) return false;
     unsigned char *seen = calloc(reader->ring.ring.slot_count, 1);
     bool sound = seen != NULL && mslot__ring_count_indices(&reader->ring.ring, seen);
     free(seen);
@@ -178,16 +180,16 @@ static mslot_inspected inspect_path(const char *path, const mslot_name *name)
     return result;
 }
 
-mslot_inspected mslot_inspect(const char *name_text)
+mslot_failure mslot_inspect_into(const char *name_text, mslot_info *info, size_t info_bytes)
 {
     mslot_inspected result;
     memset(&result, 0, sizeof result);
     mslot_name name = mslot__name_parse(name_text);
     char *path = mslot__file_path(&name, &result.failure);
-    if (path == NULL) return result;
-    result = inspect_path(path, &name);
+    if (path != NULL) result = inspect_path(path, &name);
     free(path);
-    return result;
+    mslot__info_give(&result.info, info, info_bytes);
+    return info == NULL ? mslot__failure_of(MSLOT_BAD_ARGUMENT) : result.failure;
 }
 
 /// Not so a temporary name that a killed creator left, or a name that is none, with a terminal's escape codes perhaps.
@@ -220,7 +222,7 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
             entries = opendir(directory);
         while (entries == NULL && errno == EINTR);
     if (entries == NULL) return mslot__failure_errno(errno);
-    mslot_failure result = mslot__failure_of(MSLOT_DONE);
+    mslot_failure result = mslot__failure_of(each != NULL ? MSLOT_DONE : MSLOT_BAD_ARGUMENT);
     struct dirent *entry;
     while (result.outcome == MSLOT_DONE && (entry = next_entry(entries)) != NULL) {
         if (strncmp(entry->d_name, MSLOT_FILE_PREFIX, sizeof MSLOT_FILE_PREFIX - 1) != 0) continue;
@@ -247,7 +249,8 @@ mslot_failure mslot_path(const char *name_text, char *path, size_t capacity)
     char *whole = mslot__file_path(&name, &failure);
     if (whole == NULL) return failure;
     size_t bytes = strlen(whole) + 1;
-    if (bytes <= capacity) memcpy(path, whole, bytes);
+    bool fits = path != NULL && bytes <= capacity;
+    if (fits) memcpy(path, whole, bytes);
     free(whole);
-    return mslot__failure_of(bytes <= capacity ? MSLOT_DONE : MSLOT_BAD_ARGUMENT);
+    return mslot__failure_of(fits ? MSLOT_DONE : MSLOT_BAD_ARGUMENT);
 }

@@ -1,6 +1,6 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
-//     name failure lock sleep waiter handle guard file presence robust lane write read open observe create info describe exported
+//     name failure growing lock sleep waiter handle guard file presence robust lane write read open observe create info describe exported
 #ifndef MAILSLOTS_LINUX_H
 #define MAILSLOTS_LINUX_H
 
@@ -68,6 +68,14 @@ mslot_failure mslot__failure_errno(int error);
 /// Whether the caller trusts files of this user; `trust_user` as in mslot_open_options.
 bool mslot__is_trusted(uint32_t owner, uint32_t trust_user);
 
+// MARK: growing.c
+
+/// Copies options that a program gave over those that are there. Both begin with their size; `known_bytes` is that of ours, `bytes_min`
+/// that of the first version. False: no size, or more than we know and not zero.
+bool mslot__options_take(void *options, size_t known_bytes, size_t bytes_min, const void *given);
+/// Copies what we know to a caller's information of `info_bytes`, and zeros behind it. Its outcome; BAD_ARGUMENT: `info` is NULL.
+mslot_outcome mslot__info_give(const mslot_info *known, mslot_info *info, size_t info_bytes);
+
 // MARK: lock.c
 
 typedef enum { MSLOT_LOCK_TAKEN, MSLOT_LOCK_HELD_BY_ANOTHER, MSLOT_LOCK_FAILED } mslot_lock_result;
@@ -122,6 +130,8 @@ void mslot__spin_learn(mslot_spin *spin, int64_t slept_ns);
 /// Gives the wait to a thread that sleeps through it; `wakeup` becomes the word that calls that thread. When this returns the wait may be
 /// over already, and its memory gone. False with errno: no thread could be started.
 bool mslot__waiter_add(mslot_wait *wait, uint32_t **wakeup);
+/// Whether it may be begun: it is there, has an `ended`, and asks for nothing that we do not know.
+bool mslot__wait_is_allowed(const mslot_wait *wait);
 bool mslot__waiter_has(const mslot_wait *wait);
 /// In a forked child, which has none of its parent's threads.
 void mslot__waiters_forget_all(void);
@@ -140,6 +150,8 @@ void *mslot__wiped_allocate(size_t byte_count);
 /// A record of such memory for a handle. NULL with errno. Both: forks are held.
 void *mslot__handle_allocate(void);
 void mslot__handle_free(void *handle);
+/// Why no call can be made on a handle of any kind, if its state says so: BAD_ARGUMENT (NULL), FORKED, NOT_OPEN. Else DONE.
+mslot_outcome mslot__handle_refusal(const void *handle);
 
 // MARK: guard.c
 

@@ -124,7 +124,7 @@ mslot_name mslot__name_parse(const char *text)
 {
     mslot_name name;
     memset(&name, 0, sizeof name);
-    name_parts parts = split(text);
+    name_parts parts = split(text != NULL ? text : "");
     name.problem = parts.problem;
     name.is_remote = parts.problem == MSLOT_NAME_FINE && !is_this_machine(&parts);
     if (name.is_remote) parse_destination(&parts, &name);

@@ -94,8 +94,9 @@ mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_
 {
     mslot_observed observed;
     memset(&observed, 0, sizeof observed);
-    observed.outcome = MSLOT_FORKED;
-    if (mslot__load_relaxed_32(&observer->state) == MSLOT_HANDLE_GONE) return observed;
+    observed.outcome = mslot__handle_refusal(observer);
+    if (observed.outcome == MSLOT_DONE && buffer == NULL && capacity != 0) observed.outcome = MSLOT_BAD_ARGUMENT;
+    if (observed.outcome != MSLOT_DONE) return observed;
     observed.outcome = MSLOT_EMPTY;
     for (int looks = 0; looks < LOOKS_MAX; looks++) {
         mslot_copied copied = mslot__ring_copy(&observer->ring, observer->position, buffer, capacity);
@@ -121,7 +122,8 @@ mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_
 
 mslot_outcome mslot_observer_close(mslot_observer *observer)
 {
-    if (mslot__load_relaxed_32(&observer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    mslot_outcome refusal = mslot__handle_refusal(observer);
+    if (refusal != MSLOT_DONE) return refusal;
     mslot__mapping_end(&observer->mapping);
     mslot__forks_hold();
     mslot__handle_free(observer);

@@ -91,7 +91,8 @@ mslot_opened mslot__open_local(const mslot_name *name, const mslot_open_options 
 
 mslot_outcome mslot_writer_reset(mslot_writer *writer)
 {
-    if (mslot__load_relaxed_32(&writer->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    mslot_outcome refusal = mslot__handle_refusal(writer);
+    if (refusal != MSLOT_DONE) return refusal;
     mslot_ring ring = writer->ring.ring;
     mslot_outcome outcome = mslot__ring_recover_lane(&writer->ring, &ring, writer->lane_index);
     writer->unplaced = NULL;
@@ -107,9 +108,10 @@ mslot_outcome mslot_writer_reset(mslot_writer *writer)
 
 mslot_outcome mslot_writer_close(mslot_writer *writer)
 {
+    mslot_outcome refusal = mslot__handle_refusal(writer);
+    if (refusal != MSLOT_DONE) return refusal;
     uint32_t state = mslot__load_relaxed_32(&writer->state);
-    if (state == MSLOT_HANDLE_GONE || state == MSLOT_HANDLE_CALLING || state == MSLOT_HANDLE_WAITING)
-        return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    if (state == MSLOT_HANDLE_CALLING || state == MSLOT_HANDLE_WAITING) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot__store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
     mslot__writer_forget_robust_list(writer);
     mslot__lane_give_back(&writer->ring.ring, writer->lane_index);

@@ -15,9 +15,9 @@ enum {
 
 mslot_outcome mslot__reader_refusal(const mslot_reader *reader)
 {
-    uint32_t state = mslot__load_relaxed_32(&reader->state);
-    if (state == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
-    if (state != MSLOT_HANDLE_BROKEN) return MSLOT_BUSY;
+    mslot_outcome refusal = mslot__handle_refusal(reader);
+    if (refusal != MSLOT_DONE) return refusal;
+    if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_BROKEN) return MSLOT_BUSY;
     mslot__count(&reader->ring.ring.control->damaged);
     return MSLOT_DAMAGED;
 }
@@ -134,6 +134,7 @@ mslot_batch mslot_reader_read_batch(mslot_reader *reader, mslot_message *message
 {
     mslot_batch batch = {MSLOT_DONE, 0};
     if (!mslot__reader_begin(reader)) return (mslot_batch){mslot__reader_refusal(reader), 0};
+    if (messages == NULL && count != 0) batch.outcome = MSLOT_BAD_ARGUMENT;
     if (reader->ring.next != reader->ring.head) batch.outcome = MSLOT_BUSY;
     while (batch.count < count && batch.outcome == MSLOT_DONE) {
         mslot_look look = mslot__ring_look(&reader->ring);
@@ -176,7 +177,8 @@ mslot_outcome mslot_reader_set_timeout(mslot_reader *reader, int64_t timeout_ns)
 
 mslot_outcome mslot_reader_reset(mslot_reader *reader)
 {
-    if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
+    mslot_outcome refusal = mslot__handle_refusal(reader);
+    if (refusal != MSLOT_DONE) return refusal;
     // As if another took over from us: we may have been left anywhere in Read 1 to 6 or asleep.
     mslot_ring ring = reader->ring.ring;
     mslot_outcome outcome = mslot__ring_take_over(&reader->ring, &ring);
@@ -185,7 +187,10 @@ mslot_outcome mslot_reader_reset(mslot_reader *reader)
     return outcome;
 }
 
-void mslot_reader_interrupt(mslot_reader *reader) { mslot__interrupt_set(&reader->interrupt, &reader->wakeup); }
+void mslot_reader_interrupt(mslot_reader *reader)
+{
+    if (mslot__handle_refusal(reader) == MSLOT_DONE) mslot__interrupt_set(&reader->interrupt, &reader->wakeup);
+}
 
 // MARK: a wait that another thread sleeps through
 
@@ -231,7 +236,8 @@ static mslot_outcome sleep_elsewhere(mslot_reader *reader, mslot_wait *wait, msl
 
 mslot_outcome mslot_reader_end_wait(mslot_reader *reader)
 {
-    if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_WAITING || mslot__waiter_has(reader->wait))
+    if (mslot__handle_refusal(reader) != MSLOT_DONE || mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_WAITING
+        || mslot__waiter_has(reader->wait))
         return mslot__reader_refusal(reader);
     mslot__spin_learn(&reader->spin, mslot__now_ns() - reader->wait->begun_ns);
     mslot__reader_end(reader);
@@ -240,6 +246,7 @@ mslot_outcome mslot_reader_end_wait(mslot_reader *reader)
 
 mslot_outcome mslot_reader_begin_wait(mslot_reader *reader, mslot_wait *wait)
 {
+    if (reader == NULL || !mslot__wait_is_allowed(wait)) return MSLOT_BAD_ARGUMENT;
     if (mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_WAITING) mslot_reader_end_wait(reader);
     if (!mslot__reader_begin(reader)) return mslot__reader_refusal(reader);
     if (wait->deadline_ns == 0) wait->deadline_ns = mslot__deadline(timeout_of(reader, wait->timeout_ns));
@@ -322,7 +329,7 @@ static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int6
 
 mslot_ready mslot_reader_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns)
 {
-    if (count == 0 || count > MSLOT_WAIT_MAX) return (mslot_ready){MSLOT_BAD_ARGUMENT, 0};
+    if (readers == NULL || count == 0 || count > MSLOT_WAIT_MAX) return (mslot_ready){MSLOT_BAD_ARGUMENT, 0};
     mslot_ready result = {MSLOT_DONE, 0};
     size_t begun = 0;
     while (begun < count && mslot__reader_begin(readers[begun])) begun++;

@@ -185,10 +185,16 @@ bool mslot__waiter_add(mslot_wait *wait, uint32_t **wakeup)
     return waiter != NULL;
 }
 
+bool mslot__wait_is_allowed(const mslot_wait *wait)
+{
+    return wait != NULL && wait->ended != NULL && wait->reserved[0] == 0 && wait->reserved[1] == 0;
+}
+
 bool mslot__waiter_has(const mslot_wait *wait) { return __atomic_load_n(&wait->waiter, __ATOMIC_ACQUIRE) != NULL; }
 
 void mslot_wait_cancel(mslot_wait *wait)
 {
+    if (wait == NULL) return;
     pthread_mutex_lock(&lock);
     wait->cancelled = true;
     if (wait->waiter != NULL) call(wait->waiter);
@@ -197,6 +203,7 @@ void mslot_wait_cancel(mslot_wait *wait)
 
 void mslot_wait_stop(mslot_wait *wait)
 {
+    if (wait == NULL) return;
     pthread_mutex_lock(&lock);
     wait->cancelled = true;
     if (wait->waiter != NULL) {
@@ -215,6 +222,7 @@ void mslot_wait_stop(mslot_wait *wait)
 
 void mslot_wait_signal_eventfd(mslot_wait *wait)
 {
+    if (wait == NULL) return;
     int saved_errno = errno;
     const uint64_t one = 1;
     // Refused only when the counter is at its end, and then the descriptor is readable; or when it is no eventfd.

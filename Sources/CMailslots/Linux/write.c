@@ -11,8 +11,9 @@ enum { POLLS_PER_CLOCK = 16 };
 
 mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted)
 {
+    mslot_outcome refusal = mslot__handle_refusal(writer);
+    if (refusal != MSLOT_DONE) return refusal;
     uint32_t state = mslot__load_relaxed_32(&writer->state);
-    if (state == MSLOT_HANDLE_GONE) return MSLOT_FORKED;
     if (state == MSLOT_HANDLE_BROKEN) return MSLOT_DAMAGED;
     return wanted == MSLOT_HANDLE_LOANED && state == MSLOT_HANDLE_IDLE ? MSLOT_BAD_ARGUMENT : MSLOT_BUSY;
 }
@@ -117,7 +118,10 @@ mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
     return outcome;
 }
 
-void mslot_writer_interrupt(mslot_writer *writer) { mslot__interrupt_set(&writer->interrupt, &writer->wakeup); }
+void mslot_writer_interrupt(mslot_writer *writer)
+{
+    if (mslot__handle_refusal(writer) == MSLOT_DONE) mslot__interrupt_set(&writer->interrupt, &writer->wakeup);
+}
 
 // MARK: long messages
 
@@ -170,6 +174,7 @@ static void end_long(mslot_writer *writer, size_t byte_count, mslot_outcome outc
 
 mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
+    if (bytes == NULL) return MSLOT_BAD_ARGUMENT;
     mslot_outcome outcome = mslot__writer_wait_if_full(writer, begin_long(writer, bytes, byte_count), timeout_ns);
     end_long(writer, byte_count, outcome);
     return outcome;
@@ -198,7 +203,8 @@ static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, uin
 
 mslot_outcome mslot_writer_end_wait(mslot_writer *writer)
 {
-    if (mslot__load_relaxed_32(&writer->state) != MSLOT_HANDLE_WAITING || mslot__waiter_has(writer->wait))
+    if (mslot__handle_refusal(writer) != MSLOT_DONE || mslot__load_relaxed_32(&writer->state) != MSLOT_HANDLE_WAITING
+        || mslot__waiter_has(writer->wait))
         return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot__spin_learn(&writer->spin, mslot__now_ns() - writer->wait->begun_ns);
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
@@ -207,6 +213,7 @@ mslot_outcome mslot_writer_end_wait(mslot_writer *writer)
 
 mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait)
 {
+    if (writer == NULL || !mslot__wait_is_allowed(wait) || (bytes == NULL && byte_count != 0)) return MSLOT_BAD_ARGUMENT;
     if (mslot__load_relaxed_32(&writer->state) == MSLOT_HANDLE_WAITING) mslot_writer_end_wait(writer);
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     bool is_long = byte_count > writer->slot_bytes_max;
@@ -245,6 +252,7 @@ static void fill_from(mslot_writer *writer, const void *bytes, size_t byte_count
 mslot_outcome mslot_writer_write_from(
     mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin)
 {
+    if (bytes == NULL && byte_count != 0) return MSLOT_BAD_ARGUMENT;
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_outcome outcome = MSLOT_TOO_LONG;
     if (byte_count <= writer->slot_bytes_max) {
@@ -258,6 +266,7 @@ mslot_outcome mslot_writer_write_from(
 mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count)
 {
     mslot_batch batch = {MSLOT_DONE, 0};
+    if (messages == NULL && count != 0) return (mslot_batch){MSLOT_BAD_ARGUMENT, 0};
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) {
         batch.outcome = mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
         return batch;
@@ -271,6 +280,8 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         const mslot_remote_message *message = &messages[batch.count];
         batch.outcome = MSLOT_TOO_LONG;
         if (message->byte_count > writer->slot_bytes_max) break;
+        batch.outcome = MSLOT_BAD_ARGUMENT;
+        if (message->bytes == NULL && message->byte_count != 0) break;
         fill_from(writer, message->bytes, message->byte_count, message->sender, message->origin);
         mslot_publication publication = mslot__ring_publish(&writer->ring, asleep == NULL ? robust : none);
         batch.outcome = publication.outcome;
@@ -291,6 +302,7 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
 mslot_batch mslot_writer_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns)
 {
     mslot_batch batch = {MSLOT_DONE, 0};
+    if (writer == NULL || (messages == NULL && count != 0)) return (mslot_batch){MSLOT_BAD_ARGUMENT, 0};
     // One deadline for all; the clock is read only if there is something to wait for.
     int64_t deadline = timeout_ns > 0 ? mslot__deadline(timeout_ns) : 0;
     while (batch.count < count) {

@@ -34,7 +34,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,8 +78,10 @@ typedef struct host_record {
 MSLOT_STATIC_ASSERT(sizeof(table_header) == RECORD_BYTES && sizeof(host_record) == RECORD_BYTES, "the header is as long as a record");
 
 struct mslot_hosts {
+    uint32_t state;
     int descriptor;
 };
+MSLOT_STATIC_ASSERT(sizeof(mslot_hosts) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
 
 // MARK: a copy
 
@@ -240,6 +241,7 @@ mslot_host_found mslot_origin_host(uint16_t origin, uint32_t trust_user)
 
 mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *context), void *context, uint32_t trust_user)
 {
+    if (each == NULL) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
     int descriptor;
     mslot_failure failure = open_to_read(trust_user, &descriptor);
     if (failure.outcome != MSLOT_DONE) return failure;
@@ -309,14 +311,20 @@ mslot_hosts_opened mslot_hosts_open(uint32_t mode)
     }
     char path[PATH_MAX];
     int error = table_path(path);
-    mslot_hosts *hosts = error == 0 ? malloc(sizeof *hosts) : NULL;
-    if (hosts == NULL) {
-        opened.failure = mslot__failure_errno(error != 0 ? error : errno);
+    if (error != 0) {
+        opened.failure = mslot__failure_errno(error);
         return opened;
     }
-    opened.failure = open_or_make(path, mode, &hosts->descriptor);
-    if (opened.failure.outcome == MSLOT_DONE) opened.hosts = hosts;
-    else free(hosts);
+    mslot__forks_hold();
+    mslot_hosts *hosts = mslot__handle_allocate();
+    opened.failure = hosts != NULL ? open_or_make(path, mode, &hosts->descriptor) : mslot__failure_errno(errno);
+    if (opened.failure.outcome == MSLOT_DONE) {
+        hosts->state = MSLOT_HANDLE_IDLE;
+        opened.hosts = hosts;
+    } else if (hosts != NULL) {
+        mslot__handle_free(hosts);
+    }
+    mslot__forks_release();
     return opened;
 }
 
@@ -337,7 +345,10 @@ static bool make_copy(const mslot_host *host, host_copy *copy)
 
 mslot_failure mslot_hosts_set(mslot_hosts *hosts, const mslot_host *host)
 {
+    mslot_outcome refusal = mslot__handle_refusal(hosts);
+    if (refusal != MSLOT_DONE) return mslot__failure_of(refusal);
     host_copy copy;
+    if (host == NULL || !is_zero((const char *)host->reserved, sizeof host->reserved)) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
     if (host->number == 0 || host->number > MSLOT_HOSTS_MAX || !make_copy(host, &copy)) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
     host_record record;
     int error = read_record(hosts->descriptor, host->number, &record);
@@ -350,8 +361,13 @@ mslot_failure mslot_hosts_set(mslot_hosts *hosts, const mslot_host *host)
     return error != 0 ? mslot__failure_errno(error) : mslot__failure_of(MSLOT_DONE);
 }
 
-void mslot_hosts_close(mslot_hosts *hosts)
+mslot_outcome mslot_hosts_close(mslot_hosts *hosts)
 {
+    mslot_outcome refusal = mslot__handle_refusal(hosts);
+    if (refusal != MSLOT_DONE) return refusal;
     close(hosts->descriptor);
-    free(hosts);
+    mslot__forks_hold();
+    mslot__handle_free(hosts);
+    mslot__forks_release();
+    return MSLOT_DONE;
 }

@@ -2,9 +2,19 @@
 
 #include "remote.h"
 
+/// False: they ask for something that we do not know.
+static bool take_options(mslot_open_options *options, const mslot_open_options *given)
+{
+    static const unsigned char zeros[sizeof options->reserved];
+    // The first version ended with `reserved`.
+    size_t bytes_min = offsetof(mslot_open_options, reserved) + sizeof options->reserved;
+    return mslot__options_take(options, sizeof *options, bytes_min, given) && memcmp(options->reserved, zeros, sizeof zeros) == 0;
+}
+
 mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
 {
-    mslot_open_options options = given != NULL ? *given : mslot_open_options_default();
+    mslot_open_options options = mslot_open_options_default();
+    if (given != NULL && !take_options(&options, given)) return (mslot_opened){.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT)};
     mslot_name name = mslot__name_parse(name_text);
     return name.is_remote ? mslot__open_outbox(&name, &options) : mslot__open_local(&name, &options);
 }

@@ -58,6 +58,19 @@
  *     Fix: what matters is acknowledged by the reader's program. wait_through_restarts for writers that outlive bridges.
  *
  *   Signals never end a call. mslot_reader_interrupt does, and may be called from a signal handler.
+ *
+ * GROWING. A program that was compiled with these headers runs with every later library of the same soname, and one that was compiled
+ * with later headers runs with this library as long as it asks for nothing that this one does not know.
+ *
+ *   Options begin with their own size, which ..._options_default() sets. New fields come at the end, and 0 means what was so before. A
+ *   library that knows fewer of them refuses with BAD_ARGUMENT what is not 0 among the others.
+ *   mslot_wait and mslot_host, which a program makes too, have reserved words instead. Set them to 0: what is not is BAD_ARGUMENT.
+ *   mslot_info is filled in as far as the program's size of it. New counters come at its end, and are 0 where the library has none.
+ *   Other results by value have reserved words, which are 0 until they get a meaning. Do not look at them.
+ *   What is small and fast, or an element of an array, never changes: mslot_view, mslot_received, mslot_loaned, mslot_batch, mslot_ready,
+ *   mslot_message, mslot_bytes, mslot_remote_message. What does not fit there will be a call of its own.
+ *   Outcomes may be added; treat one that you do not know as a failure. mslot_outcome_text may know it.
+ *   The handles' fields in handle.h keep their places, for they are compiled into programs; but never use them.
  */
 #ifndef MAILSLOTS_H
 #define MAILSLOTS_H
@@ -79,6 +92,8 @@ static const int64_t MSLOT_DEFAULT_TIMEOUT = -0x7fffffffffffffffLL - 1;
 
 /// Start from mslot_create_options_default().
 typedef struct mslot_create_options {
+    /// sizeof(mslot_create_options), by which the library knows which of the fields the program knows.
+    uint32_t size;
     /// Messages that fit, a power of two, 1 to 32768. 0: 4096, or with `adopt` what is there.
     uint32_t capacity;
     /// Writers at one time, at least 1; capacity + writers <= 65535. 0: 256, or with `adopt` what is there.
@@ -87,18 +102,21 @@ typedef struct mslot_create_options {
     uint32_t message_bytes_max;
     /// Permission bits of the file; the umask does not apply. Writers need both read and write. 0: 0600, or with `adopt` what is there.
     uint32_t mode;
-    /// The mailslot's own read time-out in nanoseconds; MSLOT_FOREVER.
-    int64_t read_timeout_ns;
     /// A dead reader's unread messages: true: read them; false: discard them, and its writers' next write fails with CLOSED.
     bool adopt;
     /// Messages from other machines may be delivered here.
     bool allow_remote;
+    /// 0.
+    uint16_t reserved;
+    /// The mailslot's own read time-out in nanoseconds; MSLOT_FOREVER.
+    int64_t read_timeout_ns;
 } mslot_create_options;
 
-MSLOT_INLINE mslot_create_options mslot_create_options_default(void)
+static inline mslot_create_options mslot_create_options_default(void)
 {
     mslot_create_options options;
     memset(&options, 0, sizeof options);
+    options.size = (uint32_t)sizeof options;
     options.read_timeout_ns = MSLOT_FOREVER;
     return options;
 }
@@ -109,6 +127,7 @@ typedef struct mslot_created {
     mslot_failure failure;
     /// An unread ring of a dead reader was adopted.
     bool adopted;
+    unsigned char reserved[15];
 } mslot_created;
 
 /// Creates a mailslot, to read from it. One reader a name. A name whose reader was killed is taken over.
@@ -167,26 +186,31 @@ mslot_outcome mslot_reader_close(mslot_reader *reader);
 
 /// Start from mslot_open_options_default().
 typedef struct mslot_open_options {
+    /// sizeof(mslot_open_options).
+    uint32_t size;
+    /// Also trust mailslots that this user owns; MSLOT_TRUST_ANYONE: any. Always trusted: the caller's own user and root.
+    uint32_t trust_user;
     /// How long to wait for a reader to appear, in nanoseconds. 0: not at all; MSLOT_FOREVER. For a name of another machine: for a bridge
     /// here, and for it to hear of that host.
     int64_t wait_ns;
-    /// Also trust mailslots that this user owns; MSLOT_TRUST_ANYONE: any. Always trusted: the caller's own user and root.
-    uint32_t trust_user;
+    /// How long the bridge may take to answer, for a name of another machine, in nanoseconds. 0: 10 s. At least as long as `wait_ns`.
+    int64_t answer_ns;
     /// Waiting for room goes on when the reader was killed: another will adopt the messages.
     bool wait_through_restarts;
     /// Map every page at once: the first writes are faster, opening is slower.
     bool populate;
-    /// How long the bridge may take to answer, for a name of another machine, in nanoseconds. 0: 10 s. At least as long as `wait_ns`.
-    int64_t answer_ns;
+    /// 0.
+    unsigned char reserved[6];
 } mslot_open_options;
 
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;
 static const uint32_t MSLOT_TRUST_ANYONE = 0xfffffffeu;
 
-MSLOT_INLINE mslot_open_options mslot_open_options_default(void)
+static inline mslot_open_options mslot_open_options_default(void)
 {
     mslot_open_options options;
     memset(&options, 0, sizeof options);
+    options.size = (uint32_t)sizeof options;
     options.trust_user = MSLOT_TRUST_NOBODY_ELSE;
     return options;
 }
@@ -195,6 +219,7 @@ typedef struct mslot_opened {
     /// NULL unless failure.outcome is DONE.
     mslot_writer *writer;
     mslot_failure failure;
+    uint64_t reserved[2];
 } mslot_opened;
 
 /// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it. Failures:
@@ -257,6 +282,8 @@ typedef struct mslot_wait {
     bool never_polls;
     /// A write without a time-out has found the mailslot full, and counted it: mslot_writer_write_or_begin_wait does not count it again.
     bool was_full;
+    /// 0.
+    uint64_t reserved[2];
 
     // What follows is private.
     int64_t deadline_ns;
@@ -271,6 +298,7 @@ typedef struct mslot_wait {
     bool cancelled;
     bool silent;
     bool found;
+    uint64_t room[6];
 } mslot_wait;
 
 /// Begins to wait for a message, after looking and polling for a moment; reads nothing. DONE: one is there, or damage that a read will
@@ -329,6 +357,7 @@ typedef struct mslot_info {
     uint32_t writer_count;
     /// In canonical form.
     char name[MSLOT_NAME_BYTES_MAX + 4];
+    uint64_t reserved[8];
     /// The counters of counters.h: messages_written, full_writes and so on. Last, for their list grows. high_water is up to 255 below
     /// the truth, but exact if the mailslot was ever full.
 #define MSLOT_INFO_FIELD(name, kind, source, help) uint64_t name;
@@ -336,17 +365,41 @@ typedef struct mslot_info {
 #undef MSLOT_INFO_FIELD
 } mslot_info;
 
-/// What the reader can see of its mailslot. (GetMailslotInfo.)
-mslot_info mslot_reader_info(mslot_reader *reader);
-mslot_info mslot_writer_info(mslot_writer *writer);
+/// What the reader, or a writer, can see of its mailslot; the outcome is also in the information. Fills in as much of it as `info_bytes`
+/// says, sizeof(mslot_info) in the caller's headers. DONE, FORKED, DAMAGED. (GetMailslotInfo.)
+mslot_outcome mslot_reader_info_into(mslot_reader *reader, mslot_info *info, size_t info_bytes);
+mslot_outcome mslot_writer_info_into(mslot_writer *writer, mslot_info *info, size_t info_bytes);
+
+/// Looks at a mailslot as a third party, by reading only: no lane, nobody is disturbed. Needs permission to read the file.
+mslot_failure mslot_inspect_into(const char *name, mslot_info *info, size_t info_bytes);
+
+// The same by value. They are compiled into the caller, with the size that it knows.
+
+static inline mslot_info mslot_reader_info(mslot_reader *reader)
+{
+    mslot_info info;
+    mslot_reader_info_into(reader, &info, sizeof info);
+    return info;
+}
+
+static inline mslot_info mslot_writer_info(mslot_writer *writer)
+{
+    mslot_info info;
+    mslot_writer_info_into(writer, &info, sizeof info);
+    return info;
+}
 
 typedef struct mslot_inspected {
     mslot_failure failure;
     mslot_info info;
 } mslot_inspected;
 
-/// Looks at a mailslot as a third party, by reading only: no lane, nobody is disturbed. Needs permission to read the file.
-mslot_inspected mslot_inspect(const char *name);
+static inline mslot_inspected mslot_inspect(const char *name)
+{
+    mslot_inspected inspected;
+    inspected.failure = mslot_inspect_into(name, &inspected.info, sizeof inspected.info);
+    return inspected;
+}
 
 /// Calls `each` with the canonical name of every mailslot in the directory that the caller may read; what is no mailslot is left out.
 /// After a failure some may be missing.
@@ -364,6 +417,7 @@ typedef struct mslot_observer_opened {
     /// NULL unless failure.outcome is DONE.
     mslot_observer *observer;
     mslot_failure failure;
+    uint64_t reserved[2];
 } mslot_observer_opened;
 
 /// Opens a mailslot to see its messages, by reading only: no lane, nobody waits or is woken. Starts with the last `back` of those that are
@@ -379,6 +433,7 @@ typedef struct mslot_observed {
     uint64_t missed;
     uint32_t sender;
     uint16_t origin;
+    uint16_t reserved[5];
 } mslot_observed;
 
 /// Copies the next message; never waits, and nothing wakes an observer: look again after some time. A message is there to be seen,
@@ -424,6 +479,8 @@ typedef struct mslot_host {
     char address[MSLOT_HOST_ADDRESS_BYTES_MAX + 1];
     /// When it was last heard of, in nanoseconds since 1970.
     uint64_t heard_ns;
+    /// 0.
+    uint64_t reserved[4];
 } mslot_host;
 
 typedef struct mslot_host_found {
@@ -470,6 +527,7 @@ typedef struct mslot_hosts_opened {
     /// NULL unless failure.outcome is DONE.
     mslot_hosts *hosts;
     mslot_failure failure;
+    uint64_t reserved[2];
 } mslot_hosts_opened;
 
 /// Opens the table that is there, or a new one if there is none, or none of the caller's that can be used. `mode`: the permission bits of
@@ -480,8 +538,8 @@ mslot_hosts_opened mslot_hosts_open(uint32_t mode);
 /// BAD_ARGUMENT: a number or a text that cannot be; NO_SPACE; SYSTEM_ERROR.
 mslot_failure mslot_hosts_set(mslot_hosts *hosts, const mslot_host *host);
 
-/// The table stays. The pointer is invalid afterwards.
-void mslot_hosts_close(mslot_hosts *hosts);
+/// The table stays. The pointer is invalid afterwards. DONE; FORKED: the parent's stays open, and so does this process' descriptor of it.
+mslot_outcome mslot_hosts_close(mslot_hosts *hosts);
 
 // MARK: the guard
 

@@ -44,7 +44,8 @@ import Testing
     @Test(.enabled(if: isInstalled("nm") && isInstalled("gcc"), "nm or gcc is not installed"))
     func `the shared library exports the API, what its inlined calls call, and nothing else`() throws {
         let prefix = try Self.prefix.get()
-        let api = Set(try Self.declared(in: "mailslots.h") + Self.declared(in: "mailslots/handle.h", after: /^MSLOT_INLINE .*/))
+        let headers = try ["mailslots.h", "mailslots/counters.h", "mailslots/version.h"].flatMap { try Self.declared(in: $0) }
+        let api = Set(try headers + Self.declared(in: "mailslots/handle.h", after: /^MSLOT_INLINE .*/))
         try #require(
             api.count >= 30 && api.isSuperset(of: ["mslot_create", "mslot_writer_write", "mslot_reader_read", "mslot_failure_describe"]))
 

@@ -310,6 +310,7 @@ import Testing
         let codes: [MailslotError.Code] = [
             .closed, .noReader, .interrupted, .damaged, .tooLong, .busy, .forked, .badArgument, .badName, .notFound, .timedOut,
             .alreadyExists, .tooManyWriters, .noPermission, .untrusted, .notAMailslot, .otherLayout, .mismatch, .noSpace, .systemError,
+            .notOpen,
         ]
         #expect(Set(codes.map(\.description)).count == codes.count)
     }

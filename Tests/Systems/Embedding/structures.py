@@ -22,5 +22,5 @@ for name, structure in vars(mailslots).items():
         claim(f"sizeof((({name} *)0)->{field}) == {ctypes.sizeof(kind)}")
 for outcome in mailslots.Outcome:
     claim(f"MSLOT_{outcome.name} == {int(outcome)}")
-claim(f"MSLOT_NOT_ALLOWED == {len(mailslots.Outcome) - 1}")
+claim(f"MSLOT_NOT_OPEN == {len(mailslots.Outcome) - 1}")
 claim(f"MSLOT_MESSAGE_BYTES_MAX == {mailslots.MESSAGE_BYTES_MAX}")

@@ -21,13 +21,15 @@ extern "C" {
 
 /// What a handle is doing. GONE is 0, which is what a forked child finds: the handle's memory is wiped there.
 /// BROKEN: a reset found the segment damaged or sealed, and closing is all that is left. WAITING: it is in a mslot_wait's hands.
+/// ENDED: it was closed, and its record was not given out again.
 enum {
     MSLOT_HANDLE_GONE = 0,
     MSLOT_HANDLE_IDLE = 1,
     MSLOT_HANDLE_CALLING = 2,
     MSLOT_HANDLE_LOANED = 3,
     MSLOT_HANDLE_BROKEN = 4,
-    MSLOT_HANDLE_WAITING = 5
+    MSLOT_HANDLE_WAITING = 5,
+    MSLOT_HANDLE_ENDED = 6
 };
 
 /// What the guard knows of a mapping; see mslot_guard_install.
@@ -159,7 +161,7 @@ static inline void *mslot__this_thread(void) { return __builtin_thread_pointer()
 /// Takes the handle for a call. A signal handler that interrupts the call, or another thread, finds it taken.
 static inline bool mslot__writer_begin(mslot_writer *writer, uint32_t from)
 {
-    if (MSLOT_UNLIKELY(mslot__load_relaxed_32(&writer->state) != from)) return false;
+    if (MSLOT_UNLIKELY(writer == NULL || mslot__load_relaxed_32(&writer->state) != from)) return false;
     mslot__store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
     mslot__compiler_order();
     return true;
@@ -184,12 +186,12 @@ static inline void mslot__writer_head(mslot_writer *writer, mslot_slot *slot, si
     writer->ring.more_lines = is_long ? 0 : (uint32_t)(byte_count + MSLOT_SLOT_HEADER_BYTES - 1) / MSLOT_LINE_BYTES;
 }
 
-/// Fills the own slot with a message that fits into it.
+/// Fills the own slot with a message that fits into it. `bytes` NULL: an empty one.
 static inline mslot_slot *mslot__writer_fill(mslot_writer *writer, const void *bytes, size_t byte_count)
 {
     mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
     mslot__writer_head(writer, slot, byte_count);
-    if (byte_count != 0) memcpy(slot->payload, bytes, byte_count);
+    if (MSLOT_LIKELY(bytes != NULL)) memcpy(slot->payload, bytes, byte_count);
     return slot;
 }
 
@@ -229,14 +231,16 @@ static inline mslot_outcome mslot__writer_publish_waiting(mslot_writer *writer, 
 /// Writes one message; when the ring is full waits up to `timeout_ns` for room (0: not at all, MSLOT_FOREVER).
 /// Returns DONE; FULL (timeout 0) or TIMED_OUT; CLOSED; NO_READER; INTERRUPTED; TOO_LONG; BUSY; FORKED; DAMAGED; and for a writer's
 /// first message of more than 424 bytes also NO_SPACE (the file system has no room for its overflow) and SYSTEM_ERROR (errno).
-/// After anything but DONE nothing was written. `bytes` may be NULL when `byte_count` is 0.
+/// After anything but DONE nothing was written. `bytes` may be NULL when `byte_count` is 0; else that is BAD_ARGUMENT.
 MSLOT_INLINE mslot_outcome mslot_writer_write(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
     if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE))) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
-    mslot_outcome outcome;
+    mslot_outcome outcome = MSLOT_BAD_ARGUMENT;
     if (MSLOT_LIKELY(byte_count <= writer->slot_bytes_max)) {
-        mslot__writer_fill(writer, bytes, byte_count);
-        outcome = mslot__writer_publish_waiting(writer, timeout_ns);
+        if (MSLOT_LIKELY(bytes != NULL || byte_count == 0)) {
+            mslot__writer_fill(writer, bytes, byte_count);
+            outcome = mslot__writer_publish_waiting(writer, timeout_ns);
+        }
     } else {
         outcome = mslot__writer_write_long(writer, bytes, byte_count, timeout_ns);
     }
@@ -292,7 +296,7 @@ MSLOT_INLINE mslot_outcome mslot_writer_abandon(mslot_writer *writer)
 
 static inline bool mslot__reader_begin(mslot_reader *reader)
 {
-    if (MSLOT_UNLIKELY(mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_IDLE)) return false;
+    if (MSLOT_UNLIKELY(reader == NULL || mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_IDLE)) return false;
     mslot__store_relaxed_32(&reader->state, MSLOT_HANDLE_CALLING);
     mslot__compiler_order();
     return true;
@@ -367,6 +371,7 @@ MSLOT_INLINE mslot_outcome mslot_reader_release(mslot_reader *reader, size_t cou
 
 /// Copies the next message into `buffer`, waiting as mslot_reader_peek does, and releases it.
 /// TOO_LONG: the buffer is too small; `byte_count` says how much is needed, and the message stays. BUSY: messages are lent.
+/// BAD_ARGUMENT: `buffer` is NULL and the message is not empty; it stays.
 /// The other outcomes are those of mslot_reader_peek.
 MSLOT_INLINE mslot_received mslot_reader_read(mslot_reader *reader, void *buffer, size_t capacity, int64_t timeout_ns)
 {
@@ -384,12 +389,14 @@ MSLOT_INLINE mslot_received mslot_reader_read(mslot_reader *reader, void *buffer
         if (MSLOT_LIKELY(look.outcome == MSLOT_DONE)) {
             received.byte_count = look.length;
             received.position = reader->ring.next;
-            if (MSLOT_LIKELY(look.length <= capacity)) {
-                if (look.length != 0) memcpy(buffer, look.bytes, look.length);
+            if (MSLOT_UNLIKELY(look.length > capacity)) {
+                received.outcome = MSLOT_TOO_LONG;
+            } else if (MSLOT_UNLIKELY(buffer == NULL) && look.length != 0) {
+                received.outcome = MSLOT_BAD_ARGUMENT;
+            } else {
+                if (MSLOT_LIKELY(buffer != NULL)) memcpy(buffer, look.bytes, look.length);
                 received.outcome = mslot__ring_take(&reader->ring);
                 mslot__reader_give_space(reader);
-            } else {
-                received.outcome = MSLOT_TOO_LONG;
             }
         }
     }

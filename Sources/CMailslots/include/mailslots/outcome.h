@@ -42,7 +42,9 @@ typedef enum MSLOT_CLOSED_ENUM mslot_outcome {
     MSLOT_BUSY MSLOT_SWIFT_NAME(busy) = 9,
     /// The handle belongs to the process that this one was forked from. Open your own.
     MSLOT_FORKED MSLOT_SWIFT_NAME(forked) = 10,
-    /// An argument is out of its range.
+    /// The handle was closed by this process. Open anew. A closed handle says so until its memory is given to the next one that is opened.
+    MSLOT_NOT_OPEN MSLOT_SWIFT_NAME(notOpen) = 26,
+    /// An argument is out of its range, or NULL where something has to be.
     MSLOT_BAD_ARGUMENT MSLOT_SWIFT_NAME(badArgument) = 11,
 
     /// The name is not a mailslot's name; `detail` is a mslot_name_problem.
@@ -114,6 +116,8 @@ typedef struct mslot_failure {
     uint32_t holder_uid;
     /// With BAD_NAME a mslot_name_problem, with OTHER_LAYOUT the version found.
     uint32_t detail;
+    /// 0.
+    uint32_t reserved[8];
     /// What the bridge said when it refused a name of another machine: UTF-8 without control characters, a zero byte behind. Else empty.
     char words[MSLOT_WORDS_BYTES_MAX + 4];
 } mslot_failure;

@@ -14,10 +14,12 @@ A Reader or Writer is for one thread at a time, and for the process that made it
 import enum
 import time
 from ctypes import (
-    CDLL, POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p,
-    create_string_buffer)
+    CDLL, POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_uint16, c_uint32,
+    c_uint64, c_void_p, create_string_buffer, sizeof)
 
 MESSAGE_BYTES_MAX = 424
+FOREVER_NS = 0x7fffffffffffffff
+TRUST_NOBODY_ELSE = 0xffffffff
 
 # A call from C does not see Ctrl-C, because signals never end a call. So long waits are made of short ones.
 SLICE_NS = 100_000_000
@@ -50,6 +52,7 @@ class Outcome(enum.IntEnum):
     NO_BRIDGE = 23
     NO_SUCH_HOST = 24
     NOT_ALLOWED = 25
+    NOT_OPEN = 26
 
 
 # The structures of mailslots.h, under their names there.
@@ -57,26 +60,27 @@ class Outcome(enum.IntEnum):
 class mslot_failure(Structure):
     _fields_ = [
         ("outcome", c_int), ("system_error", c_int32), ("holder_pid", c_int32), ("holder_uid", c_uint32), ("detail", c_uint32),
-        ("words", c_char * 404)]
+        ("reserved", c_uint32 * 8), ("words", c_char * 404)]
 
 
 class mslot_create_options(Structure):
     _fields_ = [
-        ("capacity", c_uint32), ("writers", c_uint32), ("message_bytes_max", c_uint32), ("mode", c_uint32),
-        ("read_timeout_ns", c_int64), ("adopt", c_bool), ("allow_remote", c_bool)]
+        ("size", c_uint32), ("capacity", c_uint32), ("writers", c_uint32), ("message_bytes_max", c_uint32), ("mode", c_uint32),
+        ("adopt", c_bool), ("allow_remote", c_bool), ("reserved", c_uint16), ("read_timeout_ns", c_int64)]
 
 
 class mslot_created(Structure):
-    _fields_ = [("reader", c_void_p), ("failure", mslot_failure), ("adopted", c_bool)]
+    _fields_ = [("reader", c_void_p), ("failure", mslot_failure), ("adopted", c_bool), ("reserved", c_uint8 * 15)]
 
 
 class mslot_open_options(Structure):
     _fields_ = [
-        ("wait_ns", c_int64), ("trust_user", c_uint32), ("wait_through_restarts", c_bool), ("populate", c_bool), ("answer_ns", c_int64)]
+        ("size", c_uint32), ("trust_user", c_uint32), ("wait_ns", c_int64), ("answer_ns", c_int64), ("wait_through_restarts", c_bool),
+        ("populate", c_bool), ("reserved", c_uint8 * 6)]
 
 
 class mslot_opened(Structure):
-    _fields_ = [("writer", c_void_p), ("failure", mslot_failure)]
+    _fields_ = [("writer", c_void_p), ("failure", mslot_failure), ("reserved", c_uint64 * 2)]
 
 
 class mslot_received(Structure):
@@ -93,12 +97,10 @@ def _function(name, result, *arguments):
     return function
 
 
-_create_options_default = _function("mslot_create_options_default", mslot_create_options)
 _create = _function("mslot_create", mslot_created, c_char_p, POINTER(mslot_create_options))
 _read = _function("mslot_reader_read", mslot_received, c_void_p, c_void_p, c_size_t, c_int64)
 _interrupt = _function("mslot_reader_interrupt", None, c_void_p)
 _close = _function("mslot_reader_close", c_int, c_void_p)
-_open_options_default = _function("mslot_open_options_default", mslot_open_options)
 _open = _function("mslot_open", mslot_opened, c_char_p, POINTER(mslot_open_options))
 _write = _function("mslot_writer_write", c_int, c_void_p, c_char_p, c_size_t, c_int64)
 _close_writer = _function("mslot_writer_close", c_int, c_void_p)
@@ -155,8 +157,8 @@ class Reader(_End):
     """Creates a mailslot, to read from it."""
 
     def __init__(self, name, capacity=0, writers=0, mode=0, adopt=False):
-        options = _create_options_default()
-        options.capacity, options.writers, options.mode, options.adopt = capacity, writers, mode, adopt
+        options = mslot_create_options(
+            size=sizeof(mslot_create_options), capacity=capacity, writers=writers, mode=mode, adopt=adopt, read_timeout_ns=FOREVER_NS)
         created = _create(name.encode(), byref(options))
         if created.failure.outcome != Outcome.DONE:
             raise MailslotError(created.failure, name.encode())
@@ -185,7 +187,7 @@ class Writer(_End):
     """Opens a mailslot, to write to it; waits up to `wait` seconds for its reader to appear."""
 
     def __init__(self, name, wait=0):
-        options = _open_options_default()
+        options = mslot_open_options(size=sizeof(mslot_open_options), trust_user=TRUST_NOBODY_ELSE)
 
         def call(ns):
             options.wait_ns = ns
