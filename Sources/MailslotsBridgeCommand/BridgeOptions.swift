@@ -37,7 +37,7 @@ struct BridgeOptions: ParsableArguments {
     @Option(help: "Who may send, as permission bits in octal: 0600 you, 0660 also your group, 0666 everybody. (default: 0600)")
     var mode: Mode?
 
-    private static let defaultGroups = BridgeConfiguration.Network.defaultGroups.joined(separator: ", ")
+    private static let defaultGroups = UDPSettings.defaultGroups.joined(separator: ", ")
 
     func configuration() throws(BridgeError) -> BridgeConfiguration {
         var flags = BridgeFlags()

@@ -3,7 +3,7 @@ import MailslotsBridge
 
 /// What `mailslot-bridge` is told of UDP; the rest is in the configuration file.
 struct UDPOptions: ParsableArguments {
-    @Option(help: "UDP port. (default: \(BridgeConfiguration.Network.defaultPort))")
+    @Option(help: "UDP port. (default: \(UDPSettings.defaultPort))")
     var port: Int?
 
     @Option(help: "An address of this machine to listen on. Repeat it. (default: all)")
@@ -17,7 +17,7 @@ struct UDPOptions: ParsableArguments {
         completion: .list(Self.engines))
     var engine: String?
 
-    private static let engines = BridgeConfiguration.Network.Engine.allCases.map(\.rawValue)
+    private static let engines = UDPSettings.Engine.allCases.map(\.rawValue)
 
     var flags: UDPFlags {
         var flags = UDPFlags()

@@ -41,29 +41,13 @@ public struct BridgeConfiguration: Sendable, Hashable {
         /// Others that are accepted, too, while a key is replaced.
         public var alsoAccepted: [BridgeKey] = []
         /// Hosts that multicast does not reach: each gets by itself what is for every host.
-        public var peers: [Peer] = []
+        public var peers: [BridgePeer] = []
         /// Multicast groups: numeric addresses. Empty: no multicast, only peers.
-        public var groups: [String] = Network.defaultGroups
+        public var groups: [String] = UDPSettings.defaultGroups
 
         public init(name: String, key: BridgeKey?) {
             self.name = name
             self.key = key
-        }
-    }
-
-    /// A host whose address is configured.
-    public struct Peer: Sendable, Hashable {
-        /// A numeric address, "192.0.2.7" or "2001:db8::7", or a host name that is looked up at the start and at each reload.
-        public var address: String
-        /// UDP port. `nil`: ours.
-        public var port: UInt16?
-        /// The host's name, if it is to be known before it has announced itself.
-        public var host: String?
-
-        public init(address: String, port: UInt16? = nil, host: String? = nil) {
-            self.address = address
-            self.port = port
-            self.host = host
         }
     }
 

@@ -5,7 +5,9 @@ extension BridgeConfiguration {
     package var facts: [(name: String, says: String)] {
         let transport = transports.used
         return [("host", host)]
-            + domains.map { ("domain \($0.name)", ([$0.seal] + [transport.says(of: $0)].compactMap(\.self)).joined(separator: "; ")) }
+            + domains.map {
+                ("domain \($0.name)", ([$0.seal] + [transport.says(of: $0.forTransport)].compactMap(\.self)).joined(separator: "; "))
+            }
             + transport.facts
             + [
                 ("who may send", "mode 0\(String(outboxes.permissions.rawValue, radix: 8)); to \(list(outboxes.allowed, "nobody"))"),

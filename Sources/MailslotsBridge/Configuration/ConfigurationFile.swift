@@ -88,7 +88,7 @@ extension BridgeConfiguration.Domain {
             alsoAccepted.append(try BridgeKey(contentsOfFile: beside(path)))
         }
         for text in try settings.strings("domain", name, "peers") ?? [] {
-            guard let peer = BridgeConfiguration.Peer(text) else {
+            guard let peer = BridgePeer(text) else {
                 throw .wrong(
                     "domain.\(name).peers", "\"\(text)\" is not [HOST=]ADDRESS[:PORT]",
                     "Write 192.0.2.7, render7=192.0.2.7:4240, [2001:db8::7]:4240 or render7.example.com.")
@@ -99,7 +99,7 @@ extension BridgeConfiguration.Domain {
     }
 }
 
-extension BridgeConfiguration.Peer {
+extension BridgePeer {
     /// `[HOST=]ADDRESS[:PORT]`; an IPv6 address with a port is in brackets.
     package init?(_ text: String) {
         var rest = text[...]

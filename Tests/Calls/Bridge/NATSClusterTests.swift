@@ -132,7 +132,7 @@ import Testing
 
     static func transport(_ host: String, _ servers: [NATSServer]) throws -> NATSTransport {
         var configuration = BridgeConfiguration(host: host, domain: "studio", key: nil)
-        configuration.nats = BridgeConfiguration.NATS(servers: servers.map(\.address))
+        configuration.nats = NATSSettings(servers: servers.map(\.address))
         configuration.nats!.maximumReconnectWait = .milliseconds(200)
         return try NATSTransport(configuration, logger: Logger(label: host))
     }

@@ -55,15 +55,15 @@ import Testing
         }
     }
 
-    static func open(_ server: NATSServer, _ change: (inout BridgeConfiguration.NATS) -> Void) throws(BridgeError) -> NATSTransport {
+    static func open(_ server: NATSServer, _ change: (inout NATSSettings) -> Void) throws(BridgeError) -> NATSTransport {
         var configuration = BridgeConfiguration(host: "host", domain: "domain", key: nil)
-        configuration.nats = BridgeConfiguration.NATS(servers: ["tls://localhost:\(server.port)"])
+        configuration.nats = NATSSettings(servers: ["tls://localhost:\(server.port)"])
         change(&configuration.nats!)
         return try NATSTransport(configuration, logger: Logger(label: "test"))
     }
 
     /// Nil: it opened.
-    static func complaint(_ server: NATSServer, _ change: (inout BridgeConfiguration.NATS) -> Void) -> String? {
+    static func complaint(_ server: NATSServer, _ change: (inout NATSSettings) -> Void) -> String? {
         do throws(BridgeError) {
             try open(server, change).close()
             return nil
@@ -103,7 +103,7 @@ import Testing
     func `a server that wants a certificate of ours gets it`() throws {
         let certificates = try Certificates()
         let server = try certificates.server(verify: true)
-        var tls = BridgeConfiguration.NATS.TLS(authoritiesFile: certificates.path("ca.pem"))
+        var tls = NATSSettings.TLS(authoritiesFile: certificates.path("ca.pem"))
         // It is told after the handshake, as any end of a connection: so it is tried again.
         let transport = try Self.open(server) { [tls] in $0.tls = tls }
         #expect(transport.summary.contains("not connected") && transport.summary.contains("may want a certificate of ours"))

@@ -10,7 +10,7 @@ import Testing
 
     func read(
         _ nats: String, environment: [String: String] = [:], _ set: (inout NATSFlags) -> Void = { _ in }
-    ) throws -> BridgeConfiguration.NATS? {
+    ) throws -> NATSSettings? {
         let more = nats.isEmpty ? "" : ", \"nats\": " + nats
         let text = #"{"domains": ["studio"], "domain": {"studio": {"insecure": true}}\#(more)}"#
         var flags = BridgeFlags()
@@ -20,7 +20,7 @@ import Testing
 
     @Test func `without a word of it there is none, and servers alone do`() throws {
         try #expect(read("") == nil)
-        try #expect(read(#"{"servers": ["nats://10.0.0.5:4222"]}"#) == BridgeConfiguration.NATS(servers: ["nats://10.0.0.5:4222"]))
+        try #expect(read(#"{"servers": ["nats://10.0.0.5:4222"]}"#) == NATSSettings(servers: ["nats://10.0.0.5:4222"]))
     }
 
     @Test func `every setting can be set in a file`() throws {
@@ -33,7 +33,7 @@ import Testing
                 "backlogBytes": 5, "receiveBufferBytes": 70000, "connectTimeoutSeconds": 1.5, "reconnectWaitMaxSeconds": 60
             }
             """)
-        var expected = BridgeConfiguration.NATS(servers: ["nats://10.0.0.5:4222", "tls://nats.example.com:4222"])
+        var expected = NATSSettings(servers: ["nats://10.0.0.5:4222", "tls://nats.example.com:4222"])
         expected.subjectPrefix = "acme.mailslot"
         expected.credentials = .nkey("UABC", seedFile: folder.path("bridge.nk"))
         expected.tls = .init(authoritiesFile: folder.path("ca.pem"))

@@ -225,9 +225,9 @@ import Testing
     }
 
     @Test func `what is configured wrongly is said at once`() throws {
-        func message(_ change: (inout BridgeConfiguration.NATS) -> Void) -> String {
+        func message(_ change: (inout NATSSettings) -> Void) -> String {
             var configuration = BridgeConfiguration(host: "h", domain: "d", key: nil)
-            configuration.nats = BridgeConfiguration.NATS(servers: ["nats://127.0.0.1:1"])
+            configuration.nats = NATSSettings(servers: ["nats://127.0.0.1:1"])
             change(&configuration.nats!)
             do {
                 _ = try NATSTransport(configuration, logger: Logger(label: "test"))
@@ -298,12 +298,12 @@ import Testing
 extension TransportKind {
     /// Each host is connected to one of the servers, and then to the next; it may learn of the others from these.
     static func nats(
-        _ name: String, _ servers: [NATSServer], _ change: @escaping @Sendable (inout BridgeConfiguration.NATS) -> Void = { _ in }
+        _ name: String, _ servers: [NATSServer], _ change: @escaping @Sendable (inout NATSSettings) -> Void = { _ in }
     ) -> TransportKind {
         TransportKind(name: "NATS, \(name)") { configurations in
             try configurations.enumerated().map { index, configuration in
                 var configuration = configuration
-                configuration.nats = BridgeConfiguration.NATS(servers: [servers[index % servers.count].address])
+                configuration.nats = NATSSettings(servers: [servers[index % servers.count].address])
                 configuration.nats!.maximumReconnectWait = .milliseconds(200)
                 change(&configuration.nats!)
                 return (try NATSTransport(configuration, logger: Logger(label: "nats.\(configuration.host)")), configuration)

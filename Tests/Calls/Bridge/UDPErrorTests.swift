@@ -128,7 +128,7 @@ import Testing
         let configuration = Self.configuration { $0.domains[0].peers = [.init(address: "127.0.0.9", port: 9, host: "far")] }
         let transport = try UDPTransport(configuration)
         defer { transport.close() }
-        let changes: [(inout BridgeConfiguration.Network) -> Void] = [
+        let changes: [(inout UDPSettings) -> Void] = [
             { $0.port = 4242 }, { $0.addresses = ["127.0.0.2"] }, { $0.engine = .automatic }, { $0.sendBufferSize = 5 },
         ]
         for change in changes {

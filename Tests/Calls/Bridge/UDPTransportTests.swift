@@ -8,7 +8,7 @@ import Testing
 
 /// The kinds of networks that a UDP transport may be in, all of them on loopback.
 enum UDPKinds {
-    private typealias Engine = BridgeConfiguration.Network.Engine
+    private typealias Engine = UDPSettings.Engine
 
     static let all = [Engine.mmsg, .ioURing].flatMap { engine in
         [4, 6].flatMap { family in [peers(engine, family), multicast(engine, family)] }
@@ -25,7 +25,7 @@ enum UDPKinds {
             let transports = try configurations.map { try UDPTransport($0) }
             for here in configurations.indices {
                 let peers = transports.indices.filter { $0 != here }.map {
-                    BridgeConfiguration.Peer(address: transports[$0].addresses[0])
+                    BridgePeer(address: transports[$0].addresses[0])
                 }
                 for domain in configurations[here].domains.indices { configurations[here].domains[domain].peers = peers }
                 try transports[here].reconfigure(configurations[here])
@@ -50,8 +50,8 @@ enum UDPKinds {
         }
     }
 
-    static func network(_ engine: BridgeConfiguration.Network.Engine, _ family: Int) -> BridgeConfiguration.Network {
-        var network = BridgeConfiguration.Network()
+    static func network(_ engine: UDPSettings.Engine, _ family: Int) -> UDPSettings {
+        var network = UDPSettings()
         network.port = 0
         network.addresses = [family == 4 ? "127.0.0.1" : "::1"]
         network.engine = engine
@@ -70,7 +70,7 @@ enum UDPKinds {
         return family == 4 ? "239.255.\(port % 251).\(number % 251):\(port)" : "[ff02::4d53:\(number)]:\(port)"
     }
 
-    static func obstacle(_ engine: BridgeConfiguration.Network.Engine, _ family: Int) -> String? {
+    static func obstacle(_ engine: UDPSettings.Engine, _ family: Int) -> String? {
         if family == 6, UDPAddress("::1", port: 0)!.interface == 0 { return "this machine has no IPv6" }
         guard engine == .ioURing else { return nil }
         let probed = mslot_datagram_probe(.MSLOT_DATAGRAM_IO_URING)

@@ -16,7 +16,7 @@ struct BridgeSide: ParsableCommand {
     @Argument var engine: String
 
     func validate() throws {
-        guard BridgeConfiguration.Network.Engine(rawValue: engine) != nil else { throw ValidationError("There is no engine \(engine).") }
+        guard UDPSettings.Engine(rawValue: engine) != nil else { throw ValidationError("There is no engine \(engine).") }
     }
 
     private static let address = "127.0.0.1"
@@ -25,10 +25,10 @@ struct BridgeSide: ParsableCommand {
         // Everybody who runs this program makes the same key: it seals as any other does.
         var configuration = BridgeConfiguration(host: host, domain: "bench", key: BridgeKey((0..<32).map { UInt8(7 * $0 + 1) }))
         configuration.domains[0].groups = []
-        configuration.domains[0].peers = [BridgeConfiguration.Peer(address: Self.address, port: otherPort, host: otherHost)]
+        configuration.domains[0].peers = [BridgePeer(address: Self.address, port: otherPort, host: otherHost)]
         configuration.network.port = port
         configuration.network.addresses = [Self.address]
-        configuration.network.engine = BridgeConfiguration.Network.Engine(rawValue: engine) ?? .automatic
+        configuration.network.engine = UDPSettings.Engine(rawValue: engine) ?? .automatic
         return configuration
     }
 

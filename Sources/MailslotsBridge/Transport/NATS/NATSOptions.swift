@@ -6,7 +6,7 @@ internal import CMailslotsNATS
     internal import Musl
 #endif
 
-extension BridgeConfiguration.NATS {
+extension NATSSettings {
     /// For people: without what is secret in them.
     package var addresses: String {
         servers.map { server in

@@ -16,62 +16,53 @@
 internal import Foundation
 internal import Logging
 
-extension BridgeConfiguration {
-    /// Not by `network`, but through NATS servers: past one network, where multicast does not reach. `peers` and `groups` of the domains
-    /// mean nothing then.
-    public var nats: NATS? {
-        get { transports[NATS.self] }
-        set { transports[NATS.self] = newValue }
+/// NATS servers, and how we get in. They carry what is sealed and can neither read nor forge it, but see which host sends to which
+/// how much, and can lose it.
+public struct NATSSettings: Sendable, Hashable {
+    /// "nats://10.0.0.5:4222" or "tls://nats.example.com:4222"; those of one cluster, of which any one does. Other servers that
+    /// one of them tells of are used, too.
+    public var servers: [String]
+    /// Where subjects begin: one or more tokens with dots between them. The same for all hosts of a domain.
+    public var subjectPrefix = "mailslot"
+    public var credentials: Credentials?
+    /// `nil`: only if a server's address begins with `tls://`, and then with the system's authorities.
+    public var tls: TLS?
+    /// How many bytes of datagrams are kept while there is no connection, to be sent afterwards. What does not fit is dropped, and
+    /// what is older than `clockBound` when it arrives is refused by whom it is for.
+    public var backlogSize = 1 << 20
+    /// How many bytes that arrived are kept until they are delivered.
+    public var receiveBufferSize = 4 << 20
+    /// How long one attempt to connect to one server may take.
+    public var connectTimeout: Duration = .seconds(2)
+    /// The longest time between two attempts; the first is soon, and each further one takes twice as long.
+    public var maximumReconnectWait: Duration = .seconds(5)
+
+    public enum Credentials: Sendable, Hashable {
+        case password(user: String, password: String)
+        case token(String)
+        /// A file with a user's JWT and seed, as `nsc` makes it.
+        case file(String)
+        /// A user's public key, "U…", and the file with its seed.
+        case nkey(String, seedFile: String)
     }
 
-    /// NATS servers, and how we get in. They carry what is sealed and can neither read nor forge it, but see which host sends to which
-    /// how much, and can lose it.
-    public struct NATS: Sendable, Hashable {
-        /// "nats://10.0.0.5:4222" or "tls://nats.example.com:4222"; those of one cluster, of which any one does. Other servers that
-        /// one of them tells of are used, too.
-        public var servers: [String]
-        /// Where subjects begin: one or more tokens with dots between them. The same for all hosts of a domain.
-        public var subjectPrefix = "mailslot"
-        public var credentials: Credentials?
-        /// `nil`: only if a server's address begins with `tls://`, and then with the system's authorities.
-        public var tls: TLS?
-        /// How many bytes of datagrams are kept while there is no connection, to be sent afterwards. What does not fit is dropped, and
-        /// what is older than `clockBound` when it arrives is refused by whom it is for.
-        public var backlogSize = 1 << 20
-        /// How many bytes that arrived are kept until they are delivered.
-        public var receiveBufferSize = 4 << 20
-        /// How long one attempt to connect to one server may take.
-        public var connectTimeout: Duration = .seconds(2)
-        /// The longest time between two attempts; the first is soon, and each further one takes twice as long.
-        public var maximumReconnectWait: Duration = .seconds(5)
+    /// Files in PEM. A server's certificate is always checked.
+    public struct TLS: Sendable, Hashable {
+        /// Certificates that are trusted. `nil`: the system's.
+        public var authoritiesFile: String?
+        /// Ours, for servers that ask for one; both or none.
+        public var certificateFile: String?
+        public var keyFile: String?
+        /// What the server's certificate must be for, if that is not the name in its address.
+        public var serverName: String?
 
-        public enum Credentials: Sendable, Hashable {
-            case password(user: String, password: String)
-            case token(String)
-            /// A file with a user's JWT and seed, as `nsc` makes it.
-            case file(String)
-            /// A user's public key, "U…", and the file with its seed.
-            case nkey(String, seedFile: String)
-        }
-
-        /// Files in PEM. A server's certificate is always checked.
-        public struct TLS: Sendable, Hashable {
-            /// Certificates that are trusted. `nil`: the system's.
-            public var authoritiesFile: String?
-            /// Ours, for servers that ask for one; both or none.
-            public var certificateFile: String?
-            public var keyFile: String?
-            /// What the server's certificate must be for, if that is not the name in its address.
-            public var serverName: String?
-
-            public init(authoritiesFile: String? = nil) { self.authoritiesFile = authoritiesFile }
-        }
-
-        public init(servers: [String]) { self.servers = servers }
+        public init(authoritiesFile: String? = nil) { self.authoritiesFile = authoritiesFile }
     }
+
+    public init(servers: [String]) { self.servers = servers }
 }
 
-extension BridgeConfiguration.NATS: TransportSettings {
+extension NATSSettings: TransportSettings {
     static var name: String { "nats" }
     static var title: String { "NATS" }
     static var initial: Self? { nil }
@@ -94,7 +85,7 @@ extension BridgeConfiguration.NATS: TransportSettings {
         return [("network", "NATS through \(addresses)\(who); subjects \(subjectPrefix).*")]
     }
 
-    func says(of domain: BridgeConfiguration.Domain) -> String? { nil }
+    func says(of domain: TransportConfiguration.Domain) -> String? { nil }
 
     /// `nil`: nobody says anything of NATS.
     private init?(_ settings: Settings, folder: URL?) throws(BridgeError) {
@@ -171,7 +162,7 @@ extension BridgeConfiguration.NATS: TransportSettings {
     }
 }
 
-extension BridgeConfiguration.NATS.TLS {
+extension NATSSettings.TLS {
     fileprivate init?(_ settings: Settings, _ file: (String) -> String) throws(BridgeError) {
         authoritiesFile = try settings.string("nats", "tls", "authoritiesFile").map(file)
         certificateFile = try settings.string("nats", "tls", "certificateFile").map(file)
@@ -197,12 +188,5 @@ package struct NATSFlags: TransportFlags {
             (["servers"], .texts(servers)), (["credentialsFile"], .text(credentialsFile.map(file))), (["user"], .text(user)),
             (["tls", "authoritiesFile"], .text(authoritiesFile.map(file))),
         ]
-    }
-}
-
-extension BridgeFlags {
-    package var nats: NATSFlags {
-        get { transports[BridgeConfiguration.NATS.name] as? NATSFlags ?? NATSFlags() }
-        set { transports[BridgeConfiguration.NATS.name] = newValue }
     }
 }

@@ -20,7 +20,7 @@ package final class NATSTransport: Transport {
     nonisolated(unsafe) private let endpoint: OpaquePointer
     private let client: String
     private let host: String
-    private let settings: BridgeConfiguration.NATS
+    private let settings: NATSSettings
     private let subjects: NATSSubjects
     private let logger: Logger
     private let shared = Locked(Shared())
@@ -48,7 +48,7 @@ package final class NATSTransport: Transport {
     /// Connects, or begins to try. Throws if the configuration is wrong, if this was built without the NATS client, or if a server
     /// refuses us; not if none can be reached, for it may come later.
     package init(_ configuration: TransportConfiguration, logger: Logger) throws(BridgeError) {
-        guard let settings = configuration.settings as? BridgeConfiguration.NATS else {
+        guard let settings = configuration.settings as? NATSSettings else {
             preconditionFailure("This is another transport's.")
         }
         self.settings = settings
@@ -172,7 +172,7 @@ package final class NATSTransport: Transport {
     }
 
     package func reconfigure(_ configuration: TransportConfiguration) throws(BridgeError) {
-        guard configuration.settings as? BridgeConfiguration.NATS == settings, configuration.host == host else {
+        guard configuration.settings as? NATSSettings == settings, configuration.host == host else {
             throw BridgeError(
                 .badConfiguration,
                 "The host's name, the NATS servers and how we get in cannot be changed while the bridge runs. Start it again.")

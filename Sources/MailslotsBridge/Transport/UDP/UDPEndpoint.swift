@@ -12,7 +12,7 @@ struct UDPEndpoint: @unchecked Sendable {
     // Sound: the C calls say which threads may make them, and the transport keeps to it.
     let handle: OpaquePointer
 
-    init(engine: BridgeConfiguration.Network.Engine) throws(BridgeError) {
+    init(engine: UDPSettings.Engine) throws(BridgeError) {
         let wanted = engine.raw
         let opened = unsafe mslot_datagram_open(wanted)
         guard let endpoint = unsafe opened.endpoint else {
@@ -31,7 +31,7 @@ struct UDPEndpoint: @unchecked Sendable {
     }
 
     /// Whether the engine works in this process, and its version, or the cause and the cure.
-    static func probe(_ engine: BridgeConfiguration.Network.Engine) -> (isUsable: Bool, says: String) {
+    static func probe(_ engine: UDPSettings.Engine) -> (isUsable: Bool, says: String) {
         let probed = mslot_datagram_probe(engine.raw)
         return (probed.is_usable, text(of: probed.text))
     }
@@ -54,7 +54,7 @@ struct UDPEndpoint: @unchecked Sendable {
     }
 
     /// Binds a socket for what is sent to one host, which no other program can share. `nil`: the machine has no such family.
-    func bindHost(_ address: UDPAddress, _ network: BridgeConfiguration.Network) throws(BridgeError) -> Socket? {
+    func bindHost(_ address: UDPAddress, _ network: UDPSettings) throws(BridgeError) -> Socket? {
         var bound = bind(address, network, shares: false)
         // When a process is killed that received by io_uring, the kernel frees its sockets some time after the process (Linux 6.18):
         // the bridge that follows at once is to have the port.
@@ -72,13 +72,13 @@ struct UDPEndpoint: @unchecked Sendable {
     }
 
     /// Binds a socket for what is sent to a group, which others on this machine that do the same share.
-    func bindGroup(_ group: UDPAddress, _ network: BridgeConfiguration.Network) throws(BridgeError) -> Socket {
+    func bindGroup(_ group: UDPAddress, _ network: UDPSettings) throws(BridgeError) -> Socket {
         let bound = bind(group, network, shares: true)
         guard bound.outcome == .MSLOT_DATAGRAM_DONE else { throw cannotBind(group, bound) }
         return Socket(number: bound.socket, address: group, isWildcard: false)
     }
 
-    private func bind(_ address: UDPAddress, _ network: BridgeConfiguration.Network, shares: Bool) -> mslot_datagram_bound {
+    private func bind(_ address: UDPAddress, _ network: UDPSettings, shares: Bool) -> mslot_datagram_bound {
         var options = mslot_datagram_bind_options_default()
         options.address = address.raw
         options.shares_port = shares
@@ -129,7 +129,7 @@ struct UDPEndpoint: @unchecked Sendable {
     func loopMulticast(_ socket: Socket, _ loops: Bool) { _ = unsafe mslot_datagram_loop_multicast(handle, socket.number, loops) }
 }
 
-extension BridgeConfiguration.Network.Engine {
+extension UDPSettings.Engine {
     fileprivate var raw: mslot_datagram_engine {
         switch self {
         case .automatic: .MSLOT_DATAGRAM_AUTO

@@ -20,7 +20,7 @@ struct UDPPlan {
     private let endpoint: UDPEndpoint
     private let hosts: [UDPEndpoint.Socket]
     private let groupSockets: UDPGroupSockets
-    private let network: BridgeConfiguration.Network
+    private let network: UDPSettings
     /// By the text of the configuration: several domains may have the same.
     private var found: [String: FoundGroup] = [:]
 
@@ -56,7 +56,7 @@ struct UDPPlan {
     // MARK: peers
 
     /// `nil`: that is us.
-    private mutating func path(to peer: BridgeConfiguration.Peer) throws(BridgeError) -> UDPPath? {
+    private mutating func path(to peer: BridgePeer) throws(BridgeError) -> UDPPath? {
         let port = peer.port ?? hosts[0].address.port
         guard let address = UDPAddress(peer.address, defaultPort: port), address.port != 0, !address.isMulticast, !address.isWildcard
         else {
@@ -116,7 +116,7 @@ struct UDPPlan {
     }
 
     private var groupPort: UInt16 {
-        network.port == 0 ? BridgeConfiguration.Network.defaultPort : network.port
+        network.port == 0 ? UDPSettings.defaultPort : network.port
     }
 
     /// A path by each interface, or by none, and why not.

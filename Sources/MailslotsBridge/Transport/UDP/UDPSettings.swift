@@ -3,46 +3,38 @@ internal import CMailslotsDatagram
 internal import Foundation
 internal import Logging
 
-extension BridgeConfiguration {
-    /// By which addresses and interfaces we reach other hosts.
-    public var network: Network {
-        get { transports[Network.self] ?? Network() }
-        set { transports[Network.self] = newValue }
+/// Sockets and interfaces.
+public struct UDPSettings: Sendable, Hashable {
+    public static let defaultPort: UInt16 = 4240
+    /// One for each family, administratively scoped (RFC 2365) and link-local (RFC 4291).
+    public static let defaultGroups = ["239.255.77.83", "ff02::4d53"]
+
+    /// UDP port of the bridge, and of groups and peers that name none. 0, for tests: the kernel chooses.
+    public var port = defaultPort
+    /// Numeric addresses to bind. Empty: all, of each family that the machine has.
+    public var addresses: [String] = []
+    /// Interfaces by which multicast goes, by name. Empty: the kernel chooses by its routes.
+    public var interfaces: [String] = []
+    /// How many routers multicast may pass, plus one.
+    public var multicastHops: UInt8 = 1
+    public var engine = Engine.automatic
+    /// What the kernel is asked for, in bytes; it may give less.
+    public var receiveBufferSize = 4 << 20
+    public var sendBufferSize = 1 << 20
+    /// The longest datagram, 576 to 1472 bytes: less where the path is narrower than Ethernet.
+    public var maximumDatagramSize = 1472
+
+    public enum Engine: String, Sendable, Hashable, CaseIterable {
+        /// io_uring where it can be used, else sendmmsg and recvmmsg.
+        case automatic
+        case mmsg
+        case ioURing = "io_uring"
     }
 
-    /// Sockets and interfaces.
-    public struct Network: Sendable, Hashable {
-        public static let defaultPort: UInt16 = 4240
-        /// One for each family, administratively scoped (RFC 2365) and link-local (RFC 4291).
-        public static let defaultGroups = ["239.255.77.83", "ff02::4d53"]
-
-        /// UDP port of the bridge, and of groups and peers that name none. 0, for tests: the kernel chooses.
-        public var port = defaultPort
-        /// Numeric addresses to bind. Empty: all, of each family that the machine has.
-        public var addresses: [String] = []
-        /// Interfaces by which multicast goes, by name. Empty: the kernel chooses by its routes.
-        public var interfaces: [String] = []
-        /// How many routers multicast may pass, plus one.
-        public var multicastHops: UInt8 = 1
-        public var engine = Engine.automatic
-        /// What the kernel is asked for, in bytes; it may give less.
-        public var receiveBufferSize = 4 << 20
-        public var sendBufferSize = 1 << 20
-        /// The longest datagram, 576 to 1472 bytes: less where the path is narrower than Ethernet.
-        public var maximumDatagramSize = 1472
-
-        public enum Engine: String, Sendable, Hashable, CaseIterable {
-            /// io_uring where it can be used, else sendmmsg and recvmmsg.
-            case automatic
-            case mmsg
-            case ioURing = "io_uring"
-        }
-
-        public init() {}
-    }
+    public init() {}
 }
 
-extension BridgeConfiguration.Network: TransportSettings {
+extension UDPSettings: TransportSettings {
     static var name: String { "network" }
     static var title: String { "UDP" }
     static var initial: Self? { Self() }
@@ -103,7 +95,7 @@ extension BridgeConfiguration.Network: TransportSettings {
         ]
     }
 
-    func says(of domain: BridgeConfiguration.Domain) -> String? {
+    func says(of domain: TransportConfiguration.Domain) -> String? {
         let hosts = domain.peers.map { "\($0.host.map { "\($0)=" } ?? "")\($0.address) port \($0.port ?? port)" }
         let paths =
             (domain.groups.isEmpty ? [] : ["multicast to \(list(domain.groups))"])
@@ -112,7 +104,7 @@ extension BridgeConfiguration.Network: TransportSettings {
     }
 }
 
-extension BridgeConfiguration.Network.Engine {
+extension UDPSettings.Engine {
     fileprivate var says: String {
         let ring = UDPEndpoint.probe(.ioURing)
         switch self {
@@ -137,12 +129,5 @@ package struct UDPFlags: TransportFlags {
             (["port"], .integer(port)), (["addresses"], .texts(addresses)), (["interfaces"], .texts(interfaces)),
             (["engine"], .text(engine)),
         ]
-    }
-}
-
-extension BridgeFlags {
-    package var udp: UDPFlags {
-        get { transports[BridgeConfiguration.Network.name] as? UDPFlags ?? UDPFlags() }
-        set { transports[BridgeConfiguration.Network.name] = newValue }
     }
 }

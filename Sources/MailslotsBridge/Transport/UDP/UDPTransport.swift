@@ -16,7 +16,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     /// The sockets that we send by, numbered from 0: they are bound first.
     private let hosts: [UDPEndpoint.Socket]
     /// As it was at the start: most of it stays.
-    private let network: BridgeConfiguration.Network
+    private let network: UDPSettings
     private let drops = UDPDrops()
     private let paths = Locked(UDPPaths())
     /// False once the endpoint is closed: then it must not be used any more. Its counters are kept.
@@ -59,7 +59,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     }
 
     private static func bindHosts(
-        _ endpoint: UDPEndpoint, _ network: BridgeConfiguration.Network
+        _ endpoint: UDPEndpoint, _ network: UDPSettings
     ) throws(BridgeError) -> [UDPEndpoint.Socket] {
         var hosts: [UDPEndpoint.Socket] = []
         var addresses: [UDPAddress] = []
@@ -262,8 +262,8 @@ package final class UDPTransport: Transport, @unchecked Sendable {
 
 extension TransportConfiguration {
     /// Of a transport over UDP.
-    var network: BridgeConfiguration.Network {
-        guard let network = settings as? BridgeConfiguration.Network else { preconditionFailure("This is another transport's.") }
+    var network: UDPSettings {
+        guard let network = settings as? UDPSettings else { preconditionFailure("This is another transport's.") }
         return network
     }
 }

@@ -60,12 +60,12 @@ import ServiceLifecycle
             func made(_ byte: UInt8) -> BridgeKey { BridgeKey([UInt8](repeating: byte, count: 32))! }
             var configuration = BridgeConfiguration(host: host, domain: domain, key: key.map(made))
             configuration.domains[0].alsoAccepted = alsoAccepted.map(made)
-            configuration.domains[0].peers = peers.map { BridgeConfiguration.Peer(address: $0) }
+            configuration.domains[0].peers = peers.map { BridgePeer(address: $0) }
             if let groups { configuration.domains[0].groups = groups }
             configuration.network.port = port
             configuration.network.addresses = addresses
             configuration.network.interfaces = interfaces
-            configuration.network.engine = BridgeConfiguration.Network.Engine(rawValue: engine)!
+            configuration.network.engine = UDPSettings.Engine(rawValue: engine)!
             configuration.announceEvery = .milliseconds(announceMilliseconds)
             configuration.outboxes.capacity = outboxCapacity
             configuration.outboxes.maximumCount = outboxCountMax
