@@ -77,9 +77,10 @@ import Testing
         let checkouts = client.folder.appending(path: ".build/checkouts").path
         #expect((try? FileManager.default.contentsOfDirectory(atPath: checkouts))?.isEmpty ?? true)
         #expect(!FileManager.default.fileExists(atPath: client.folder.appending(path: "Package.resolved").path))
-        let objects = FileManager.default.enumerator(atPath: client.folder.appending(path: ".build/debug/").resolvingSymlinksInPath().path)
-        let compiled = Set((objects?.allObjects as? [String] ?? []).filter { $0.hasSuffix(".o") }.map { $0.prefix { $0 != "." } })
-        #expect(compiled == Set(["CMailslots", "Mailslots", "articles", "bodies"] + Self.snippets("program").map { Substring($0.name) }))
+        let products = client.folder.appending(path: ".build/debug/").resolvingSymlinksInPath().path
+        let compiled = try FileManager.default.subpathsOfDirectory(atPath: products)
+            .compactMap { $0.wholeMatch(of: /([^\/.]+)\.build\/.*\.o/).map { String($0.1) } }
+        #expect(Set(compiled) == Set(["CMailslots", "Mailslots", "articles", "bodies"] + Self.programs.map(\.name)))
     }
 
     @Test(
