@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# The steps of .ci/run, each a function with a line that says what it is for; `.ci/run --help` lists them. `steps.sh STEP` runs one, here.
+# The steps of .ci/run, each a function with a line that says what it is for; .ci/run --help lists them. `.ci/steps.sh STEP` runs one.
 #
 # Each configuration is built once: debug in .build, for tests, network and the README's second command; with the thread sanitizer in
-# .build-thread; the C core once for each flavour of its tests. What is installed and the benchmarks are release builds of their own: static,
-# and of another package.
+# .build-thread; the C core once for each flavour of its tests. What is installed and the benchmarks are release builds of their own:
+# static, and of another package.
 #
 # Not among the ordinary steps, for it would be there twice; `.ci/run --long` has it:
 #
 # - `addresses`, all of the Swift package compiled once more, with the address sanitizer. Memory is ours to get wrong in C, and there this
 #   sanitizer sees all of it: the core (`sanitized`), the Windows calls (`win32`), the datagram engines (`datagram`, with two compilers),
 #   hostile segments (`fuzz`); and in Swift where bytes of others are decoded (`wire_fuzz`).
-# - Commands, installation and the documentation's snippets under the thread sanitizer: they are other processes, or none of them is built with
-#   it. The C core's tests there: `sanitized` has them, optimised.
+# - Commands, installation and the documentation's snippets under the thread sanitizer: they are other processes, or not built with it. The
+#   C core's tests there: `sanitized` has them, optimised.
 # - Long forms: more of what the short ones do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,12 +20,12 @@ export SWIFT_BACKTRACE=enable=no
 
 # Beside each other, two at a time. The first lane is SwiftPM's, which locks what it builds; no step of the second uses it. What waits and
 # what computes stand beside each other, and nobody measures time.
-lane_1=(format readme network documentation threads wire_fuzz nio embedding)
+lane_1=(format tidy readme network documentation threads wire_fuzz nio embedding)
 lane_2=(core instructions mutants sanitized model aarch64 kills fuzz datagram win32 nats soak)
 # Alone, for they measure.
 alone=(benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
-fast=(format fit instructions quick core)
+fast=(format tidy fit instructions quick core)
 long=(addresses long_soak long_kills long_fuzz long_wire_fuzz long_network long_model)
 
 #: The README's "Try it" block, line by line: what it says is what is run
@@ -128,6 +128,12 @@ format() {
     fi
     # Programs written for Windows stay as they were written.
     git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | grep -v '^Tests/Calls/Win32Programs/' | xargs clang-format-14 --dry-run -Werror
+}
+
+#: What no compiler sees: arrows, circles, lists, lines, one version, the form of commits
+tidy() {
+    Tests/Promises/Tidy/run
+    Tests/Promises/Tidy/run --self-test
 }
 
 #: What it costs: instructions and ratios, which are judged here, and figures, which are judged by people

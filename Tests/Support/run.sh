@@ -55,12 +55,13 @@ has() {
 # needs TOOL[:PACKAGE]...: as `has`, of all that an entry does.
 needs() { has -- "$@" || exit 0; }
 
-# core_program PROGRAM COMPILER FLAG...: the C core, the C files named in `sources` and what is named in `libraries`, as the package builds them.
+# core_program PROGRAM COMPILER FLAG...: the C core, the C files that `sources` names and what `libraries` names, as the package builds
+# them.
 sources=() libraries=()
 core_program() {
     mkdir -p "$(dirname "$1")"
-    "${@:2}" -std=c11 -Wall -Wextra -Werror -D_GNU_SOURCE -ISources/CMailslots/include Sources/CMailslots/*/*.c "${sources[@]}" -o "$1" -pthread \
-        "${libraries[@]}"
+    "${@:2}" -std=c11 -Wall -Wextra -Werror -D_GNU_SOURCE -ISources/CMailslots/include Sources/CMailslots/*/*.c \
+        "${sources[@]}" -o "$1" -pthread "${libraries[@]}"
 }
 
 # swift_tests TARGET [--list | --threads | --addresses] [NAME...]: the tests of one target; of all, if it is empty.

@@ -6,8 +6,8 @@
 # kept      a folder where objects of unchanged files are kept
 # made      a folder for all others
 
-# objects_of KIND COMPILER FLAG... -- FILE...: leaves in `objects` what the files are compiled to. KIND is a folder of `kept`, and stands for
-# the compiler and its flags. Files of the core are named as those of the package.
+# objects_of KIND COMPILER FLAG... -- FILE...: leaves in `objects` what the files are compiled to. KIND is a folder of `kept`, and stands
+# for the compiler and its flags. Files of the core are named as those of the package.
 objects_of() {
     local kind=$1 command=() file name
     shift

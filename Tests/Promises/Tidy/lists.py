@@ -30,7 +30,7 @@ def readme(tree):
             yield "README.md", f"“The tree” names {name}, which is not there"
 
 
-@rule("tests", "every folder of tests has an entry `run` that can be run, and a line in Tests/README.md")
+@rule("tests", "every folder of tests has an entry `run` that can be run, and a line in Tests/README.md, which names nothing else")
 def tests(tree):
     text = tree.text("Tests/README.md")
     if text is None:
@@ -44,6 +44,13 @@ def tests(tree):
             yield f"{folder}/run", "cannot be run"
         if text is not None and not re.search(re.escape(folder.removeprefix("Tests/")) + r"(?!\w)", text):
             yield "Tests/README.md", f"does not name {folder}"
+    for path in sorted(set(re.findall(r"`(Tests/[\w/]+)", text or ""))):
+        if path not in tree.paths:
+            yield "Tests/README.md", f"names {path}, which is not there"
+    steps = set(re.findall(r"^(\w+)\(\) \{", tree.text(".ci/steps.sh") or "", flags=re.M)) | {"fast"}
+    for words in re.findall(r"`\.ci/run ([\w ]+)", text or ""):
+        for step in set(words.split()) - steps:
+            yield "Tests/README.md", f"names the step {step}, which is not there"
 
 
 @rule("articles", "every article is linked from the root page of the documentation")

@@ -164,6 +164,16 @@ def _(copy):
     copy.write("Tests/Promises/Hopes/run", "\n")
 
 
+@breaks("tests", "names Tests/Promises/Hopes/run, which is not there")
+def _(copy):
+    copy.change("Tests/README.md", r"\Z", "`Tests/Promises/Hopes/run`\n")
+
+
+@breaks("tests", "names the step hopes, which is not there")
+def _(copy):
+    copy.change("Tests/README.md", r"\Z", "`.ci/run hopes`\n")
+
+
 @breaks("articles", "does not link Orphan")
 def _(copy):
     copy.write("Sources/Mailslots/Mailslots.docc/Orphan.md", "# Orphan\n")
