@@ -195,22 +195,24 @@ describe_library mailslots "" "" "Kill-safe small messages between the processes
 if [ -d "$sources/CMailslotsWin32" ]; then
     build_library mailslots-win32 "$sources/CMailslotsWin32" mailslots-win32 "$stage/lib/libmailslots.so"
     # Such programs find headers of the C runtime before libc's, with formats that -Wformat does not know.
-    describe_library mailslots-win32 '/mailslots-win32 -I${includedir}/mailslots-win32/crt -Wno-format -pthread' mailslots "The Windows mailslot calls, for programs that are compiled for Linux"
+    describe_library mailslots-win32 '/mailslots-win32 -I${includedir}/mailslots-win32/crt -Wno-format -pthread' mailslots \
+        "The Windows mailslot calls, for programs that are compiled for Linux"
 fi
 
 if $with_program; then
     package=$(dirname "$sources")
     mkdir -p "$stage/bin" "$stage/share/man/man1"
     for product in mailslot mailslot-bridge generate-manual; do
-        swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$work/swift" --product "$product" >&2 \
-            || fail "$product could not be built. Nothing was installed."
+        swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$work/swift" \
+            --product "$product" >&2 || fail "$product could not be built. Nothing was installed."
     done
     for program in mailslot mailslot-bridge; do
         cp "$work/swift/release/$program" "$stage/bin/$program"
         "$work/swift/release/generate-manual" "$stage/bin/$program" --output-directory "$stage/share/man/man1" > /dev/null \
             || fail "the manual page of $program could not be made. Nothing was installed."
         # Where each shell looks by itself, if PREFIX is /usr/local or /usr.
-        for completion in bash:bash-completion/completions/$program zsh:zsh/site-functions/_$program fish:fish/vendor_completions.d/$program.fish; do
+        for completion in bash:bash-completion/completions/$program zsh:zsh/site-functions/_$program \
+            fish:fish/vendor_completions.d/$program.fish; do
             file=$stage/share/${completion#*:}
             mkdir -p "$(dirname "$file")"
             "$stage/bin/$program" --generate-completion-script "${completion%%:*}" > "$file" \

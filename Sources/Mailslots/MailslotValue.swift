@@ -14,7 +14,8 @@ internal import CMailslots
 /// - It is `BitwiseCopyable`: no references, no strings, no arrays. - **Every pattern of bits is a value.** What is read was written by
 /// another process, which may be hostile. So: integers and floating-point
 ///   numbers, and structures and inline arrays of such. No `Bool`, enumeration, optional, pointer or
-///   `Character`: some of their bytes are no value, and to have such a value is undefined behaviour. Send a `UInt8`, and make an enumeration of it with `init(rawValue:)`.
+///   `Character`: some of their bytes are no value, and to have such a value is undefined behaviour. Send a `UInt8`, and make an
+///   enumeration of it with `init(rawValue:)`.
 /// - It has no padding: order the fields by size, the largest first, and fill up. The bytes of padding are what was in memory there, and go
 /// to the reader.
 ///

@@ -14,8 +14,8 @@ struct BridgeCommand: ParsableCommand {
         commandName: "mailslot-bridge",
         abstract: "Carry messages between the mailslots of this machine and those of others.",
         discussion: """
-            While it runs, processes here write to '\\\\host\\mailslot\\name', '\\\\domain\\mailslot\\name' and '\\\\*\\mailslot\\name', and \
-            what others send arrives in mailslots here that accept it (mailslot read --remote). Machines find each other by multicast; \
+            While it runs, processes here write to '\\\\host\\mailslot\\name', '\\\\domain\\mailslot\\name' and '\\\\*\\mailslot\\name', \
+            and what others send arrives in mailslots here that accept it (mailslot read --remote). Machines find each other by multicast; \
             those that it does not reach are named with --peer, or all go through NATS servers. Messages are sealed with the domain's key.
 
               mailslot-bridge --domain studio --key studio.key

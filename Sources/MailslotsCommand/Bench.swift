@@ -8,8 +8,8 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure what messages cost on this machine.",
         discussion: """
-            Between two processes: round trips, one message at a time, and messages one way, as many as pass. On a busy machine, or with one \
-            processor, this measures the scheduler.
+            Between two processes: round trips, one message at a time, and messages one way, as many as pass. On a busy machine, or with \
+            one processor, this measures the scheduler.
             """)
 
     @Option(parsing: .upToNextOption, help: "Sizes of the messages in bytes, 1 to 424.")

@@ -7,8 +7,8 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Find out whether this machine offers what mailslots need, and what was left behind.",
         discussion: """
-            Each line says ok, warning or failure, and below it the cure. Makes a mailslot of its own for a moment, and kills a process that \
-            writes to it. Ends with status 1 if there is a failure.
+            Each line says ok, warning or failure, and below it the cure. Makes a mailslot of its own for a moment, and kills a process \
+            that writes to it. Ends with status 1 if there is a failure.
             """)
 
     @Flag(help: "Remove what is provably dead: mailslots without reader, writers and unread messages, and files of killed creators.")

@@ -1,6 +1,7 @@
 internal import CMailslots
 
-/// The bridge's table of hosts, to be written: what ``Mailslot/hosts(trusting:)`` reads. For one thread at a time, in one process at a time.
+/// The bridge's table of hosts, to be written: what ``Mailslot/hosts(trusting:)`` reads. For one thread at a time, in one process at a
+/// time.
 @safe
 package struct HostTableFile: ~Copyable {
     // Sound: every call is of its one owner.

@@ -201,7 +201,8 @@ package struct BridgeFlags: Sendable {
         guard domains.count == 1 else {
             throw BridgeError(
                 .badConfiguration,
-                "--key, --insecure, --peer and --group are of one domain, and there \(domains.isEmpty ? "is none" : "are \(domains.count)")."
+                "--key, --insecure, --peer and --group are of one domain, and there "
+                    + (domains.isEmpty ? "is none." : "are \(domains.count).")
                     + (domains.isEmpty ? " Name it: --domain NAME" : " Write them into the configuration file, below each domain."))
         }
         return domains[0]

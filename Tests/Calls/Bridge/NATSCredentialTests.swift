@@ -50,7 +50,9 @@ import Testing
         func server(verify: Bool = false) throws -> NATSServer {
             try NATSServer(
                 """
-                tls { cert_file: "\(path("server.pem"))", key_file: "\(path("server.key"))", ca_file: "\(path("ca.pem"))", verify: \(verify) }
+                tls {
+                    cert_file: "\(path("server.pem"))", key_file: "\(path("server.key"))", ca_file: "\(path("ca.pem"))", verify: \(verify)
+                }
                 """)
         }
     }

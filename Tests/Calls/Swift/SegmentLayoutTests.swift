@@ -244,7 +244,8 @@ import Testing
                 for (uint64_t i = 0; i < W; i++) expect(!is_locked(\(locks[1])), "no lane is taken");
                 mslot_writer *writer = mslot_open("layout/new", NULL).writer;
                 expect(writer != NULL && mslot_writer_write(writer, "x", 1, 0) == MSLOT_DONE, "a message is written");
-                for (uint64_t i = 0; i < W; i++) expect(is_locked(\(locks[1])) == (i == slots[N + i].lane && lanes[i].messages_written == 1), "the lock of a lane");
+                for (uint64_t i = 0; i < W; i++)
+                    expect(is_locked(\(locks[1])) == (i == slots[N + i].lane && lanes[i].messages_written == 1), "the lock of a lane");
                 mslot_writer_close(writer);
                 mslot_reader_close(reader);
                 expect(!is_locked(\(locks[0])), "the reader's lock is gone");

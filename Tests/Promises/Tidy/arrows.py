@@ -68,7 +68,8 @@ def imports(tree):
             uses = reachable(tree, target)
         uses |= {module for product in uses for module in MODULES_OF.get(product, ())} | TOOLCHAIN
         others = [other for other in tree.targets.values() if other.folder.startswith(target.folder + "/")]
-        mine = [path for path in tree.under(target.folder, ".swift", ".c", ".h") if not any(path.startswith(o.folder + "/") for o in others)]
+        theirs = tuple(other.folder + "/" for other in others)
+        mine = [path for path in tree.under(target.folder, ".swift", ".c", ".h") if not path.startswith(theirs)]
         for path in mine:
             text = without_comments(tree.text(path) or "")
             if path.endswith(".swift"):

@@ -77,7 +77,8 @@ def _(copy):
 
 @breaks("targets", "Mailslots, packages: the article says")
 def _(copy):
-    copy.change("Package.swift", r'name: "Mailslots", dependencies: \["CMailslots"', r'\g<0>, .product(name: "Logging", package: "swift-log")')
+    logging = '.product(name: "Logging", package: "swift-log")'
+    copy.change("Package.swift", r'name: "Mailslots", dependencies: \["CMailslots"', rf"\g<0>, {logging}")
 
 
 @breaks("imports", "imports MailslotsBridge")

@@ -1,4 +1,6 @@
-"""Runs a command to which the kernel refuses get_robust_list and futex_waitv, as some sandboxes do. Status 77: filters cannot be made here."""
+"""Runs a command to which the kernel refuses get_robust_list and futex_waitv, as some sandboxes do.
+
+Status 77: filters cannot be made here."""
 import ctypes, os, platform, struct, sys
 
 CALLS = {"x86_64": (0xC000003E, [274, 449]), "aarch64": (0xC00000B7, [100, 449])}

@@ -1,5 +1,6 @@
-"""Runs `mailslot top` on a terminal of its own, presses keys, sends signals, and looks at the screen. Arguments: the program, the mailslot that
-has the most messages, one that has fewer, and comes first by its name."""
+"""Runs `mailslot top` on a terminal of its own, presses keys, sends signals, and looks at the screen.
+
+Arguments: the program, the mailslot that has the most messages, one that has fewer, and comes first by its name."""
 import fcntl, os, pty, re, select, signal, struct, sys, termios, time
 
 program, busy, first = sys.argv[1:]

@@ -235,7 +235,8 @@ def a_full_mailslot_is_counted_and_holds_up_no_other(context):
     full.tell("pause")
     writer = a.write(1, [remote("b", "full"), remote("b", "other")], interval=200, count=2000)
     eventually(lambda: "the other gets all: %s" % other.ask(), lambda: other.ask()["received"] == 2000)
-    seen = eventually(lambda: "the drops are counted: %s" % counters(b), lambda: (lambda it: it["dropped_full"] >= 2000 - 64 and it)(counters(b)))
+    seen = eventually(
+        lambda: "the drops are counted: %s" % counters(b), lambda: (lambda it: it["dropped_full"] >= 2000 - 64 and it)(counters(b)))
     full.tell("resume")
     report = settled(full)
     expect_whole(report, "full", in_order=True)
@@ -414,7 +415,8 @@ def a_broadcast_reaches_each_mailslot_of_sixteen_hosts_once(context):
         machine.start()
     for machine in machines:
         eventually(
-            lambda: "%s knows the others: %s" % (machine.host, counters(machine)), lambda: counters(machine)["announcements_received"] >= 15)
+            lambda: "%s knows the others: %s" % (machine.host, counters(machine)),
+            lambda: counters(machine)["announcements_received"] >= 15)
     readers = [machine.read(["all", "one"]) for machine in machines]
     for number, machine in enumerate(machines):
         machine.write(number, [remote("*", "all")], interval=2000, count=50)
