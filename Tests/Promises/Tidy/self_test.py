@@ -202,7 +202,7 @@ def _(copy):
 
 @breaks("version", "README.md.* says 9.9.9")
 def _(copy):
-    copy.change("README.md", r'Mailslots\.git", from: "[0-9.]+"', 'Mailslots.git", from: "9.9.9"')
+    copy.change("README.md", r'(Mailslots\.git", from: ")[0-9.]+', r"\g<1>9.9.9")
 
 
 @breaks("version", "ReleaseNotes.md.* begins with 9.9.9")
