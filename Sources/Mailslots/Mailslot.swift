@@ -79,7 +79,7 @@ public enum Mailslot {
     /// - Parameters:
     ///   - name: The mailslot's name.
     ///   - capacity: How many messages fit: a power of two from 1 to 32768. `nil`: 4096, or what is there to adopt.
-    ///   - writers: How many writers there may be at one time. `nil`: 256, or what is there to adopt.
+    ///   - maximumWriters: How many writers there may be at one time. `nil`: 256, or what is there to adopt.
     ///   - maximumMessageSize: The longest message in bytes, 1 to ``maximumLongMessageSize``. `nil`: 424, or what is there to adopt.
     ///     Messages of more than 424 bytes cost their writers memory in the mailslot: see <doc:Rules>.
     ///   - permissions: Who may open it. `nil`: ``Permissions/owner``, or what is there to adopt.
@@ -93,7 +93,7 @@ public enum Mailslot {
     public static func create(
         _ name: String,
         capacity: Int? = nil,
-        writers: Int? = nil,
+        maximumWriters: Int? = nil,
         maximumMessageSize: Int? = nil,
         permissions: Permissions? = nil,
         unread: UnreadMessages = .discard,
@@ -102,7 +102,7 @@ public enum Mailslot {
     ) throws(MailslotError) -> MailslotReader {
         var options = mslot_create_options_default()
         options.capacity = try checked(capacity, name)
-        options.writers = try checked(writers, name)
+        options.writers = try checked(maximumWriters, name)
         options.message_bytes_max = try checked(maximumMessageSize, name)
         options.mode = permissions?.rawValue ?? 0
         options.adopt = unread == .adopt
@@ -110,7 +110,7 @@ public enum Mailslot {
         options.allow_remote = acceptsRemoteMessages
         let created = unsafe mslot_create(name, &options)
         guard let handle = unsafe created.reader else { throw unsafe MailslotError(created.failure, name: name) }
-        return unsafe MailslotReader(handle: handle, name: name, adopted: created.adopted)
+        return unsafe MailslotReader(handle: handle, name: name, hasAdoptedMessages: created.adopted)
     }
 
     /// Opens a mailslot, to write to it.
@@ -163,7 +163,7 @@ public enum Mailslot {
     /// Looks at a mailslot without disturbing anyone. Needs permission to read its file.
     ///
     /// The corresponding C function is `mslot_inspect`.
-    public static func info(_ name: String) throws(MailslotError) -> MailslotInfo {
+    public static func info(of name: String) throws(MailslotError) -> MailslotInfo {
         let inspected = unsafe mslot_inspect(name)
         guard inspected.failure.outcome == .done else { throw MailslotError(inspected.failure, name: name) }
         return MailslotInfo(inspected.info)
@@ -172,7 +172,7 @@ public enum Mailslot {
     /// The names of the mailslots that the caller may read, sorted.
     ///
     /// The corresponding C function is `mslot_list`.
-    public static func list() throws(MailslotError) -> [String] {
+    public static func names() throws(MailslotError) -> [String] {
         final class Names { var names: [String] = [] }
         let found = Names()
         let failure = unsafe mslot_list(
@@ -216,7 +216,7 @@ public enum Mailslot {
     /// The path of the file that a mailslot of this name has, or would have.
     ///
     /// The corresponding C function is `mslot_path`.
-    public static func path(_ name: String) throws(MailslotError) -> String {
+    public static func path(of name: String) throws(MailslotError) -> String {
         var path = [CChar](repeating: 0, count: 4096)
         let failure = unsafe mslot_path(name, &path, path.count)
         guard failure.outcome == .done else { throw MailslotError(failure, name: name) }

@@ -11,7 +11,7 @@ private var errnoOfThread: Int32 { errno }
 
 /// What went wrong, with the cause and the cure in its description.
 ///
-/// Normal business is not an error: a full mailslot is an outcome of ``MailslotWriter/tryWrite(_:)-(RawSpan)``, and a read whose time
+/// Normal business is not an error: a full mailslot is an outcome of ``MailslotWriter/tryWrite(_:)``, and a read whose time
 /// is up returns `nil`.
 public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What kind of error it is. Later versions may add codes, so a `switch` needs a `default`.

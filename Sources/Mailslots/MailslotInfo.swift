@@ -67,12 +67,12 @@ public struct MailslotInfo: Sendable, Hashable {
     /// The user who owns its file: who created it.
     public let ownerUserID: UInt32
     /// The reader's process id as it sees it itself. Information: in another pid namespace the number means another process.
-    public let readerProcessID: UInt32
+    public let readerProcessID: Int32
     /// The reader's effective user id as it sees it itself. Information.
     public let readerUserID: UInt32
-    /// Whether a reader has it. Only ``Mailslot/info(_:)`` asks; elsewhere true.
+    /// Whether a reader has it. Only ``Mailslot/info(of:)`` asks; elsewhere true.
     public let hasReader: Bool
-    /// How many writers have it open. Only ``Mailslot/info(_:)`` asks; elsewhere 0.
+    /// How many writers have it open. Only ``Mailslot/info(of:)`` asks; elsewhere 0.
     public let writerCount: Int
 
     init(_ info: mslot_info) {
@@ -104,7 +104,7 @@ public struct MailslotInfo: Sendable, Hashable {
         createdNanoseconds = info.created_ns
         readerSinceNanoseconds = info.reader_since_ns
         ownerUserID = info.owner_uid
-        readerProcessID = info.reader_pid
+        readerProcessID = Int32(bitPattern: info.reader_pid)
         readerUserID = info.reader_uid
         hasReader = info.reader_present
         writerCount = Int(info.writer_count)

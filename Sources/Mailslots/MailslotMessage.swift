@@ -17,13 +17,13 @@ public struct MailslotMessage: Sendable {
         public let position: UInt64
         /// The writer's process id, as the writer says, on the machine that ``origin`` tells. Information: a writer can lie, and pid
         /// namespaces differ.
-        public let sender: UInt32
+        public let senderProcessID: Int32
         /// Which machine it came from.
         public let origin: MailslotOrigin
 
-        @inlinable init(position: UInt64, sender: UInt32, origin: UInt16) {
+        @inlinable init(position: UInt64, senderProcessID: UInt32, origin: UInt16) {
             self.position = position
-            self.sender = sender
+            self.senderProcessID = Int32(bitPattern: senderProcessID)
             self.origin = MailslotOrigin(rawValue: origin)
         }
     }
@@ -38,7 +38,7 @@ public struct MailslotMessage: Sendable {
 
     @inlinable
     init(copying view: mslot_view) {
-        info = unsafe Info(position: view.position, sender: view.sender, origin: view.origin)
+        info = unsafe Info(position: view.position, senderProcessID: view.sender, origin: view.origin)
         let count = unsafe Int(view.byte_count)
         self.count = count
         storage = InlineArray(repeating: 0)

@@ -1,7 +1,7 @@
 public import CMailslots
 
 /// The reading end of a mailslot:
-/// ``Mailslot/create(_:capacity:writers:maximumMessageSize:permissions:unread:readTimeout:acceptsRemoteMessages:)``.
+/// ``Mailslot/create(_:capacity:maximumWriters:maximumMessageSize:permissions:unread:readTimeout:acceptsRemoteMessages:)``.
 ///
 /// It is owned by one place at a time, which the compiler checks; it may move to another thread. It ends with ``close()`` or when
 /// it goes out of scope: unread messages are then discarded, and writers are told. To leave messages for another reader, a process has
@@ -14,14 +14,14 @@ public struct MailslotReader: ~Copyable, Sendable {
     @usableFromInline nonisolated(unsafe) let handle: UnsafeMutablePointer<mslot_reader>
     /// The mailslot's name, as it was given.
     public let name: String
-    /// Whether messages of a dead reader were adopted.
-    public let adopted: Bool
+    /// Whether it adopted the mailslot of a dead reader, with what was unread: ``Mailslot/UnreadMessages/adopt``.
+    public let hasAdoptedMessages: Bool
     private var interruption: MailslotInterrupter?
 
-    init(handle: UnsafeMutablePointer<mslot_reader>, name: String, adopted: Bool) {
+    init(handle: UnsafeMutablePointer<mslot_reader>, name: String, hasAdoptedMessages: Bool) {
         unsafe self.handle = unsafe handle
         self.name = name
-        self.adopted = adopted
+        self.hasAdoptedMessages = hasAdoptedMessages
     }
 
     // MARK: reading
@@ -29,7 +29,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// Copies the next message out, waiting for it.
     ///
     /// - Parameter timeout: How long to wait; by default as long as the mailslot says, which is for ever unless
-    ///   ``setTimeout(_:)`` or `create` said otherwise.
+    ///   ``setReadTimeout(_:)`` or `create` said otherwise.
     /// - Returns: `nil` when the time is up.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/interrupted``, ``MailslotError/Code/damaged``,
     ///   ``MailslotError/Code/forked``. A time that is up is not thrown, and a signal ends nothing.
@@ -127,7 +127,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     @inlinable
     @inline(__always)
     static func info(_ view: mslot_view) -> MailslotMessage.Info {
-        unsafe MailslotMessage.Info(position: view.position, sender: view.sender, origin: view.origin)
+        unsafe MailslotMessage.Info(position: view.position, senderProcessID: view.sender, origin: view.origin)
     }
 
     /// What was lent goes back. Only damage can refuse it, which the next look at the ring then says.
@@ -138,7 +138,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     // MARK: the rest
 
     /// Sets the mailslot's own time-out for reading. The Windows call is `SetMailslotInfo`.
-    public mutating func setTimeout(_ timeout: MailslotTimeout) throws(MailslotError) {
+    public mutating func setReadTimeout(_ timeout: MailslotTimeout) throws(MailslotError) {
         let outcome = unsafe mslot_reader_set_timeout(handle, timeout.nanoseconds)
         guard outcome == .done else { throw MailslotError(outcome: outcome, name: name) }
     }

@@ -24,7 +24,7 @@ public struct MailslotTimeout: Sendable, Hashable {
     @inlinable public static var now: MailslotTimeout { MailslotTimeout(nanoseconds: 0) }
     /// Waits until there is an outcome.
     @inlinable public static var forever: MailslotTimeout { MailslotTimeout(nanoseconds: MSLOT_FOREVER) }
-    /// For reading: the mailslot's own time-out, ``MailslotReader/setTimeout(_:)``.
+    /// For reading: the mailslot's own time-out, ``MailslotReader/setReadTimeout(_:)``.
     @inlinable public static var ofMailslot: MailslotTimeout { MailslotTimeout(nanoseconds: MSLOT_DEFAULT_TIMEOUT) }
 
     /// Waits for whole seconds; what is negative does not wait.

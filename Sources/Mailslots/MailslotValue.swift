@@ -11,13 +11,13 @@ internal import CMailslots
 ///
 /// Adopt it only for a type of which this holds. The compiler checks the first; the second and third nobody can check but you:
 ///
-/// - It is `BitwiseCopyable`: no references, no strings, no arrays. - **Every pattern of bits is a value.** What is read was written by
-/// another process, which may be hostile. So: integers and floating-point
-///   numbers, and structures and inline arrays of such. No `Bool`, enumeration, optional, pointer or
-///   `Character`: some of their bytes are no value, and to have such a value is undefined behaviour. Send a `UInt8`, and make an
-///   enumeration of it with `init(rawValue:)`.
-/// - It has no padding: order the fields by size, the largest first, and fill up. The bytes of padding are what was in memory there, and go
-/// to the reader.
+/// - It is `BitwiseCopyable`: no references, no strings, no arrays.
+/// - **Every pattern of bits is a value.** What is read was written by another process, which may be hostile. So: integers and
+///   floating-point numbers, and structures and inline arrays of such. No `Bool`, enumeration, optional, pointer or `Character`: some of
+///   their bytes are no value, and to have such a value is undefined behaviour. Send a `UInt8`, and make an enumeration of it with
+///   `init(rawValue:)`.
+/// - It has no padding: order the fields by size, the largest first, and fill up. The bytes of padding are what was in memory there, and
+///   go to the reader.
 ///
 /// Both sides must have the same type; its size is compared, its fields are not. The bytes are those of the machine, little-endian.
 public protocol MailslotValue: BitwiseCopyable, Sendable {}
@@ -56,7 +56,7 @@ public struct MailslotValueReader<Value: MailslotValue>: ~Copyable, Sendable {
     private var reader: MailslotReader
 
     /// - Throws: A ``MailslotError``, ``MailslotError/Code/tooLong``, if a value is longer than the mailslot's messages may be. The reader
-    /// closes then.
+    ///   closes then.
     public init(_ reader: consuming MailslotReader) throws(MailslotError) {
         let error = sizeError(of: Value.self, in: reader.info, reader.name)
         self.reader = reader
@@ -86,7 +86,7 @@ public struct MailslotValueWriter<Value: MailslotValue>: ~Copyable, Sendable {
     private var writer: MailslotWriter
 
     /// - Throws: A ``MailslotError``, ``MailslotError/Code/tooLong``, if a value is longer than the mailslot's messages may be. The writer
-    /// closes then.
+    ///   closes then.
     public init(_ writer: consuming MailslotWriter) throws(MailslotError) {
         let error = sizeError(of: Value.self, in: writer.info, writer.name)
         self.writer = writer

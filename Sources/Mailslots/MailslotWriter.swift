@@ -31,7 +31,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
         self.name = name
     }
 
-    // MARK: writing bytes
+    // MARK: writing
 
     /// Writes one message, and waits for room as long as it takes.
     ///
@@ -41,100 +41,110 @@ public struct MailslotWriter: ~Copyable, Sendable {
     ///
     /// The corresponding C function is `mslot_writer_write`, the Windows call `WriteFile`.
     @inlinable
-    public mutating func write(_ bytes: RawSpan) throws(MailslotError) {
-        let outcome = try write(bytes, timeout: .forever)
+    @inline(__always)
+    public mutating func write(_ message: borrowing some MailslotBytes & ~Copyable & ~Escapable) throws(MailslotError) {
+        let outcome = try write(message, timeout: .forever)
         assert(outcome == .written, "For ever never ends in .full.")
     }
 
     /// Writes one message, and waits for room up to `timeout`.
+    ///
+    /// - Returns: `.full` if there was no room in time; nothing was written then.
+    /// - Throws: A ``MailslotError`` as the call without a time-out.
     @inlinable
-    public mutating func write(_ bytes: RawSpan, timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
-        // Sound: the call copies the bytes and keeps no pointer.
-        let outcome = unsafe bytes.withUnsafeBytes { unsafe mslot_writer_write(handle, $0.baseAddress, $0.count, timeout.nanoseconds) }
+    @inline(__always)
+    public mutating func write(
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout
+    ) throws(MailslotError) -> MailslotWriteOutcome {
+        let outcome = message.withMessageBytes { bytes in
+            // Sound: the call copies the bytes and keeps no pointer.
+            unsafe bytes.withUnsafeBytes { unsafe mslot_writer_write(handle, $0.baseAddress, $0.count, timeout.nanoseconds) }
+        }
         return try result(outcome)
     }
 
     /// Writes one message if there is room. Never waits, never makes a system call unless the reader sleeps.
     ///
+    /// - Returns: `.full` if there was no room; nothing was written then.
+    /// - Throws: A ``MailslotError`` as `write(_:)`.
+    ///
     /// The corresponding C function is `mslot_writer_try_write`.
     @inlinable
-    public mutating func tryWrite(_ bytes: RawSpan) throws(MailslotError) -> MailslotWriteOutcome {
-        try write(bytes, timeout: .now)
+    @inline(__always)
+    public mutating func tryWrite(
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable
+    ) throws(MailslotError) -> MailslotWriteOutcome {
+        try write(message, timeout: .now)
     }
 
-    // `unsafe` below: a span's bytes could show padding; a UInt8 has none.
-
-    /// Writes the UTF-8 of `text` as one message, and waits for room as long as it takes.
+    /// Writes messages in order, waiting for room, and wakes a sleeping reader once for all.
+    ///
+    /// - Throws: A ``MailslotError`` as `write(_:)`; the messages before the one that failed are written.
     @inlinable
-    public mutating func write(_ text: String) throws(MailslotError) { try write(unsafe text.utf8.span.bytes) }
-    /// Writes the UTF-8 of `text` as one message, and waits for room up to `timeout`.
-    @inlinable
-    public mutating func write(_ text: String, timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
-        try write(unsafe text.utf8.span.bytes, timeout: timeout)
+    public mutating func write(contentsOf messages: some Sequence<some MailslotBytes>) throws(MailslotError) {
+        // A loop is a batch: a writer remembers whom it has woken, so the messages after the first wake nobody.
+        for message in messages { try write(message) }
     }
-    /// Writes the UTF-8 of `text` as one message if there is room.
-    @inlinable
-    public mutating func tryWrite(_ text: String) throws(MailslotError) -> MailslotWriteOutcome {
-        try tryWrite(unsafe text.utf8.span.bytes)
-    }
-
-    /// Writes one message, and waits for room as long as it takes.
-    @inlinable
-    public mutating func write(_ bytes: [UInt8]) throws(MailslotError) { try write(unsafe bytes.span.bytes) }
-    /// Writes one message, and waits for room up to `timeout`.
-    @inlinable
-    public mutating func write(_ bytes: [UInt8], timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
-        try write(unsafe bytes.span.bytes, timeout: timeout)
-    }
-    /// Writes one message if there is room.
-    @inlinable
-    public mutating func tryWrite(_ bytes: [UInt8]) throws(MailslotError) -> MailslotWriteOutcome { try tryWrite(unsafe bytes.span.bytes) }
 
     // MARK: a loan
 
-    /// Lends the writer's own slot to `body`, which fills it in place for as long as it likes, and publishes what it appended.
+    /// Lends the writer's own slot to `initializer`, which fills it in place for as long as it likes, and publishes what it appended.
     ///
     /// ```swift
-    /// try out.write(byteCount: 16) { slot in
+    /// try out.write(capacity: 16) { slot in
     ///     slot.append(order.id, as: UInt64.self)
     ///     slot.append(order.price, as: UInt64.self)
     /// }
     /// ```
     ///
-    /// Nobody waits for a loan: other writers go on, and if the process dies the slot is recovered. If `body` throws, nothing is
+    /// Nobody waits for a loan: other writers go on, and if the process dies the slot is recovered. If `initializer` throws, nothing is
     /// written and the loan is given back.
     ///
     /// - Parameters:
-    ///   - byteCount: The room that `body` needs, at most 424, however long the mailslot's messages may be. The message has as many bytes as it appended.
+    ///   - capacity: How many bytes `initializer` may append, at most 424, however long the mailslot's messages may be. The message has
+    ///     as many as it did append.
     ///   - timeout: How long to wait for room.
-    ///   - body: Fills the slot.
-    /// - Returns: `.full` if there was no room in time.
-    /// - Throws: What `body` throws, or a ``MailslotError`` as `write(_:)`.
+    ///   - initializer: Fills the slot.
+    /// - Returns: `.full` if there was no room in time; nothing was written then.
+    /// - Throws: What `initializer` throws, or a ``MailslotError`` as `write(_:)`.
     ///
     /// The corresponding C functions are `mslot_writer_loan`, `mslot_writer_publish` and `mslot_writer_abandon`.
     @inlinable
     @discardableResult
     public mutating func write(
-        byteCount: Int, timeout: MailslotTimeout = .forever, _ body: (inout OutputRawSpan) throws -> Void
+        capacity: Int, timeout: MailslotTimeout = .forever, initializingWith initializer: (inout OutputRawSpan) throws -> Void
     ) throws -> MailslotWriteOutcome {
-        try lend(byteCount: byteCount, timeout: timeout, body)
+        try result(try lend(capacity: capacity, timeout: timeout, initializer))
     }
 
+    /// As the other call of this name, for an `initializer` that throws a ``MailslotError`` or nothing: only a ``MailslotError`` is thrown.
+    @inlinable
+    @discardableResult
+    public mutating func write(
+        capacity: Int, timeout: MailslotTimeout = .forever,
+        initializingWith initializer: (inout OutputRawSpan) throws(MailslotError) -> Void
+    ) throws(MailslotError) -> MailslotWriteOutcome {
+        try result(try lend(capacity: capacity, timeout: timeout, initializer))
+    }
+
+    /// Lends the slot and publishes it.
+    ///
     /// - Parameter full: Gets what was appended if there was no room in time.
     @inlinable
     @inline(__always)
-    mutating func lend(
-        byteCount: Int, timeout: MailslotTimeout, _ body: (inout OutputRawSpan) throws -> Void, full: (([UInt8]) -> Void)? = nil
-    ) throws -> MailslotWriteOutcome {
-        precondition(byteCount >= 0, "A message has no negative size.")
-        guard byteCount <= Mailslot.maximumMessageSize else { throw MailslotError.make(mslot_outcome.tooLong.rawValue, name) }
+    mutating func lend<Failure: Error>(
+        capacity: Int, timeout: MailslotTimeout, _ initializer: (inout OutputRawSpan) throws(Failure) -> Void,
+        full: (([UInt8]) -> Void)? = nil
+    ) throws(Failure) -> mslot_outcome {
+        precondition(capacity >= 0, "A message has no negative size.")
+        guard capacity <= Mailslot.maximumMessageSize else { return .tooLong }
         let loan = unsafe mslot_writer_loan(handle)
-        guard unsafe loan.outcome == .done else { throw unsafe MailslotError.make(loan.outcome.rawValue, name) }
+        guard unsafe loan.outcome == .done else { return unsafe loan.outcome }
         let filled: Int
-        do {
+        do throws(Failure) {
             // Sound: the loan has 424 bytes, which are this writer's until it publishes.
-            var slot = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(start: loan.bytes, count: byteCount), initializedCount: 0)
-            try body(&slot)
+            var slot = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(start: loan.bytes, count: capacity), initializedCount: 0)
+            try initializer(&slot)
             filled = slot.byteCount
         } catch {
             _ = unsafe mslot_writer_abandon(handle)
@@ -146,24 +156,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
             if let full { full(unsafe [UInt8](UnsafeRawBufferPointer(start: loan.bytes, count: filled))) }
             _ = unsafe mslot_writer_abandon(handle)
         }
-        return try result(outcome)
-    }
-
-    // MARK: batches
-
-    /// Writes messages in order, waiting for room, and wakes a sleeping reader once for all.
-    ///
-    /// - Throws: A ``MailslotError`` as `write(_:)`; the messages before the one that failed are written.
-    @inlinable
-    public mutating func write(contentsOf messages: some Sequence<[UInt8]>) throws(MailslotError) {
-        // A loop is a batch: a writer remembers whom it has woken, so the messages after the first wake nobody.
-        for message in messages { try write(message) }
-    }
-
-    /// Writes messages in order, waiting for room, and wakes a sleeping reader once for all.
-    @inlinable
-    public mutating func write(contentsOf messages: some Sequence<String>) throws(MailslotError) {
-        for message in messages { try write(message) }
+        return outcome
     }
 
     // MARK: the rest

@@ -68,7 +68,7 @@ package final class BridgeStatus: Sendable {
     /// What the bridge that runs in this directory has last shown, in its order: names without the prefix and `_total`.
     /// - Throws: A ``BridgeError`` of code `notRunning`; or `system`, if the file cannot be read.
     package static func read() throws(BridgeError) -> [(name: String, value: UInt64)] {
-        guard (try? Mailslot.info(OutboxProtocol.requestsName))?.hasReader == true, let folder else {
+        guard (try? Mailslot.info(of: OutboxProtocol.requestsName))?.hasReader == true, let folder else {
             throw BridgeError(
                 .notRunning, "No bridge runs here. Start one: mailslot bridge; or see that MAILSLOT_DIRECTORY is the same.")
         }
@@ -90,7 +90,7 @@ package final class BridgeStatus: Sendable {
 
     /// The directory of the mailslots.
     package static var folder: String? {
-        guard let path = try? Mailslot.path(OutboxProtocol.requestsName) else { return nil }
+        guard let path = try? Mailslot.path(of: OutboxProtocol.requestsName) else { return nil }
         return path.lastIndex(of: "/").map { String(path[..<$0]) }
     }
 }

@@ -34,7 +34,7 @@ struct Demo: ParsableCommand {
     private func printMessages(of reader: inout MailslotReader, count: Int) throws {
         for _ in 0..<count {
             guard let message = try reader.read(timeout: .seconds(10)) else { throw DemoError("no message came within 10 seconds") }
-            print("   from process \(message.info.sender): \(message.text)")
+            print("   from process \(message.info.senderProcessID): \(message.text)")
         }
     }
 
@@ -96,7 +96,7 @@ struct DemoPart: ParsableCommand {
 
     private func hold(_ name: String) throws {
         var out = try Mailslot.open(name)
-        try out.write(byteCount: 100) { slot in
+        try out.write(capacity: 100) { slot in
             for _ in 0..<50 { slot.append(UInt8(ascii: "?")) }
             print("holding")
             fflush(nil)

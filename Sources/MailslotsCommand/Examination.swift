@@ -21,7 +21,7 @@ struct Examination {
 
     /// Where the mailslots are.
     private static var directory: String? {
-        (try? Mailslot.path("doctor")).map { URL(filePath: $0).deletingLastPathComponent().path }
+        (try? Mailslot.path(of: "doctor")).map { URL(filePath: $0).deletingLastPathComponent().path }
     }
 
     private func text(_ error: Int32) -> String { unsafe String(cString: strerror(error)) }
@@ -190,7 +190,7 @@ struct Examination {
 
     private func isWokenByDeath() throws -> Bool {
         let name = "doctor/\(getpid())"
-        var reader = try Mailslot.create(name, capacity: 8, writers: 2)
+        var reader = try Mailslot.create(name, capacity: 8, maximumWriters: 2)
         let victim = try Part.start("die", name, "\(getpid())")
         let message = try reader.read(timeout: .seconds(15))
         victim.wait()
@@ -255,7 +255,7 @@ struct Examination {
     }
 
     private func mailslots() throws -> [Finding] {
-        let infos = try Mailslot.list().compactMap { try? Mailslot.info($0) }
+        let infos = try Mailslot.names().compactMap { try? Mailslot.info(of: $0) }
         let dead = infos.filter { !$0.hasReader && $0.writerCount == 0 }
         let unread = dead.filter { $0.messageCount > 0 }
         var empty = dead.filter { $0.messageCount == 0 }.map(\.name)
@@ -291,7 +291,7 @@ struct Examination {
 
     /// Files beside the mailslots that begin as theirs do.
     private func files(_ directory: String) throws -> [Finding] {
-        let known = Set(try Mailslot.list().compactMap { try? URL(filePath: Mailslot.path($0)).lastPathComponent })
+        let known = Set(try Mailslot.names().compactMap { try? URL(filePath: Mailslot.path(of: $0)).lastPathComponent })
         let others = try FileManager.default.contentsOfDirectory(atPath: directory)
             .filter { $0.hasPrefix("mailslot.") && !known.contains($0) }.sorted()
         var half = others.filter { isOfKilledCreator("\(directory)/\($0)") }

@@ -37,7 +37,7 @@ struct Hosts: ParsableCommand {
 }
 
 /// What the bridge of this machine's mailslots reads; `nil`: none runs.
-func runningBridge() -> MailslotInfo? { (try? Mailslot.info("bridge/requests")).flatMap { $0.hasReader ? $0 : nil } }
+func runningBridge() -> MailslotInfo? { (try? Mailslot.info(of: "bridge/requests")).flatMap { $0.hasReader ? $0 : nil } }
 
 /// What --json prints of a host. These names are promised.
 struct KnownHost: Encodable {

@@ -24,7 +24,7 @@ struct Info: ParsableCommand {
         var infos: [MailslotInfo] = []
         var failure: (any Error)?
         for name in names {
-            do { try reportingErrors { infos.append(try Mailslot.info(name)) } } catch { failure = failure ?? error }
+            do { try reportingErrors { infos.append(try Mailslot.info(of: name)) } } catch { failure = failure ?? error }
         }
         if prometheus {
             try emit(prometheusText(infos))
@@ -39,7 +39,7 @@ struct Info: ParsableCommand {
     private static func text(_ info: MailslotInfo) -> String {
         let time = { (nanoseconds: UInt64) in Date(timeIntervalSince1970: Double(nanoseconds) / 1e9).formatted(.iso8601) }
         let mode = String(info.permissions.rawValue, radix: 8)
-        let file = (try? Mailslot.path(info.name)) ?? "?"
+        let file = (try? Mailslot.path(of: info.name)) ?? "?"
         let rows: [[String]] = [
             ["name", info.name],
             ["file", "\(file), \(info.segmentSize) bytes, mode 0\(mode), user \(userName(info.ownerUserID))"],
@@ -70,7 +70,7 @@ struct Info: ParsableCommand {
 /// What --json prints of a mailslot. These names are promised.
 struct InfoFields: Encodable {
     let name: String, file: String?, capacity: Int, waiting: Int, nextMessageSize: Int?, maximumMessageSize: Int
-    let writers: Int, maximumWriters: Int, hasReader: Bool, readerProcessID: UInt32, readerUserID: UInt32, ownerUserID: UInt32
+    let writers: Int, maximumWriters: Int, hasReader: Bool, readerProcessID: Int32, readerUserID: UInt32, ownerUserID: UInt32
     let mode: String, readTimeoutSeconds: Double?, acceptsRemoteMessages: Bool, segmentSize: Int, isSound: Bool
     let created: Double, readerSince: Double
     let written: UInt64, read: UInt64, fulls: UInt64, writerWaits: UInt64, writerWakes: UInt64
@@ -81,7 +81,7 @@ struct InfoFields: Encodable {
 
     init(_ info: MailslotInfo, _ rates: Rates? = nil) {
         name = info.name
-        file = try? Mailslot.path(info.name)
+        file = try? Mailslot.path(of: info.name)
         capacity = info.capacity
         waiting = info.messageCount
         nextMessageSize = info.nextMessageSize

@@ -63,7 +63,7 @@ struct Look {
 
     init(after look: Look? = nil) throws(MailslotError) {
         // One that ends between the listing and the look is left out.
-        infos = try Mailslot.list().compactMap { try? Mailslot.info($0) }
+        infos = try Mailslot.names().compactMap { try? Mailslot.info(of: $0) }
         earlier = Dictionary((look?.infos ?? []).map { ($0.name, $0) }) { first, _ in first }
         earlierTime = look?.time
     }
@@ -166,5 +166,5 @@ enum Column: String, CaseIterable, ExpressibleByArgument {
 
 extension CompletionKind {
     /// The names of the mailslots that are there.
-    static var mailslots: CompletionKind { .custom { _, _, prefix in ((try? Mailslot.list()) ?? []).filter { $0.hasPrefix(prefix) } } }
+    static var mailslots: CompletionKind { .custom { _, _, prefix in ((try? Mailslot.names()) ?? []).filter { $0.hasPrefix(prefix) } } }
 }

@@ -41,7 +41,7 @@ struct Read: ParsableCommand {
 
     @Flag(
         help: """
-            Print each message as a line of JSON: position, sender, origin, and text, or base64 if it is not UTF-8; of one from another \
+            Print each message as a line of JSON: position, senderProcessID, origin, and text, or base64 if it is not UTF-8; of one from another \
             machine also authenticated, and host and domain if they are known.
             """)
     var json = false
@@ -63,12 +63,12 @@ struct Read: ParsableCommand {
     func run() throws {
         try reportingErrors {
             var reader = try Mailslot.create(
-                name, capacity: capacity, writers: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
+                name, capacity: capacity, maximumWriters: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
                 unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
             let signals = StopSignals(interrupting: reader.interrupter)
             if isatty(STDERR_FILENO) != 0 {
                 let unread = reader.info.messageCount
-                complain("reading \"\(reader.info.name)\"\(reader.adopted ? ", \(unread) unread adopted" : ""); Ctrl-C ends")
+                complain("reading \"\(reader.info.name)\"\(reader.hasAdoptedMessages ? ", \(unread) unread adopted" : ""); Ctrl-C ends")
             }
             var printer = MessagePrinter(format: raw ? .raw : json ? .json : .lines, stopsAtEmpty: untilEmpty, limit: count)
             let end = try printer.printMessages(of: &reader, timeout: timeout?.timeout ?? .forever, signals)
@@ -199,7 +199,7 @@ struct MessageOutput: ~Copyable {
 /// A message as a line of JSON.
 struct MessageLine: Encodable {
     let position: UInt64
-    let sender: UInt32
+    let senderProcessID: Int32
     let origin: UInt16
     /// `nil`: it is of this machine.
     let authenticated: Bool?
@@ -211,7 +211,7 @@ struct MessageLine: Encodable {
     init(_ bytes: RawSpan, _ info: MailslotMessage.Info, from host: MailslotHost?) {
         let data = unsafe bytes.withUnsafeBytes { unsafe Data($0) }
         position = info.position
-        sender = info.sender
+        senderProcessID = info.senderProcessID
         origin = info.origin.rawValue
         authenticated = info.origin.isRemote ? info.origin.isAuthenticated : nil
         self.host = host?.name

@@ -45,7 +45,7 @@ struct Tail: ParsableCommand {
     func run() throws {
         try reportingErrors {
             try Mailslot.guardAgainstTruncation()
-            var watched = try Mailslot.observe(name, last: last)
+            var watched = try Mailslot.observe(name, includingLast: last)
             var output = MessageOutput(format: raw ? .raw : json ? .json : .lines)
             defer { output.flush() }
             try show(&watched, &output)
@@ -66,11 +66,11 @@ struct Tail: ParsableCommand {
         while shown < count ?? .max {
             let message: MailslotMessage?
             do { message = try watched.next() } catch {
-                reportMissed(watched.missed - missed, &output)
+                reportMissed(watched.messagesMissed - missed, &output)
                 throw error
             }
-            reportMissed(watched.missed - missed, &output)
-            missed = watched.missed
+            reportMissed(watched.messagesMissed - missed, &output)
+            missed = watched.messagesMissed
             if let message {
                 message.withBytes { output.append($0, message.info) }
                 shown += 1

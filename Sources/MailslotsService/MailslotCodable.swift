@@ -34,11 +34,11 @@ public struct MailslotCodableWriter<Value: Encodable>: ~Copyable, Sendable {
     ///
     /// - Throws: `EncodingError`; or as the writer's own call: `MailslotError.Code.tooLong` if its JSON is longer than the mailslot
     ///   takes, which is 424 bytes unless its reader said otherwise.
-    public mutating func write(_ value: Value) async throws { try await writer.write([UInt8](try JSONEncoder().encode(value))) }
+    public mutating func write(_ value: Value) async throws { try await writer.write(try JSONEncoder().encode(value)) }
 
     /// Writes a value, suspending the task until there is room, up to `timeout`.
     public mutating func write(_ value: Value, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
-        try await writer.write([UInt8](try JSONEncoder().encode(value)), timeout: timeout)
+        try await writer.write(try JSONEncoder().encode(value), timeout: timeout)
     }
 
     /// The mailslot at this moment.

@@ -15,17 +15,9 @@ public import ServiceLifecycle
 /// Each metric has the dimension `mailslot`, the name. A counter counts from the sampler's first sample on; a mailslot that was made
 /// anew counts from its beginning.
 ///
-/// | metric | kind | what | |---|---|---| | `mailslot_messages_waiting`, `mailslot_messages_high_water`, `mailslot_messages_capacity` |
-/// meter | how full it is, was at most, can be | | `mailslot_writers`, `mailslot_writers_capacity` | meter | writers that have it open, and
-/// may | | `mailslot_reader_present` | meter | 1: it has a reader; 0: its reader was killed | | `mailslot_sound` | meter | 0: its ring is
-/// destroyed | | `mailslot_segment_bytes`, `mailslot_created_seconds` | meter | bytes of shared memory; since when, in seconds since 1970 |
-/// | `mailslot_messages_written`, `mailslot_messages_read` | counter | messages published, and released by readers | | `mailslot_full` |
-/// counter | writes that met a full mailslot | | `mailslot_writer_waits`, `mailslot_writer_wakes` | counter | times that writers slept for
-/// room, and that the reader woke them | | `mailslot_reader_sleeps`, `mailslot_reader_wakes` | counter | times that the reader slept, and
-/// that writers woke it | | `mailslot_late_wakes` | counter | see ``MailslotInfo/lateWakes`` | | `mailslot_retries`, `mailslot_recoveries`
-/// | counter | see ``MailslotInfo/retries``, ``MailslotInfo/recoveries`` | | `mailslot_adoptions` | counter | times that a reader adopted
-/// it | | `mailslot_damaged` | counter | things found damaged and refused | | `mailslot_handled` | counter | of a ``MailslotService``:
-/// messages handled | | `mailslot_handler_failures` | counter | of a ``MailslotService``: of these, those that its handler failed at |
+/// The metrics are those of `mailslot info --prometheus`, each counter without `_total`; the article *Services, logs and metrics* lists
+/// them. A ``MailslotService`` has two counters more: `mailslot_handled`, messages handled, and `mailslot_handler_failures`, those that
+/// its handler failed at.
 public struct MailslotSampler: Service {
     private let names: [String]
     private let interval: Duration
@@ -64,7 +56,7 @@ public struct MailslotSampler: Service {
     public func sample() {
         for (name, instruments) in zip(names, instruments) {
             do {
-                instruments.record(try Mailslot.info(name))
+                instruments.record(try Mailslot.info(of: name))
             } catch {
                 logger.debug("No sample", metadata: ["mailslot.name": "\(name)", "error": "\(error)"])
             }

@@ -28,7 +28,7 @@ internal import Synchronization
 /// |---|---|
 /// | `mailslot.name` | the mailslot's name, as it was given |
 /// | `mailslot.position` | a message's position |
-/// | `mailslot.sender` | a message's writer, as it says |
+/// | `mailslot.senderProcessID` | a message's writer, as it says |
 /// | `mailslot.unread` | messages in the mailslot |
 /// | `error` | what went wrong |
 public struct MailslotService: Service {
@@ -165,7 +165,8 @@ public struct MailslotService: Service {
             logger.error(
                 "The handler failed",
                 metadata: [
-                    "error": "\(error)", "mailslot.position": "\(message.info.position)", "mailslot.sender": "\(message.info.sender)",
+                    "error": "\(error)", "mailslot.position": "\(message.info.position)",
+                    "mailslot.senderProcessID": "\(message.info.senderProcessID)",
                 ])
         }
     }

@@ -99,7 +99,7 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
 
     init(mailslots: Int) throws {
         let name = name
-        readers = try (0..<mailslots).map { Held(try Mailslot.create("\(name)/\($0)", capacity: 16, writers: 1)) }
+        readers = try (0..<mailslots).map { Held(try Mailslot.create("\(name)/\($0)", capacity: 16, maximumWriters: 1)) }
         echo.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         echo.arguments = ["async-echo", name, "\(mailslots)"]
         try echo.run()

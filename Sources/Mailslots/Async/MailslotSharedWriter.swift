@@ -33,43 +33,57 @@ public final class MailslotSharedWriter: Sendable {
     /// Writes one message, suspending the task until it is its turn and there is room.
     ///
     /// - Throws: `CancellationError` or a ``MailslotError``, as a task's write on a ``MailslotWriter``. Nothing was written then.
-    public func write(_ bytes: [UInt8]) async throws {
-        _ = try await write(bytes, timeout: .forever)
+    @inlinable
+    public func write(_ message: borrowing some MailslotBytes & ~Copyable & ~Escapable) async throws {
+        _ = try await write(message, timeout: .forever)
     }
 
     /// Writes one message, suspending the task until it is its turn and there is room, up to `timeout`.
-    public func write(_ bytes: [UInt8], timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+    ///
+    /// - Returns: `.full` if its turn or room did not come in time; nothing was written then.
+    /// - Throws: As the call without a time-out.
+    @inlinable
+    public func write(
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout
+    ) async throws -> MailslotWriteOutcome {
         if timeout != .now { try Task.checkCancellation() }
-        let outcome = try tryWrite(bytes)
-        if outcome == .written || timeout == .now { return outcome }
-        guard let duration = timeout.duration else {
-            guard await takeTurn(Turn()) else { throw CancellationError() }
-            return try await writeInTurn(bytes, .forever)
-        }
-        let deadline = ContinuousClock.now + duration
-        let turn = Turn()
-        let isMine = try await withDeadline(deadline, .continuous, expire: { self.giveUp(turn) }) { await takeTurn(turn) }
-        if isMine { return try await writeInTurn(bytes, MailslotTimeout(deadline - ContinuousClock.now)) }
-        try Task.checkCancellation()
-        return .full
-    }
-
-    /// Writes the UTF-8 of `text` as one message, suspending the task until it is its turn and there is room.
-    public func write(_ text: String) async throws { try await write([UInt8](text.utf8)) }
-    /// Writes the UTF-8 of `text` as one message, suspending the task until it is its turn and there is room, up to `timeout`.
-    public func write(_ text: String, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
-        try await write([UInt8](text.utf8), timeout: timeout)
+        guard try tryWrite(message) == .full else { return .written }
+        return timeout == .now ? .full : try await writeLater(message, timeout)
     }
 
     /// Writes one message if there is room, and no task waits for it. Never waits.
-    public func tryWrite(_ bytes: [UInt8]) throws(MailslotError) -> MailslotWriteOutcome {
+    ///
+    /// - Returns: `.full` if there was no room, or others waited for it; nothing was written then.
+    /// - Throws: A ``MailslotError`` as a write on a ``MailslotWriter``.
+    @inlinable
+    public func tryWrite(_ message: borrowing some MailslotBytes & ~Copyable & ~Escapable) throws(MailslotError) -> MailslotWriteOutcome {
+        try message.withMessageBytes { bytes throws(MailslotError) in try tryWrite(bytes: bytes) }
+    }
+
+    @usableFromInline
+    func tryWrite(bytes: RawSpan) throws(MailslotError) -> MailslotWriteOutcome {
         try state.withLock { state throws(MailslotError) in
             if state.isTaken { return .full }
             return try state.writer?.tryWrite(bytes) ?? .full
         }
     }
-    /// Writes the UTF-8 of `text` as one message if there is room, and no task waits for it. Never waits.
-    public func tryWrite(_ text: String) throws(MailslotError) -> MailslotWriteOutcome { try tryWrite([UInt8](text.utf8)) }
+
+    /// What found no room, or others waiting for it, at first.
+    @usableFromInline
+    func writeLater(
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout
+    ) async throws -> MailslotWriteOutcome {
+        guard let duration = timeout.duration else {
+            guard await takeTurn(Turn()) else { throw CancellationError() }
+            return try await writeInTurn(message, .forever)
+        }
+        let deadline = ContinuousClock.now + duration
+        let turn = Turn()
+        let isMine = try await withDeadline(deadline, .continuous, expire: { self.giveUp(turn) }) { await takeTurn(turn) }
+        if isMine { return try await writeInTurn(message, MailslotTimeout(deadline - ContinuousClock.now)) }
+        try Task.checkCancellation()
+        return .full
+    }
 
     /// The mailslot at this moment; `nil` while a task waits for room.
     public var info: MailslotInfo? { state.withLock { $0.writer?.info } }
@@ -106,11 +120,13 @@ public final class MailslotSharedWriter: Sendable {
         if let waiting = unsafe waiting { unsafe waiting.resume(returning: false) }
     }
 
-    private func writeInTurn(_ bytes: [UInt8], _ timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+    private func writeInTurn(
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout
+    ) async throws -> MailslotWriteOutcome {
         guard var writer = state.withLock({ $0.writer.take() }) else { preconditionFailure("The turn was another task's.") }
         let result: Result<MailslotWriteOutcome, any Error>
         do {
-            result = .success(try await writer.write(bytes, timeout: timeout))
+            result = .success(try await writer.write(message, timeout: timeout))
         } catch {
             result = .failure(error)
         }

@@ -9,24 +9,36 @@ extension MailslotWriter {
     ///   killed. Whenever it throws, nothing was written.
     ///
     /// The corresponding C function is `mslot_writer_write_or_begin_wait`.
-    public mutating func write(_ bytes: RawSpan) async throws {
-        _ = try await write(bytes, timeout: .forever)
+    @inlinable
+    public mutating func write(_ message: borrowing some MailslotBytes & ~Copyable & ~Escapable) async throws {
+        _ = try await write(message, timeout: .forever)
     }
 
     /// Writes one message, suspending the task until there is room, up to `timeout`.
-    public mutating func write(_ bytes: RawSpan, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+    ///
+    /// - Returns: `.full` if there was no room in time; nothing was written then.
+    /// - Throws: As the call without a time-out. With `.now` it waits for nothing, and so does not ask whether the task is cancelled.
+    @inlinable
+    public mutating func write(
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout
+    ) async throws -> MailslotWriteOutcome {
         if timeout != .now { try Task.checkCancellation() }
-        guard try tryWrite(bytes) == .full else { return .written }
-        return timeout == .now ? .full : try await writeLater(bytes, timeout)
+        guard try tryWrite(message) == .full else { return .written }
+        return timeout == .now ? .full : try await writeLater(message, timeout)
     }
 
     /// What found no room at first.
-    private mutating func writeLater(_ bytes: RawSpan, _ timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+    @usableFromInline
+    mutating func writeLater(
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout
+    ) async throws -> MailslotWriteOutcome {
         let wait = TaskWait(timeout, wasFull: true)
         while true {
-            // Sound: the call copies the bytes or leaves them alone, and keeps no pointer.
-            let outcome = unsafe bytes.withUnsafeBytes {
-                unsafe mslot_writer_write_or_begin_wait(handle, $0.baseAddress, $0.count, wait.begin())
+            let outcome = message.withMessageBytes { bytes in
+                // Sound: the call copies the bytes or leaves them alone, and keeps no pointer.
+                unsafe bytes.withUnsafeBytes {
+                    unsafe mslot_writer_write_or_begin_wait(handle, $0.baseAddress, $0.count, wait.begin())
+                }
             }
             guard outcome == .full else { return try result(outcome) }
             await wait.ending()
@@ -36,50 +48,26 @@ extension MailslotWriter {
         }
     }
 
-    // `unsafe` below: as in the calls that block.
-
-    /// Writes the UTF-8 of `text` as one message, suspending the task until there is room.
-    public mutating func write(_ text: String) async throws { try await write(unsafe text.utf8.span.bytes) }
-    /// Writes the UTF-8 of `text` as one message, suspending the task until there is room, up to `timeout`.
-    public mutating func write(_ text: String, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
-        try await write(unsafe text.utf8.span.bytes, timeout: timeout)
-    }
-    /// Writes one message, suspending the task until there is room.
-    public mutating func write(_ bytes: [UInt8]) async throws { try await write(unsafe bytes.span.bytes) }
-    /// Writes one message, suspending the task until there is room, up to `timeout`.
-    public mutating func write(_ bytes: [UInt8], timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
-        try await write(unsafe bytes.span.bytes, timeout: timeout)
-    }
-
     /// Writes messages in order, suspending the task while there is no room.
     ///
     /// - Throws: As `write(_:)`; the messages before the one that failed are written.
-    public mutating func write(contentsOf messages: some Sequence<[UInt8]>) async throws {
-        for message in messages { try await write(message) }
-    }
-    /// Writes messages in order, suspending the task while there is no room.
-    public mutating func write(contentsOf messages: some Sequence<String>) async throws {
+    @inlinable
+    public mutating func write(contentsOf messages: some Sequence<some MailslotBytes>) async throws {
         for message in messages { try await write(message) }
     }
 
-    /// Lends the writer's own slot to `body`, as the call that blocks does. If there is no room the task suspends; what `body` appended is
-    /// then copied once.
+    /// Lends the writer's own slot to `initializer`, as the call that blocks does. If there is no room the task suspends; what
+    /// `initializer` appended is then copied once.
+    ///
+    /// - Throws: What `initializer` throws, or as `write(_:)`.
     @discardableResult
     public mutating func write(
-        byteCount: Int, timeout: MailslotTimeout = .forever, _ body: (inout OutputRawSpan) throws -> Void
+        capacity: Int, timeout: MailslotTimeout = .forever, initializingWith initializer: (inout OutputRawSpan) throws -> Void
     ) async throws -> MailslotWriteOutcome {
         if timeout != .now { try Task.checkCancellation() }
-        switch try fill(byteCount, body) {
-        case nil: return .written
-        case _ where timeout == .now: return .full
-        case .some(let kept): return try await writeLater(unsafe kept.span.bytes, timeout)
-        }
-    }
-
-    /// Lends the slot and publishes it. What was appended comes back if there is no room.
-    private mutating func fill(_ byteCount: Int, _ body: (inout OutputRawSpan) throws -> Void) throws -> [UInt8]? {
         var kept: [UInt8]?
-        let outcome = try lend(byteCount: byteCount, timeout: .now, body) { kept = $0 }
-        return outcome == .written ? nil : kept
+        let outcome = try result(try lend(capacity: capacity, timeout: .now, initializer) { kept = $0 })
+        guard outcome == .full, timeout != .now, let kept else { return outcome }
+        return try await writeLater(kept, timeout)
     }
 }

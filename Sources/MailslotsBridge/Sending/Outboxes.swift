@@ -59,7 +59,7 @@ final class Outboxes {
     func closeIdle(now: Int64) -> Bool {
         let quiet = all.values.filter { now - $0.lastActive > Self.idleNanoseconds }.sorted { $0.lastActive < $1.lastActive }
         for outbox in quiet {
-            guard let info = try? Mailslot.info(outbox.name.local), info.writerCount == 0, info.messageCount == 0 else { continue }
+            guard let info = try? Mailslot.info(of: outbox.name.local), info.writerCount == 0, info.messageCount == 0 else { continue }
             close(outbox)
             return true
         }
@@ -108,5 +108,5 @@ final class Outboxes {
     }
 
     /// The names of outboxes that are there, of a bridge that was killed.
-    static func leftBehind() -> [OutboxName] { ((try? Mailslot.list()) ?? []).compactMap { OutboxName(local: $0) } }
+    static func leftBehind() -> [OutboxName] { ((try? Mailslot.names()) ?? []).compactMap { OutboxName(local: $0) } }
 }

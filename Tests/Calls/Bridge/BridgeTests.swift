@@ -87,7 +87,7 @@ import Testing
 
                 let message = try #require(try await reader.read(timeout: .seconds(30)))
                 #expect([UInt8](message) == [1, 2, 3])
-                #expect(message.info.sender == 77)
+                #expect(message.info.senderProcessID == 77)
                 #expect(message.info.origin.isAuthenticated)
                 #expect(message.info.origin.hostNumber.flatMap { bridge.hosts.name(of: $0) }?.host == "far")
             }

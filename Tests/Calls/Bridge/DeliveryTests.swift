@@ -99,7 +99,7 @@ import Testing
                 let bench = Bench()
                 var one = try Mailslot.create("one", acceptsRemoteMessages: true)
                 var several = try Mailslot.create("several", acceptsRemoteMessages: true)
-                func writers() throws -> [Int] { [try Mailslot.info("one").writerCount, try Mailslot.info("several").writerCount] }
+                func writers() throws -> [Int] { [try Mailslot.info(of: "one").writerCount, try Mailslot.info(of: "several").writerCount] }
                 for time in [0, 30, 60] {
                     bench.deliver([1], to: "one", now: Int64(time) * DeliveryTests.second)
                     bench.deliver(all: [1], to: "several", now: Int64(time + 10) * DeliveryTests.second)
@@ -184,7 +184,7 @@ import Testing
             try await withOwnDirectory {
                 let bench = Bench()
                 var reader = try Mailslot.create("orders", acceptsRemoteMessages: true)
-                let given = unsafe chown(try Mailslot.path("orders"), 4711, 4711)
+                let given = unsafe chown(try Mailslot.path(of: "orders"), 4711, 4711)
                 #expect(given == 0)
                 bench.deliver([1], to: "orders")
                 #expect(bench.counters[.droppedUnusable] == 1)

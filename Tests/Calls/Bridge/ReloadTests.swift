@@ -233,7 +233,7 @@ import Testing
                 _ = try await eventually("it is to end") { held.isDraining.withLock { $0 } ? true : nil }
                 async let late = ask(for: "studio", "news")
                 async let known = ask(for: "far", "orders")
-                _ = try await eventually("it is asked") { try Mailslot.info("bridge/requests").messageCount == 2 ? true : nil }
+                _ = try await eventually("it is asked") { try Mailslot.info(of: "bridge/requests").messageCount == 2 ? true : nil }
                 gate.open()
                 _ = try await eventually("it ends") { ended.withLock { $0 } ? true : nil }
                 try await running.value

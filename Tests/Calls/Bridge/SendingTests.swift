@@ -90,7 +90,7 @@ import Testing
                 #expect(outboxes.closeIdle(now: 63 * second) && names() == ["open", "quiet", "unread"])
                 #expect(outboxes.closeIdle(now: 63 * second) && names() == ["open", "unread"])
                 #expect(!outboxes.closeIdle(now: 1000 * second))
-                #expect(throws: MailslotError.self) { try Mailslot.info("bridge/out/0/far/quieter") }
+                #expect(throws: MailslotError.self) { try Mailslot.info(of: "bridge/out/0/far/quieter") }
                 try await writer.write([2])
             }
         }
@@ -287,7 +287,7 @@ struct Segment {
     private let header: [UInt8]
 
     init(of name: String) throws {
-        file = try #require(FileHandle(forUpdatingAtPath: try Mailslot.path(name)))
+        file = try #require(FileHandle(forUpdatingAtPath: try Mailslot.path(of: name)))
         header = [UInt8](try #require(try file.read(upToCount: 128)))
     }
 

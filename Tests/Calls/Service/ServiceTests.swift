@@ -51,7 +51,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
             try await running
         }
         #expect(received.all == (0..<50).map { "\($0)" } + ["hold"] + (0..<20).map { "left \($0)" })
-        #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
+        #expect(throws: MailslotError.self) { _ = try Mailslot.info(of: name) }
         let error = await #expect(throws: MailslotError.self) { try await writer.write("late") }
         #expect(error?.code == .closed)
         let entry = log.entries.first { "\($0.message)" == "Handling what is left" }
@@ -67,7 +67,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         ) { _ in }
         let group = ServiceGroup(services: [service], logger: logger)
         async let running: Void = group.run()
-        while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
         await group.triggerGracefulShutdown()
         try await running
         #expect(log.entries.contains { "\($0.message)" == "Closing the mailslot" })
@@ -92,7 +92,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
             try await running
         }
         #expect(received.all == ["0"])
-        #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
+        #expect(throws: MailslotError.self) { _ = try Mailslot.info(of: name) }
     }
 
     @Test func `an error of the handler is logged and counted, and the next message is handled`() async throws {
@@ -114,7 +114,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         }
         let failure = log.entries.first { $0.level == .error }
         #expect(failure?.metadata["error"] == "Refusal()")
-        #expect(failure?.metadata["mailslot.sender"] == "\(getpid())")
+        #expect(failure?.metadata["mailslot.senderProcessID"] == "\(getpid())")
         #expect(failure?.metadata["mailslot.position"] != nil)
         let dimensions = [("mailslot", name)]
         #expect(try metrics.expectCounter("mailslot_handled", dimensions).totalValue == 3)
@@ -126,10 +126,10 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         let (logger, _) = recordingLogger()
         let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: TestMetrics()) { _ in }
         let running = Task { try await service.run() }
-        while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
         running.cancel()
         await #expect(throws: CancellationError.self) { try await running.value }
-        #expect(throws: MailslotError.self) { _ = try Mailslot.info(name) }
+        #expect(throws: MailslotError.self) { _ = try Mailslot.info(of: name) }
     }
 }
 
@@ -215,7 +215,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
             try await writer.write(Order(id: 1, items: [String(repeating: "x", count: 424)]))
         }
         #expect(error?.code == .tooLong)
-        try await other.write("{\"id\":")
+        try await other.write(Data("{\"id\":".utf8))
         await #expect(throws: DecodingError.self) { try await reader.read() }
         #expect(try await reader.read(timeout: .milliseconds(1)) == nil)
     }

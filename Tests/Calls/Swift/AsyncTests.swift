@@ -22,7 +22,7 @@ import Testing
 
         let late = Task { [box = Moved(writer)] in
             var writer = box.take()
-            while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+            while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
             try await writer.write("late")
         }
         #expect(try await reader.read()?.text == "late")
@@ -87,8 +87,8 @@ import Testing
         var reader = try Mailslot.create(name)
         var writer = try Mailslot.open(name)
         try await writer.write(contentsOf: ["a", "bc", "def"])
-        let first = try await reader.withMessage { bytes, info in (bytes.byteCount, info.sender) }
-        #expect(first?.0 == 1 && first?.1 == UInt32(getpid()))
+        let first = try await reader.withMessage { bytes, info in (bytes.byteCount, info.senderProcessID) }
+        #expect(first?.0 == 1 && first?.1 == getpid())
         var sizes: [Int] = []
         #expect(try await reader.withMessages(atMost: 10) { bytes, _ in sizes.append(bytes.byteCount) } == 2)
         #expect(sizes == [2, 3])
@@ -99,7 +99,7 @@ import Testing
         var reader = try Mailslot.create(name)
         let interrupter = reader.interrupter
         let interrupting = Task {
-            while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+            while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
             interrupter.interrupt()
         }
         let error = await #expect(throws: MailslotError.self) { try await reader.read() }
@@ -114,7 +114,7 @@ import Testing
         let box = Moved(try Mailslot.create(name))
         var writer = try Mailslot.open(name)
         let reading = Task { try await box.read() }
-        while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
         reading.cancel()
         await #expect(throws: CancellationError.self) { try await reading.value }
 
@@ -183,13 +183,13 @@ import Testing
     static func makeAwaitAndCancel(_ count: Int) async throws {
         for index in 0..<count {
             let name = "\(cycleNames)/\(index)"
-            let box = Moved(try Mailslot.create(name, capacity: 1, writers: 1))
+            let box = Moved(try Mailslot.create(name, capacity: 1, maximumWriters: 1))
             var writer = try Mailslot.open(name)
             let reading = Task {
                 var reader = box.take()
                 return try await reader.read()
             }
-            if index % 2 == 0 { while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() } }
+            if index % 2 == 0 { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
             reading.cancel()
             await #expect(throws: CancellationError.self) { try await reading.value }
             #expect(errorOf { try writer.write("its reader is gone") }?.code == .closed)
@@ -200,7 +200,7 @@ import Testing
 
     @Test func `tasks that wait take no thread of the cooperative pool`() async throws {
         let names = (0..<50).map { _ in uniqueName("pool") }
-        let readers = try names.map { Moved(try Mailslot.create($0, capacity: 1, writers: 1)) }
+        let readers = try names.map { Moved(try Mailslot.create($0, capacity: 1, maximumWriters: 1)) }
         try await withThrowingTaskGroup(of: String?.self) { group in
             for box in readers {
                 group.addTask {
@@ -208,7 +208,7 @@ import Testing
                     return try await reader.read()?.text
                 }
             }
-            for name in names { while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() } }
+            for name in names { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
             // All fifty are suspended, and this task runs: more than there are threads in the pool.
             #expect(ProcessInfo.processInfo.activeProcessorCount < 50)
             for name in names {
@@ -231,7 +231,7 @@ import Testing
                 var reader = box.take()
                 return try await reader.read()?.text
             }
-            while try Mailslot.info(asynchronous).readerSleeps == 0 { await Task.yield() }
+            while try Mailslot.info(of: asynchronous).readerSleeps == 0 { await Task.yield() }
 
             // Threads of their own decide; this task gives its thread of the pool up, too.
             let release = DispatchSemaphore(value: 0)
@@ -249,12 +249,12 @@ import Testing
                     var writer = try! Mailslot.open(asynchronous)
                     try! writer.write("while nobody could run")
                     // The C core's thread took note of it though no task ran: the reader is not parked any more.
-                    let wakes = try! Mailslot.info(asynchronous).readerWakes
+                    let wakes = try! Mailslot.info(of: asynchronous).readerWakes
                     var beside = try! Mailslot.open(synchronous)
                     try! beside.write("beside")
                     let read = try! other.value!.read(timeout: .seconds(30))?.text == "beside"
                     try! writer.write("again")
-                    let stays = try! Mailslot.info(asynchronous).messageCount == 2
+                    let stays = try! Mailslot.info(of: asynchronous).messageCount == 2
                     for _ in 0..<width { release.signal() }
                     continuation.resume(returning: read && stays && wakes == 1)
                 }
@@ -272,7 +272,7 @@ import Testing
                 var reader = box.take()
                 _ = try await reader.read()
             }
-            while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() }
+            while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
             exit(7)
         }
     }
@@ -282,7 +282,7 @@ import Testing
     @Test func `more mailslots than one thread can sleep on are awaited by few threads`() async throws {
         let count = 300
         let names = (0..<count).map { _ in uniqueName("many") }
-        let readers = try names.map { Moved(try Mailslot.create($0, capacity: 1, writers: 1)) }
+        let readers = try names.map { Moved(try Mailslot.create($0, capacity: 1, maximumWriters: 1)) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (name, box) in zip(names, readers) {
                 group.addTask {
@@ -291,7 +291,7 @@ import Testing
                     #expect(text == name)
                 }
             }
-            for name in names { while try Mailslot.info(name).readerSleeps == 0 { await Task.yield() } }
+            for name in names { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
             // Other tests may have a few waits of their own.
             #expect((3...5).contains(Belongings().waiters))
             for name in names.shuffled() {
@@ -328,7 +328,7 @@ import Testing
         _ = kill(reader.id, SIGSTOP)
         while try writer.tryWrite("x") == .written {}
         let killing = Task {
-            while try Mailslot.info(name).writerWaits == 0 { await Task.yield() }
+            while try Mailslot.info(of: name).writerWaits == 0 { await Task.yield() }
             _ = kill(reader.id, SIGKILL)
         }
         let error = await #expect(throws: MailslotError.self) { try await writer.write("no room") }
@@ -344,8 +344,8 @@ import Testing
         var writer = try Mailslot.open(name)
         try await writer.write("first")
         #expect(try await writer.write("second", timeout: .milliseconds(5)) == .full)
-        #expect(try await writer.write(byteCount: 8, timeout: .milliseconds(5)) { $0.append(UInt8(1)) } == .full)
-        #expect(try await writer.write(byteCount: 8, timeout: .now) { $0.append(UInt8(1)) } == .full)
+        #expect(try await writer.write(capacity: 8, timeout: .milliseconds(5)) { $0.append(UInt8(1)) } == .full)
+        #expect(try await writer.write(capacity: 8, timeout: .now) { $0.append(UInt8(1)) } == .full)
 
         let reading = Task {
             var reader = box.take()
@@ -358,8 +358,8 @@ import Testing
             reader.close()
             return texts
         }
-        try await writer.write("third")
-        try await writer.write(byteCount: 8) { slot in "4th".utf8.forEach { slot.append($0) } }
+        try await writer.write("third time".prefix(5))
+        try await writer.write(capacity: 8) { slot in "4th".utf8.forEach { slot.append($0) } }
         let error = await #expect(throws: MailslotError.self) {
             try await writer.write("fifth")
             try await writer.write("sixth")
@@ -473,9 +473,9 @@ struct Belongings {
 
     init() {
         descriptors = Self.names("/proc/self/fd").count
-        mailslots = ((try? Mailslot.list()) ?? []).filter { $0.hasPrefix(AsyncTests.cycleNames.lowercased()) }
+        mailslots = ((try? Mailslot.names()) ?? []).filter { $0.hasPrefix(AsyncTests.cycleNames.lowercased()) }
         let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-        let file = (try? Mailslot.path(AsyncTests.cycleNames)) ?? "?"
+        let file = (try? Mailslot.path(of: AsyncTests.cycleNames)) ?? "?"
         segments = maps.split(separator: "\n").filter { $0.contains(file) }.map(String.init)
         waiters =
             Self.names("/proc/self/task").filter {

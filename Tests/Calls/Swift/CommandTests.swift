@@ -134,7 +134,7 @@ import Testing
         reader.kill()
         #expect(try mailslot("info", name).text.contains("gone without closing"))
         #expect(try mailslot("remove", name).status == 0)
-        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(of: name)))
         #expect(errorOf { try writer.write("late") }?.code == .closed)
     }
 
@@ -147,7 +147,7 @@ import Testing
         _ = kill(reader.id, signal)
         let result = try reader.wait()
         #expect(result.status == 128 + signal && result.signal == nil)
-        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(of: name)))
         #expect(errorOf { try writer.write("late") }?.code == .closed)
     }
 
@@ -161,7 +161,7 @@ import Testing
         // The reader finds out at its next line.
         try eventually("the mailslot is closed") { errorOf { try writer.write("unwanted") }?.code == .closed }
         #expect(try pipeline.wait().text == "wanted\n")
-        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(of: name)))
     }
 
     @Test(.timeLimit(.minutes(5)))
@@ -173,7 +173,7 @@ import Testing
         ] {
             #expect(result.text.contains(word))
         }
-        #expect(try Mailslot.list().filter { $0.hasPrefix("demo/") }.isEmpty)
+        #expect(try Mailslot.names().filter { $0.hasPrefix("demo/") }.isEmpty)
     }
 
     @Test(arguments: [[], ["read"], ["write"], ["list"], ["info"], ["remove"], ["demo"], ["keygen"], ["bridge"], ["hosts"]])

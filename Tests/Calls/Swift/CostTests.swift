@@ -23,7 +23,9 @@ import Testing
     static let canTrace = costs["control"].map { $0.systemCalls >= 0 } ?? true
     static let canCountAllocations = costs["control"].map { $0.allocations != nil } ?? true
 
-    @Test(.enabled(if: canTrace, "the kernel refuses ptrace"), arguments: ["tryWrite+read", "write+withMessage", "loan+withMessages"])
+    @Test(
+        .enabled(if: canTrace, "the kernel refuses ptrace"),
+        arguments: ["tryWrite+read", "write+withMessage", "loan+withMessages", "text+withMessage"])
     func `a message costs no system call when nobody sleeps`(way: String) throws {
         let cost = try #require(Self.costs[way])
         #expect(cost.messages >= 20_000)
@@ -32,7 +34,7 @@ import Testing
 
     @Test(
         .enabled(if: canCountAllocations, "a sanitizer has its own allocator"),
-        arguments: ["tryWrite+read", "write+withMessage", "loan+withMessages"])
+        arguments: ["tryWrite+read", "write+withMessage", "loan+withMessages", "text+withMessage"])
     func `a message costs no allocation`(way: String) throws {
         let cost = try #require(Self.costs[way])
         #expect(cost.allocations == 0)

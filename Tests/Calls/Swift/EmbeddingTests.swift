@@ -184,15 +184,15 @@ import Testing
         let read = try foreignReader.wait()
         #expect(read.status == 0, "\(read.errors)")
         #expect(read.text == Self.messages.map { $0 + "\n" }.joined())
-        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(name)), "it closed")
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(of: name)), "it closed")
 
         let ownReader = try startMailslot("read", name, "--count", "\(Self.messages.count)", "--json")
         let foreignWriter = try prefix.start(writer + [name] + Self.messages)
         let wrote = try foreignWriter.wait()
         try #require(wrote.status == 0, "\(wrote.errors)")
-        struct Line: Decodable, Equatable { let text: String, sender: Int32 }
+        struct Line: Decodable, Equatable { let text: String, senderProcessID: Int32 }
         let lines = try ownReader.wait().text.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
-        #expect(lines == Self.messages.map { Line(text: $0, sender: foreignWriter.id) })
+        #expect(lines == Self.messages.map { Line(text: $0, senderProcessID: foreignWriter.id) })
 
         let refused = try prefix.start(writer + ["a:b", "x"]).wait()
         #expect(refused.status == 1)

@@ -40,11 +40,11 @@ import Testing
     }
 
     @Test func `thousands of event readers leave no descriptor and no wait behind`() throws {
-        _ = try MailslotEventReader(try Mailslot.create(uniqueName(), capacity: 1, writers: 1))
+        _ = try MailslotEventReader(try Mailslot.create(uniqueName(), capacity: 1, maximumWriters: 1))
         let before = Belongings()
         for index in 0..<1000 {
             let name = uniqueName()
-            var reader = try MailslotEventReader(try Mailslot.create(name, capacity: 1, writers: 1))
+            var reader = try MailslotEventReader(try Mailslot.create(name, capacity: 1, maximumWriters: 1))
             if index % 3 != 0 { #expect(try reader.read() == nil) }
             if index % 2 == 0 {
                 var writer = try Mailslot.open(name)

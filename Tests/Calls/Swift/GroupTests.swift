@@ -8,7 +8,7 @@ import Testing
         let names = (0..<200).map { _ in uniqueName("group") }
         var group = MailslotGroup()
         var members: [MailslotGroup.Member] = []
-        for name in names { members.append(group.add(try Mailslot.create(name, capacity: 2, writers: 1))) }
+        for name in names { members.append(group.add(try Mailslot.create(name, capacity: 2, maximumWriters: 1))) }
         #expect(group.count == 200)
         #expect(try await group.read(timeout: .now) == nil)
         let writing = Task {
@@ -95,9 +95,9 @@ import Testing
         let names = (0..<150).map { _ in uniqueName("closing") }
         do {
             var group = MailslotGroup()
-            for name in names { group.add(try Mailslot.create(name, capacity: 1, writers: 1)) }
+            for name in names { group.add(try Mailslot.create(name, capacity: 1, maximumWriters: 1)) }
             #expect(try await group.read(timeout: .now) == nil)
         }
-        for name in names { #expect(errorOf { _ = try Mailslot.info(name) }?.code == .notFound) }
+        for name in names { #expect(errorOf { _ = try Mailslot.info(of: name) }?.code == .notFound) }
     }
 }

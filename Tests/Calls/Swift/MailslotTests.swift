@@ -19,12 +19,39 @@ import Testing
 
         let first = try #require(try reader.read(timeout: .now))
         #expect(first.text == "hello")
-        #expect(first.info.sender == UInt32(getpid()))
+        #expect(first.info.senderProcessID == getpid())
         #expect(try reader.read(timeout: .now).map([UInt8].init) == [1, 2, 3])
         #expect(try reader.read(timeout: .now).map([UInt8].init) == [])
         let last = try #require(try reader.read(timeout: .now))
         #expect(last.withBytes { $0.byteCount } == 424)
         #expect(last.info.position == first.info.position + 3)
+        #expect(try reader.read(timeout: .now) == nil)
+    }
+
+    @Test func `whatever has bytes can be written, and arrives the same`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+        let staticText: StaticString = "static"
+        let inlined: InlineArray<3, UInt8> = [7, 8, 9]
+
+        try writer.write(staticText)
+        try writer.write("a line\n".dropLast())
+        try writer.write([1, 2, 3, 4].dropFirst() as ArraySlice<UInt8>)
+        try writer.write(ContiguousArray<UInt8>([5, 6]))
+        try writer.write(inlined)
+        try writer.write(inlined.span)
+        try writer.write(contentsOf: ["of", "a batch"])
+        try writer.write(contentsOf: "two words".split(separator: " "))
+
+        let first = try #require(try reader.read(timeout: .now))
+        try writer.write(first)
+        #expect(first.text == "static")
+        #expect(try reader.read(timeout: .now)?.text == "a line")
+        for bytes: [UInt8] in [[2, 3, 4], [5, 6], [7, 8, 9], [7, 8, 9]] {
+            #expect(try reader.read(timeout: .now).map([UInt8].init) == bytes)
+        }
+        for text in ["of", "a batch", "two", "words", "static"] { #expect(try reader.read(timeout: .now)?.text == text) }
         #expect(try reader.read(timeout: .now) == nil)
     }
 
@@ -37,7 +64,7 @@ import Testing
         let error = try #require(throws: MailslotError.self) { try writer.write(long) }
         #expect(error.code == .tooLong)
         #expect(error.description.contains("424"))
-        let loanError = errorOf { try writer.write(byteCount: 425) { _ in } }
+        let loanError = errorOf { try writer.write(capacity: 425) { _ in } }
         #expect(loanError?.code == .tooLong)
         #expect(reader.info.messageCount == 0)
         #expect(reader.info.written == 0)
@@ -104,7 +131,7 @@ import Testing
         let count = try reader.withMessages(atMost: 5, timeout: .now) { bytes, _ in
             seen.append(unsafe bytes.unsafeLoad(as: UInt8.self))
         } beforeRelease: {
-            waitingBeforeRelease = (try? Mailslot.info(probe).messageCount) ?? -2
+            waitingBeforeRelease = (try? Mailslot.info(of: probe).messageCount) ?? -2
         }
         #expect(count == 5)
         #expect(seen == [1, 2, 3, 4, 5])
@@ -137,11 +164,20 @@ import Testing
         var reader = try Mailslot.create(name)
         var writer = try Mailslot.open(name)
 
-        try writer.write(byteCount: 96) { slot in
+        try writer.write(capacity: 96) { slot in
             slot.append(UInt8(ascii: "h"))
             slot.append(UInt8(ascii: "i"))
         }
-        #expect(errorOf { try writer.write(byteCount: 8) { _ in throw Refusal() } } == nil)
+        #expect(errorOf { try writer.write(capacity: 8) { _ in throw Refusal() } } == nil)
+        func fillOnlyAfterLooking(_ writer: inout MailslotWriter) throws(MailslotError) {
+            try writer.write(capacity: 8) { slot throws(MailslotError) in slot.append(UInt8(try Mailslot.info(of: "not/there").capacity)) }
+        }
+        do {
+            try fillOnlyAfterLooking(&writer)
+            Issue.record("nothing was thrown")
+        } catch {
+            #expect(error.code == .notFound)  // its type is known
+        }
         try writer.write("next")
 
         #expect(try reader.read(timeout: .now)?.text == "hi")
@@ -162,7 +198,7 @@ import Testing
         let again = clock.now
         #expect(try reader.read(timeout: .milliseconds(40)) == nil)
         #expect(clock.now - again >= .milliseconds(40))
-        try reader.setTimeout(.now)
+        try reader.setReadTimeout(.now)
         #expect(try reader.read() == nil)
         #expect(reader.info.readTimeout.duration == .zero)
     }
@@ -224,8 +260,8 @@ import Testing
         }
         #expect(reader.info.messageCount == 4)
         #expect(reader.info.name == name.lowercased())
-        #expect(try Mailslot.list().contains(name.lowercased()))
-        #expect(FileManager.default.fileExists(atPath: try Mailslot.path(name)))
+        #expect(try Mailslot.names().contains(name.lowercased()))
+        #expect(FileManager.default.fileExists(atPath: try Mailslot.path(of: name)))
     }
 
     @Test func `a second reader is told who has the name`() throws {
@@ -244,12 +280,12 @@ import Testing
         let name = uniqueName()
         let reader = try Mailslot.create(name)
         var writer = try Mailslot.open(name)
-        let path = try Mailslot.path(name)
+        let path = try Mailslot.path(of: name)
         reader.close()
 
         #expect(errorOf { try writer.write("too late") }?.code == .closed)
         #expect(errorOf { _ = try Mailslot.open(name) }?.code == .notFound)
-        #expect(errorOf { _ = try Mailslot.info(name) }?.code == .notFound)
+        #expect(errorOf { _ = try Mailslot.info(of: name) }?.code == .notFound)
         #expect(!FileManager.default.fileExists(atPath: path))
 
         let again = try Mailslot.create(name)
@@ -270,7 +306,7 @@ import Testing
 
     @Test func `a capacity of nothing, too many writers and too long messages are refused`() {
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), capacity: 0) }?.code == .badArgument)
-        #expect(errorOf { _ = try Mailslot.create(uniqueName(), writers: 65_000) }?.code == .badArgument)
+        #expect(errorOf { _ = try Mailslot.create(uniqueName(), maximumWriters: 65_000) }?.code == .badArgument)
         let tooLong = Mailslot.maximumLongMessageSize + 1
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), maximumMessageSize: tooLong) }?.code == .badArgument)
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), permissions: .init(rawValue: 0o777)) }?.code == .badArgument)
@@ -278,11 +314,11 @@ import Testing
 
     @Test func `there are as many writers as lanes, and a closed one makes room`() throws {
         let name = uniqueName()
-        let reader = try Mailslot.create(name, writers: 2)
+        let reader = try Mailslot.create(name, maximumWriters: 2)
         let first = try Mailslot.open(name)
         var second = try Mailslot.open(name)
         #expect(errorOf { _ = try Mailslot.open(name) }?.code == .tooManyWriters)
-        #expect(try Mailslot.info(name).writerCount == 2)
+        #expect(try Mailslot.info(of: name).writerCount == 2)
         first.close()
         var third = try Mailslot.open(name)
         try second.write("2")
@@ -294,7 +330,7 @@ import Testing
     func `the file has the permissions that were asked for, whatever the umask`(permissions: Mailslot.Permissions) throws {
         let name = uniqueName()
         let reader = try Mailslot.create(name, permissions: permissions)
-        let attributes = try FileManager.default.attributesOfItem(atPath: try Mailslot.path(name))
+        let attributes = try FileManager.default.attributesOfItem(atPath: try Mailslot.path(of: name))
         #expect((attributes[.posixPermissions] as? NSNumber)?.uint32Value == permissions.rawValue)
         #expect(reader.info.permissions == permissions)
     }
@@ -340,7 +376,7 @@ import Testing
             var reader = try Mailslot.create(name)
             var writer = try Mailslot.open(name)
             try writer.write("hello")
-            unsafe truncate(try Mailslot.path(name), 0)
+            unsafe truncate(try Mailslot.path(of: name), 0)
 
             let readError = errorOf { _ = try reader.read(timeout: .forever) }
             #expect(readError?.code == .damaged)

@@ -33,10 +33,10 @@ import Testing
         first.kill()
         for index in 0..<5 { try writer.write("unread \(index)") }
 
-        #expect(try Mailslot.info(name).hasReader == false)
+        #expect(try Mailslot.info(of: name).hasReader == false)
         #expect(errorOf { _ = try Mailslot.open(name) }?.code == .noReader)
         var reader = try Mailslot.create(name, unread: .adopt)
-        let adopted = reader.adopted
+        let adopted = reader.hasAdoptedMessages
         #expect(adopted)
         try writer.write("new")
         var texts: [String] = []
@@ -106,7 +106,7 @@ import Testing
         try other.write("goes on")
         #expect(try reader.read(timeout: .now)?.text == "goes on")
         #expect(try reader.read(timeout: .now) == nil)
-        #expect(try Mailslot.info(name).writerCount == 1)
+        #expect(try Mailslot.info(of: name).writerCount == 1)
     }
 
     @Test func `a stopped writer holds up nobody`() throws {

@@ -34,7 +34,7 @@ import Testing
                 try await writer.write("from here")
 
                 let first = try #require(try await reader.read(timeout: .now)).info
-                #expect(first.sender == 77 && first.origin.isRemote && first.origin.isAuthenticated)
+                #expect(first.senderProcessID == 77 && first.origin.isRemote && first.origin.isAuthenticated)
                 let host = try #require(try first.origin.host())
                 #expect(host.number == 2 && host.name == "render7" && host.domain == "studio" && host.address == "192.0.2.7:4240")
                 #expect(host.isPresent && host.isAuthenticated && host.heardNanoseconds == 1_700_000_000_000_000_000)
@@ -90,16 +90,16 @@ import Testing
             try await inOwnDirectory {
                 try makeHosts()
                 let program = try startMailslot("read", "orders", "--remote", "--json", "--count", "4")
-                try eventually("it reads") { (try? Mailslot.info("orders")) != nil }
-                #expect(try Mailslot.info("orders").acceptsRemoteMessages)
+                try eventually("it reads") { (try? Mailslot.info(of: "orders")) != nil }
+                #expect(try Mailslot.info(of: "orders").acceptsRemoteMessages)
                 for origin: UInt16 in [0x8002, 1, 0x8000, 0] { try writeFromAfar("orders", "hello", sender: 77, origin: origin) }
                 let lines = try program.wait().text.split(separator: "\n")
                 #expect(
                     lines.map { $0.replacing(/"position":[0-9]+,/, with: "") } == [
-                        #"{"authenticated":true,"domain":"studio","host":"render7","origin":32770,"sender":77,"text":"hello"}"#,
-                        #"{"authenticated":false,"domain":"studio","host":"gate","origin":1,"sender":77,"text":"hello"}"#,
-                        #"{"authenticated":true,"origin":32768,"sender":77,"text":"hello"}"#,
-                        #"{"origin":0,"sender":77,"text":"hello"}"#,
+                        #"{"authenticated":true,"domain":"studio","host":"render7","origin":32770,"senderProcessID":77,"text":"hello"}"#,
+                        #"{"authenticated":false,"domain":"studio","host":"gate","origin":1,"senderProcessID":77,"text":"hello"}"#,
+                        #"{"authenticated":true,"origin":32768,"senderProcessID":77,"text":"hello"}"#,
+                        #"{"origin":0,"senderProcessID":77,"text":"hello"}"#,
                     ])
             }
         }
@@ -109,10 +109,10 @@ import Testing
 
     @Test func `only opening takes a name of another machine`() {
         #expect(errorOf { _ = try Mailslot.create(Self.jobs) }?.code == .badName)
-        #expect(errorOf { _ = try Mailslot.info(Self.jobs) }?.code == .badName)
+        #expect(errorOf { _ = try Mailslot.info(of: Self.jobs) }?.code == .badName)
         #expect(errorOf { _ = try Mailslot.observe(Self.jobs) }?.code == .badName)
         #expect(errorOf { try Mailslot.remove(Self.jobs) }?.code == .badName)
-        #expect(errorOf { _ = try Mailslot.path(Self.jobs) }?.description.contains("only be opened to write") == true)
+        #expect(errorOf { _ = try Mailslot.path(of: Self.jobs) }?.description.contains("only be opened to write") == true)
         let tooLong = errorOf { _ = try Mailslot.open(#"\\render7\mailslot\"# + String(repeating: "x", count: 41)) }
         #expect(tooLong?.code == .badName)
         #expect(tooLong?.description.contains("40 bytes") == true)
@@ -269,9 +269,9 @@ private final class StandIn: Sendable {
     }
 
     private func serve(_ answer: (String) -> (UInt8, String)?) throws {
-        var answers = try Mailslot.create("bridge/answers", capacity: 16, writers: 1)
+        var answers = try Mailslot.create("bridge/answers", capacity: 16, maximumWriters: 1)
         var answering = try Mailslot.open("bridge/answers")
-        var requests = try Mailslot.create("bridge/requests", capacity: 16, writers: 16)
+        var requests = try Mailslot.create("bridge/requests", capacity: 16, maximumWriters: 16)
         var outboxes = Outboxes()
         isReady.withLock { $0 = true }
         while !ends.withLock({ $0 }) {

@@ -17,7 +17,7 @@ private let usedNames = Locked<Set<String>>([])
 
 private func removeLeftovers() {
     let used = usedNames.withLock { $0 }
-    for name in (try? Mailslot.list()) ?? [] {
+    for name in (try? Mailslot.names()) ?? [] {
         if used.contains(where: { name == $0 || name.hasPrefix($0 + "/") }) { try? Mailslot.remove(name) }
     }
 }

@@ -77,7 +77,7 @@ import Testing
 
     @Test func `metrics are in the text format of Prometheus`() throws {
         let readers = try [uniqueName("a"), uniqueName("b")].map { try Holder($0) }
-        let infos = try readers.map { try Mailslot.info($0.name) }
+        let infos = try readers.map { try Mailslot.info(of: $0.name) }
         let lines = prometheusText(infos)
         var families: [Substring] = []
         for line in lines {
@@ -141,7 +141,7 @@ import Testing
         try writer.write("6")
         try writer.write("7")
         let lines = try follower.wait().text.split(separator: "\n")
-        #expect(lines.count == 3 && lines.last?.contains(#""position":23,"sender":\#(getpid()),"text":"7""#) == true, "\(lines)")
+        #expect(lines.count == 3 && lines.last?.contains(#""position":23,"senderProcessID":\#(getpid()),"text":"7""#) == true, "\(lines)")
 
         var texts: [String] = []
         while let message = try reader.read(timeout: .now) { texts.append(message.text) }

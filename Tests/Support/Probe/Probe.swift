@@ -14,6 +14,7 @@ struct Way {
 
 let messages = 20_000
 let bytes = [UInt8](repeating: 7, count: 32)
+let line = "> a line of text, 32 bytes of it ."
 
 /// A mailslot with both its ends, used once already: what is lazily set up is set up.
 func withWarmEnds(_ body: (inout MailslotReader, inout MailslotWriter) throws -> Void) {
@@ -64,9 +65,21 @@ let ways = [
     Way(name: "loan+withMessages") {
         withWarmEnds { reader, writer in
             for _ in 0..<(messages / 10) {
-                for _ in 0..<10 { try writer.write(byteCount: 32) { slot in slot.append(UInt8(1)) } }
+                for _ in 0..<10 { try writer.write(capacity: 32) { slot in slot.append(UInt8(1)) } }
                 var count = 0
                 while count < 10 { count += try reader.withMessages(atMost: 64) { _, _ in } }
+            }
+        }
+    },
+    Way(name: "text+withMessage") {
+        withWarmEnds { reader, writer in
+            for _ in 0..<messages {
+                guard try writer.tryWrite("short") == .written, try writer.tryWrite(line.dropFirst(2)) == .written else {
+                    fatalError("full")
+                }
+                for count in [5, 32] {
+                    guard try reader.withMessage({ bytes, _ in bytes.byteCount }) == count else { fatalError("lost") }
+                }
             }
         }
     },
@@ -89,7 +102,7 @@ final class Held {
 
 func hold(_ count: Int) {
     do {
-        let held = try (0..<count).map { Held(try Mailslot.create("many/\($0)", capacity: 1, writers: 1)) }
+        let held = try (0..<count).map { Held(try Mailslot.create("many/\($0)", capacity: 1, maximumWriters: 1)) }
         print("ready")
         fflush(nil)
         withExtendedLifetime(held) { while true { pause() } }

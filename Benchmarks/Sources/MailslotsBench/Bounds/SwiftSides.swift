@@ -7,7 +7,8 @@ private func fail(_ run: UnsafeMutablePointer<bench_run>, line: UInt32 = #line) 
 
 private func create(_ run: UnsafeMutablePointer<bench_run>, _ number: UInt32) -> MailslotReader {
     do {
-        return try Mailslot.create(String(cString: bench_name(run, number)), capacity: Int(BENCH_CAPACITY), writers: Int(BENCH_LANES))
+        return try Mailslot.create(
+            String(cString: bench_name(run, number)), capacity: Int(BENCH_CAPACITY), maximumWriters: Int(BENCH_LANES))
     } catch {
         fail(run)
     }

@@ -100,6 +100,6 @@ private final class Collector: ChannelInboundHandler, @unchecked Sendable {  // 
         #expect(try await texts.get() == (0..<count).map { "\(name) \($0)" })
         try await channel.close()
         // The handler goes a moment after its channel.
-        while (try? Mailslot.info(name)) != nil { try await Task.sleep(for: .milliseconds(1)) }
+        while (try? Mailslot.info(of: name)) != nil { try await Task.sleep(for: .milliseconds(1)) }
     }
 }
