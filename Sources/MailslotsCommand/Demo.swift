@@ -55,7 +55,7 @@ struct Demo: ParsableCommand {
         try other.waitForSuccess()
         let info = reader.info
         print(
-            "   \(info.written) written, \(info.read) read, \(info.messageCount) waiting: its half message never was, and nobody waited"
+            "   \(info.messagesWritten) written, \(info.messagesRead) read, \(info.messageCount) waiting: its half message never was, and nobody waited"
         )
     }
 

@@ -55,65 +55,51 @@ struct Info: ParsableCommand {
             ["longest message", "\(info.maximumMessageSize) bytes"],
             ["read time-out", info.readTimeout.duration.map { "\($0)" } ?? "for ever"],
             ["remote messages", info.acceptsRemoteMessages ? "accepted" : "refused"],
-            ["written, read", "\(info.written), \(info.read)"],
-            ["found full", "\(info.fulls) writes, \(info.writerWaits) waits, \(info.writerWakes) wakes"],
-            ["reader slept", "\(info.readerSleeps) times, \(info.readerWakes) wakes, \(info.lateWakes) too late"],
-            ["retries", "\(info.retries): another writer was faster"],
-            ["recoveries", "\(info.recoveries): writers that ended without closing"],
-            ["adoptions", "\(info.adoptions)"],
-            ["damaged", "\(info.damaged)\(info.isSound ? "" : ": THE RING IS DESTROYED")"],
+            ["ring", info.isSound ? "sound" : "DESTROYED"],
         ]
-        return table(nil, rows)
+        return table(nil, rows + info.counters.map { [words(of: $0.name), "\($0.value): \(phrase($0.help))"] })
     }
 }
 
-/// What --json prints of a mailslot. These names are promised.
-struct InfoFields: Encodable {
-    let name: String, file: String?, capacity: Int, waiting: Int, nextMessageSize: Int?, maximumMessageSize: Int
-    let writers: Int, maximumWriters: Int, hasReader: Bool, readerProcessID: Int32, readerUserID: UInt32, ownerUserID: UInt32
-    let mode: String, readTimeoutSeconds: Double?, acceptsRemoteMessages: Bool, segmentSize: Int, isSound: Bool
-    let created: Double, readerSince: Double
-    let written: UInt64, read: UInt64, fulls: UInt64, writerWaits: UInt64, writerWakes: UInt64
-    let readerSleeps: UInt64, readerWakes: UInt64, adoptions: UInt64, damaged: UInt64
-    let owner: String, highWater: Int, retries: UInt64, recoveries: UInt64, lateWakes: UInt64
-    /// Only where two looks were taken.
-    let writtenPerSecond: Double?, readPerSecond: Double?
+/// A name in camel case as words: `full writes`.
+private func words(of name: String) -> String {
+    name.reduce("") { $0 + ($1.isUppercase ? " \($1.lowercased())" : String($1)) }
+}
 
+/// A sentence as a part of another, without its full stop.
+private func phrase(_ sentence: String) -> String {
+    sentence.prefix(1).lowercased() + sentence.dropFirst().prefix { $0 != "." }
+}
+
+/// What --json prints of a mailslot. The names are promised: they are those of ``MailslotInfo``, where what they name is the same.
+struct InfoFields: Encodable {
+    private let fields: [String: any Encodable]
+
+    /// - Parameter rates: Only where two looks were taken.
     init(_ info: MailslotInfo, _ rates: Rates? = nil) {
-        name = info.name
-        file = try? Mailslot.path(of: info.name)
-        capacity = info.capacity
-        waiting = info.messageCount
-        nextMessageSize = info.nextMessageSize
-        maximumMessageSize = info.maximumMessageSize
-        writers = info.writerCount
-        maximumWriters = info.maximumWriters
-        hasReader = info.hasReader
-        readerProcessID = info.readerProcessID
-        readerUserID = info.readerUserID
-        ownerUserID = info.ownerUserID
-        mode = "0" + String(info.permissions.rawValue, radix: 8)
-        readTimeoutSeconds = info.readTimeout.duration.map { $0 / .seconds(1) }
-        acceptsRemoteMessages = info.acceptsRemoteMessages
-        segmentSize = info.segmentSize
-        isSound = info.isSound
-        created = Double(info.createdNanoseconds) / 1e9
-        readerSince = Double(info.readerSinceNanoseconds) / 1e9
-        written = info.written
-        read = info.read
-        fulls = info.fulls
-        writerWaits = info.writerWaits
-        writerWakes = info.writerWakes
-        readerSleeps = info.readerSleeps
-        readerWakes = info.readerWakes
-        adoptions = info.adoptions
-        damaged = info.damaged
-        owner = userName(info.ownerUserID)
-        highWater = info.highWater
-        retries = info.retries
-        recoveries = info.recoveries
-        lateWakes = info.lateWakes
-        writtenPerSecond = rates?.written
-        readPerSecond = rates?.read
+        let facts: [String: (any Encodable)?] = [
+            "name": info.name, "file": try? Mailslot.path(of: info.name), "segmentSize": info.segmentSize,
+            "mode": "0" + String(info.permissions.rawValue, radix: 8), "ownerUserID": info.ownerUserID, "owner": userName(info.ownerUserID),
+            "created": Double(info.createdNanoseconds) / 1e9, "readerSince": Double(info.readerSinceNanoseconds) / 1e9,
+            "hasReader": info.hasReader, "readerProcessID": info.readerProcessID, "readerUserID": info.readerUserID,
+            "messageCount": info.messageCount, "capacity": info.capacity, "writerCount": info.writerCount,
+            "maximumWriters": info.maximumWriters, "nextMessageSize": info.nextMessageSize, "maximumMessageSize": info.maximumMessageSize,
+            "readTimeoutSeconds": info.readTimeout.duration.map { $0 / .seconds(1) }, "acceptsRemoteMessages": info.acceptsRemoteMessages,
+            "isSound": info.isSound, "messagesWrittenPerSecond": rates?.written, "messagesReadPerSecond": rates?.read,
+        ]
+        let counters = info.counters.map { ($0.name, $0.value as any Encodable) }
+        fields = facts.compactMapValues { $0 }.merging(counters) { fact, _ in fact }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        for (name, value) in fields { try container.encode(value, forKey: Key(stringValue: name)) }
+    }
+
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
     }
 }

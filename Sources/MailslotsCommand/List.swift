@@ -74,7 +74,8 @@ struct Look {
         // Another mailslot of the same name began at 0.
         let before = earlier[info.name].flatMap { $0.createdNanoseconds == info.createdNanoseconds ? $0 : nil }
         let rate = { (now: UInt64, then: UInt64) in now > then ? Double(now - then) / seconds : 0 }
-        return Rates(written: rate(info.written, before?.written ?? 0), read: rate(info.read, before?.read ?? 0))
+        return Rates(
+            written: rate(info.messagesWritten, before?.messagesWritten ?? 0), read: rate(info.messagesRead, before?.messagesRead ?? 0))
     }
 }
 
@@ -121,7 +122,7 @@ enum Column: String, CaseIterable, ExpressibleByArgument {
         case .writers: "\(info.writerCount)"
         case .writes: rates.map { rounded($0.written) } ?? "-"
         case .reads: rates.map { rounded($0.read) } ?? "-"
-        case .full: "\(info.fulls)"
+        case .full: "\(info.fullWrites)"
         case .reader: info.isSound ? (info.hasReader ? "process \(info.readerProcessID)" : "gone") : "DAMAGED"
         }
     }
@@ -134,7 +135,7 @@ enum Column: String, CaseIterable, ExpressibleByArgument {
         case .writers: Double(info.writerCount)
         case .writes: rates?.written ?? 0
         case .reads: rates?.read ?? 0
-        case .full: Double(info.fulls)
+        case .full: Double(info.fullWrites)
         case .name, .owner, .reader: 0
         }
     }

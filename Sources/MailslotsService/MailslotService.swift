@@ -139,13 +139,13 @@ public struct MailslotService: Service {
 
     /// nil: there is none, or something else is to be looked at first.
     private func next(_ reader: inout MailslotReader, timeout: MailslotTimeout) async throws -> MailslotMessage? {
-        let read = reader.info.read
+        let read = reader.info.messagesRead
         do {
             return try await reader.read(timeout: timeout)
         } catch let error as MailslotError {
             switch error.code {
             case .interrupted: return nil
-            case .damaged where reader.info.read > read:  // it was skipped
+            case .damaged where reader.info.messagesRead > read:  // it was skipped
                 logger.warning("A message is damaged", metadata: ["error": "\(error)"])
                 return nil
             default:

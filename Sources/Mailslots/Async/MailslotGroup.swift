@@ -61,8 +61,8 @@ public struct MailslotGroup: ~Copyable, Sendable {
     /// Copies the next message of any mailslot out, suspending the task until there is one.
     ///
     /// - Returns: `nil` when the time is up. The mailslots' own time-outs are not asked for: `.ofMailslot` is for ever.
-    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits: no message is taken. A ``MailslotError`` whose `name` says
-    ///   whose it is, as a reader's; the group works on.
+    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits: no message is taken. A
+    ///   ``MailslotError`` whose `name` says whose it is, as a reader's; the group works on.
     public mutating func read(timeout: MailslotTimeout = .forever) async throws -> Delivery? {
         if timeout != .now { try Task.checkCancellation() }
         if let delivery = try readNow() { return delivery }

@@ -9,8 +9,8 @@ extension MailslotReader {
     ///
     /// - Parameter timeout: How long to wait; by default as long as the mailslot says.
     /// - Returns: `nil` when the time is up.
-    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits; the message stays in the mailslot. With `.now` it waits
-    ///   for nothing, and so does not ask. Otherwise a ``MailslotError`` as the call that blocks.
+    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits; the message stays in the mailslot. With
+    ///   `.now` it waits for nothing, and so does not ask. Otherwise a ``MailslotError`` as the call that blocks.
     ///
     /// The corresponding C function is `mslot_reader_begin_wait`.
     public mutating func read(timeout: MailslotTimeout = .ofMailslot) async throws -> MailslotMessage? {

@@ -156,7 +156,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         #expect(try metrics.expectMeter("mailslot_messages_waiting", dimensions).lastValue == 3)
         #expect(try metrics.expectCounter("mailslot_messages_written", dimensions).totalValue == 3)
         #expect(try metrics.expectCounter("mailslot_messages_read", dimensions).totalValue == 1)
-        #expect(try metrics.expectCounter("mailslot_full", dimensions).totalValue == 1)
+        #expect(try metrics.expectCounter("mailslot_full_writes", dimensions).totalValue == 1)
 
         // Another mailslot of the name counts from its beginning.
         reader.close()

@@ -162,7 +162,7 @@ import Testing
         try await writing.value
         #expect(try await box.read(timeout: .now) == nil)
         let info = box.take().info
-        #expect(info.written == UInt64(count) && info.read == UInt64(count))
+        #expect(info.messagesWritten == UInt64(count) && info.messagesRead == UInt64(count))
     }
 
     @Test func `thousands of mailslots made, awaited and cancelled leave nothing behind`() async throws {

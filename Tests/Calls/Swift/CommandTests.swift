@@ -126,9 +126,13 @@ import Testing
         #expect(list.split(separator: "\n").contains { $0.hasPrefix(name.lowercased()) && $0.hasSuffix("process \(reader.id)") })
         let info = try mailslot("info", name).text
         #expect(info.contains("2 of 8 messages") || info.contains("1 of 8 messages"))
-        struct Fields: Decodable { let name: String, capacity: Int, writers: Int, hasReader: Bool, written: Int, readerProcessID: Int32 }
+        struct Fields: Decodable {
+            let name: String, capacity: Int, writerCount: Int, hasReader: Bool, messagesWritten: Int, readerProcessID: Int32
+        }
         let fields = try JSONDecoder().decode(Fields.self, from: try mailslot("info", "--json", name).output)
-        #expect(fields.name == name.lowercased() && fields.capacity == 8 && fields.writers == 1 && fields.hasReader && fields.written == 2)
+        #expect(
+            fields.name == name.lowercased() && fields.capacity == 8 && fields.writerCount == 1 && fields.hasReader
+                && fields.messagesWritten == 2)
         #expect(fields.readerProcessID == reader.id)
 
         reader.kill()

@@ -67,7 +67,7 @@ import Testing
         let loanError = errorOf { try writer.write(capacity: 425) { _ in } }
         #expect(loanError?.code == .tooLong)
         #expect(reader.info.messageCount == 0)
-        #expect(reader.info.written == 0)
+        #expect(reader.info.messagesWritten == 0)
     }
 
     @Test func `a mailslot for long messages takes them beside short ones`() throws {

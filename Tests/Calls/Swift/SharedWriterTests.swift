@@ -24,7 +24,7 @@ import Testing
             try await group.waitForAll()
         }
         #expect(writer.info?.messageCount == 0)
-        #expect(writer.info?.written == UInt64(tasks * count))
+        #expect(writer.info?.messagesWritten == UInt64(tasks * count))
         #expect(try Mailslot.info(of: name).writerCount == 1)
     }
 

@@ -1,3 +1,4 @@
+import CMailslots
 import Foundation
 import MailslotsProgram
 import Testing
@@ -49,14 +50,39 @@ import Testing
         #expect(lines[0].contains("WRITTEN/S") && lines[0].contains("HIGH"))
         #expect(lines[1].first == "some/orders" && lines[1].last == "\(reader.id)" && lines[1].contains(Substring(userName(geteuid()))))
         struct Fields: Decodable {
-            let name: String, written: Int, highWater: Int, owner: String, writtenPerSecond: Double?, lateWakes: Int
+            let name: String, messagesWritten: Int, highWater: Int, owner: String, messagesWrittenPerSecond: Double?, lateWakes: Int
         }
         let fields = try JSONDecoder().decode(Fields.self, from: try call("list", "--json", "--rates", "0.1").output)
-        #expect(fields.name == "some/orders" && fields.written == 3 && fields.writtenPerSecond == 0 && (1...3).contains(fields.highWater))
+        #expect(
+            fields.name == "some/orders" && fields.messagesWritten == 3 && fields.messagesWrittenPerSecond == 0
+                && (1...3).contains(fields.highWater))
         #expect(fields.owner == userName(geteuid()))
         let metrics = try call("info", "some/orders", "--prometheus").text
         #expect(metrics.contains("\nmailslot_messages_written_total{mailslot=\"some/orders\"} 3\n"))
         #expect(try call("list", "--prometheus").text.contains("\nmailslot_messages_written_total{mailslot=\"some/orders\"} 3\n"))
+    }
+
+    @Test func `every counter of the C core is shown by each who shows counters`() throws {
+        let name = uniqueName("counted")
+        let reader = try Mailslot.create(name, capacity: 1)
+        var writer = try Mailslot.open(name)
+        try writer.write("fills it")
+        while try writer.tryWrite("finds it full") == .written {}
+        let info = reader.info
+        #expect(info.counters.count == Int(MSLOT_COUNTER_COUNT))
+        #expect(info.counters.first { $0.name == "fullWrites" }?.value == info.fullWrites && info.fullWrites == 1)
+        #expect(info.counters.first { $0.name == "messagesWritten" }?.value == info.messagesWritten)
+        #expect(info.counters.first { $0.name == "highWater" }.map { $0.kind == .gauge && $0.value == 1 } == true)
+        let text = try mailslot("info", name).text
+        let json = try mailslot("info", "--json", name).text
+        let metrics = try mailslot("info", "--prometheus", name).text
+        for (counter, number) in zip(info.counters, 0...) {
+            #expect(text.contains("\(counter.value): \(counter.help.prefix(1).lowercased())\(counter.help.dropFirst().dropLast())\n"))
+            #expect(json.contains("\"\(counter.name)\" : \(counter.value)"))
+            let metric = "mailslot_\(unsafe String(cString: mslot_counter_describe(number).pointee.name))"
+            let total = counter.kind == .counter ? "_total" : ""
+            #expect(metrics.contains("\n\(metric)\(total){mailslot=\"\(name.lowercased())\"} \(counter.value)\n"))
+        }
     }
 
     @Test func `rates are messages of a mailslot that were written between two looks`() throws {
@@ -254,7 +280,7 @@ import Testing
         try leave("held", unread: 0)
         let adopter = try start("read", "held", "--adopt")
         let writer = try start("write", "held", "--wait", "30")
-        try eventually("the writer is there") { try call("info", "held", "--json").text.contains("\"writers\" : 1") }
+        try eventually("the writer is there") { try call("info", "held", "--json").text.contains("\"writerCount\" : 1") }
         adopter.kill()
         #expect(!(try call("doctor", "--clean").text.contains("removed")))
         writer.kill()

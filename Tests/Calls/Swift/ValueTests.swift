@@ -22,7 +22,7 @@ import Testing
         #expect(try await reader.read() == order)
         #expect(try Self.blocking(&reader) == Order(id: 1, price: 2))
         #expect(try await reader.read(timeout: .milliseconds(1)) == nil)
-        #expect(reader.info.written == 2)
+        #expect(reader.info.messagesWritten == 2)
     }
 
     static func blocking(_ reader: inout MailslotValueReader<Order>) throws -> Order? { try reader.read(timeout: .now) }
