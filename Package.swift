@@ -53,12 +53,14 @@ let package = Package(
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
         // What the program asks of the kernel and the terminal.
         .target(name: "CMailslotsCommand", dependencies: ["CMailslots"], cSettings: cSettings),
+        // What the C below every transport shares.
+        .target(name: "CMailslotsTransport", cSettings: cSettings),
         // Batched UDP. liburing is used where its development package is installed, and left out where it is not: see io_uring.c.
         .systemLibrary(name: "CLibURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
-        .target(name: "CMailslotsDatagram", dependencies: ["CLibURing"], cSettings: cSettings),
+        .target(name: "CMailslotsDatagram", dependencies: ["CMailslotsTransport", "CLibURing"], cSettings: cSettings),
         // Datagrams through NATS servers. libnats is used where its development package is installed, and left out where it is not.
         .systemLibrary(name: "CLibNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
-        .target(name: "CMailslotsNATS", dependencies: ["CLibNATS"], cSettings: cSettings),
+        .target(name: "CMailslotsNATS", dependencies: ["CMailslotsTransport", "CLibNATS"], cSettings: cSettings),
         // Key files: what the programs read and write of a key without cryptography.
         .target(name: "MailslotsKeys", swiftSettings: swiftSettings),
         // Datagrams: their format, sealing and opening them.

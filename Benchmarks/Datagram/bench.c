@@ -137,7 +137,7 @@ static void measure(const way *how, double seconds)
             for (int i = 0; i < 64; i++)
                 sent += sendto(info.descriptor, bytes, byte_count, 0, (struct sockaddr *)&address, sizeof address) > 0;
         } else {
-            sent += mslot_datagram_send(endpoint, 0, batch, BATCH, MSLOT_DATAGRAM_FOREVER).count;
+            sent += mslot_datagram_send(endpoint, 0, batch, BATCH, MSLOT_TRANSPORT_FOREVER).count;
         }
     }
     uint64_t received = get(&with->received);

@@ -81,9 +81,9 @@ mslot_datagram_opened mslot_datagram_open(mslot_datagram_engine engine)
 
 mslot_datagram_outcome mslot_datagram_close(mslot_datagram_endpoint *endpoint)
 {
-    if (!mslot_side_enter(&endpoint->sending)) return MSLOT_DATAGRAM_BUSY;
-    if (!mslot_side_enter(&endpoint->receiving)) {
-        mslot_side_leave(&endpoint->sending);
+    if (!mslot_transport_enter(&endpoint->sending)) return MSLOT_DATAGRAM_BUSY;
+    if (!mslot_transport_enter(&endpoint->receiving)) {
+        mslot_transport_leave(&endpoint->sending);
         return MSLOT_DATAGRAM_BUSY;
     }
     int saved_errno = errno;
@@ -100,17 +100,17 @@ mslot_datagram_outcome mslot_datagram_close(mslot_datagram_endpoint *endpoint)
 mslot_datagram_waited mslot_datagram_wait(mslot_datagram_endpoint *endpoint, int64_t timeout_ns)
 {
     mslot_datagram_waited waited = {.outcome = MSLOT_DATAGRAM_BUSY, .is_readable = false, .is_woken = false};
-    if (!mslot_side_enter(&endpoint->receiving)) return waited;
+    if (!mslot_transport_enter(&endpoint->receiving)) return waited;
     int saved_errno = errno;
     if (endpoint->incoming.next < endpoint->incoming.count) {
         waited.is_readable = true;
     } else {
         mslot_incoming_recycle(endpoint);
-        waited = endpoint->calls->wait(endpoint, mslot_datagram_deadline(timeout_ns));
+        waited = endpoint->calls->wait(endpoint, mslot_transport_deadline(timeout_ns));
     }
     waited.outcome = MSLOT_DATAGRAM_DONE;
     errno = saved_errno;
-    mslot_side_leave(&endpoint->receiving);
+    mslot_transport_leave(&endpoint->receiving);
     return waited;
 }
 
@@ -142,9 +142,7 @@ mslot_datagram_outcome mslot_datagram_count(const mslot_datagram_endpoint *endpo
 {
     if (socket >= mslot_socket_count(endpoint)) return MSLOT_DATAGRAM_BAD_ARGUMENT;
     _Static_assert(sizeof *counters % sizeof(uint64_t) == 0, "it is counters only, so that it can be copied as such");
-    const uint64_t *from = (const uint64_t *)&endpoint->sockets[socket].counters;
-    uint64_t *to = (uint64_t *)counters;
-    for (size_t i = 0; i < sizeof *counters / sizeof(uint64_t); i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    mslot_transport_count(counters, &endpoint->sockets[socket].counters, sizeof *counters);
     return MSLOT_DATAGRAM_DONE;
 }
 

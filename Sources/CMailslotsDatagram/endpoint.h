@@ -4,6 +4,7 @@
 #define MAILSLOTS_ENDPOINT_H
 
 #include <mailslots_datagram.h>
+#include <mailslots_transport.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -41,12 +42,6 @@ typedef struct mslot_datagram_socket {
     uint32_t overflows_seen;
     mslot_datagram_counters counters;
 } mslot_datagram_socket;
-
-/// Counters have one writer each, and are read by anyone.
-static inline void mslot_datagram_add(uint64_t *counter, uint64_t amount)
-{
-    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
-}
 
 /// A packet as it came: one datagram, or several of `segment_bytes` each, of which the last may be shorter.
 typedef struct mslot_incoming_packet {
@@ -114,7 +109,7 @@ struct mslot_datagram_endpoint {
     char description[MSLOT_DATAGRAM_TEXT_MAX];
     /// An eventfd: written by mslot_datagram_wake, read by the engine's wait.
     int wake_descriptor;
-    /// 1 while a thread is on that side. Taken with acquire, left with release: the next thread sees what the last one did.
+    /// By mslot_transport_enter.
     uint32_t sending;
     uint32_t receiving;
     /// Stored with release once the socket is complete; the sending side loads it with acquire.
@@ -123,9 +118,6 @@ struct mslot_datagram_endpoint {
     mslot_outgoing outgoing;
     mslot_incoming incoming;
 };
-
-static inline bool mslot_side_enter(uint32_t *side) { return __atomic_exchange_n(side, 1, __ATOMIC_ACQUIRE) == 0; }
-static inline void mslot_side_leave(uint32_t *side) { __atomic_store_n(side, 0, __ATOMIC_RELEASE); }
 
 static inline uint32_t mslot_socket_count(const mslot_datagram_endpoint *endpoint)
 {
@@ -144,14 +136,6 @@ void mslot_incoming_recycle(mslot_datagram_endpoint *endpoint);
 
 /// For an error of receiving that is not "nothing there".
 void mslot_incoming_error(mslot_datagram_endpoint *endpoint, uint32_t socket);
-
-// clock.c
-
-int64_t mslot_datagram_now_ns(void);
-/// Saturates.
-int64_t mslot_datagram_deadline(int64_t timeout_ns);
-/// What is left of it, not less than 0.
-struct timespec mslot_datagram_left(int64_t deadline_ns);
 
 // wake.c
 

@@ -340,12 +340,12 @@ static mslot_datagram_waited uring_wait(mslot_datagram_endpoint *endpoint, int64
     absorb(endpoint);
     for (bool is_time_up = false; engine->arrival_count == 0 && !engine->is_woken && !engine->has_failed && !is_time_up;) {
         arm(endpoint);
-        struct timespec left = mslot_datagram_left(deadline_ns);
+        struct timespec left = mslot_transport_timespec(mslot_transport_left_ns(deadline_ns));
         struct __kernel_timespec timeout = {.tv_sec = left.tv_sec, .tv_nsec = left.tv_nsec};
         struct io_uring_cqe *completion;
         int result = io_uring_submit_and_wait_timeout(&engine->receive_ring, &completion, 1, &timeout, NULL);
         // By the clock, whatever ended the wait.
-        is_time_up = deadline_ns <= mslot_datagram_now_ns();
+        is_time_up = deadline_ns <= mslot_transport_now_ns();
         // EAGAIN, EBUSY - the kernel has no memory at this moment.
         if (result < 0 && result != -ETIME && result != -EINTR) nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
         absorb(endpoint);

@@ -105,7 +105,7 @@ static mslot_datagram_waited mmsg_wait(mslot_datagram_endpoint *endpoint, int64_
     on[sockets] = (struct pollfd){.fd = endpoint->wake_descriptor, .events = POLLIN};
     int ready;
     do {
-        struct timespec left = mslot_datagram_left(deadline_ns);
+        struct timespec left = mslot_transport_timespec(mslot_transport_left_ns(deadline_ns));
         ready = ppoll(on, sockets + 1, &left, NULL);
     } while (ready < 0 && errno == EINTR);
 

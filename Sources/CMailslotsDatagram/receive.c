@@ -16,7 +16,7 @@ static void read_controls(mslot_datagram_socket *socket, struct msghdr *header, 
         } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
             uint32_t overflows;
             memcpy(&overflows, CMSG_DATA(control), sizeof overflows);
-            mslot_datagram_add(&socket->counters.overflows, (uint32_t)(overflows - socket->overflows_seen));
+            mslot_transport_add(&socket->counters.overflows, (uint32_t)(overflows - socket->overflows_seen));
             socket->overflows_seen = overflows;
         }
     }
@@ -36,7 +36,7 @@ void mslot_incoming_add(
     if (header->msg_name != NULL) packet->source = mslot_address_from_socket(header->msg_name);
     mslot_datagram_socket *from = &endpoint->sockets[socket];
     read_controls(from, header, packet);
-    mslot_datagram_add(&from->counters.received_packets, 1);
+    mslot_transport_add(&from->counters.received_packets, 1);
 }
 
 void mslot_incoming_recycle(mslot_datagram_endpoint *endpoint)
@@ -48,7 +48,7 @@ void mslot_incoming_recycle(mslot_datagram_endpoint *endpoint)
 
 void mslot_incoming_error(mslot_datagram_endpoint *endpoint, uint32_t socket)
 {
-    mslot_datagram_add(&endpoint->sockets[socket].counters.receive_errors, 1);
+    mslot_transport_add(&endpoint->sockets[socket].counters.receive_errors, 1);
 }
 
 /// The next datagram of a packet.
@@ -71,16 +71,16 @@ static mslot_datagram_view take_datagram(mslot_datagram_endpoint *endpoint)
         incoming->offset = 0;
     }
     mslot_datagram_counters *counters = &endpoint->sockets[packet->socket].counters;
-    mslot_datagram_add(&counters->received, 1);
-    mslot_datagram_add(&counters->received_bytes, byte_count);
-    if (view.is_truncated) mslot_datagram_add(&counters->truncated, 1);
+    mslot_transport_add(&counters->received, 1);
+    mslot_transport_add(&counters->received_bytes, byte_count);
+    if (view.is_truncated) mslot_transport_add(&counters->truncated, 1);
     return view;
 }
 
 mslot_datagram_received mslot_datagram_receive(mslot_datagram_endpoint *endpoint, mslot_datagram_view *views, size_t count)
 {
     mslot_datagram_received received = {.outcome = MSLOT_DATAGRAM_BUSY, .count = 0};
-    if (!mslot_side_enter(&endpoint->receiving)) return received;
+    if (!mslot_transport_enter(&endpoint->receiving)) return received;
     int saved_errno = errno;
     mslot_incoming *incoming = &endpoint->incoming;
     if (incoming->next == incoming->count && count > 0) {
@@ -90,6 +90,6 @@ mslot_datagram_received mslot_datagram_receive(mslot_datagram_endpoint *endpoint
     while (received.count < count && incoming->next < incoming->count) views[received.count++] = take_datagram(endpoint);
     received.outcome = MSLOT_DATAGRAM_DONE;
     errno = saved_errno;
-    mslot_side_leave(&endpoint->receiving);
+    mslot_transport_leave(&endpoint->receiving);
     return received;
 }

@@ -26,7 +26,7 @@ static bool is_too_long(const mslot_datagram *datagram)
 
 static void drop(sending *batch, mslot_datagram_drop cause)
 {
-    mslot_datagram_add(&batch->socket->counters.dropped[cause], 1);
+    mslot_transport_add(&batch->socket->counters.dropped[cause], 1);
     batch->done++;
 }
 
@@ -147,9 +147,9 @@ static void count_sent(sending *batch, uint32_t datagrams)
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < datagrams; i++) bytes += batch->datagrams[batch->done + i].byte_count;
     mslot_datagram_counters *counters = &batch->socket->counters;
-    mslot_datagram_add(&counters->sent, datagrams);
-    mslot_datagram_add(&counters->sent_bytes, bytes);
-    mslot_datagram_add(&counters->sent_packets, 1);
+    mslot_transport_add(&counters->sent, datagrams);
+    mslot_transport_add(&counters->sent_bytes, bytes);
+    mslot_transport_add(&counters->sent_packets, 1);
     batch->done += datagrams;
 }
 
@@ -172,7 +172,7 @@ static bool wait_for_room(const mslot_datagram_socket *socket, int64_t deadline_
     struct pollfd on = {.fd = socket->descriptor, .events = POLLOUT};
     int ready;
     do {
-        struct timespec left = mslot_datagram_left(deadline_ns);
+        struct timespec left = mslot_transport_timespec(mslot_transport_left_ns(deadline_ns));
         ready = ppoll(&on, 1, &left, NULL);
     } while (ready < 0 && errno == EINTR);
     return ready > 0;
@@ -191,7 +191,7 @@ static mslot_datagram_outcome send_batch(mslot_datagram_endpoint *endpoint, send
         for (uint32_t i = 0; i < transmitted.count; i++) count_sent(batch, outgoing->datagram_counts[i]);
         if (transmitted.count == packets) continue;
         if (transmitted.error == EAGAIN || transmitted.error == EWOULDBLOCK) {
-            mslot_datagram_add(&batch->socket->counters.blocked, 1);
+            mslot_transport_add(&batch->socket->counters.blocked, 1);
             if (!wait_for_room(batch->socket, deadline_ns)) return MSLOT_DATAGRAM_BLOCKED;
         } else {
             refused(batch, outgoing->datagram_counts[transmitted.count], transmitted.error);
@@ -206,12 +206,12 @@ mslot_datagram_sent mslot_datagram_send(
     mslot_datagram_sent sent = {.outcome = MSLOT_DATAGRAM_BAD_ARGUMENT, .count = 0};
     if (socket >= mslot_socket_count(endpoint)) return sent;
     sent.outcome = MSLOT_DATAGRAM_BUSY;
-    if (!mslot_side_enter(&endpoint->sending)) return sent;
+    if (!mslot_transport_enter(&endpoint->sending)) return sent;
     int saved_errno = errno;
     sending batch = {.socket = &endpoint->sockets[socket], .datagrams = datagrams, .count = count};
-    sent.outcome = send_batch(endpoint, &batch, mslot_datagram_deadline(timeout_ns));
+    sent.outcome = send_batch(endpoint, &batch, mslot_transport_deadline(timeout_ns));
     sent.count = batch.done;
     errno = saved_errno;
-    mslot_side_leave(&endpoint->sending);
+    mslot_transport_leave(&endpoint->sending);
     return sent;
 }

@@ -127,7 +127,7 @@ mslot_datagram_bound mslot_datagram_bind(mslot_datagram_endpoint *endpoint, cons
 {
     mslot_datagram_bound bound;
     memset(&bound, 0, sizeof bound);
-    if (!mslot_side_enter(&endpoint->receiving)) {
+    if (!mslot_transport_enter(&endpoint->receiving)) {
         bound.outcome = MSLOT_DATAGRAM_BUSY;
         return bound;
     }
@@ -145,7 +145,7 @@ mslot_datagram_bound mslot_datagram_bind(mslot_datagram_endpoint *endpoint, cons
         }
     }
     errno = saved_errno;
-    mslot_side_leave(&endpoint->receiving);
+    mslot_transport_leave(&endpoint->receiving);
     return bound;
 }
 
@@ -166,7 +166,7 @@ static int change_membership(const mslot_datagram_socket *socket, const mslot_ad
 static mslot_datagram_outcome change_group(
     mslot_datagram_endpoint *endpoint, uint32_t socket, const mslot_address *group, uint32_t interface_index, bool joins)
 {
-    if (!mslot_side_enter(&endpoint->receiving)) return MSLOT_DATAGRAM_BUSY;
+    if (!mslot_transport_enter(&endpoint->receiving)) return MSLOT_DATAGRAM_BUSY;
     int saved_errno = errno;
     mslot_datagram_outcome outcome = MSLOT_DATAGRAM_BAD_ARGUMENT;
     if (socket < endpoint->socket_count && mslot_address_is_multicast(group) && group->family == endpoint->sockets[socket].address.family) {
@@ -175,7 +175,7 @@ static mslot_datagram_outcome change_group(
         outcome = error == EADDRINUSE || error == EADDRNOTAVAIL ? MSLOT_DATAGRAM_ALREADY_SO : outcome_of(error);
     }
     errno = saved_errno;
-    mslot_side_leave(&endpoint->receiving);
+    mslot_transport_leave(&endpoint->receiving);
     return outcome;
 }
 
@@ -193,12 +193,12 @@ mslot_datagram_outcome mslot_datagram_leave(
 
 mslot_datagram_outcome mslot_datagram_loop_multicast(mslot_datagram_endpoint *endpoint, uint32_t socket, bool loops)
 {
-    if (!mslot_side_enter(&endpoint->receiving)) return MSLOT_DATAGRAM_BUSY;
+    if (!mslot_transport_enter(&endpoint->receiving)) return MSLOT_DATAGRAM_BUSY;
     int saved_errno = errno;
     mslot_datagram_outcome outcome = MSLOT_DATAGRAM_BAD_ARGUMENT;
     if (socket < endpoint->socket_count)
         outcome = outcome_of(set_loop(endpoint->sockets[socket].descriptor, endpoint->sockets[socket].address.family, loops));
     errno = saved_errno;
-    mslot_side_leave(&endpoint->receiving);
+    mslot_transport_leave(&endpoint->receiving);
     return outcome;
 }

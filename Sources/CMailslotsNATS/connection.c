@@ -37,7 +37,7 @@ mslot_nats_outcome mslot_nats_connect(mslot_nats_endpoint *endpoint, char text[M
 {
     mslot_nats_outcome outcome = mslot_nats_client_connect(endpoint->client, text);
     if (outcome != MSLOT_NATS_DONE) {
-        mslot_nats_add(&endpoint->counters.failed_connects, 1);
+        mslot_transport_add(&endpoint->counters.failed_connects, 1);
         return outcome;
     }
     pthread_mutex_lock(&endpoint->client_mutex);
@@ -46,7 +46,7 @@ mslot_nats_outcome mslot_nats_connect(mslot_nats_endpoint *endpoint, char text[M
     mslot_nats_send_backlog(endpoint);
     mslot_nats_write_out(endpoint);
     endpoint->is_connected = true;
-    mslot_nats_add(&endpoint->counters.connects, 1);
+    mslot_transport_add(&endpoint->counters.connects, 1);
     pthread_mutex_unlock(&endpoint->client_mutex);
     endpoint->told[0] = 0;
     mslot_nats_tell(endpoint, MSLOT_NATS_CONNECTED, text);
@@ -55,7 +55,7 @@ mslot_nats_outcome mslot_nats_connect(mslot_nats_endpoint *endpoint, char text[M
 
 void mslot_nats_tell_unreachable(mslot_nats_endpoint *endpoint, const char *why)
 {
-    int64_t now = mslot_nats_now_ns();
+    int64_t now = mslot_transport_now_ns();
     if (strcmp(why, endpoint->told) == 0 && now - endpoint->told_at_ns < TELL_AGAIN_NS) return;
     snprintf(endpoint->told, sizeof endpoint->told, "%s", why);
     endpoint->told_at_ns = now;
@@ -68,8 +68,8 @@ static void disconnect(mslot_nats_endpoint *endpoint)
     pthread_mutex_lock(&endpoint->client_mutex);
     endpoint->is_connected = false;
     while (endpoint->flushing > 0) pthread_cond_wait(&endpoint->flushed, &endpoint->client_mutex);
-    mslot_nats_add(&endpoint->counters.disconnects, 1);
-    mslot_nats_add(&endpoint->counters.dropped[MSLOT_NATS_DROP_CONNECTION_LOST], endpoint->unwritten);
+    mslot_transport_add(&endpoint->counters.disconnects, 1);
+    mslot_transport_add(&endpoint->counters.dropped[MSLOT_NATS_DROP_CONNECTION_LOST], endpoint->unwritten);
     endpoint->unwritten = 0;
     pthread_mutex_unlock(&endpoint->client_mutex);
     mslot_nats_client_disconnect(endpoint->client, why);
@@ -109,10 +109,10 @@ static int64_t shortened(int64_t time_ns) { return time_ns / 2 + (int64_t)((uint
 
 static void wait_before_retry(mslot_nats_endpoint *endpoint, int64_t time_ns)
 {
-    int64_t deadline = mslot_nats_deadline(shortened(time_ns));
-    while (!is_ending(endpoint) && mslot_nats_now_ns() < deadline) {
+    int64_t deadline = mslot_transport_deadline(shortened(time_ns));
+    while (!is_ending(endpoint) && mslot_transport_now_ns() < deadline) {
         struct pollfd polled = {.fd = endpoint->look_descriptor, .events = POLLIN};
-        if (poll(&polled, 1, mslot_nats_milliseconds_until(deadline)) > 0) mslot_nats_stop_looking(endpoint);
+        if (poll(&polled, 1, mslot_transport_milliseconds_until(deadline)) > 0) mslot_nats_stop_looking(endpoint);
     }
 }
 

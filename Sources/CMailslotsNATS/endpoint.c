@@ -109,10 +109,10 @@ static const int64_t LAST_FLUSH_NS = 500000000;
 
 mslot_nats_outcome mslot_nats_close(mslot_nats_endpoint *endpoint)
 {
-    if (!mslot_nats_side_enter(&endpoint->receiving)) return MSLOT_NATS_BUSY;
+    if (!mslot_transport_enter(&endpoint->receiving)) return MSLOT_NATS_BUSY;
     // The client's sockets forget what the kernel has not sent yet, when they are closed.
-    if (mslot_nats_flush(endpoint, LAST_FLUSH_NS) == MSLOT_NATS_BUSY || !mslot_nats_side_enter(&endpoint->sending)) {
-        mslot_nats_side_leave(&endpoint->receiving);
+    if (mslot_nats_flush(endpoint, LAST_FLUSH_NS) == MSLOT_NATS_BUSY || !mslot_transport_enter(&endpoint->sending)) {
+        mslot_transport_leave(&endpoint->receiving);
         return MSLOT_NATS_BUSY;
     }
     int saved_errno = errno;
@@ -184,9 +184,7 @@ mslot_nats_counters mslot_nats_count(const mslot_nats_endpoint *endpoint)
 {
     _Static_assert(sizeof(mslot_nats_counters) % sizeof(uint64_t) == 0, "it is counters only, so that it can be copied as such");
     mslot_nats_counters counters;
-    const uint64_t *from = (const uint64_t *)&endpoint->counters;
-    uint64_t *to = (uint64_t *)&counters;
-    for (size_t i = 0; i < sizeof counters / sizeof(uint64_t); i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    mslot_transport_count(&counters, &endpoint->counters, sizeof counters);
     return counters;
 }
 

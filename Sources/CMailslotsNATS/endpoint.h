@@ -10,6 +10,8 @@
 #include "client.h"
 #include "records.h"
 
+#include <mailslots_transport.h>
+
 #include <pthread.h>
 
 enum {
@@ -44,7 +46,7 @@ struct mslot_nats_endpoint {
     uint32_t flushing;
     pthread_cond_t flushed;
 
-    /// 1 while a thread is on that side. Taken with acquire, left with release: the next thread sees what the last one did.
+    /// By mslot_transport_enter.
     uint32_t sending;
     uint32_t receiving;
     /// Who sends is going to write, so nobody else has to. See write_out.
@@ -68,15 +70,6 @@ struct mslot_nats_endpoint {
     /// Each has one writer at a time: of what is sent the sending side, the connection's thread of the rest, both under the client's mutex.
     mslot_nats_counters counters;
 };
-
-static inline bool mslot_nats_side_enter(uint32_t *side) { return __atomic_exchange_n(side, 1, __ATOMIC_ACQUIRE) == 0; }
-static inline void mslot_nats_side_leave(uint32_t *side) { __atomic_store_n(side, 0, __ATOMIC_RELEASE); }
-
-/// Counters are written under a lock, and read by anyone.
-static inline void mslot_nats_add(uint64_t *counter, uint64_t amount)
-{
-    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
-}
 
 // look.c
 
@@ -107,15 +100,5 @@ void mslot_nats_arrive(void *endpoint, const mslot_nats_view *view);
 /// After one or more of these.
 void mslot_nats_announce(mslot_nats_endpoint *endpoint);
 void mslot_nats_tell(mslot_nats_endpoint *endpoint, mslot_nats_event_kind kind, const char *text);
-
-// clock.c
-
-int64_t mslot_nats_now_ns(void);
-/// Of the monotonic clock. Saturates.
-int64_t mslot_nats_deadline(int64_t timeout_ns);
-/// The same moment by another clock.
-struct timespec mslot_nats_moment(int64_t deadline_ns, clockid_t clock);
-/// For poll: rounded up.
-int mslot_nats_milliseconds_until(int64_t deadline_ns);
 
 #endif

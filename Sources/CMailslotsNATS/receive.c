@@ -8,15 +8,15 @@ void mslot_nats_arrive(void *of, const mslot_nats_view *view)
 {
     mslot_nats_endpoint *endpoint = of;
     if (view->byte_count > MSLOT_NATS_BYTES_MAX) {
-        mslot_nats_add(&endpoint->counters.dropped[MSLOT_NATS_DROP_INCOMING_TOO_LONG], 1);
+        mslot_transport_add(&endpoint->counters.dropped[MSLOT_NATS_DROP_INCOMING_TOO_LONG], 1);
         return;
     }
     pthread_mutex_lock(&endpoint->mutex);
     mslot_nats_record record = {.number = view->subscription, .byte_count = view->byte_count, .text = view->reply, .bytes = view->bytes};
     bool fits = mslot_nats_records_append(&endpoint->incoming[endpoint->filled], &record);
     if (!fits) {
-        mslot_nats_add(&endpoint->counters.dropped[MSLOT_NATS_DROP_INCOMING_FULL], 1);
-        mslot_nats_add(&endpoint->counters.slow, !endpoint->is_full);
+        mslot_transport_add(&endpoint->counters.dropped[MSLOT_NATS_DROP_INCOMING_FULL], 1);
+        mslot_transport_add(&endpoint->counters.slow, !endpoint->is_full);
         endpoint->is_full = true;
     }
     pthread_mutex_unlock(&endpoint->mutex);
@@ -53,7 +53,7 @@ mslot_nats_received mslot_nats_receive(mslot_nats_endpoint *endpoint, mslot_nats
     mslot_nats_received received = {.outcome = MSLOT_NATS_BAD_ARGUMENT, .count = 0};
     if (views == NULL && count > 0) return received;
     received.outcome = MSLOT_NATS_BUSY;
-    if (!mslot_nats_side_enter(&endpoint->receiving)) return received;
+    if (!mslot_transport_enter(&endpoint->receiving)) return received;
     received.outcome = MSLOT_NATS_DONE;
     mslot_nats_records *records = given(endpoint);
     mslot_nats_record record;
@@ -63,9 +63,9 @@ mslot_nats_received mslot_nats_receive(mslot_nats_endpoint *endpoint, mslot_nats
             (mslot_nats_view){.bytes = record.bytes, .byte_count = record.byte_count, .subscription = record.number, .reply = record.text};
         byte_count += record.byte_count;
     }
-    mslot_nats_add(&endpoint->counters.received, received.count);
-    mslot_nats_add(&endpoint->counters.received_bytes, byte_count);
-    mslot_nats_side_leave(&endpoint->receiving);
+    mslot_transport_add(&endpoint->counters.received, received.count);
+    mslot_transport_add(&endpoint->counters.received_bytes, byte_count);
+    mslot_transport_leave(&endpoint->receiving);
     return received;
 }
 
@@ -78,8 +78,8 @@ static bool is_readable(mslot_nats_endpoint *endpoint)
 
 mslot_nats_outcome mslot_nats_wait(mslot_nats_endpoint *endpoint, int64_t timeout_ns)
 {
-    if (!mslot_nats_side_enter(&endpoint->receiving)) return MSLOT_NATS_BUSY;
-    struct timespec until = mslot_nats_moment(mslot_nats_deadline(timeout_ns), CLOCK_MONOTONIC);
+    if (!mslot_transport_enter(&endpoint->receiving)) return MSLOT_NATS_BUSY;
+    struct timespec until = mslot_transport_timespec(mslot_transport_deadline(timeout_ns));
     pthread_mutex_lock(&endpoint->mutex);
     endpoint->is_waiting = true;
     while (!is_readable(endpoint) && !endpoint->is_woken && !endpoint->has_news)
@@ -88,7 +88,7 @@ mslot_nats_outcome mslot_nats_wait(mslot_nats_endpoint *endpoint, int64_t timeou
     endpoint->is_woken = false;
     endpoint->has_news = false;
     pthread_mutex_unlock(&endpoint->mutex);
-    mslot_nats_side_leave(&endpoint->receiving);
+    mslot_transport_leave(&endpoint->receiving);
     return MSLOT_NATS_DONE;
 }
 

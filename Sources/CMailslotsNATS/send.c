@@ -8,7 +8,7 @@
 
 static void drop(mslot_nats_endpoint *endpoint, mslot_nats_drop cause, uint64_t count)
 {
-    mslot_nats_add(&endpoint->counters.dropped[cause], count);
+    mslot_transport_add(&endpoint->counters.dropped[cause], count);
 }
 
 void mslot_nats_write_out(mslot_nats_endpoint *endpoint)
@@ -26,8 +26,8 @@ static bool publish(mslot_nats_endpoint *endpoint, const mslot_nats_datagram *da
 {
     switch (mslot_nats_client_publish(endpoint->client, datagram)) {
     case MSLOT_NATS_PUBLISHED:
-        mslot_nats_add(&endpoint->counters.sent, 1);
-        mslot_nats_add(&endpoint->counters.sent_bytes, datagram->byte_count);
+        mslot_transport_add(&endpoint->counters.sent, 1);
+        mslot_transport_add(&endpoint->counters.sent_bytes, datagram->byte_count);
         endpoint->unwritten++;
         return true;
     case MSLOT_NATS_PUBLISHED_TOO_LONG: drop(endpoint, MSLOT_NATS_DROP_TOO_LONG, 1); return true;
@@ -45,7 +45,7 @@ static void keep(mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datag
     snprintf(subjects, sizeof subjects, "%s%s", datagram->subject, datagram->reply == NULL ? "" : datagram->reply);
     mslot_nats_record record = {
         .number = (uint32_t)strlen(datagram->subject), .byte_count = datagram->byte_count, .text = subjects, .bytes = datagram->bytes};
-    if (mslot_nats_records_append(&endpoint->backlog, &record)) mslot_nats_add(&endpoint->counters.backlogged, 1);
+    if (mslot_nats_records_append(&endpoint->backlog, &record)) mslot_transport_add(&endpoint->counters.backlogged, 1);
     else drop(endpoint, MSLOT_NATS_DROP_BACKLOG_FULL, 1);
 }
 
@@ -72,10 +72,10 @@ static bool wait_for_socket(mslot_nats_endpoint *endpoint, int64_t deadline_ns)
 {
     for (;;) {
         struct pollfd polled = {.fd = mslot_nats_client_descriptor(endpoint->client), .events = POLLOUT};
-        int ready = poll(&polled, 1, mslot_nats_milliseconds_until(deadline_ns));
+        int ready = poll(&polled, 1, mslot_transport_milliseconds_until(deadline_ns));
         // Not ready but in error: the connection is lost, which shows when it is used.
         if (ready > 0 || polled.fd < 0) return true;
-        if (ready == 0 || mslot_nats_now_ns() >= deadline_ns) return false;
+        if (ready == 0 || mslot_transport_now_ns() >= deadline_ns) return false;
     }
 }
 
@@ -92,7 +92,7 @@ static bool make_room(mslot_nats_endpoint *endpoint, int64_t deadline_ns)
 static bool is_ready(mslot_nats_endpoint *endpoint, int64_t deadline_ns)
 {
     if (!has_room(endpoint)) {
-        mslot_nats_add(&endpoint->counters.blocked, 1);
+        mslot_transport_add(&endpoint->counters.blocked, 1);
         if (!make_room(endpoint, deadline_ns)) return false;
     }
     return !mslot_nats_client_blocks(endpoint->client) || wait_for_socket(endpoint, deadline_ns);
@@ -131,9 +131,9 @@ static bool are_good(const mslot_nats_datagram *datagrams, size_t count)
 mslot_nats_outcome mslot_nats_send(mslot_nats_endpoint *endpoint, const mslot_nats_datagram *datagrams, size_t count, int64_t timeout_ns)
 {
     if ((datagrams == NULL && count > 0) || !are_good(datagrams, count)) return MSLOT_NATS_BAD_ARGUMENT;
-    if (!mslot_nats_side_enter(&endpoint->sending)) return MSLOT_NATS_BUSY;
+    if (!mslot_transport_enter(&endpoint->sending)) return MSLOT_NATS_BUSY;
     int saved_errno = errno;
-    int64_t deadline = mslot_nats_deadline(timeout_ns);
+    int64_t deadline = mslot_transport_deadline(timeout_ns);
     for (size_t done = 0; done < count;) {
         size_t part = count - done < BATCH_MAX ? count - done : BATCH_MAX;
         pthread_mutex_lock(&endpoint->client_mutex);
@@ -142,20 +142,20 @@ mslot_nats_outcome mslot_nats_send(mslot_nats_endpoint *endpoint, const mslot_na
         done += part;
     }
     errno = saved_errno;
-    mslot_nats_side_leave(&endpoint->sending);
+    mslot_transport_leave(&endpoint->sending);
     return MSLOT_NATS_DONE;
 }
 
 mslot_nats_outcome mslot_nats_flush(mslot_nats_endpoint *endpoint, int64_t timeout_ns)
 {
-    if (!mslot_nats_side_enter(&endpoint->sending)) return MSLOT_NATS_BUSY;
+    if (!mslot_transport_enter(&endpoint->sending)) return MSLOT_NATS_BUSY;
     int saved_errno = errno;
     pthread_mutex_lock(&endpoint->client_mutex);
     mslot_nats_outcome outcome = endpoint->is_connected ? MSLOT_NATS_DONE : MSLOT_NATS_DISCONNECTED;
     if (outcome == MSLOT_NATS_DONE) {
         endpoint->flushing++;
         pthread_mutex_unlock(&endpoint->client_mutex);
-        int milliseconds = mslot_nats_milliseconds_until(mslot_nats_deadline(timeout_ns));
+        int milliseconds = mslot_transport_milliseconds_until(mslot_transport_deadline(timeout_ns));
         bool good = mslot_nats_client_flush(endpoint->client, milliseconds > 0 ? milliseconds : 1);
         pthread_mutex_lock(&endpoint->client_mutex);
         endpoint->flushing--;
@@ -164,6 +164,6 @@ mslot_nats_outcome mslot_nats_flush(mslot_nats_endpoint *endpoint, int64_t timeo
     }
     pthread_mutex_unlock(&endpoint->client_mutex);
     errno = saved_errno;
-    mslot_nats_side_leave(&endpoint->sending);
+    mslot_transport_leave(&endpoint->sending);
     return outcome;
 }

@@ -11,7 +11,7 @@
  *     for (;;) {
  *         mslot_datagram_received received = mslot_datagram_receive(opened.endpoint, views, view_count);
  *         ... the views are valid until the next receive or wait ...
- *         if (received.count == 0) mslot_datagram_wait(opened.endpoint, MSLOT_DATAGRAM_FOREVER);
+ *         if (received.count == 0) mslot_datagram_wait(opened.endpoint, MSLOT_TRANSPORT_FOREVER);
  *     }
  *
  * A ENDPOINT is one engine and up to 16 sockets, which it waits for together.
@@ -44,16 +44,7 @@
 #ifndef MAILSLOTS_DATAGRAM_H
 #define MAILSLOTS_DATAGRAM_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__clang__)
-#define MSLOT_DATAGRAM_CLOSED_ENUM __attribute__((enum_extensibility(closed)))
-#else
-#define MSLOT_DATAGRAM_CLOSED_ENUM
-#endif
+#include <mailslots_transport.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,7 +52,7 @@ extern "C" {
 
 enum {
     /// What an Ethernet frame of 1500 bytes holds over IPv4, and over IPv6.
-    MSLOT_DATAGRAM_BYTES_MAX = 1472,
+    MSLOT_DATAGRAM_BYTES_MAX = MSLOT_TRANSPORT_BYTES_MAX,
     MSLOT_DATAGRAM_BYTES_MAX_IPV6 = 1452,
     MSLOT_DATAGRAM_SOCKETS_MAX = 16,
     /// Room for an address as text: "[", 45 characters, "%", an interface, "]:65535".
@@ -70,10 +61,7 @@ enum {
     MSLOT_DATAGRAM_TEXT_MAX = 256
 };
 
-/// Time-outs are in nanoseconds, relative; 0 or less does not wait.
-static const int64_t MSLOT_DATAGRAM_FOREVER = 0x7fffffffffffffffLL;
-
-typedef enum MSLOT_DATAGRAM_CLOSED_ENUM mslot_datagram_outcome {
+typedef enum MSLOT_TRANSPORT_CLOSED_ENUM mslot_datagram_outcome {
     /// The call did what its name says.
     MSLOT_DATAGRAM_DONE = 0,
     /// The socket's send buffer is full, and stayed so for as long as the call was to wait. The rest of the batch was not touched.
@@ -156,7 +144,7 @@ static inline bool mslot_address_equal(const mslot_address *a, const mslot_addre
 
 // MARK: engines and endpoints
 
-typedef enum MSLOT_DATAGRAM_CLOSED_ENUM mslot_datagram_engine {
+typedef enum MSLOT_TRANSPORT_CLOSED_ENUM mslot_datagram_engine {
     /// io_uring where it is usable, else mmsg. Beside what runs save the difference is small: see Benchmarks/Datagram.
     MSLOT_DATAGRAM_AUTO = 0,
     MSLOT_DATAGRAM_MMSG = 1,
@@ -326,7 +314,7 @@ void mslot_datagram_wake(mslot_datagram_endpoint *endpoint);
 // MARK: counters
 
 /// Why a datagram was not sent.
-typedef enum MSLOT_DATAGRAM_CLOSED_ENUM mslot_datagram_drop {
+typedef enum MSLOT_TRANSPORT_CLOSED_ENUM mslot_datagram_drop {
     /// Longer than MSLOT_DATAGRAM_BYTES_MAX, or MSLOT_DATAGRAM_BYTES_MAX_IPV6.
     MSLOT_DATAGRAM_DROP_TOO_LONG = 0,
     /// Longer than the path to its destination takes (EMSGSIZE).

@@ -13,7 +13,7 @@
  *     for (;;) {
  *         mslot_nats_received received = mslot_nats_receive(opened.endpoint, views, view_count);
  *         ... the views are valid until the next receive ...
- *         if (received.count == 0) mslot_nats_wait(opened.endpoint, MSLOT_NATS_FOREVER);
+ *         if (received.count == 0) mslot_nats_wait(opened.endpoint, MSLOT_TRANSPORT_FOREVER);
  *     }
  *
  * A ENDPOINT is one connection to one of several servers, made anew whenever it is lost, and what it is subscribed to.
@@ -46,23 +46,14 @@
 #ifndef MAILSLOTS_NATS_H
 #define MAILSLOTS_NATS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__clang__)
-#define MSLOT_NATS_CLOSED_ENUM __attribute__((enum_extensibility(closed)))
-#else
-#define MSLOT_NATS_CLOSED_ENUM
-#endif
+#include <mailslots_transport.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 enum {
-    MSLOT_NATS_BYTES_MAX = 1472,
+    MSLOT_NATS_BYTES_MAX = MSLOT_TRANSPORT_BYTES_MAX,
     MSLOT_NATS_SUBJECT_MAX = 511,
     MSLOT_NATS_SUBSCRIPTIONS_MAX = 256,
     MSLOT_NATS_SERVERS_MAX = 64,
@@ -70,10 +61,7 @@ enum {
     MSLOT_NATS_TEXT_MAX = 512
 };
 
-/// Time-outs are in nanoseconds, relative; 0 or less does not wait.
-static const int64_t MSLOT_NATS_FOREVER = 0x7fffffffffffffffLL;
-
-typedef enum MSLOT_NATS_CLOSED_ENUM mslot_nats_outcome {
+typedef enum MSLOT_TRANSPORT_CLOSED_ENUM mslot_nats_outcome {
     /// The call did what its name says.
     MSLOT_NATS_DONE = 0,
     /// Another thread is on this side of the endpoint.
@@ -246,7 +234,7 @@ void mslot_nats_wake(mslot_nats_endpoint *endpoint);
 
 // MARK: what happened
 
-typedef enum MSLOT_NATS_CLOSED_ENUM mslot_nats_event_kind {
+typedef enum MSLOT_TRANSPORT_CLOSED_ENUM mslot_nats_event_kind {
     MSLOT_NATS_NO_EVENT = 0,
     /// The text says to which server.
     MSLOT_NATS_CONNECTED = 1,
@@ -267,7 +255,7 @@ typedef struct mslot_nats_event {
 mslot_nats_event mslot_nats_next_event(mslot_nats_endpoint *endpoint);
 
 /// Why a datagram was dropped.
-typedef enum MSLOT_NATS_CLOSED_ENUM mslot_nats_drop {
+typedef enum MSLOT_TRANSPORT_CLOSED_ENUM mslot_nats_drop {
     /// Sending: longer than MSLOT_NATS_BYTES_MAX, or than the server takes.
     MSLOT_NATS_DROP_TOO_LONG = 0,
     /// Sending: the server took nothing for as long as the call was to wait.

@@ -10,8 +10,8 @@ internal import CMailslots
 @safe
 package final class MessageMemory {
     // Sound: allocated by `init`, freed by `deinit`.
-    let bytes: UnsafeMutableRawBufferPointer
-    private var used = 0
+    @usableFromInline let bytes: UnsafeMutableRawBufferPointer
+    @usableFromInline var used = 0
 
     package init(byteCount: Int) { unsafe bytes = .allocate(byteCount: byteCount, alignment: 64) }
 
@@ -20,6 +20,7 @@ package final class MessageMemory {
     package var freeCount: Int { unsafe bytes.count - used }
 
     /// Keeps what `body` appends; nothing if it throws.
+    @inlinable
     package func append<Result, Failure: Error>(
         _ body: (inout OutputRawSpan) throws(Failure) -> Result
     ) throws(Failure) -> (bytes: Range<Int>, result: Result) {
@@ -33,6 +34,7 @@ package final class MessageMemory {
     }
 
     /// Calls `body` with bytes that `append` kept.
+    @inlinable
     package func withBytes<Result, Failure: Error>(
         _ range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -7,6 +7,8 @@ internal import MailslotsWire
 package struct DatagramBatch: ~Copyable {
     /// How many fit.
     package static let countMax = 64
+    /// How long a transport waits for room before it drops, in nanoseconds.
+    static let roomTimeout: Int64 = 10_000_000
 
     /// Consecutive datagrams of one destination, by their indices.
     package struct Run: Sendable {

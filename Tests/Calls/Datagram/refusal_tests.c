@@ -395,7 +395,7 @@ CONFORMANCE(a_full_send_buffer_blocks_and_the_rest_can_be_sent_later)
     expect_equal(sent.outcome, MSLOT_DATAGRAM_BLOCKED);
     expect(sent.count > 0 && sent.count < COUNT);
     mslot_datagram_sent rest =
-        mslot_datagram_send(endpoint, to.socket, it->datagrams + sent.count, it->count - sent.count, MSLOT_DATAGRAM_FOREVER);
+        mslot_datagram_send(endpoint, to.socket, it->datagrams + sent.count, it->count - sent.count, MSLOT_TRANSPORT_FOREVER);
     expect_equal(rest.outcome, MSLOT_DATAGRAM_DONE);
     expect_equal(rest.count, COUNT - sent.count);
     receive_all(endpoint, it);

@@ -71,7 +71,7 @@ static void *wait_for_wake(void *times)
     for (int i = 0; i < *(int *)times; i++) {
         mslot_datagram_waited waited;
         do {
-            waited = mslot_datagram_wait(shared, MSLOT_DATAGRAM_FOREVER);
+            waited = mslot_datagram_wait(shared, MSLOT_TRANSPORT_FOREVER);
         } while (waited.outcome == MSLOT_DATAGRAM_BUSY); // who looks whether we wait is on this side for a moment
         expect(waited.is_woken);
     }
@@ -187,7 +187,7 @@ static void *receive_and_count(void *count)
             expect(is_datagram(&view, next++, 200));
             shared_set(count, next);
         } else {
-            mslot_datagram_wait(shared, MSLOT_DATAGRAM_FOREVER);
+            mslot_datagram_wait(shared, MSLOT_TRANSPORT_FOREVER);
         }
     }
     return NULL;

@@ -4,20 +4,12 @@ internal import Mailslots
 internal import MailslotsWire
 internal import Synchronization
 
-#if canImport(Glibc)
-    internal import Glibc
-#else
-    internal import Musl
-#endif
-
 /// Carries datagrams through NATS servers: each is one NATS message, whose subject is the path to its destination.
 ///
 /// There is no multicast to set up, and no address to know: each says by which subject it can be reached, and is known once it has
 /// announced itself. A lost connection is made again by itself; meanwhile what is sent is kept, up to a bound.
-@safe
 package final class NATSTransport: Transport {
-    /// Sound: the C functions are for the threads that the protocol `Transport` says.
-    nonisolated(unsafe) private let endpoint: OpaquePointer
+    private let endpoint: NATSEndpoint
     private let client: String
     private let host: String
     private let settings: NATSSettings
@@ -26,22 +18,22 @@ package final class NATSTransport: Transport {
     private let shared = Locked(Shared())
     private let isClosed = Locked(false)
     private let unreachable = Atomic<UInt64>(0)
-    private let outgoing = Outgoing()
-    private let incoming = Incoming()
+    private let outgoing = NATSEndpoint.Outgoing()
+    private let incoming = NATSEndpoint.Incoming()
 
     /// What both sides use.
     private struct Shared {
         /// By their index in the configuration.
         var domains: [Subscribed] = []
         /// To every host of each domain, and to each host that is known.
-        var paths: [Route: Subject] = [:]
+        var paths: [Route: CText] = [:]
     }
 
     /// A domain that we are in.
     private struct Subscribed {
         let name: String
         /// By which others reach us.
-        let own: Subject
+        let own: CText
         let numbers: [UInt32]
     }
 
@@ -55,20 +47,19 @@ package final class NATSTransport: Transport {
         self.logger = logger
         host = configuration.host
         subjects = try NATSSubjects(prefix: settings.subjectPrefix)
-        let probed = mslot_nats_probe()
-        client = textOf(probed.text)
-        guard probed.is_usable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
-        let opened = try unsafe settings.open(name: "mailslots bridge \(configuration.host)")
-        unsafe endpoint = opened.endpoint
+        let probed = NATSEndpoint.probe()
+        client = probed.says
+        guard probed.isUsable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
+        endpoint = try NATSEndpoint(settings, name: "mailslots bridge \(configuration.host)")
         try enter(configuration.domains.map(\.name))
         // So that whatever is sent from now on reaches us.
-        if unsafe opened.is_connected { unsafe _ = mslot_nats_flush(endpoint, 2_000_000_000) }
+        if endpoint.isConnected { endpoint.flush(upTo: 2_000_000_000) }
         logEvents()
     }
 
     deinit {
         close()
-        unsafe mslot_nats_free(endpoint)
+        endpoint.free()
     }
 
     package func close() {
@@ -77,13 +68,12 @@ package final class NATSTransport: Transport {
             return isClosed
         }
         if wasClosed { return }
-        let outcome = unsafe mslot_nats_close(endpoint)
-        precondition(outcome == .MSLOT_NATS_DONE, "The transport is closed while it is used.")
+        endpoint.close()
     }
 
     package var summary: String {
-        let info = unsafe mslot_nats_describe(endpoint)
-        let state = (info.is_connected ? "connected to " : "not connected: ") + textOf(info.text)
+        let (isConnected, says) = endpoint.state
+        let state = (isConnected ? "connected to " : "not connected: ") + says
         let listening = shared.withLock { $0.domains.map { subjects.subject(of: .host(host), inDomain: $0.name) } }
         return "NATS by \(client), \(state); subjects \(listening.joined(separator: ", "))"
     }
@@ -106,7 +96,7 @@ package final class NATSTransport: Transport {
                 throw error
             }
         }
-        var paths: [Route: Subject] = [:]
+        var paths: [Route: CText] = [:]
         for (index, domain) in domains.enumerated() {
             paths[Route(domain: index, destination: .everyHost)] = path(to: .everyHost, inDomain: domain.name)
             guard let earlier = before.domains.firstIndex(where: { $0.name == domain.name }) else { continue }
@@ -122,25 +112,24 @@ package final class NATSTransport: Transport {
         var numbers: [UInt32] = []
         for destination in [Destination.host(host), .everyHost] {
             let subject = subjects.subject(of: destination, inDomain: domain)
-            let subscribed = unsafe mslot_nats_subscribe(endpoint, subject)
-            guard subscribed.outcome == .MSLOT_NATS_DONE else {
-                for number in numbers { unsafe _ = mslot_nats_unsubscribe(endpoint, number) }
-                let reason = unsafe String(cString: mslot_nats_outcome_text(subscribed.outcome))
-                throw BridgeError(.network, "NATS: cannot subscribe to \(subject): \(reason).")
+            do throws(BridgeError) {
+                numbers.append(try endpoint.subscribe(subject))
+            } catch {
+                for number in numbers { endpoint.unsubscribe(number) }
+                throw error
             }
-            numbers.append(subscribed.subscription)
         }
         return Subscribed(name: domain, own: path(to: .host(host), inDomain: domain), numbers: numbers)
     }
 
     private func leave(_ domains: [Subscribed], except stays: [Subscribed]) {
         for domain in domains where !stays.contains(where: { $0.numbers == domain.numbers }) {
-            for number in domain.numbers { unsafe _ = mslot_nats_unsubscribe(endpoint, number) }
+            for number in domain.numbers { endpoint.unsubscribe(number) }
         }
     }
 
-    private func path(to destination: Destination, inDomain domain: String) -> Subject {
-        Subject(subjects.subject(of: destination, inDomain: domain))
+    private func path(to destination: Destination, inDomain domain: String) -> CText {
+        CText(subjects.subject(of: destination, inDomain: domain))
     }
 
     package func learn(_ host: String, inDomain domain: Int, from source: TransportSource) {
@@ -151,7 +140,7 @@ package final class NATSTransport: Transport {
             let isOurs = subjects.isHost(reply, inDomain: shared.domains[domain].name)
             let subject = isOurs ? reply : subjects.subject(of: .host(host), inDomain: shared.domains[domain].name)
             let route = Route(domain: domain, destination: .host(host))
-            if shared.paths[route]?.string != subject { shared.paths[route] = Subject(subject) }
+            if shared.paths[route]?.string != subject { shared.paths[route] = CText(subject) }
         }
     }
 
@@ -164,12 +153,7 @@ package final class NATSTransport: Transport {
         return "NATS " + String(String.UnicodeScalarView(printable))
     }
 
-    /// What its sender says; empty if nothing.
-    private func reply(of source: TransportSource) -> String {
-        let index = Int(source.number)
-        guard index < incoming.count else { return "" }
-        return unsafe String(cString: incoming.views[index].reply)
-    }
+    private func reply(of source: TransportSource) -> String { incoming.reply(of: Int(source.number)) }
 
     package func reconfigure(_ configuration: TransportConfiguration) throws(BridgeError) {
         guard configuration.settings as? NATSSettings == settings, configuration.host == host else {
@@ -187,7 +171,6 @@ package final class NATSTransport: Transport {
     }
 
     package func send(_ batch: borrowing DatagramBatch) {
-        outgoing.removeAll()
         shared.withLock { shared in
             for run in batch.runs {
                 guard let path = shared.paths[run.route] else {
@@ -195,93 +178,34 @@ package final class NATSTransport: Transport {
                     continue
                 }
                 let own = shared.domains[run.route.domain].own
-                // Sound: the bytes stay where they are as long as the batch is borrowed, and `outgoing` keeps the subjects.
-                for index in run.range { unsafe outgoing.append(batch.bytes(of: index), to: path, from: own) }
+                for index in run.range { outgoing.append(index, of: batch, to: path, from: own) }
             }
         }
-        unsafe _ = mslot_nats_send(endpoint, outgoing.datagrams, outgoing.count, Self.roomTimeout)
-    }
-
-    private static let roomTimeout: Int64 = 10_000_000
-
-    /// Of the sending side: a batch as the C function takes it.
-    @safe
-    private final class Outgoing: @unchecked Sendable {
-        // Sound: one thread at a time sends.
-        let datagrams = UnsafeMutablePointer<mslot_nats_datagram>.allocate(capacity: DatagramBatch.countMax)
-        private(set) var count = 0
-        private var kept: [Subject] = []
-
-        deinit { unsafe datagrams.deallocate() }
-
-        func removeAll() {
-            count = 0
-            kept.removeAll(keepingCapacity: true)
-        }
-
-        func append(_ bytes: UnsafeRawBufferPointer, to subject: Subject, from own: Subject) {
-            if kept.last !== subject { kept += [own, subject] }
-            let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            unsafe (datagrams + count).initialize(
-                to: mslot_nats_datagram(subject: subject.text, reply: own.text, bytes: start, byte_count: UInt32(bytes.count)))
-            count += 1
-        }
-    }
-
-    /// A subject as a C string.
-    @safe
-    private final class Subject: Sendable {
-        let string: String
-        /// Sound: nobody writes it.
-        nonisolated(unsafe) let text: UnsafePointer<CChar>
-
-        init(_ subject: String) {
-            string = subject
-            unsafe text = UnsafePointer(copied(subject))
-        }
-        deinit { unsafe free(UnsafeMutablePointer(mutating: text)) }
+        endpoint.send(outgoing, waitingUpTo: DatagramBatch.roomTimeout)
     }
 
     // MARK: receiving
 
     package func receive(_ body: (_ datagram: RawSpan, _ source: TransportSource) -> Void) -> Int {
         logEvents()
-        incoming.count = unsafe mslot_nats_receive(endpoint, incoming.views, Incoming.countMax).count
-        for index in 0..<incoming.count {
-            let view = unsafe incoming.views[index]
-            // Sound: the view's bytes are there until the next receive.
-            let datagram = unsafe RawSpan(_unsafeStart: view.bytes, byteCount: Int(view.byte_count))
-            body(datagram, TransportSource(UInt32(index)))
-        }
+        endpoint.receive(incoming)
+        for index in 0..<incoming.count { incoming.withDatagram(index) { body($0, TransportSource(UInt32(index))) } }
         return incoming.count
     }
 
     package func wait(upTo nanoseconds: Int64) {
-        unsafe _ = mslot_nats_wait(endpoint, nanoseconds)
+        endpoint.wait(upTo: nanoseconds)
         logEvents()
     }
 
-    package func wake() { unsafe mslot_nats_wake(endpoint) }
-
-    /// Of the receiving side.
-    @safe
-    private final class Incoming: @unchecked Sendable {
-        static let countMax = 256
-        // Sound: one thread at a time receives.
-        let views = UnsafeMutablePointer<mslot_nats_view>.allocate(capacity: countMax)
-        /// How many of them are what was received last. Sources count them.
-        var count = 0
-
-        deinit { unsafe views.deallocate() }
-    }
+    package func wake() { endpoint.wake() }
 
     // MARK: what happened
 
     private func logEvents() {
         while true {
-            let event = unsafe mslot_nats_next_event(endpoint)
-            let what = textOf(event.text)
-            switch event.kind {
+            let (kind, what) = endpoint.nextEvent
+            switch kind {
             case .MSLOT_NATS_NO_EVENT: return
             case .MSLOT_NATS_CONNECTED: logger.info("NATS: connected to \(what).")
             case .MSLOT_NATS_LOST: logger.warning("NATS: the connection is lost (\(what)). It is tried again until a server answers.")
@@ -297,7 +221,7 @@ package final class NATSTransport: Transport {
     }
 
     package var counters: [TransportCounter] {
-        let counted = unsafe mslot_nats_count(endpoint)
+        let counted = endpoint.counted
         let dropped = counted.dropped
         return [
             TransportCounter("datagrams.sent", counted.sent),

@@ -153,7 +153,3 @@ func cause(_ outcome: mslot_datagram_outcome, _ systemError: Int32) -> String {
 }
 
 func cause(_ systemError: Int32) -> String { unsafe String(cString: strerror(systemError)) }
-
-private func text<Characters>(of characters: Characters) -> String {
-    unsafe withUnsafeBytes(of: characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-}

@@ -10,7 +10,6 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     private static let viewsMax = 256
     /// Datagrams that are handed to the engine at once. Chosen: a batch to 16 peers.
     private static let outgoingMax = 1024
-    private static let patienceNanoseconds: Int64 = 10_000_000
 
     private let endpoint: UDPEndpoint
     /// The sockets that we send by, numbered from 0: they are bound first.
@@ -166,7 +165,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     package func byteCountMax(to destination: Route) -> Int? { paths.withLock { $0.byteCountMax(to: destination) } }
 
     package func send(_ batch: borrowing DatagramBatch) {
-        let deadline = BridgeClock.monotonic + Self.patienceNanoseconds
+        let deadline = BridgeClock.monotonic + DatagramBatch.roomTimeout
         for run in batch.runs {
             let paths = paths.withLock { $0.paths(to: run.route) }
             if paths.isEmpty { drops.noPath.add(UInt64(run.range.count), ordering: .relaxed) }
