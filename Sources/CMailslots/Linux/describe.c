@@ -268,8 +268,8 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
         break;
     case MSLOT_NOT_OPEN:
         length = snprintf(text, capacity,
-            "Mailslot \"%s\": the handle was closed by this process before, and cannot be used any more. Open it again, and see who closes it "
-            "twice.",
+            "Mailslot \"%s\": the handle was closed by this process before, and cannot be used any more. Open it again, and see who closes "
+            "it twice.",
             name);
         break;
     case MSLOT_BUSY:

@@ -3,7 +3,8 @@
 #include "linux.h"
 
 enum {
-    /// Longer than any options will be, and short enough to be looked at: a size beyond it is no size. As of copy_struct_from_user in Linux.
+    /// Longer than any options will be, and short enough to be looked at: a size beyond it is no size. As of copy_struct_from_user in
+    /// Linux.
     OPTIONS_BYTES_MAX = 4096
 };
 

@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// The kinds of transport that there are. To add one, make its folder beside the others', with a type of settings, and name it in this file.
-/// Options of `mailslot-bridge` for it are a group of their own, named in BridgeOptions.swift.
+/// The kinds of transport that there are. To add one, make its folder beside the others', with a type of settings, and name it in this
+/// file. Options of `mailslot-bridge` for it are a group of their own, named in BridgeOptions.swift.
 enum Transports {
     /// The last that is configured is used; the first always is.
     static let all: [any TransportSettings.Type] = [UDPSettings.self, NATSSettings.self]
