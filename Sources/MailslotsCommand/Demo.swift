@@ -55,8 +55,8 @@ struct Demo: ParsableCommand {
         try other.waitForSuccess()
         let info = reader.info
         print(
-            "   \(info.messagesWritten) written, \(info.messagesRead) read, \(info.messageCount) waiting: its half message never was, and nobody waited"
-        )
+            "   \(info.messagesWritten) written, \(info.messagesRead) read, \(info.messageCount) waiting: "
+                + "its half message never was, and nobody waited")
     }
 
     // MARK: measurements

@@ -41,8 +41,8 @@ struct Read: ParsableCommand {
 
     @Flag(
         help: """
-            Print each message as a line of JSON: position, senderProcessID, origin, and text, or base64 if it is not UTF-8; of one from another \
-            machine also authenticated, and host and domain if they are known.
+            Print each message as a line of JSON: position, senderProcessID, origin, and text, or base64 if it is not UTF-8; of one from \
+            another machine also authenticated, and host and domain if they are known.
             """)
     var json = false
 

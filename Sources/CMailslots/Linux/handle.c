@@ -2,7 +2,8 @@
 //
 // A handle begins with its state, and 0 is "gone"; that of a closed one is "ended" until its record is given out again. Handles lie in
 // memory that a forked child finds zeroed: by the kernel (MADV_WIPEONFORK, which a raw clone honours too) and once more by a
-// pthread_atfork handler, because some kernels and emulators accept the advice and do not wipe. So the child's first load from its parent's handle says that it is not the child's.
+// pthread_atfork handler, because some kernels and emulators accept the advice and do not wipe. So the child's first load from its
+// parent's handle says that it is not the child's.
 
 #include "linux.h"
 
