@@ -12,7 +12,7 @@ CATALOG = "Sources/Mailslots/Mailslots.docc"
 TOP = {"Benchmarks", "LICENSE", "Package.swift", "README.md", "Sources", "Tests"}
 
 
-@rule("readme", "the README's tree names every folder at the top and of Sources, and nothing else is at the top")
+@rule("readme", "the README names every folder at the top, of Sources and of the tests, and nothing else is at the top")
 def readme(tree):
     shown = (tree.text("README.md") or "").partition("\n## The tree\n")[2].partition("```\n")[2].partition("```")[0]
     columns = [line.split("  ")[0] for line in shown.splitlines() if line and not line[0].isspace()]
@@ -28,6 +28,11 @@ def readme(tree):
     for name in sorted(named):
         if not any(path == name or path.startswith(name + "/") for path in tree.files):
             yield "README.md", f"“The tree” names {name}, which is not there"
+    for group in ("Tests/Calls", "Tests/Promises", "Tests/Systems"):
+        row = re.search(rf"^\| `{group}` \|(.*)$", tree.text("README.md") or "", flags=re.M)
+        listed = set(re.findall(r"`(\w+)`", row[1] if row else ""))
+        for name in sorted({posixpath.basename(folder) for folder in tree.folders(f"{group}/*")} ^ listed):
+            yield "README.md", f"the row of {group} " + (f"names {name}, which is not there" if name in listed else f"does not name {name}")
 
 
 @rule("tests", "every folder of tests has an entry `run` that can be run, and a line in Tests/README.md, which names nothing else")

@@ -149,6 +149,17 @@ def _(copy):
     copy.change("README.md", r"^Sources/MailslotsService ", "Sources/MailslotsElsewhere ")
 
 
+@breaks("readme", "the row of Tests/Promises does not name Hopes")
+def _(copy):
+    copy.write("Tests/Promises/Hopes/run", "\n")
+
+
+@breaks("readme", "the row of Tests/Systems names NIO, which is not there")
+def _(copy):
+    for path in ("Tests/Systems/NIO/run", "Tests/Systems/NIO/Package.swift", "Tests/Systems/NIO/Tests/NIOExampleTests.swift"):
+        copy.remove(path)
+
+
 @breaks("tests", "Tests/Promises/Hopes: has no `run`")
 def _(copy):
     copy.write("Tests/Promises/Hopes/README.md", "\n")
