@@ -1,4 +1,5 @@
 import Foundation
+import Mailslots
 import Testing
 
 @testable import MailslotsBridge

@@ -1,3 +1,4 @@
+import CMailslots
 import Foundation
 import Mailslots
 import ServiceLifecycle
