@@ -111,3 +111,12 @@ TEST(information_is_filled_in_as_far_as_the_caller_has_room)
     must_read_this(reader, 0, 0);
     must_close(reader);
 }
+
+// What is given back by value, or lies in arrays and in programs' memory, keeps its size for as long as the soname is the same.
+MSLOT_STATIC_ASSERT(sizeof(mslot_failure) == 456 && sizeof(mslot_created) == 480 && sizeof(mslot_opened) == 480, "of opening");
+MSLOT_STATIC_ASSERT(sizeof(mslot_observer_opened) == 480 && sizeof(mslot_hosts_opened) == 480, "of opening");
+MSLOT_STATIC_ASSERT(sizeof(mslot_view) == 32 && sizeof(mslot_received) == 16 && sizeof(mslot_loaned) == 16, "hot");
+MSLOT_STATIC_ASSERT(sizeof(mslot_batch) == 16 && sizeof(mslot_ready) == 16 && sizeof(mslot_observed) == 40, "by value");
+MSLOT_STATIC_ASSERT(sizeof(mslot_host) == 272 && sizeof(mslot_host_found) == 728, "hosts");
+MSLOT_STATIC_ASSERT(sizeof(mslot_message) == 448 && sizeof(mslot_bytes) == 16 && sizeof(mslot_remote_message) == 24, "of arrays");
+MSLOT_STATIC_ASSERT(sizeof(mslot_wait) == 168, "in the program's memory");

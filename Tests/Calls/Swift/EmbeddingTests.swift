@@ -79,6 +79,39 @@ import Testing
             .filter { $0.first?.isLowercase == true }.map(String.init)
     }
 
+    @Test(.enabled(if: isInstalled("gcc"), "gcc is not installed"))
+    func `a program that was compiled with the headers of 0_2_0 runs with the library of today`() throws {
+        let prefix = try Self.prefix.get()
+        let folder = packageRoot.appending(path: "Tests/Systems/Embedding/old").path
+        let program = prefix.folder.appending(path: "old").path
+        let built = try run(
+            "gcc",
+            ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "\(folder)/program.c", "-o", program, "-L\(prefix.path)/lib", "-lmailslots"])
+        try #require(built.status == 0, "\(built.errors)")
+        let environment = prefix.environment.merging(["MAILSLOT_DIRECTORY": prefix.folder.path]) { $1 }
+        let result = try run(program, [], environment: environment)
+        #expect(result.status == 0 && result.text == "an old program runs\n", "\(result.errors)")
+    }
+
+    /// A function that takes no pointer cannot be given NULL.
+    @Test func `each exported function that takes a pointer is tried with NULL`() throws {
+        let map = try text("Sources/CMailslots/libmailslots.map")
+        let exported = map.matches(of: /(?m)^    (mslot_[a-z]\w*);$/).map { String($0.1) }
+        try #require(exported.count >= 40)
+        let headers = try ["mailslots.h", "mailslots/handle.h", "mailslots/counters.h", "mailslots/version.h"]
+            .map { try text("Sources/CMailslots/include/\($0)") }.joined()
+        let tests = try text("Tests/Calls/Core/null_tests.c")
+        for function in exported {
+            let parameters = try #require(headers.firstMatch(of: Regex("(?m)^[^/ ].*\\b\(function)\\(([^;{]*)")), "\(function)")
+            guard try #require(parameters.output[1].substring).contains("*") else { continue }
+            #expect(tests.contains("\(function)(NULL"), "\(function)")
+        }
+    }
+
+    private func text(_ path: String) throws -> String {
+        try String(contentsOf: packageRoot.appending(path: path), encoding: .utf8)
+    }
+
     // MARK: what the documentation says
 
     @Test func `every snippet of the article is a part of an example, or the README's commands`() throws {
