@@ -13,6 +13,11 @@
  *     mslot_opened opened = mslot_open("orders", NULL);                a writer
  *     mslot_writer_write(opened.writer, "hello", 5, MSLOT_FOREVER);
  *
+ * CALLS. mslot_create, mslot_open, mslot_inspect, mslot_list, mslot_remove and mslot_path act on a mailslot by its name. Every other
+ * call is named after what it acts on: mslot_reader_..., mslot_writer_..., mslot_observer_..., mslot_wait_..., mslot_hosts_... What
+ * begins with mslot__ is not for programs. No call crashes for NULL: it is BAD_ARGUMENT, and for a name BAD_NAME; calls that return
+ * nothing do nothing.
+ *
  * NAMES. "orders", "app/orders", "app\orders" and the Windows form "\\.\mailslot\app\orders" are local names; case of ASCII
  * letters does not matter. 1 to 255 characters of UTF-8; none of  : * ? < > " |  and no control characters. "\\host\mailslot\x",
  * "\\domain\mailslot\x" and "\\*\mailslot\x" are on other machines; see below. A mailslot is a file
@@ -24,6 +29,9 @@
  *   Threads. A handle is for one thread at a time; it may move between threads. A second thread, or a signal handler, that uses a
  *   handle during a call on it gets BUSY where this is noticed, and it is noticed without cost, so not always.
  *     Fix: one writer a thread; lanes are cheap. mslot_reader_interrupt and mslot_writer_interrupt alone may be called from anywhere.
+ *
+ *   Closing twice. A call on a handle that was closed says NOT_OPEN, but only until another is opened, which may be given its memory.
+ *     Fix: forget the pointer.
  *
  *   fork. A child must not use its parent's handles. Every call on one says FORKED and touches nothing.
  *     Fix: open in the child. A child made by vfork may call nothing here before it calls exec.
@@ -179,7 +187,8 @@ void mslot_reader_interrupt(mslot_reader *reader);
 mslot_outcome mslot_reader_reset(mslot_reader *reader);
 
 /// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
-/// The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed. In a forked child it closes nothing of the parent's.
+/// The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed. NOT_OPEN: it was closed before. In a forked child it
+/// closes nothing of the parent's.
 mslot_outcome mslot_reader_close(mslot_reader *reader);
 
 // MARK: a writer
@@ -311,7 +320,7 @@ mslot_outcome mslot_reader_begin_wait(mslot_reader *reader, mslot_wait *wait);
 /// mslot_writer_write. A wait for room ends after a second at the latest, to look whether the reader is alive.
 mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void *bytes, size_t byte_count, mslot_wait *wait);
 
-/// Instead of calling again after `ended`: the handle is free for other calls. DONE; BUSY: the wait is on; FORKED.
+/// Instead of calling again after `ended`: the handle is free for other calls. DONE; BUSY: the wait is on; FORKED; NOT_OPEN.
 mslot_outcome mslot_reader_end_wait(mslot_reader *reader);
 mslot_outcome mslot_writer_end_wait(mslot_writer *writer);
 
@@ -333,7 +342,7 @@ int mslot_eventfd_create(void);
 
 /// A mailslot at some moment.
 typedef struct mslot_info {
-    mslot_outcome outcome; // DONE, FORKED, DAMAGED
+    mslot_outcome outcome; // DONE, FORKED, NOT_OPEN, DAMAGED
     /// The next message's length in bytes; -1: there is none, or it changed too fast to tell.
     int32_t next_byte_count;
     /// Messages waiting, 0 to capacity.
@@ -366,9 +375,12 @@ typedef struct mslot_info {
 } mslot_info;
 
 /// What the reader, or a writer, can see of its mailslot; the outcome is also in the information. Fills in as much of it as `info_bytes`
-/// says, sizeof(mslot_info) in the caller's headers. DONE, FORKED, DAMAGED. (GetMailslotInfo.)
+/// says, sizeof(mslot_info) in the caller's headers. DONE, FORKED, NOT_OPEN, DAMAGED. (GetMailslotInfo.)
 mslot_outcome mslot_reader_info_into(mslot_reader *reader, mslot_info *info, size_t info_bytes);
 mslot_outcome mslot_writer_info_into(mslot_writer *writer, mslot_info *info, size_t info_bytes);
+
+/// Counts every slot index of a ring at rest: true if each is in exactly one place. For tests and `doctor`.
+bool mslot_reader_check(mslot_reader *reader);
 
 /// Looks at a mailslot as a third party, by reading only: no lane, nobody is disturbed. Needs permission to read the file.
 mslot_failure mslot_inspect_into(const char *name, mslot_info *info, size_t info_bytes);
@@ -408,6 +420,9 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
 /// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
 mslot_failure mslot_remove(const char *name);
 
+/// The path of the file of a name, as a C string. BAD_NAME; BAD_ARGUMENT: `capacity` bytes are too few.
+mslot_failure mslot_path(const char *name, char *path, size_t capacity);
+
 // MARK: seeing messages without taking them
 
 /// A third party's end. For one thread at a time.
@@ -442,7 +457,7 @@ typedef struct mslot_observed {
 /// message stays next; CLOSED: there will be no more, open anew; DAMAGED; FORKED.
 mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_t capacity);
 
-/// The pointer is invalid afterwards. DONE, FORKED.
+/// The pointer is invalid afterwards. DONE, FORKED, NOT_OPEN.
 mslot_outcome mslot_observer_close(mslot_observer *observer);
 
 // MARK: where messages come from
@@ -558,20 +573,15 @@ mslot_outcome mslot_hosts_close(mslot_hosts *hosts);
 /// Not async-signal-safe. DONE, also when it was installed before; SYSTEM_ERROR.
 mslot_failure mslot_guard_install(void);
 
-// MARK: names and words
-
-/// The path of the file of a name, as a C string. BAD_NAME; BAD_ARGUMENT: `capacity` bytes are too few.
-mslot_failure mslot_path(const char *name, char *path, size_t capacity);
+// MARK: words
 
 /// Puts a failure into words: what is wrong, why, and the cure. Writes at most `capacity` bytes with the closing zero, and
-/// returns how many bytes the whole text has. `name` is what the failed call was given; NULL: it was about the table of hosts.
+/// returns how many bytes the whole text has. `name` is what the failed call was given; NULL: it was about the table of hosts. 0 for a
+/// failure that is NULL.
 size_t mslot_failure_describe(const mslot_failure *failure, const char *name, char *text, size_t capacity);
 
 /// The outcome in a few words, for a message. Never NULL.
 const char *mslot_outcome_text(mslot_outcome outcome);
-
-/// Counts every slot index of a ring at rest: true if each is in exactly one place. For tests and `doctor`.
-bool mslot_reader_check(mslot_reader *reader);
 
 #ifdef __cplusplus
 }
