@@ -1,4 +1,3 @@
-import CMailslotsNATS
 import Foundation
 import Testing
 
@@ -17,8 +16,8 @@ final class NATSServer: @unchecked Sendable {
     /// Why there are no tests with it here.
     static var obstacle: String? {
         if program == nil { return "there is no nats-server: apt-get install nats-server" }
-        let probed = mslot_nats_probe()
-        return probed.is_usable ? nil : textOf(probed.text)
+        let probed = NATSEndpoint.probe()
+        return probed.isUsable ? nil : probed.says
     }
 
     let port: UInt16
