@@ -112,7 +112,7 @@ public final class Bridge: Service {
             let (former, next) = (type(of: state.configuration.transports.used), type(of: new.transports.used))
             guard former == next else {
                 throw BridgeError(
-                    .badConfiguration, "A bridge cannot change from \(former.title) to \(next.title) while it runs. Start it anew.")
+                    .badConfiguration, "A bridge cannot change between \(former.title) and \(next.title) while it runs. Start it anew.")
             }
             if state.running == nil { state.configuration = new }
             return state.running

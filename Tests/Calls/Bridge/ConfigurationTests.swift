@@ -344,7 +344,7 @@ import Testing
         #expect(says { $0.domains[0].alsoAccepted = [BridgeKey([UInt8](repeating: 0, count: 32))!] }.contains("it has only zeros"))
         #expect(says { $0.announceEvery = .zero - .seconds(1) }.contains("announceEverySeconds: it is -1.0 seconds. Choose"))
         #expect(says { $0.outboxes.capacity = .min }.contains("outboxes.capacity"))
-        #expect(says { $0.outboxes.maximumWriters = 70_000 }.contains("outboxes.maximumWriters: it is 70000. Choose 1 to 64511."))
+        #expect(says { $0.outboxes.maximumWriters = 70_000 }.contains("outboxes.writers: it is 70000. Choose 1 to 64511."))
         #expect(BridgeKey([UInt8](repeating: 1, count: 31)) == nil)
     }
 
