@@ -5,7 +5,7 @@ internal import CMailslots
 /// Each has a property of ``MailslotInfo``, too, which says what it counts.
 public struct MailslotCounter: Sendable, Hashable {
     /// What a counter's value does as time goes on.
-    public enum Kind: String, Sendable, Hashable {
+    public enum Kind: Sendable, Hashable {
         /// It counts up from the mailslot's creation, over all its readers and writers.
         case counter
         /// It is what is now.

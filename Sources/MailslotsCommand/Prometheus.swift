@@ -4,7 +4,7 @@ import Mailslots
 func prometheusText(_ infos: [MailslotInfo]) -> [String] {
     MailslotMetric.all.flatMap { metric in
         let name = metric.kind == .counter ? "\(metric.name)_total" : metric.name
-        return ["# HELP \(name) \(metric.help)", "# TYPE \(name) \(metric.kind.rawValue)"]
+        return ["# HELP \(name) \(metric.help)", "# TYPE \(name) \(metric.kind)"]
             + infos.map { "\(name){mailslot=\"\(escapedLabel($0.name))\"} \(metric.value($0))" }
     }
 }
