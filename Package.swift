@@ -40,7 +40,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.7.0"),
@@ -102,7 +101,6 @@ let package = Package(
             dependencies: [
                 "Mailslots", "MailslotsKeys", "MailslotsProgram", "CMailslotsCommand", "CMailslotsDatagram", "CMailslotsNATS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
-                .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Bridge"])),
             ],
             swiftSettings: swiftSettings),
         // `mailslot-bridge`, beside it as sshd is beside ssh.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Histogram
 import Mailslots
 import MailslotsProgram
 
@@ -78,7 +77,8 @@ struct Measurements {
         var reader = try Mailslot.create(pongs)
         let echo = try Part.start("echo", pings, pongs)
         var writer = try Mailslot.open(pings, waitingUpTo: .seconds(10), prefaulting: true)
-        var histogram = Histogram<UInt32>(highestTrackableValue: 10_000_000_000)
+        var samples: [UInt64] = []
+        samples.reserveCapacity(roundTrips)
         let message = [UInt8](repeating: 7, count: size)
         let warmUp = min(20_000, roundTrips)
         let clock = ContinuousClock()
@@ -88,12 +88,14 @@ struct Measurements {
             guard try reader.withMessage(timeout: .seconds(10), { bytes, _ in bytes.byteCount }) == size else {
                 throw DemoError("the echo was silent for 10 seconds")
             }
-            if round >= warmUp { histogram.record(UInt64((clock.now - start) / .nanoseconds(1))) }
+            if round >= warmUp { samples.append(UInt64((clock.now - start) / .nanoseconds(1))) }
         }
         try writer.write(RawSpan())
         try echo.waitForSuccess()
-        let percentiles = [50, 99, 99.9, 100].map { histogram.valueAtPercentile($0) }
-        return .init(size: size, p50: percentiles[0], p99: percentiles[1], p999: percentiles[2], max: percentiles[3])
+        samples.sort()
+        // Of all samples, the smallest that this share of them does not exceed: nearest rank.
+        let atPercentile = { (percent: Double) in samples[max(0, Int((percent / 100 * Double(samples.count)).rounded(.up)) - 1)] }
+        return .init(size: size, p50: atPercentile(50), p99: atPercentile(99), p999: atPercentile(99.9), max: atPercentile(100))
     }
 
     /// Messages from one writer, until an empty one.
