@@ -5,13 +5,14 @@
 # .build-thread; the C core once for each flavour of its tests. What is installed and the benchmarks are release builds of their own:
 # static, and of another package.
 #
-# Not among the ordinary steps, for it would be there twice; `.ci/run --long` has it:
+# Not among the ordinary steps; `.ci/run --long` has it:
 #
-# - `addresses`, all of the Swift package compiled once more, with the address sanitizer. Memory is ours to get wrong in C, and there this
-#   sanitizer sees all of it: the core (`sanitized`), the Windows calls (`win32`), the datagram engines (`datagram`, with two compilers),
-#   hostile segments (`fuzz`); and in Swift where bytes of others are decoded (`wire_fuzz`).
-# - Commands, installation and the documentation's snippets under the thread sanitizer: they are other processes, or not built with it. The
-#   C core's tests there: `sanitized` has them, optimised.
+# - `addresses`, all of the Swift package compiled once more, with the address sanitizer: eight minutes. The C under it is watched in the
+#   ordinary steps: the core (`sanitized`), the Windows calls (`win32`), the datagram engines (`datagram`, with two compilers) and hostile
+#   segments (`fuzz`); so is Swift where bytes of others are decoded (`wire_fuzz`). The rest of the Swift code that says `unsafe` is not:
+#   after a change there, run it.
+# - Commands, installation and the documentation's snippets under the thread sanitizer: they are other processes, or none of them is built
+#   with it. The C core's tests there: `sanitized` has them, optimised.
 # - Long forms: more of what the short ones do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
