@@ -9,7 +9,7 @@
 
 /// Sleeping on several words at once (Linux 5.16).
 int command_try_futex_waitv(void);
-/// A death note can be left (no emulator, no sandbox is in the way). Whether it is honoured, only a death shows.
+/// A robust-list entry can be left (no emulator, no sandbox is in the way). Whether it is honoured, only a death shows.
 int command_try_robust_list(void);
 /// Two descriptions of one file in this directory exclude each other.
 int command_try_locks(const char *directory);

@@ -19,7 +19,7 @@ import Testing
         return configuration
     }
 
-    // MARK: the desk
+    // MARK: requests for outboxes
 
     @Test func `answers never fill up, whoever does not read them`() async {
         await #expect(processExitsWith: .success) {

@@ -151,7 +151,7 @@ void expect_empty_and_sound(mslot_reader *reader)
     expect(mslot_reader_check(reader));
 }
 
-void tally_add(tally *t, message_read message, bool gaps)
+void counts_add(counts *t, message_read message, bool gaps)
 {
     expect(message.writer < TALLY_WRITERS_MAX);
     uint64_t *next = &t->next[message.writer];

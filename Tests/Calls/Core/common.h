@@ -66,11 +66,11 @@ void expect_empty_and_sound(mslot_reader *reader);
 
 /// Counts what arrives from each of several writers: in each writer's order, none twice.
 enum { TALLY_WRITERS_MAX = 64 };
-typedef struct tally {
+typedef struct counts {
     uint64_t next[TALLY_WRITERS_MAX];
     uint64_t count;
-} tally;
+} counts;
 /// `gaps`: numbers may be missing, for a writer may have been killed.
-void tally_add(tally *t, message_read message, bool gaps);
+void counts_add(counts *t, message_read message, bool gaps);
 
 #endif

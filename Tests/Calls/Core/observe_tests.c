@@ -265,10 +265,10 @@ static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
         child_end();
     }
     unsigned char bytes[4096];
-    tally all = {.count = 0};
+    counts all = {.count = 0};
     while (shared_get(ended) < WRITERS || mslot_reader_info(reader).message_count != 0) {
         mslot_received received = mslot_reader_read(reader, bytes, sizeof bytes, 10 * MILLISECOND);
-        if (received.outcome == MSLOT_DONE) tally_add(&all, message_check(bytes, received.byte_count), false);
+        if (received.outcome == MSLOT_DONE) counts_add(&all, message_check(bytes, received.byte_count), false);
     }
     child_join(watcher);
     for (int i = 0; i < WRITERS; i++) child_join(children[i]);

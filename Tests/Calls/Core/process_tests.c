@@ -83,7 +83,7 @@ enum { WRITERS = 6 };
 /// Reads `total` messages in one of three ways: blocking, polling, with short time-outs.
 static void read_all(mslot_reader *reader, uint64_t total, int64_t timeout_ns)
 {
-    tally all = {.count = 0};
+    counts all = {.count = 0};
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     uint64_t position = reader->ring.head;
     while (all.count < total) {
@@ -91,7 +91,7 @@ static void read_all(mslot_reader *reader, uint64_t total, int64_t timeout_ns)
         if (received.outcome == (timeout_ns == 0 ? MSLOT_EMPTY : MSLOT_TIMED_OUT)) continue;
         expect_outcome(received.outcome, MSLOT_DONE);
         expect_equal(received.position, position++);
-        tally_add(&all, message_check(bytes, received.byte_count), false);
+        counts_add(&all, message_check(bytes, received.byte_count), false);
     }
 }
 
@@ -119,20 +119,20 @@ TEST(every_message_arrives_once_when_read_in_place_and_in_batches)
     mslot_reader *reader = must_create("orders", 16, WRITERS);
     pid_t children[WRITERS];
     for (uint64_t i = 0; i < WRITERS; i++) children[i] = start_writer(i, COUNT);
-    tally all = {.count = 0};
+    counts all = {.count = 0};
     for (uint64_t round = 0; all.count < WRITERS * COUNT; round++) {
         if (round % 2 == 0) {
             mslot_message messages[7];
             mslot_batch batch = mslot_reader_read_batch(reader, messages, 7, TEST_TIMEOUT_NS);
             expect_outcome(batch.outcome, MSLOT_DONE);
-            for (size_t i = 0; i < batch.count; i++) tally_add(&all, message_check(messages[i].bytes, messages[i].byte_count), false);
+            for (size_t i = 0; i < batch.count; i++) counts_add(&all, message_check(messages[i].bytes, messages[i].byte_count), false);
         } else {
             size_t lent = 0;
             for (; lent < 1 + round % 5; lent++) {
                 mslot_view view = mslot_reader_peek(reader, 0);
                 if (view.outcome == MSLOT_EMPTY) break;
                 expect_outcome(view.outcome, MSLOT_DONE);
-                tally_add(&all, message_check(view.bytes, view.byte_count), false);
+                counts_add(&all, message_check(view.bytes, view.byte_count), false);
             }
             expect_outcome(mslot_reader_release(reader, lent), MSLOT_DONE);
         }
@@ -1368,7 +1368,7 @@ TEST(writers_killed_at_random_lose_at_most_one_message_each_and_no_slot)
     for (uint64_t i = 0; i < VICTIMS; i++) victims[i] = start_victim(i, 0, &published[i]);
     for (uint64_t i = 0; i < STEADY; i++) steady[i] = start_writer(VICTIMS + i, STEADY_COUNT);
 
-    tally all = {.count = 0};
+    counts all = {.count = 0};
     uint64_t kills = 0, until_next_kill = 100;
     for (;;) {
         bool over = kills == KILLS && all.next[VICTIMS] == STEADY_COUNT && all.next[VICTIMS + 1] == STEADY_COUNT;
@@ -1382,7 +1382,7 @@ TEST(writers_killed_at_random_lose_at_most_one_message_each_and_no_slot)
             expect(next >= published_at_death[message.writer][life - 1]);
             expect_equal(message.number, life << LIFE_SHIFT);
         }
-        tally_add(&all, message, of_new_life);
+        counts_add(&all, message, of_new_life);
 
         if (--until_next_kill == 0 && kills < KILLS) {
             uint64_t victim = kills % VICTIMS, life = kills / VICTIMS;
@@ -1473,20 +1473,20 @@ TEST(a_writer_stopped_at_any_moment_disturbs_nobody)
         mslot_writer *writer = must_open("orders");
         for (uint64_t number = 0;; number++) must_write(writer, 0, number);
     }
-    tally all = {.count = 0};
+    counts all = {.count = 0};
     uint64_t sent = 0;
     for (int round = 0; round < 200; round++) {
-        for (uint64_t more = random_below(50); more > 0; more--) tally_add(&all, must_read(reader), false);
+        for (uint64_t more = random_below(50); more > 0; more--) counts_add(&all, must_read(reader), false);
         child_stop(child);
         // Whatever it was doing: all of what is there is read, and others write and are read for many laps.
         unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
         mslot_received received;
         while ((received = mslot_reader_read(reader, bytes, sizeof bytes, 0)).outcome == MSLOT_DONE)
-            tally_add(&all, message_check(bytes, received.byte_count), false);
+            counts_add(&all, message_check(bytes, received.byte_count), false);
         expect_outcome(received.outcome, MSLOT_EMPTY);
         for (int i = 0; i < 20; i++) {
             must_write(mine, 1, sent++);
-            tally_add(&all, must_read(reader), false);
+            counts_add(&all, must_read(reader), false);
         }
         child_continue(child);
     }

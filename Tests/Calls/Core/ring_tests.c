@@ -1122,9 +1122,9 @@ static void send_wakeup(stress *s, uint32_t *word)
 /// Asleep in the kernel: with sched_yield a busy scheduler would let milliseconds go by at every turn.
 static void sleep_until_rung(const uint64_t *wakeup, uint64_t heard)
 {
-    const struct timespec patience = {.tv_sec = TEST_TIMEOUT_NS / SECOND};
+    const struct timespec timeout = {.tv_sec = TEST_TIMEOUT_NS / SECOND};
     while (shared_get(wakeup) == heard)
-        if (syscall(SYS_futex, wakeup_word(wakeup), FUTEX_WAIT_PRIVATE, (uint32_t)heard, &patience, NULL, 0) != 0 && errno == ETIMEDOUT)
+        if (syscall(SYS_futex, wakeup_word(wakeup), FUTEX_WAIT_PRIVATE, (uint32_t)heard, &timeout, NULL, 0) != 0 && errno == ETIMEDOUT)
             fail_at(__FILE__, __LINE__, "a sleeper was never woken");
 }
 
@@ -1185,7 +1185,7 @@ static void give_space(stress *s)
 static void stress_read(stress *s, uint32_t writer_count)
 {
     enum { BATCH = 3 };
-    tally all = {.count = 0};
+    counts all = {.count = 0};
     uint64_t total = (uint64_t)writer_count * s->message_count;
     uint64_t position = s->f.reader.next;
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
@@ -1203,7 +1203,7 @@ static void stress_read(stress *s, uint32_t writer_count)
         expect_outcome(look.outcome, MSLOT_DONE);
         expect_equal(s->f.reader.next, position++);
         memcpy(bytes, look.slot->payload, look.length);
-        tally_add(&all, message_check(bytes, look.length), false);
+        counts_add(&all, message_check(bytes, look.length), false);
         mslot__ring_lend(&s->f.reader);
         expect_outcome(mslot__ring_release(&s->f.reader), MSLOT_DONE);
         if (all.count % BATCH == 0) give_space(s);

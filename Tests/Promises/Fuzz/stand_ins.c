@@ -256,7 +256,7 @@ int __wrap_posix_fallocate(int descriptor, off_t offset, off_t length)
     return fails() ? failing_error : __real_posix_fallocate(descriptor, offset, length);
 }
 
-// MARK: the ring's patience
+// MARK: how long the ring waits
 
 /// A write that is led in circles gives up after half a second of stepping; here sooner, for a fuzzer loves such segments.
 mslot_step __real_mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t position, uint64_t cell, uint64_t steps);

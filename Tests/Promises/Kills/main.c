@@ -26,7 +26,7 @@ enum {
 };
 
 /// What the cases of a row came to. Written by the worker that has the row.
-typedef struct tally_of_row {
+typedef struct row_counts {
     uint32_t states, tried, violations;
     struct {
         char label[LABEL_BYTES];
@@ -39,12 +39,12 @@ typedef struct tally_of_row {
     /// Of the first violation.
     char why[WHY_BYTES];
     uint64_t is_done;
-} tally_of_row;
+} row_counts;
 
 typedef struct shared_board {
     uint64_t next_row;
     uint64_t is_decided; // only the first violation was asked for, and is there
-    tally_of_row tallies[ROWS_MAX];
+    row_counts counts[ROWS_MAX];
 } shared_board;
 
 static shared_board *board;
@@ -157,7 +157,7 @@ static void run_case(const row *r, int64_t number)
 
 // MARK: a row
 
-static void count_label(tally_of_row *t, const char *label)
+static void count_label(row_counts *t, const char *label)
 {
     int i = 0;
     while (i < LABELS_MAX - 1 && t->labels[i].count != 0 && strcmp(t->labels[i].label, label) != 0) i++;
@@ -167,19 +167,19 @@ static void count_label(tally_of_row *t, const char *label)
     t->last_label = i;
 }
 
-static void note_violation(tally_of_row *t, int64_t number, const char *why)
+static void note_violation(row_counts *t, int64_t number, const char *why)
 {
     if (t->violations++ == 0) snprintf(t->why, WHY_BYTES, "after %lld instructions: %.500s", (long long)number, why);
 }
 
-static bool has_seen(const tally_of_row *t, const char *label, size_t length)
+static bool has_seen(const row_counts *t, const char *label, size_t length)
 {
     for (int i = 0; i < LABELS_MAX && t->labels[i].count != 0; i++)
         if (strlen(t->labels[i].label) == length && strncmp(t->labels[i].label, label, length) == 0) return true;
     return false;
 }
 
-static void expect_seen(tally_of_row *t, const char *labels)
+static void expect_seen(row_counts *t, const char *labels)
 {
     for (const char *label = labels; *label != 0;) {
         size_t length = strcspn(label, "|");
@@ -193,14 +193,14 @@ static void expect_seen(tally_of_row *t, const char *labels)
 }
 
 /// Killed a step later, an operation has come as far or farther: what it came to changes to something new or not at all.
-static void expect_no_way_back(tally_of_row *t)
+static void expect_no_way_back(row_counts *t)
 {
     uint32_t labels = 0;
     while (labels < LABELS_MAX && t->labels[labels].count != 0) labels++;
     if (t->changes >= labels) note_violation(t, t->tried, "killed later, it came to what it had come to when killed earlier");
 }
 
-static void run_row(const row *r, tally_of_row *t)
+static void run_row(const row *r, row_counts *t)
 {
     playing = r;
     if (shared_get(&board->is_decided) != 0) {
@@ -249,8 +249,8 @@ _Noreturn static void work(int processor)
     world = shared_memory(sizeof *world);
     whole = shared_memory(sizeof *whole);
     for (uint64_t i; interrupted == 0 && (i = shared_add(&board->next_row, 1) - 1) < chosen_count;) {
-        run_row(chosen[i], &board->tallies[i]);
-        shared_set(&board->tallies[i].is_done, 1);
+        run_row(chosen[i], &board->counts[i]);
+        shared_set(&board->counts[i].is_done, 1);
     }
     _exit(0);
 }
@@ -266,7 +266,7 @@ static void print_head(const row *r)
     printf(COLUMNS, r->operation->name, fate_text(r->fate), variant);
 }
 
-static void print_row(const row *r, const tally_of_row *t)
+static void print_row(const row *r, const row_counts *t)
 {
     print_head(r);
     if (t->skipped[0] != 0) {
@@ -286,7 +286,7 @@ static int print_table(void)
     uint64_t tried = 0, violations = 0, skipped = 0;
     bool complete = true;
     for (size_t i = 0; i < chosen_count; i++) {
-        const tally_of_row *t = &board->tallies[i];
+        const row_counts *t = &board->counts[i];
         while (shared_get(&t->is_done) == 0) {
             nap();
             if (waitpid(-1, NULL, WNOHANG) < 0 && shared_get(&t->is_done) == 0) {

@@ -50,7 +50,7 @@ static bool lose(writer_account *w)
     return true;
 }
 
-static void tally_new(journal *j, const log_entry *entry)
+static void account_for_new(journal *j, const log_entry *entry)
 {
     writer_account *w = &writers[entry->writer];
     while (w->next < entry->number && lose(w)) {}
@@ -61,7 +61,7 @@ static void tally_new(journal *j, const log_entry *entry)
     sums.messages++;
 }
 
-static void tally_again(journal *j, const log_entry *entry)
+static void account_for_again(journal *j, const log_entry *entry)
 {
     const log_entry *before = &remembered[entry->position % REMEMBERED];
     if (before->position != entry->position || before->writer != entry->writer || before->number != entry->number)
@@ -69,7 +69,7 @@ static void tally_again(journal *j, const log_entry *entry)
     sums.duplicates++;
 }
 
-static void tally(journal *j, const log_entry *entry)
+static void account_for(journal *j, const log_entry *entry)
 {
     if (ended) complain(j, "something came after the end");
     switch (entry->kind) {
@@ -91,20 +91,20 @@ static void tally(journal *j, const log_entry *entry)
     if (entry->position != next)
         complain(j, "position %llu came where %llu was due", (unsigned long long)entry->position, (unsigned long long)next);
     if (entry->position < newest) {
-        tally_again(j, entry);
+        account_for_again(j, entry);
     } else {
-        tally_new(j, entry);
+        account_for_new(j, entry);
         remembered[entry->position % REMEMBERED] = *entry;
         newest++;
     }
     next++;
 }
 
-void account_tally(journal *j)
+void account_for_all(journal *j)
 {
     uint64_t logged = mslot__load_acquire(&j->logged);
-    for (; j->tallied < logged && j->complaints == 0; mslot__store_release(&j->tallied, j->tallied + 1))
-        tally(j, &j->log[j->tallied % LOG_ENTRIES]);
+    for (; j->accounted < logged && j->complaints == 0; mslot__store_release(&j->accounted, j->accounted + 1))
+        account_for(j, &j->log[j->accounted % LOG_ENTRIES]);
 }
 
 void account_writer_killed(journal *j, uint32_t writer)
@@ -120,7 +120,7 @@ void account_writer_killed(journal *j, uint32_t writer)
 
 void account_reader_killed(journal *j)
 {
-    account_tally(j);
+    account_for_all(j);
     begins_min = j->released;
     begins_max = j->releasing;
     sums.adoptions++;
@@ -128,7 +128,7 @@ void account_reader_killed(journal *j)
 
 void account_end(journal *j)
 {
-    account_tally(j);
+    account_for_all(j);
     for (uint32_t i = 0; i < j->style.writers && j->complaints == 0; i++) {
         while (lose(&writers[i])) {}
         if (writers[i].next != j->writers[i].published)

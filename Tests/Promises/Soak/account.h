@@ -21,7 +21,7 @@ extern account_sums sums;
 /// Begins a round.
 void account_begin(journal *j);
 /// Reads what the reader has logged, and checks it.
-void account_tally(journal *j);
+void account_for_all(journal *j);
 /// After a writer was killed, and its death waited for: one message may be lost; those of a batch that come after it were never tried.
 /// The successor goes on behind them.
 void account_writer_killed(journal *j, uint32_t writer);

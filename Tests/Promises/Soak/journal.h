@@ -57,9 +57,9 @@ typedef struct journal {
     round_style style;
     uint32_t phase;
 
-    /// The reader's log: entries from `tallied` to `logged` are the conductor's to read.
+    /// The reader's log: entries from `accounted` to `logged` are the conductor's to read.
     _Alignas(64) uint64_t logged;
-    _Alignas(64) uint64_t tallied;
+    _Alignas(64) uint64_t accounted;
 
     /// The reader has released every position below `released`, and none from `releasing` on.
     _Alignas(64) uint64_t released;

@@ -171,7 +171,7 @@ typedef struct reading {
 
 static void log_add(journal *j, log_entry entry)
 {
-    while (j->logged - mslot__load_acquire(&j->tallied) >= LOG_ENTRIES) rest(LOG_FULL_STEP_NS);
+    while (j->logged - mslot__load_acquire(&j->accounted) >= LOG_ENTRIES) rest(LOG_FULL_STEP_NS);
     j->log[j->logged % LOG_ENTRIES] = entry;
     mslot__store_release(&j->logged, j->logged + 1);
 }

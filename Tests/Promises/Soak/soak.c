@@ -32,7 +32,7 @@ enum {
     DEED_NS_MAX = 4000000,
     ROUND_SECONDS = 4,
     /// Without a message, and with nobody stopped: something hangs. A watchdog; sound rings are a hundred times faster.
-    PATIENCE_SECONDS = 60,
+    SILENCE_SECONDS_MAX = 60,
     /// Leading a process into a call: instructions until it is there, and on its way through it; microseconds for all.
     STEPS_TO_CALL_MAX = 2000,
     STEPS_IN_CALL_MAX = 150,
@@ -262,20 +262,20 @@ static void note_progress(bool reader_runs)
 {
     int64_t now = now_ns(), step = now - last_step_ns;
     last_step_ns = now;
-    if (j->tallied != progress || !reader_runs) {
-        progress = j->tallied;
+    if (j->accounted != progress || !reader_runs) {
+        progress = j->accounted;
         silence_ns = 0;
         return;
     }
     silence_ns += step < LATE_STEP_NS ? step : LATE_STEP_NS;
     if (silence_ns > deeds.longest_silence_ns) deeds.longest_silence_ns = silence_ns;
-    if (silence_ns > PATIENCE_SECONDS * SECOND_NS) complain(j, "no message came for %d seconds", PATIENCE_SECONDS);
+    if (silence_ns > SILENCE_SECONDS_MAX * SECOND_NS) complain(j, "no message came for %d seconds", SILENCE_SECONDS_MAX);
 }
 
 /// A short while, in which the account goes on.
 static void pass_step(int64_t ns)
 {
-    account_tally(j);
+    account_for_all(j);
     reap();
     note_progress(!THE_READER->stopped);
     nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
@@ -416,8 +416,8 @@ static void print_violation(void)
         mslot_outcome_text(seen.failure.outcome), seen.info.message_count, (unsigned long long)seen.info.messages_written,
         (unsigned long long)seen.info.messages_read, (unsigned long long)seen.info.damaged, seen.info.writer_count,
         seen.info.reader_present ? "there" : "gone");
-    printf("  the journal: released %llu to %llu, logged %llu, tallied %llu\n", (unsigned long long)j->released,
-        (unsigned long long)j->releasing, (unsigned long long)j->logged, (unsigned long long)j->tallied);
+    printf("  the journal: released %llu to %llu, logged %llu, accounted %llu\n", (unsigned long long)j->released,
+        (unsigned long long)j->releasing, (unsigned long long)j->logged, (unsigned long long)j->accounted);
 }
 
 static void print_report(double seconds)

@@ -4,7 +4,7 @@ Arguments: the program, the mailslot that has the most messages, one that has fe
 import fcntl, os, pty, re, select, signal, struct, sys, termios, time
 
 program, busy, first = sys.argv[1:]
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Shell:
@@ -48,7 +48,7 @@ class Shell:
         """The next thing that the shell tells of its child."""
         line = b""
         while not line.endswith(b"\n"):
-            assert select.select([self.reports], [], [], PATIENCE)[0], "the program neither ended nor stopped"
+            assert select.select([self.reports], [], [], TIMEOUT)[0], "the program neither ended nor stopped"
             line += os.read(self.reports, 1)
         return line.decode().strip()
 
@@ -56,7 +56,7 @@ class Shell:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def wait_for(self, what, condition):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not condition(self.screen):
             assert time.monotonic() < end, f"waited in vain for {what}; the screen is {self.screen[-2000:]!r}"
             if select.select([self.terminal], [], [], 0.1)[0]:

@@ -13,7 +13,7 @@ BUILD = os.environ.get("MAILSLOTS_NETWORK_BUILD", ".build-network")
 TRAFFIC = os.path.join(BUILD, "traffic")
 BRIDGE = os.environ.get("MAILSLOTS_BRIDGE_HOST", ".build/debug/mailslots-bridge-host")
 #: For what must not hang; nothing is decided by it.
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Failure(Exception):
@@ -25,9 +25,9 @@ def expect(truth, text):
         raise Failure(text)
 
 
-def eventually(what, condition, patience=PATIENCE):
+def eventually(what, condition, timeout=TIMEOUT):
     """Asks until it is so; what it is."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
@@ -49,8 +49,8 @@ class Program:
             list(prefix) + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=surroundings, bufsize=0)
         self.pending = b""
 
-    def line(self, patience=PATIENCE):
-        deadline = time.monotonic() + patience
+    def line(self, timeout=TIMEOUT):
+        deadline = time.monotonic() + timeout
         while b"\n" not in self.pending:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             data = os.read(self.process.stdout.fileno(), 1 << 20) if ready else b""
@@ -90,7 +90,7 @@ class Program:
     def end(self):
         """Lets it end by itself; its status."""
         self.process.stdin.close()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.is_running and time.monotonic() < deadline:
             time.sleep(0.01)
         if self.is_running:

@@ -55,10 +55,10 @@ class Relay:
 
     def run(self):
         while not self.is_over:
-            patience = 0.05
+            timeout = 0.05
             if self.waiting:
-                patience = max(0, min(patience, self.waiting[0][0] - time.monotonic()))
-            ready, _, _ = select.select(self.sockets, [], [], patience)
+                timeout = max(0, min(timeout, self.waiting[0][0] - time.monotonic()))
+            ready, _, _ = select.select(self.sockets, [], [], timeout)
             for end in ready:
                 side = self.sockets.index(end)
                 for _ in range(64):

@@ -225,13 +225,13 @@ static int read_them(uint32_t capacity)
     fflush(stdout);
     char line[64];
     bool is_paused = false;
-    int patience = 0;
-    while (read_command(line, sizeof line, patience)) {
+    int timeout = 0;
+    while (read_command(line, sizeof line, timeout)) {
         if (strcmp(line, "pause") == 0) is_paused = true;
         if (strcmp(line, "resume") == 0) is_paused = false;
         uint64_t taken = is_paused ? 0 : take_all();
         if (strcmp(line, "report") == 0) report_reading();
-        patience = taken > 0 ? 0 : 1;
+        timeout = taken > 0 ? 0 : 1;
     }
     for (uint32_t i = 0; i < reading.count; i++) mslot_reader_close(reading.readers[i]);
     return 0;
@@ -314,9 +314,9 @@ static int write_them(uint32_t writer, uint32_t byte_count, int64_t interval_us)
     int64_t next = now_us();
     for (uint64_t turn = 0; sequence < end; turn++) {
         int64_t now = now_us();
-        int patience = next > now ? (int)((next - now + 999) / 1000) : 0;
-        if (patience > 0 || turn % 64 == 0) {
-            if (!read_command(line, sizeof line, patience)) break;
+        int timeout = next > now ? (int)((next - now + 999) / 1000) : 0;
+        if (timeout > 0 || turn % 64 == 0) {
+            if (!read_command(line, sizeof line, timeout)) break;
             if (strcmp(line, "report") == 0) report_writing();
             if (strncmp(line, "count ", 6) == 0) end = strtoull(line + 6, NULL, 10);
             if (next > now_us()) continue;

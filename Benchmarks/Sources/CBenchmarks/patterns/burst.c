@@ -7,7 +7,7 @@ enum { BURST_NS_MAX = 20000000 };
 
 void bench_peer_burst_first(bench_run *run)
 {
-    uint64_t asleep = bench_ticks_of(run->asleep_ns), patience = bench_ticks_of(BURST_NS_MAX);
+    uint64_t asleep = bench_ticks_of(run->asleep_ns), timeout = bench_ticks_of(BURST_NS_MAX);
     bench_meet(run);
     bench_channel channel = bench_open_end(run, 0, BENCH_WRITER);
     unsigned char bytes[BENCH_PEER_BYTES_MAX] = {0};
@@ -25,7 +25,7 @@ void bench_peer_burst_first(bench_run *run)
         for (uint32_t i = 0; i < run->burst; i++, sent++) bench_send(run, &channel, bytes);
         // What is lost is not waited for long.
         while (!last && __atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) != (uint32_t)sent
-            && !(run->peer->loses && bench_ticks() - began > patience))
+            && !(run->peer->loses && bench_ticks() - began > timeout))
             bench_relax(run);
     }
     bench_writer_done(run, &channel, bytes);

@@ -7,7 +7,7 @@ static const uint64_t ARRIVAL_NS_MAX = 5000000000;
 
 void bench_peer_open_first(bench_run *run)
 {
-    uint64_t patience = bench_ticks_of(ARRIVAL_NS_MAX);
+    uint64_t timeout = bench_ticks_of(ARRIVAL_NS_MAX);
     unsigned char bytes[BENCH_PEER_BYTES_MAX] = {0};
     bench_meet(run);
     bench_meet(run);
@@ -28,7 +28,7 @@ void bench_peer_open_first(bench_run *run)
         bool arrived_in_time = true;
         while (arrived_in_time && (int32_t)(__atomic_load_n(&run->acknowledged, __ATOMIC_ACQUIRE) - sent) <= 0) {
             bench_relax(run);
-            arrived_in_time = bench_ticks() - now < patience;
+            arrived_in_time = bench_ticks() - now < timeout;
         }
         BENCH_REQUIRE(run, arrived_in_time);
     }
