@@ -8,10 +8,10 @@ enum {
     OPTIONS_BYTES_MAX = 4096
 };
 
-static bool is_zero(const unsigned char *bytes, size_t count)
+bool mslot__is_zero(const void *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (bytes[i] != 0) return false;
+        if (((const unsigned char *)bytes)[i] != 0) return false;
     return true;
 }
 
@@ -21,7 +21,7 @@ bool mslot__options_take(void *options, size_t known_bytes, size_t bytes_min, co
     memcpy(&given_bytes, given, sizeof given_bytes);
     if (given_bytes < bytes_min || given_bytes > OPTIONS_BYTES_MAX) return false;
     size_t common = given_bytes < known_bytes ? given_bytes : known_bytes;
-    if (!is_zero((const unsigned char *)given + common, given_bytes - common)) return false;
+    if (!mslot__is_zero((const unsigned char *)given + common, given_bytes - common)) return false;
     memcpy(options, given, common);
     uint32_t size = (uint32_t)known_bytes;
     memcpy(options, &size, sizeof size);

@@ -70,6 +70,9 @@ bool mslot__is_trusted(uint32_t owner, uint32_t trust_user);
 
 // MARK: growing.c
 
+/// Whether all of these bytes are 0.
+bool mslot__is_zero(const void *bytes, size_t count);
+
 /// Copies options that a program gave over those that are there. Both begin with their size; `known_bytes` is that of ours, `bytes_min`
 /// that of the first version. False: no size, or more than we know and not zero.
 bool mslot__options_take(void *options, size_t known_bytes, size_t bytes_min, const void *given);

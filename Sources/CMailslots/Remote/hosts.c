@@ -93,21 +93,14 @@ static uint64_t check_of(const host_copy *copy)
     return hash;
 }
 
-static bool is_zero(const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (bytes[i] != 0) return false;
-    return true;
-}
-
 static bool is_host(const char *text, size_t byte_count, size_t capacity)
 {
-    return byte_count < capacity && is_zero(text + byte_count, capacity - byte_count) && mslot__host_is_canonical(text, byte_count);
+    return byte_count < capacity && mslot__is_zero(text + byte_count, capacity - byte_count) && mslot__host_is_canonical(text, byte_count);
 }
 
 static bool is_address(const char *text, size_t byte_count, size_t capacity)
 {
-    if (byte_count >= capacity || !is_zero(text + byte_count, capacity - byte_count)) return false;
+    if (byte_count >= capacity || !mslot__is_zero(text + byte_count, capacity - byte_count)) return false;
     for (size_t i = 0; i < byte_count; i++)
         if (text[i] < ' ' || text[i] > '~') return false;
     return true;
@@ -348,7 +341,7 @@ mslot_failure mslot_hosts_set(mslot_hosts *hosts, const mslot_host *host)
     mslot_outcome refusal = mslot__handle_refusal(hosts);
     if (refusal != MSLOT_DONE) return mslot__failure_of(refusal);
     host_copy copy;
-    if (host == NULL || !is_zero((const char *)host->reserved, sizeof host->reserved)) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
+    if (host == NULL || !mslot__is_zero(host->reserved, sizeof host->reserved)) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
     if (host->number == 0 || host->number > MSLOT_HOSTS_MAX || !make_copy(host, &copy)) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
     host_record record;
     int error = read_record(hosts->descriptor, host->number, &record);

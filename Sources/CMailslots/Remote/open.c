@@ -5,10 +5,9 @@
 /// False: they ask for something that we do not know.
 static bool take_options(mslot_open_options *options, const mslot_open_options *given)
 {
-    static const unsigned char zeros[sizeof options->reserved];
     // The first version ended with `reserved`.
     size_t bytes_min = offsetof(mslot_open_options, reserved) + sizeof options->reserved;
-    return mslot__options_take(options, sizeof *options, bytes_min, given) && memcmp(options->reserved, zeros, sizeof zeros) == 0;
+    return mslot__options_take(options, sizeof *options, bytes_min, given) && mslot__is_zero(options->reserved, sizeof options->reserved);
 }
 
 mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
