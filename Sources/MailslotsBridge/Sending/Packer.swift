@@ -107,9 +107,9 @@ struct Packer: ~Copyable {
     /// Moves messages that are for ourselves to where they are for. False: there were none.
     func deliverToOurselves(_ queue: DestinationQueue, now: Int64) -> Bool {
         var share = 256
+        var copy = InlineArray<424, UInt8>(repeating: 0)
         while share > 0, queue.hasMessage(now, counters) {
             let mailslot = queue.current.mailslotBytes
-            var copy = InlineArray<424, UInt8>(repeating: 0)
             var span = copy.mutableSpan
             // Sound, here and below: bytes have no padding.
             var bytes = unsafe span.mutableBytes
