@@ -2,8 +2,7 @@
 # The steps of .ci/run, each a function with a line that says what it is for; .ci/run --help lists them. `.ci/steps.sh STEP` runs one.
 #
 # Each configuration is built once: debug in .build, for tests, network and the README's second command; with the thread sanitizer in
-# .build-thread; the C core once for each flavour of its tests. What is installed and the benchmarks are release builds of their own:
-# static, and of another package.
+# .build-thread; release in Benchmarks/.build, for what is installed and what is measured; the C core once for each flavour of its tests.
 #
 # Not among the ordinary steps; `.ci/run --long` has it:
 #
@@ -19,10 +18,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export MAILSLOTS_WARNINGS_AS_ERRORS=1
 export SWIFT_BACKTRACE=enable=no
 
-# Beside each other, two at a time. The first lane is SwiftPM's, which locks what it builds; no step of the second uses it. What waits and
-# what computes stand beside each other, and nobody measures time.
-lane_1=(format tidy readme network documentation threads wire_fuzz nio embedding)
-lane_2=(core instructions mutants sanitized model aarch64 kills fuzz datagram win32 nats soak)
+# Three lanes beside each other. The first is SwiftPM's, which locks what it builds: no step of the others builds in .build. The second
+# computes. The third mostly waits: for processes that are stopped after each instruction, and for clocks. Nobody measures time.
+lane_1=(format tidy readme network documentation threads wire_fuzz)
+lane_2=(embedding nio core instructions mutants sanitized model aarch64 fuzz)
+lane_3=(kills soak datagram win32 nats)
 # Alone, for they measure.
 alone=(benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
@@ -100,7 +100,10 @@ network() { Tests/Systems/Network/run; }
 nats() { Tests/Systems/NATS/run; }
 
 #: What is installed, with the program: described, complete, and speaking with Python
-embedding() { Tests/Systems/Embedding/run < /dev/null; }
+embedding() {
+    # Where the benchmarks are built next, which need not compile the same C again: most of it is cryptography.
+    SCRATCH_PATH=$PWD/Benchmarks/.build Tests/Systems/Embedding/run < /dev/null
+}
 
 #: Another package's event loop waits on mailslots
 nio() { Tests/Systems/NIO/run; }

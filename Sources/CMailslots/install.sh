@@ -29,7 +29,8 @@ With a PREFIX of your own no root is needed. If anything fails, nothing is chang
   --help            print this and end
 
 Environment: CC (cc, gcc or clang), CFLAGS (-O2), LDFLAGS, AR (ar or llvm-ar). DESTDIR is put before PREFIX where files are copied
-to, and nowhere else: for those who make packages.
+to, and nowhere else: for those who make packages. SCRATCH_PATH: where Swift builds the programs, and leaves what it has built for the
+next time; else in a temporary directory.
 
 Exit status: 0 installed, 1 failure, 64 wrong usage.
 END
@@ -202,13 +203,14 @@ fi
 if $with_program; then
     package=$(dirname "$sources")
     mkdir -p "$stage/bin" "$stage/share/man/man1"
+    scratch=${SCRATCH_PATH:-$work/swift}
     for product in mailslot mailslot-bridge generate-manual; do
-        swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$work/swift" \
+        swift build -c release --static-swift-stdlib -Xlinker -s --package-path "$package" --scratch-path "$scratch" \
             --product "$product" >&2 || fail "$product could not be built. Nothing was installed."
     done
     for program in mailslot mailslot-bridge; do
-        cp "$work/swift/release/$program" "$stage/bin/$program"
-        "$work/swift/release/generate-manual" "$stage/bin/$program" --output-directory "$stage/share/man/man1" > /dev/null \
+        cp "$scratch/release/$program" "$stage/bin/$program"
+        "$scratch/release/generate-manual" "$stage/bin/$program" --output-directory "$stage/share/man/man1" > /dev/null \
             || fail "the manual page of $program could not be made. Nothing was installed."
         # Where each shell looks by itself, if PREFIX is /usr/local or /usr.
         for completion in bash:bash-completion/completions/$program zsh:zsh/site-functions/_$program \
