@@ -51,6 +51,8 @@ typedef struct round_style {
     uint32_t reader_polls;
     uint32_t reader_rests;
     uint32_t writer_rests;
+    /// Each process is process 1 of a pid namespace of its own.
+    bool namespaces;
 } round_style;
 
 typedef struct journal {

@@ -6,15 +6,19 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
@@ -102,6 +106,8 @@ static child children[WRITERS_MAX + 1];
 
 static uint64_t random_state;
 static pid_t conductor;
+/// In a namespace of its own a child may have the conductor's process id.
+static bool is_child;
 static volatile sig_atomic_t interrupted;
 
 static struct {
@@ -132,7 +138,7 @@ void complain(journal *journal, const char *format, ...)
         vsnprintf(journal->complaint, COMPLAINT_BYTES, format, arguments);
         va_end(arguments);
     }
-    if (getpid() != conductor) _exit(1);
+    if (is_child) _exit(1);
 }
 
 static bool all_is_well(void) { return __atomic_load_n(&j->complaints, __ATOMIC_RELAXED) == 0; }
@@ -146,16 +152,37 @@ static int64_t now_ns(void)
 
 // MARK: children
 
+/// Of the conductor's own pid namespace, to come back to; -1: this user may make none.
+static int own_namespace = -1;
+
+static void find_namespaces(void)
+{
+    own_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (own_namespace >= 0 && unshare(CLONE_NEWPID) == 0 && setns(own_namespace, CLONE_NEWPID) == 0) return;
+    printf("skipped: processes in pid namespaces of their own: %s\n", strerror(errno));
+    own_namespace = -1;
+}
+
+/// A child that is process 1 of a namespace of its own, as all others are: no process id means anything there.
+static pid_t fork_into_namespace(void)
+{
+    if (unshare(CLONE_NEWPID) != 0) return -1;
+    pid_t pid = fork();
+    if (pid != 0 && setns(own_namespace, CLONE_NEWPID) != 0) complain(j, "cannot leave a pid namespace: %s", strerror(errno));
+    return pid;
+}
+
 static void start(child *c)
 {
     uint64_t seed = random_next(&random_state);
     uint32_t writer = (uint32_t)(c - children);
-    pid_t pid = fork();
+    pid_t pid = j->style.namespaces ? fork_into_namespace() : fork();
     if (pid < 0) complain(j, "cannot fork: %s", strerror(errno));
     if (pid == 0) {
+        is_child = true;
         setpgid(0, 0); // Ctrl-C is for the conductor
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != conductor) _exit(1);
+        if (getppid() != (j->style.namespaces ? 0 : conductor)) _exit(1);
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
         if (c == THE_READER) reader_run(j, seed);
@@ -339,6 +366,86 @@ static void do_something(void)
     }
 }
 
+// MARK: where the mailslots are
+
+typedef struct place {
+    char directory[64];
+    char file_system[32];
+} place;
+static place places[3];
+static uint32_t place_count;
+/// Where ramfs is mounted, for the conductor and its children only.
+static char ramfs[] = "/tmp/mailslots-soak.XXXXXX";
+
+static const char *file_system_of(const char *directory)
+{
+    static const struct {
+        unsigned long magic;
+        const char *name;
+    } known[] = {{0x01021994, "tmpfs"}, {0x858458f6, "ramfs"}, {0xef53, "ext4"}, {0x58465342, "xfs"}, {0x9123683e, "btrfs"},
+        {0x794c7630, "overlayfs"}, {0x6a656a63, "virtiofs"}};
+    struct statfs status;
+    if (statfs(directory, &status) != 0) return "?";
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].magic == (unsigned long)status.f_type) return known[i].name;
+    return "another file system";
+}
+
+/// Takes the directory if a mailslot can be there, and says so if not.
+static void add_place(const char *parent)
+{
+    place *new = &places[place_count];
+    snprintf(new->directory, sizeof new->directory, "%s/mailslots-soak.XXXXXX", parent);
+    if (mkdtemp(new->directory) == NULL) {
+        printf("skipped: mailslots in %s: %s\n", parent, strerror(errno));
+        return;
+    }
+    snprintf(new->file_system, sizeof new->file_system, "%s", file_system_of(new->directory));
+    for (uint32_t i = 0; i < place_count; i++)
+        if (strcmp(places[i].file_system, new->file_system) == 0) {
+            printf("skipped: mailslots in %s, which is %s as %s is\n", parent, new->file_system, places[i].directory);
+            rmdir(new->directory);
+            return;
+        }
+    setenv("MAILSLOT_DIRECTORY", new->directory, 1);
+    mslot_created created = mslot_create(soak_name, NULL);
+    if (created.reader == NULL) {
+        char text[400];
+        mslot_failure_describe(&created.failure, soak_name, text, sizeof text);
+        printf("skipped: mailslots on %s, in %s: %s\n", new->file_system, parent, text);
+        rmdir(new->directory);
+        return;
+    }
+    mslot_reader_close(created.reader);
+    place_count++;
+}
+
+static void find_places(void)
+{
+    add_place("/dev/shm");
+    add_place("/var/tmp"); // most often on a disk
+    if (mkdtemp(ramfs) != NULL && unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
+        && mount("none", ramfs, "ramfs", 0, NULL) == 0)
+        add_place(ramfs);
+    else printf("skipped: mailslots on ramfs: %s\n", strerror(errno));
+}
+
+static void remove_directory(const char *path)
+{
+    DIR *entries = opendir(path);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;)
+        if (entry->d_name[0] != '.') unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries != NULL) closedir(entries);
+    rmdir(path);
+}
+
+static void remove_places(void)
+{
+    for (uint32_t i = 0; i < place_count; i++) remove_directory(places[i].directory);
+    umount(ramfs);
+    rmdir(ramfs);
+}
+
 // MARK: rounds
 
 static round_style choose_style(void)
@@ -356,6 +463,7 @@ static round_style choose_style(void)
                                        : 0,
         .reader_rests = percents[choose(5)],
         .writer_rests = percents[choose(5)],
+        .namespaces = choose(2) == 0 && own_namespace >= 0,
     };
     // Also one lane less than writers: then they also wait for each other's deaths.
     style.lanes = style.writers + (uint32_t)choose(3) - (style.writers > 1 && choose(4) == 0);
@@ -373,6 +481,9 @@ static void end_round(void)
     if (all_is_well()) account_end(j);
 }
 
+/// Each capacity meets each file system.
+static const place *place_of_round(void) { return &places[(deeds.rounds + deeds.rounds / 6) % place_count]; }
+
 static void run_round(int64_t deadline_ns)
 {
     memset(j, 0, offsetof(journal, log));
@@ -380,15 +491,17 @@ static void run_round(int64_t deadline_ns)
     uint64_t round_seed = options.seed + deeds.rounds;
     random_state = random_next(&round_seed);
     j->style = choose_style();
+    setenv("MAILSLOT_DIRECTORY", place_of_round()->directory, 1);
     account_begin(j);
     account_sums before = sums;
     uint64_t kills = deeds.writer_kills, reader_kills = deeds.reader_kills;
     progress = 0;
     silence_ns = 0;
 
-    printf("round %llu: %u cells, %u writers, %u lanes, up to %u bytes, reader polls %u %%, rests %u %%, writers rest %u %%: ",
-        (unsigned long long)deeds.rounds + 1, j->style.capacity, j->style.writers, j->style.lanes, j->style.message_bytes_max,
-        j->style.reader_polls, j->style.reader_rests, j->style.writer_rests);
+    printf("round %llu: %s%s, %u cells, %u writers, %u lanes, up to %u bytes, reader polls %u %%, rests %u %%, writers rest %u %%: ",
+        (unsigned long long)deeds.rounds + 1, place_of_round()->file_system, j->style.namespaces ? ", pid namespaces" : "",
+        j->style.capacity, j->style.writers, j->style.lanes, j->style.message_bytes_max, j->style.reader_polls, j->style.reader_rests,
+        j->style.writer_rests);
     fflush(stdout);
     start(THE_READER);
     for (uint32_t i = 0; i < j->style.writers; i++) start(&children[i]);
@@ -435,15 +548,6 @@ static void print_report(double seconds)
     printf("violations          %u\n", j->complaints != 0);
 }
 
-static void remove_directory(const char *path)
-{
-    DIR *entries = opendir(path);
-    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;)
-        if (entry->d_name[0] != '.') unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries != NULL) closedir(entries);
-    rmdir(path);
-}
-
 static void handle_interrupt(int number) { interrupted = number; }
 static void handle_alarm(int number) { (void)number; }
 
@@ -462,13 +566,17 @@ int main(int argument_count, char **arguments)
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = handle_alarm}, NULL);
     signal(SIGUSR1, SIG_IGN); // until the reader that inherits it has its handler
 
-    char directory[] = "/dev/shm/mailslots-soak.XXXXXX";
     j = mmap(NULL, sizeof *j, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (j == MAP_FAILED || mkdtemp(directory) == NULL) {
+    if (j == MAP_FAILED) {
         fprintf(stderr, "soak: no shared memory here: %s\n", strerror(errno));
         return EXIT_CANNOT;
     }
-    setenv("MAILSLOT_DIRECTORY", directory, 1);
+    find_namespaces();
+    find_places();
+    if (place_count == 0) {
+        fprintf(stderr, "soak: there is no place for mailslots here\n");
+        return EXIT_CANNOT;
+    }
     printf("%u writers, %llu seconds, seed %llu\n", options.writers, (unsigned long long)options.seconds, (unsigned long long)options.seed);
 
     int64_t begun = now_ns(), deadline = begun + (int64_t)options.seconds * SECOND_NS;
@@ -480,7 +588,7 @@ int main(int argument_count, char **arguments)
             kill(c->pid, SIGKILL);
             waitpid(c->pid, NULL, 0);
         }
-    remove_directory(directory);
+    remove_places();
     print_report((double)(now_ns() - begun) / 1e9);
     return clean ? EXIT_CLEAN : EXIT_VIOLATION;
 }
