@@ -52,7 +52,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let noPermission = Code(.noPermission)
         /// The mailslot belongs to a user who is not trusted.
         public static let untrusted = Code(.untrusted)
-        /// A file has the name, but is no mailslot.
+        /// A file has the name, but is no mailslot, or has other names (hard links) too.
         public static let notAMailslot = Code(.notAMailslot)
         /// The mailslot has another layout version.
         public static let otherLayout = Code(.otherLayout)

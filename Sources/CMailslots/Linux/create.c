@@ -13,8 +13,13 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
 
 enum {
     /// A reader of /proc can hold a dead process's mapping, and with it the lock, for a moment. Chosen.
@@ -107,10 +112,14 @@ static void fill_header(attempt *a, mslot_header *header)
     memcpy(header->name, a->name->text, a->name->bytes);
 }
 
-/// Gives the file its name, unless the name is taken: 0, or an errno.
-static int link_to_name(int descriptor, const char *temporary, const char *path)
+/// Gives the file its name, unless the name is taken: 0, or an errno. It never has two: nobody trusts such a file.
+static int give_name(int descriptor, const char *temporary, const char *path)
 {
-    if (temporary != NULL) return MSLOT_UNINTERRUPTED(link(temporary, path)) == 0 ? 0 : errno;
+    if (temporary != NULL) {
+        // By number: older libraries have no function of that name.
+        long result = MSLOT_UNINTERRUPTED(syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE));
+        return result == 0 ? 0 : errno;
+    }
     char proc[64];
     snprintf(proc, sizeof proc, "/proc/self/fd/%d", descriptor);
     return MSLOT_UNINTERRUPTED(linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno;
@@ -146,7 +155,7 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     // All that can fail comes before the name: once it is there, others write.
     mslot_ring_reader start = {.ring = ring, .head = ring.cell_count, .next = ring.cell_count};
     if (make_reader(a, mapping, start) != CREATED) return FAILED;
-    error = link_to_name(descriptor, temporary, a->path);
+    error = give_name(descriptor, temporary, a->path);
     if (error == 0) return CREATED;
     mslot__mapping_end(&a->created.reader->mapping);
     mslot__handle_free(a->created.reader);
@@ -173,7 +182,7 @@ static attempt_result make_with_temporary_name(attempt *a)
     int descriptor = MSLOT_UNINTERRUPTED(open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT));
     if (descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
     attempt_result result = make_segment(a, descriptor, temporary);
-    (void)MSLOT_UNINTERRUPTED(unlink(temporary));
+    if (result != CREATED) (void)MSLOT_UNINTERRUPTED(unlink(temporary));
     close(descriptor);
     return result;
 }
@@ -255,7 +264,7 @@ static attempt_result take_over(attempt *a, const mslot_file *file)
     // Fresh: old writers must find the seal before the name is free.
     mslot__ring_seal(&ring);
     mslot__wake_writers_slow(ring.control);
-    bool unlinked = MSLOT_UNINTERRUPTED(unlink(a->path)) == 0 || errno == ENOENT;
+    bool unlinked = mslot__file_unlink(file->descriptor, a->path);
     attempt_result result = unlinked ? make_new(a) : fail_errno(a);
     // The old segment still takes its room until we let go of it: once more, then.
     if (unlinked && result == FAILED && a->created.failure.outcome == MSLOT_NO_SPACE) result = LOST_A_RACE;
@@ -335,7 +344,9 @@ mslot_outcome mslot_reader_close(mslot_reader *reader)
     mslot__wake_writers_slow(reader->ring.ring.control);
     mslot_mapping *mapping = &reader->mapping;
     // The name is ours to change: the mapping holds the reader's lock.
-    if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) (void)MSLOT_UNINTERRUPTED(unlink(mapping->path));
+    int descriptor = MSLOT_UNINTERRUPTED(open(mapping->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) (void)mslot__file_unlink(descriptor, mapping->path);
+    if (descriptor >= 0) close(descriptor);
     mslot__mapping_end(mapping);
     mslot__forks_hold();
     mslot__handle_free(reader);
@@ -368,7 +379,7 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
         mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
         mslot__ring_seal(&ring);
         mslot__wake_writers_slow(ring.control);
-        if (MSLOT_UNINTERRUPTED(unlink(path)) != 0 && errno != ENOENT) failure = mslot__failure_errno(errno);
+        if (!mslot__file_unlink(file.descriptor, path)) failure = mslot__failure_errno(errno);
         mslot__mapping_end(&mapping);
         break;
     }

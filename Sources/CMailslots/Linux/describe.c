@@ -80,8 +80,8 @@ static int describe_hosts(const mslot_failure *failure, char *text, size_t capac
             MSLOT_HOSTS_FILE, strerror(failure->system_error));
     case MSLOT_NOT_A_MAILSLOT:
         return snprintf(text, capacity,
-            "%s is not a table of hosts: another program made it, or it was cut short or overwritten. Delete it, and "
-            "start the bridge again.",
+            "%s is not a table of hosts: another program made it, it was cut short or overwritten, or the file has other names (hard "
+            "links) too. Delete it, and start the bridge again.",
             MSLOT_HOSTS_FILE);
     case MSLOT_OTHER_LAYOUT:
         return snprintf(text, capacity, "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.",
@@ -230,6 +230,13 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
             name, (unsigned)failure->holder_uid);
         break;
     case MSLOT_NOT_A_MAILSLOT:
+        if (failure->detail > 1) {
+            length = snprintf(text, capacity,
+                "%s is not taken for the mailslot \"%s\": the file has %u names (hard links), so its owner may not have put it there. See "
+                "which name is wrong (find -samefile), and delete that one.",
+                path, name, (unsigned)failure->detail);
+            break;
+        }
         length = snprintf(text, capacity,
             "%s is not the mailslot \"%s\": another program made it, or it was cut short or overwritten. If nobody needs it, "
             "delete the file.",

@@ -11,6 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+    /// The owner may always read and write a mailslot.
+    MODE_MIN = 0600
+};
+
 const char *mslot__directory(char *buffer, size_t capacity)
 {
     // secure_getenv: a set-user-id program is not led astray by its caller.
@@ -69,6 +74,15 @@ static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32
         failure.holder_uid = status.st_uid;
         return failure;
     }
+    // Who may write to a file may also link it under another name and change the name in its header. So its owner says nothing about a
+    // mailslot of this name. None: it was removed a moment ago.
+    if (status.st_nlink > 1) {
+        mslot_failure failure = mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
+        failure.detail = (uint32_t)status.st_nlink;
+        return failure;
+    }
+    // What is left of a mailslot that has ended: mslot__file_unlink.
+    if ((status.st_mode & MODE_MIN) != MODE_MIN) return mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
     // Copied once; the segment's own header is never read again.
     ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &file->header, sizeof file->header, 0));
     if (bytes < 0) return mslot__failure_errno(errno);
@@ -116,6 +130,16 @@ bool mslot__file_may_unlink(const char *path, uint32_t owner)
     if (MSLOT_UNINTERRUPTED(stat(directory, &status)) != 0) return false;
     uid_t user = geteuid();
     return (status.st_mode & S_ISVTX) == 0 || user == 0 || user == owner || user == status.st_uid;
+}
+
+bool mslot__file_unlink(int descriptor, const char *path)
+{
+    if (MSLOT_UNINTERRUPTED(unlink(path)) != 0) return errno == ENOENT;
+    // Not before: killed between the two, we would leave a name that its owner may not open, nor take over.
+    struct stat status;
+    bool has_another_name = descriptor >= 0 && MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) == 0 && status.st_nlink > 0;
+    if (has_another_name) (void)MSLOT_UNINTERRUPTED(fchmod(descriptor, 0));
+    return true;
 }
 
 int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes)

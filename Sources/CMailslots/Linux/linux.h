@@ -190,6 +190,10 @@ bool mslot__file_has_name(const char *path, uint64_t device, uint64_t inode);
 /// would destroy what is unread.
 bool mslot__file_may_unlink(const char *path, uint32_t owner);
 
+/// Takes the name away: false with errno. Other names, which only another can have given to the file, lead to no mailslot any more: with
+/// one name again, it would be believed for its owner's sake. `descriptor` is one of the file, or -1: there is none, and they are left.
+bool mslot__file_unlink(int descriptor, const char *path);
+
 /// The part of a segment that is always there: all but the overflow.
 static inline uint64_t mslot__header_fixed_bytes(const mslot_header *header)
 {

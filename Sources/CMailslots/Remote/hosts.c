@@ -199,7 +199,9 @@ static mslot_failure open_table(const char *path, int flags, uint32_t trust_user
         failure = mslot__failure_of(MSLOT_UNTRUSTED);
         failure.holder_uid = status.st_uid;
     } else {
-        failure = S_ISREG(status.st_mode) ? check_header(*descriptor) : mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
+        // One name only, as of a mailslot's file: its owner may not have put it there.
+        bool can_be_a_table = S_ISREG(status.st_mode) && status.st_nlink <= 1;
+        failure = can_be_a_table ? check_header(*descriptor) : mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
     }
     if (failure.outcome != MSLOT_DONE) close(*descriptor);
     return failure;

@@ -76,6 +76,12 @@ static int open_dead_readers_file(const char *name)
     return descriptor;
 }
 
+static void count_name(const char *name, void *context)
+{
+    (void)name;
+    ++*(unsigned *)context;
+}
+
 // MARK: files that are no mailslots
 
 TEST(a_file_that_is_no_mailslot_is_refused_and_kept)
@@ -176,6 +182,63 @@ TEST(a_symbolic_link_under_the_name_is_refused_wherever_it_leads)
     expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
     unlink(path);
     must_close(reader);
+}
+
+TEST(a_file_of_two_names_is_refused_under_both_until_one_is_gone)
+{
+    mslot_reader *reader = must_create("others", 2, 2);
+    char target[PATH_MAX];
+    expect_outcome(mslot_path("others", target, sizeof target).outcome, MSLOT_DONE);
+    expect_equal(link(target, orders_path()), 0);
+    memcpy((char *)reader->mapping.base + offsetof(mslot_header, name), "orders", sizeof "orders"); // as long as the other
+
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    mslot_failure failure = mslot_open("orders", NULL).failure;
+    expect_equal(failure.detail, 2);
+    char text[1000];
+    expect(mslot_failure_describe(&failure, "orders", text, sizeof text) < sizeof text && strstr(text, "2 names") != NULL);
+    expect_outcome(mslot_observer_open("orders", 0).failure.outcome, MSLOT_NOT_A_MAILSLOT);
+    unsigned listed = 0;
+    expect_outcome(mslot_list(count_name, &listed).outcome, MSLOT_DONE);
+    expect_equal(listed, 0);
+
+    unlink(path);
+    memcpy((char *)reader->mapping.base + offsetof(mslot_header, name), "others", sizeof "others");
+    expect_outcome(open_outcome("others"), MSLOT_DONE);
+    must_close(reader);
+}
+
+/// A hard link from "others" to "orders", whose header says so; then it ends and only the link is left.
+static void expect_the_other_name_refused(mslot_header *header)
+{
+    memcpy(header->name, "orders", sizeof "orders"); // as long as the other
+    expect_every_call_says(MSLOT_NOT_A_MAILSLOT);
+    struct stat status;
+    expect_equal(lstat(orders_path(), &status), 0);
+    expect_equal(status.st_nlink, 1);
+    unlink(path);
+}
+
+static mslot_header *map_header(const char *file)
+{
+    int descriptor = open(file, O_RDWR | O_CLOEXEC);
+    expect(descriptor >= 0);
+    mslot_header *header = mmap(NULL, sizeof *header, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    expect((void *)header != MAP_FAILED);
+    close(descriptor);
+    return header;
+}
+
+TEST(another_name_of_a_mailslot_that_has_ended_is_refused_too)
+{
+    mslot_reader *reader = must_create("others", 2, 2);
+    char target[PATH_MAX];
+    expect_outcome(mslot_path("others", target, sizeof target).outcome, MSLOT_DONE);
+    mslot_header *header = map_header(target);
+    expect_equal(link(target, orders_path()), 0);
+    must_close(reader);
+    expect_the_other_name_refused(header);
+    munmap(header, sizeof *header);
 }
 
 TEST(a_fifo_or_a_socket_under_the_name_is_refused_without_waiting)

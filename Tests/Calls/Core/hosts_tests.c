@@ -608,6 +608,17 @@ TEST(a_file_that_is_no_table_is_refused_by_readers_and_replaced_by_the_bridge)
     unlink(table_path());
     unlink(elsewhere);
 
+    hosts = must_open_hosts(0);
+    must_set(hosts, 1, 1);
+    mslot_hosts_close(hosts);
+    expect_equal(rename(table_path(), elsewhere), 0);
+    expect_equal(link(elsewhere, table_path()), 0); // to another's file, perhaps
+    expect_outcome(find_outcome(1), MSLOT_NOT_A_MAILSLOT);
+    mslot_hosts_close(must_open_hosts(0));
+    expect_equal(hosts_listed(), 0);
+    unlink(table_path());
+    unlink(elsewhere);
+
     expect_equal(mkdir(table_path(), 0700), 0);
     expect_outcome(find_outcome(1), MSLOT_NOT_A_MAILSLOT);
     expect_outcome(mslot_hosts_open(0).failure.outcome, MSLOT_NOT_A_MAILSLOT);

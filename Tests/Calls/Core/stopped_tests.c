@@ -3,10 +3,14 @@
 #include "common.h"
 #include "traced.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { STEPS_MAX = 20000 };
@@ -64,6 +68,7 @@ static mslot_reader *reader; // the victim's, or that of the test
 static mslot_writer *writer;
 static unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
 static size_t byte_count;
+static char path[PATH_MAX];
 
 static void create_small(void) { reader = must_create("orders", 2, 2); }
 static void remove_orders(void) { expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE); }
@@ -399,6 +404,24 @@ TEST(a_writer_that_waits_learns_at_once_of_a_fresh_take_over_stopped_at_any_syst
         .act = take_over_afresh,
         .meanwhile = let_it_fall_asleep_again,
         .afterwards = expect_word_at_once});
+}
+
+// MARK: a new file
+
+static void know_no_files_without_a_name(void) { refuse_system_call_with_bits(SYS_openat, EOPNOTSUPP, 2, O_TMPFILE & ~O_DIRECTORY); }
+static void expect_one_name(pid_t victim)
+{
+    (void)victim;
+    struct stat status;
+    expect_outcome(mslot_path("orders", path, sizeof path).outcome, MSLOT_DONE);
+    if (lstat(path, &status) == 0) expect_equal(status.st_nlink, 1);
+}
+
+// Killed with two, it would leave a mailslot that nobody trusts.
+TEST(a_new_mailslot_has_no_second_name_at_any_system_call_where_files_without_a_name_are_unknown)
+{
+    meet_at_any_system_call(&(meeting){
+        .prepare = know_no_files_without_a_name, .act = create_small, .meanwhile = expect_one_name, .afterwards = remove_orders});
 }
 
 // MARK: another thread forks

@@ -155,7 +155,7 @@ make_new:
         initialised[new] = true; generation[new]++
 #endif
     }
-    /* link_to_name */
+    /* give_name */
     atomic {
         MAY_DIE;
         if

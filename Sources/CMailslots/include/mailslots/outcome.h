@@ -59,7 +59,7 @@ typedef enum MSLOT_CLOSED_ENUM mslot_outcome {
     MSLOT_NO_PERMISSION MSLOT_SWIFT_NAME(noPermission) = 16,
     /// The mailslot belongs to a user whom the caller did not say it trusts: `holder_uid`.
     MSLOT_UNTRUSTED MSLOT_SWIFT_NAME(untrusted) = 17,
-    /// A file has the name, but it is no mailslot, is cut short, or holds a mailslot of another name.
+    /// A file has the name, but it is no mailslot, is cut short, holds a mailslot of another name, or has more names than one: `detail`.
     MSLOT_NOT_A_MAILSLOT MSLOT_SWIFT_NAME(notAMailslot) = 18,
     /// The mailslot has another layout version: `detail`.
     MSLOT_OTHER_LAYOUT MSLOT_SWIFT_NAME(otherLayout) = 19,
@@ -114,7 +114,8 @@ typedef struct mslot_failure {
     int32_t holder_pid;
     /// With ALREADY_EXISTS and UNTRUSTED: the user.
     uint32_t holder_uid;
-    /// With BAD_NAME a mslot_name_problem, with OTHER_LAYOUT the version found.
+    /// With BAD_NAME a mslot_name_problem, with OTHER_LAYOUT the version found, with NOT_A_MAILSLOT how many names (hard links) the file
+    /// has, if more than one.
     uint32_t detail;
     /// 0.
     uint32_t reserved[8];
