@@ -120,42 +120,46 @@ static int give_name(int descriptor, const char *temporary, const char *path)
         long result = MSLOT_UNINTERRUPTED(syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE));
         return result == 0 ? 0 : errno;
     }
-    char proc[64];
-    snprintf(proc, sizeof proc, "/proc/self/fd/%d", descriptor);
-    return MSLOT_UNINTERRUPTED(linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno;
+    char proc_path[MSLOT_PROC_PATH_MAX];
+    mslot__proc_path(descriptor, proc_path);
+    return MSLOT_UNINTERRUPTED(linkat(AT_FDCWD, proc_path, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) == 0 ? 0 : errno;
 }
 
 /// Locks, fills and names a new empty file. `temporary` is its name until then, or NULL.
-static attempt_result make_segment(attempt *a, int descriptor, const char *temporary)
+static attempt_result make_segment(attempt *a, mslot_file *file, const char *temporary)
 {
-    mslot_file file = {.descriptor = descriptor};
-    layout_of(&a->options, &file.header);
-    fill_header(a, &file.header);
+    layout_of(&a->options, &file->header);
+    fill_header(a, &file->header);
 
     // fchmod: the umask does not apply, the mode is the one that was asked for.
-    if (MSLOT_UNINTERRUPTED(fchmod(descriptor, file.header.mode)) != 0) return fail_errno(a);
-    int error = allocate_all(descriptor, &file.header);
+    if (MSLOT_UNINTERRUPTED(fchmod(file->descriptor, file->header.mode)) != 0) return fail_errno(a);
+    int error = allocate_all(file->descriptor, &file->header);
     if (error != 0) return fail(a, mslot__failure_errno(error));
-    switch (mslot__lock_try(descriptor, MSLOT_LOCK_READER)) {
+    switch (mslot__lock_try(file->descriptor, MSLOT_LOCK_READER)) {
     case MSLOT_LOCK_TAKEN: break;
     case MSLOT_LOCK_HELD_BY_ANOTHER: return LOST_A_RACE;
     case MSLOT_LOCK_FAILED: return fail_errno(a);
     }
     struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return fail_errno(a);
-    file.device = status.st_dev;
-    file.inode = status.st_ino;
+    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return fail_errno(a);
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
 
-    mslot_mapping mapping = mslot__file_map(&file, a->path, PROT_READ | PROT_WRITE, true);
+    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, true);
     if (mapping.base == NULL) return fail_errno(a);
-    memcpy(mapping.base, &file.header, sizeof file.header);
-    mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
+    error = mslot__file_prove_lock(file, temporary, MSLOT_LOCK_READER);
+    if (error != 0) {
+        mslot__mapping_end(&mapping);
+        return fail(a, mslot__failure_errno(error));
+    }
+    memcpy(mapping.base, &file->header, sizeof file->header);
+    mslot_ring ring = mslot__ring_of(&file->header, mapping.base);
     mslot__ring_initialise(&ring);
 
     // All that can fail comes before the name: once it is there, others write.
     mslot_ring_reader start = {.ring = ring, .head = ring.cell_count, .next = ring.cell_count};
     if (make_reader(a, mapping, start) != CREATED) return FAILED;
-    error = give_name(descriptor, temporary, a->path);
+    error = give_name(file->descriptor, temporary, a->path);
     if (error == 0) return CREATED;
     mslot__mapping_end(&a->created.reader->mapping);
     mslot__handle_free(a->created.reader);
@@ -165,10 +169,10 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
 
 static attempt_result make_unnamed(attempt *a, const char *directory)
 {
-    int descriptor = MSLOT_UNINTERRUPTED(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT));
-    if (descriptor < 0) return fail_errno(a);
-    attempt_result result = make_segment(a, descriptor, NULL);
-    close(descriptor);
+    mslot_file file = {.descriptor = MSLOT_UNINTERRUPTED(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT))};
+    if (file.descriptor < 0) return fail_errno(a);
+    attempt_result result = make_segment(a, &file, NULL);
+    close(file.descriptor);
     return result;
 }
 
@@ -179,11 +183,12 @@ static attempt_result make_with_temporary_name(attempt *a)
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof temporary, "%s~%lx.%llx", a->path, (long)getpid(), (unsigned long long)mslot__now_ns());
     if (length < 0 || (size_t)length >= sizeof temporary) return fail(a, mslot__failure_errno(ENAMETOOLONG));
-    int descriptor = MSLOT_UNINTERRUPTED(open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT));
-    if (descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
-    attempt_result result = make_segment(a, descriptor, temporary);
+    int flags = O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    mslot_file file = {.descriptor = MSLOT_UNINTERRUPTED(open(temporary, flags, MODE_DEFAULT))};
+    if (file.descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
+    attempt_result result = make_segment(a, &file, temporary);
     if (result != CREATED) (void)MSLOT_UNINTERRUPTED(unlink(temporary));
-    close(descriptor);
+    close(file.descriptor);
     return result;
 }
 
@@ -238,11 +243,17 @@ static bool can_be_adopted(const mslot_file *file, const mslot_create_options *o
 }
 
 /// With the reader's lock, and the name checked: the dead reader's mailslot becomes ours, or makes way.
-static attempt_result take_over(attempt *a, const mslot_file *file)
+static attempt_result take_over(attempt *a, mslot_file *file)
 {
     if (!a->options.adopt && !mslot__file_may_unlink(a->path, file->owner)) return fail(a, mslot__failure_errno(EPERM));
     mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt);
     if (mapping.base == NULL) return fail_errno(a);
+    // Before anything is changed: what is unread stays for whoever can keep it.
+    int error = mslot__file_prove_lock(file, a->path, MSLOT_LOCK_READER);
+    if (error != 0) {
+        mslot__mapping_end(&mapping);
+        return error == ESTALE ? LOST_A_RACE : fail(a, mslot__failure_errno(error));
+    }
     mslot_ring ring = mslot__ring_of(&file->header, mapping.base);
     mslot_ring_reader reader;
     memset(&reader, 0, sizeof reader);

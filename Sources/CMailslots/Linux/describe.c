@@ -2,6 +2,7 @@
 
 #include "linux.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -293,6 +294,13 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_EMPTY:
     case MSLOT_INTERRUPTED: length = snprintf(text, capacity, "Mailslot \"%s\": %s.", name, mslot_outcome_text(failure->outcome)); break;
     case MSLOT_SYSTEM_ERROR:
+        if (failure->system_error == ENOLCK) {
+            length = snprintf(text, capacity,
+                "Mailslot \"%s\": the file system of %s does not keep the lock that says who is alive. An overlay, such as the root of a "
+                "container, drops it when the file is closed, although it is mapped. Use a tmpfs or a volume: MAILSLOT_DIRECTORY.",
+                name, path);
+            break;
+        }
         length = snprintf(
             text, capacity, "Mailslot \"%s\": a system call failed for %s: %s (errno %d).", name, path, system, (int)failure->system_error);
         break;

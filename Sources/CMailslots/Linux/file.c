@@ -60,6 +60,11 @@ char *mslot__file_path(const mslot_name *name, mslot_failure *failure)
     return path;
 }
 
+void mslot__proc_path(int descriptor, char path[MSLOT_PROC_PATH_MAX])
+{
+    snprintf(path, MSLOT_PROC_PATH_MAX, "/proc/self/fd/%d", descriptor);
+}
+
 static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32_t trust_user)
 {
     struct stat status;
@@ -184,6 +189,22 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
     }
     if (base == MAP_FAILED || !mslot__guard_add(&mapping, &file->header)) mslot__mapping_end(&mapping);
     return mapping;
+}
+
+int mslot__file_prove_lock(mslot_file *file, const char *path, off_t byte)
+{
+    char proc_path[MSLOT_PROC_PATH_MAX];
+    mslot__proc_path(file->descriptor, proc_path);
+    int no_link = path != NULL ? O_NOFOLLOW : 0; // what is in /proc is one
+    int other = MSLOT_UNINTERRUPTED(open(path != NULL ? path : proc_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | no_link));
+    if (other < 0) return errno == ENOENT && path != NULL ? ESTALE : errno;
+    close(file->descriptor);
+    file->descriptor = other;
+    struct stat status;
+    if (MSLOT_UNINTERRUPTED(fstat(other, &status)) != 0) return errno;
+    if (status.st_dev != file->device || status.st_ino != file->inode) return ESTALE;
+    if (mslot__lock_is_held(other, byte)) return 0;
+    return errno != 0 ? errno : ENOLCK;
 }
 
 void mslot__mapping_end(mslot_mapping *mapping)

@@ -167,6 +167,10 @@ void mslot__guard_remove(mslot_mapping *mapping);
 /// The directory of all mailslots; NULL with errno.
 const char *mslot__directory(char *buffer, size_t capacity);
 
+enum { MSLOT_PROC_PATH_MAX = 64 };
+/// A path of the file that a descriptor is of, whatever its name, as far as /proc is there.
+void mslot__proc_path(int descriptor, char path[MSLOT_PROC_PATH_MAX]);
+
 /// The path of a name's file, on the heap; NULL with the failure. A remote name has none: BAD_NAME, NAME_REMOTE.
 char *mslot__file_path(const mslot_name *name, mslot_failure *failure);
 
@@ -204,6 +208,10 @@ int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
 
 /// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
 mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, bool populate);
+/// Shows that the mapping alone keeps the lock on this byte, which was taken with the file's descriptor: closes that, and asks by another
+/// description, whose descriptor the file has from here on. `path` names the file; NULL: it has no name yet. 0, or an errno. ENOLCK: the
+/// lock went with the descriptor, as on overlayfs, where a mapping is of another file than the descriptor. ESTALE: `path` names another.
+int mslot__file_prove_lock(mslot_file *file, const char *path, off_t byte);
 /// Keeps errno.
 void mslot__mapping_end(mslot_mapping *mapping);
 

@@ -1,4 +1,5 @@
-// Open-file-description locks: they say who is alive. A lock lives exactly as long as the mapping made from its descriptor.
+// Open-file-description locks: they say who is alive. A lock lives exactly as long as the mapping made from its descriptor. Where it does
+// not, nothing is created or opened: mslot__file_prove_lock.
 
 #include "linux.h"
 

@@ -13,6 +13,16 @@ enum {
     APPEAR_STEP_NS_MAX = 10000000
 };
 
+/// Shows that the mapping keeps the lane's lock; or gives the lane back.
+static mslot_failure prove_lane(mslot_file *file, const char *path, const mslot_ring *ring, uint32_t lane)
+{
+    int error = mslot__file_prove_lock(file, path, MSLOT_LOCK_FIRST_LANE + (off_t)lane);
+    if (error == 0) return mslot__failure_of(MSLOT_DONE);
+    mslot__lane_give_back(ring, lane);
+    // The name is gone, or is another's by now, so the mailslot that was opened has ended.
+    return error == ESTALE ? mslot__failure_of(MSLOT_NOT_FOUND) : mslot__failure_errno(error);
+}
+
 static mslot_failure open_file(const char *path, const mslot_name *name, const mslot_open_options *options, mslot_writer **opened)
 {
     mslot_file file;
@@ -38,8 +48,9 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
             if (tail.outcome == MSLOT_DONE && tail.closed) taken.outcome = MSLOT_NOT_FOUND;
         }
         failure = taken.outcome == MSLOT_SYSTEM_ERROR ? mslot__failure_errno(errno) : mslot__failure_of(taken.outcome);
+        // The mapping holds the lane's lock from here on.
+        if (failure.outcome == MSLOT_DONE) failure = prove_lane(&file, path, &ring, taken.lane);
     }
-    // The mapping holds the lane's lock from here on.
     close(file.descriptor);
     if (failure.outcome != MSLOT_DONE) {
         if (writer != NULL) mslot__handle_free(writer);

@@ -43,6 +43,10 @@
  *   an error there (NO_SPACE) and never a crash later. Docker gives a container 64 MB.
  *     Fix: a smaller capacity, a larger /dev/shm (docker run --shm-size), or MAILSLOT_DIRECTORY.
  *
+ *   Overlays. On overlayfs, the root of a container, a lock is gone when its descriptor is closed, though the file is mapped. Nobody would
+ *   know there who is alive, so mslot_create and mslot_open try it, and refuse: SYSTEM_ERROR, ENOLCK.
+ *     Fix: a tmpfs, or a volume: MAILSLOT_DIRECTORY.
+ *
  *   Long messages. With message_bytes_max over 424 each lane may have an overflow, room for at least four of the longest messages and
  *   256 KiB: address space at once, memory when a writer of that lane writes its first long message, which is where NO_SPACE may come
  *   from. It lasts as long as the mailslot. A writer waits for room when its own overflow is full, whatever room the others have.

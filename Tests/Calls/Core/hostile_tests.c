@@ -2,6 +2,7 @@
 
 #include "common.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -15,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -469,18 +471,134 @@ TEST(a_directory_in_which_only_owners_remove_keeps_a_dead_readers_mailslot_from_
     child_join(owner);
 }
 
-// MARK: limits
+// MARK: file systems of our own
+
+static void write_text(const char *file, const char *text)
+{
+    int descriptor = open(file, O_WRONLY | O_CLOEXEC);
+    if (descriptor < 0 || write(descriptor, text, strlen(text)) < 0) skip("%s: %s", file, strerror(errno));
+    close(descriptor);
+}
+
+/// What this process mounts nobody else sees. Who is not root may do so among users of his own, of whom there is only himself.
+static void need_mounts_of_our_own(void)
+{
+    char user[64], group[64];
+    snprintf(user, sizeof user, "%u %u 1", (unsigned)geteuid(), (unsigned)geteuid());
+    snprintf(group, sizeof group, "%u %u 1", (unsigned)getegid(), (unsigned)getegid());
+    if (unshare(CLONE_NEWNS) != 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) skip("no mount namespace of our own: %s", strerror(errno));
+        write_text("/proc/self/uid_map", user);
+        write_text("/proc/self/setgroups", "deny");
+        write_text("/proc/self/gid_map", group);
+    }
+    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
 
 /// A file system of its own below MAILSLOT_DIRECTORY, until unmount_small.
 static void mount_small(const char *options)
 {
-    if (unshare(CLONE_NEWNS) != 0) skip("no mount namespace of our own: %s", strerror(errno));
-    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    need_mounts_of_our_own();
     if (mount("tmpfs", getenv("MAILSLOT_DIRECTORY"), "tmpfs", 0, options) != 0)
         skip("cannot mount a small file system: %s", strerror(errno));
 }
 
 static void unmount_small(void) { expect_equal(umount(getenv("MAILSLOT_DIRECTORY")), 0); } // EBUSY, were anything still open
+
+// MARK: a file system on which a mapping keeps no lock
+
+static const char *directory_below(const char *name)
+{
+    static char paths[2][PATH_MAX];
+    static unsigned turn;
+    char *below = paths[turn++ % 2];
+    snprintf(below, PATH_MAX, "%s/%s", getenv("MAILSLOT_DIRECTORY"), name);
+    return below;
+}
+
+/// An overlay over the directory `upper` of a file system of its own, which is there already, and MAILSLOT_DIRECTORY from here on.
+static void mount_overlay(void)
+{
+    char options[4 * PATH_MAX];
+    expect_equal(mkdir(directory_below("lower"), 0700), 0);
+    expect_equal(mkdir(directory_below("work"), 0700), 0);
+    expect_equal(mkdir(directory_below("merged"), 0700), 0);
+    const char *all = getenv("MAILSLOT_DIRECTORY");
+    snprintf(options, sizeof options, "lowerdir=%s/lower,upperdir=%s/upper,workdir=%s/work", all, all, all);
+    if (mount("overlay", directory_below("merged"), "overlay", 0, options) != 0) skip("cannot mount an overlay: %s", strerror(errno));
+    setenv("MAILSLOT_DIRECTORY", directory_below("merged"), 1);
+}
+
+static void use_directory(const char *directory) { expect_equal(setenv("MAILSLOT_DIRECTORY", directory, 1), 0); }
+
+static void expect_no_lock(mslot_failure failure)
+{
+    expect_outcome(failure.outcome, MSLOT_SYSTEM_ERROR);
+    expect_equal(failure.system_error, ENOLCK);
+    char text[1000];
+    expect(mslot_failure_describe(&failure, "orders", text, sizeof text) < sizeof text && strstr(text, "tmpfs") != NULL);
+}
+
+static unsigned files_there(void)
+{
+    unsigned count = 0;
+    DIR *entries = opendir(getenv("MAILSLOT_DIRECTORY"));
+    expect(entries != NULL);
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) count += entry->d_name[0] != '.';
+    closedir(entries);
+    return count;
+}
+
+TEST(where_a_mapping_keeps_no_lock_nothing_is_created_adopted_or_opened)
+{
+    char all[PATH_MAX];
+    mount_small("size=8m");
+    snprintf(all, sizeof all, "%s", getenv("MAILSLOT_DIRECTORY"));
+    expect_equal(mkdir(directory_below("upper"), 0700), 0);
+    use_directory(directory_below("upper"));
+    close(open_dead_readers_file("dead"));
+    use_directory(all);
+    mount_overlay();
+
+    trying("a new one");
+    mslot_create_options options = small_options(2, 2), adopting = mslot_create_options_default();
+    adopting.adopt = true;
+    expect_no_lock(mslot_create("orders", &options).failure);
+    expect_equal(files_there(), 1);
+    pid_t child = child_start();
+    if (child == 0) { // likewise under a name that goes away
+        refuse_system_call_with_bits(SYS_openat, EOPNOTSUPP, 2, O_TMPFILE & ~O_DIRECTORY);
+        expect_no_lock(mslot_create("orders", &options).failure);
+        child_end();
+    }
+    child_join(child);
+    expect_equal(files_there(), 1);
+
+    trying("a dead reader's");
+    expect_no_lock(mslot_create("dead", &adopting).failure);
+    expect_no_lock(mslot_create("dead", &options).failure);
+    expect_outcome(mslot_inspect("dead").info.outcome, MSLOT_DONE);
+    expect_outcome(open_outcome("dead"), MSLOT_NO_READER); // and not NOT_FOUND, as of one that was sealed
+
+    trying("one whose reader keeps its descriptor");
+    expect_outcome(mslot_path("dead", path, sizeof path).outcome, MSLOT_DONE);
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MSLOT_LOCK_READER, .l_len = 1};
+    expect_equal(fcntl(descriptor, F_OFD_SETLK, &lock), 0);
+    expect_no_lock(mslot_open("dead", NULL).failure);
+    mslot_header header;
+    uint64_t hints;
+    expect_equal(pread(descriptor, &header, sizeof header, 0), sizeof header);
+    expect_equal(pread(descriptor, &hints, sizeof hints, (off_t)header.lane_hints_offset), sizeof hints);
+    expect_equal(hints, 0);
+    close(descriptor);
+
+    expect_equal(umount(getenv("MAILSLOT_DIRECTORY")), 0); // EBUSY, were anything still open or mapped
+    use_directory(all);
+    unmount_small();
+}
+
+// MARK: limits
 
 /// An emulator may take the advice and do nothing.
 static void need_pages_to_be_populated(void)
