@@ -54,6 +54,26 @@ static int open_scratch(const char *directory)
     return descriptor;
 }
 
+static bool try_lock(int descriptor, int command, struct flock *lock)
+{
+    *lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    return fcntl(descriptor, command, lock) == 0;
+}
+
+/// Whether the lock that `first` has outlives it in a mapping, as `second` sees it. Closes `first`.
+static int try_mapped_lock(int first, int second)
+{
+    void *base = mmap(NULL, 1, PROT_READ, MAP_SHARED, first, 0);
+    int error = base == MAP_FAILED ? errno : 0;
+    close(first);
+    if (error != 0) return error;
+    struct flock lock;
+    if (!try_lock(second, F_OFD_GETLK, &lock)) error = errno;
+    else if (lock.l_type == F_UNLCK) error = COMMAND_LOCK_NOT_MAPPED;
+    munmap(base, 1);
+    return error;
+}
+
 int command_try_locks(const char *directory)
 {
     int first = open_scratch(directory);
@@ -61,12 +81,13 @@ int command_try_locks(const char *directory)
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", first);
     int second = open(path, O_RDWR | O_CLOEXEC); // another description
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    struct flock lock;
     int error = 0;
-    if (second < 0 || fcntl(first, F_OFD_SETLK, &lock) != 0) error = errno;
-    else if (fcntl(second, F_OFD_SETLK, &lock) == 0) error = ENOLCK; // both have it: locks that exclude nobody
+    if (second < 0 || !try_lock(first, F_OFD_SETLK, &lock)) error = errno;
+    else if (try_lock(second, F_OFD_SETLK, &lock)) error = ENOLCK; // both have it: locks that exclude nobody
+    if (error == 0) error = try_mapped_lock(first, second);
+    else close(first);
     if (second >= 0) close(second);
-    close(first);
     return error;
 }
 

@@ -113,11 +113,7 @@ struct Examination {
         let waitv = command_try_futex_waitv()
         let list = command_try_robust_list()
         return [
-            locks == 0
-                ? .ok("locks", "files can be locked, so it is known who is alive")
-                : .failure(
-                    "locks", "files cannot be locked there: \(text(locks))",
-                    cure: "Use a file system of this machine; Linux 3.15 or newer."),
+            lockFinding(locks, directory),
             unnamed == 0
                 ? .ok("unnamed files", "a killed creator leaves nothing behind")
                 : .warning(
@@ -136,6 +132,18 @@ struct Examination {
                     "not there: \(text(list)); a sleeping reader hears of a killed writer's last message up to a second late",
                     cure: "A kernel, not an emulator; a seccomp profile that allows get_robust_list."),
         ]
+    }
+
+    private func lockFinding(_ result: Int32, _ directory: String) -> Finding {
+        let check = "locks"
+        if result == 0 { return .ok(check, "files can be locked, and a mapping keeps the lock, so it is known who is alive") }
+        if result == Int32(COMMAND_LOCK_NOT_MAPPED) {
+            return .failure(
+                check, "\(directory): a file's lock goes when it is closed, though it is mapped, so it is not known who is alive",
+                cure: "This is an overlay, such as the root of a container. Let MAILSLOT_DIRECTORY name a tmpfs, or a volume.")
+        }
+        return .failure(
+            check, "files cannot be locked there: \(text(result))", cure: "Use a file system of this machine; Linux 3.15 or newer.")
     }
 
     // MARK: the bridge

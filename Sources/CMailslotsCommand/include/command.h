@@ -11,7 +11,9 @@
 int command_try_futex_waitv(void);
 /// A robust-list entry can be left (no emulator, no sandbox is in the way). Whether it is honoured, only a death shows.
 int command_try_robust_list(void);
-/// Two descriptions of one file in this directory exclude each other.
+/// Two descriptions of one file in this directory exclude each other, and a mapping keeps a lock when its descriptor is closed; if not, it
+/// is COMMAND_LOCK_NOT_MAPPED.
+enum { COMMAND_LOCK_NOT_MAPPED = -1 };
 int command_try_locks(const char *directory);
 /// A file without a name can be made in this directory, and named later.
 int command_try_unnamed_file(const char *directory);
