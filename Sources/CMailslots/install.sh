@@ -162,9 +162,11 @@ build_library() {
     $AR rcs "$stage/lib/lib$name.a" "$objects"/*.o || fail "lib$name.a could not be made. Nothing was installed."
     map=$directory/lib$name.map
     [ -f "$map" ] && set -- "-Wl,--version-script=$map" "$@"
+    # nodelete: the library stays when a program closes it, for it leaves a thread and a signal handler.
     # shellcheck disable=SC2086
-    $CC ${CFLAGS--O2} ${LDFLAGS-} -shared "-Wl,-soname,lib$name.so.$abi" -Wl,-z,defs -Wl,--as-needed "$objects"/*.o "$@" -pthread \
-        -o "$stage/lib/lib$name.so.$abi" || fail "lib$name.so could not be linked. Nothing was installed."
+    $CC ${CFLAGS--O2} ${LDFLAGS-} -shared "-Wl,-soname,lib$name.so.$abi" -Wl,-z,defs -Wl,-z,nodelete \
+        -Wl,--as-needed "$objects"/*.o "$@" -pthread -o "$stage/lib/lib$name.so.$abi" \
+        || fail "lib$name.so could not be linked. Nothing was installed."
     ln -s "lib$name.so.$abi" "$stage/lib/lib$name.so"
 
     (cd "$directory/include" && find . -name '*.h') | while IFS= read -r header; do
@@ -186,7 +188,7 @@ Version: $version
 ${3:+Requires: $3
 }Cflags: -I\${includedir}$2
 Libs: -L\${libdir} -l$1
-Libs.private: -pthread
+Libs.private: -pthread -Wl,-z,nodelete
 END
 }
 

@@ -93,6 +93,19 @@ import Testing
         #expect(result.status == 0 && result.text == "an old program runs\n", "\(result.errors)")
     }
 
+    @Test(.enabled(if: isInstalled("gcc"), "gcc is not installed"))
+    func `a program that lets the shared library go keeps it, and goes on`() throws {
+        let prefix = try Self.prefix.get()
+        let source = packageRoot.appending(path: "Tests/Systems/Embedding/unloading.c").path
+        let program = prefix.folder.appending(path: "unloading").path
+        let built = try run(
+            "gcc", ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-I\(prefix.path)/include", source, "-o", program, "-ldl"])
+        try #require(built.status == 0, "\(built.errors)")
+        let libraries = try prefix.files().filter { $0.hasSuffix(".so") }.map { "\(prefix.path)/\($0)" }.sorted { $0.count < $1.count }
+        let result = try run(program, [libraries[0], uniqueName()] + libraries.dropFirst(), environment: prefix.environment)
+        #expect(result.status == 0 && result.text == "the library stays\n", "\(result.errors)")
+    }
+
     /// A function that takes no pointer cannot be given NULL.
     @Test func `each exported function that takes a pointer is tried with NULL`() throws {
         let map = try text("Sources/CMailslots/libmailslots.map")
