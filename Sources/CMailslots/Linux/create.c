@@ -359,6 +359,7 @@ mslot_outcome mslot_reader_close(mslot_reader *reader)
     if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) (void)mslot__file_unlink(descriptor, mapping->path);
     if (descriptor >= 0) close(descriptor);
     mslot__mapping_end(mapping);
+    free(reader->filled_pieces);
     mslot__forks_hold();
     mslot__handle_free(reader);
     mslot__forks_release();

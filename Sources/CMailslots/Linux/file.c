@@ -207,6 +207,22 @@ int mslot__file_prove_lock(mslot_file *file, const char *path, off_t byte)
     return errno != 0 ? errno : ENOLCK;
 }
 
+int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_t byte_count, int advice)
+{
+    uintptr_t page_offset = (uintptr_t)bytes % (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (MSLOT_UNINTERRUPTED(madvise((char *)bytes - page_offset, byte_count + page_offset, advice)) == 0) return 0;
+    // EFAULT - "a SIGBUS would have been generated": the file system is full.
+    if (errno == EFAULT) return ENOSPC;
+    // By the file's path where the kernel cannot do it by the mapping (before Linux 5.14).
+    int descriptor = MSLOT_UNINTERRUPTED(open(mapping->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (descriptor < 0) return errno;
+    int error = ESTALE; // the name has another file by now
+    uint64_t offset = (uint64_t)((const char *)bytes - (const char *)mapping->base);
+    if (mslot__mapping_is_of(mapping, descriptor)) error = mslot__file_allocate(descriptor, offset, byte_count);
+    close(descriptor);
+    return error;
+}
+
 void mslot__mapping_end(mslot_mapping *mapping)
 {
     int error = errno;

@@ -13,8 +13,9 @@
 #include <errno.h>
 #include <sys/types.h>
 
-// sys/mman.h of older systems lacks it (Linux 5.14).
+// sys/mman.h of older systems lacks them (Linux 5.14).
 #ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
 
@@ -212,6 +213,10 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
 /// description, whose descriptor the file has from here on. `path` names the file; NULL: it has no name yet. 0, or an errno. ENOLCK: the
 /// lock went with the descriptor, as on overlayfs, where a mapping is of another file than the descriptor. ESTALE: `path` names another.
 int mslot__file_prove_lock(mslot_file *file, const char *path, off_t byte);
+/// Sees to it that some of the mapping's bytes are part of the file, and not a hole, where touching them on a full file system is a SIGBUS.
+/// `advice`: MADV_POPULATE_READ, or MADV_POPULATE_WRITE to write there. 0, or an errno; ENOSPC: there is no room for them.
+int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_t byte_count, int advice);
+
 /// Keeps errno.
 void mslot__mapping_end(mslot_mapping *mapping);
 

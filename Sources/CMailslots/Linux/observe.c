@@ -90,6 +90,15 @@ static bool skip_what_is_gone(mslot_observer *observer)
     return true;
 }
 
+/// Whether a long message's bytes may be touched, as in Linux/read.c. Asked each time: an observer is in no hurry.
+static bool is_there(const mslot_observer *observer, mslot_overflow_part part)
+{
+    int saved_errno = errno;
+    int error = mslot__mapping_fill(&observer->mapping, part.bytes, part.byte_count, MADV_POPULATE_READ);
+    errno = saved_errno;
+    return error != ENOSPC;
+}
+
 mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_t capacity)
 {
     mslot_observed observed;
@@ -98,8 +107,16 @@ mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_
     if (observed.outcome == MSLOT_DONE && buffer == NULL && capacity != 0) observed.outcome = MSLOT_BAD_ARGUMENT;
     if (observed.outcome != MSLOT_DONE) return observed;
     observed.outcome = MSLOT_EMPTY;
+    mslot_overflow_part there = {NULL, 0};
     for (int looks = 0; looks < LOOKS_MAX; looks++) {
-        mslot_copied copied = mslot__ring_copy(&observer->ring, observer->position, buffer, capacity);
+        mslot_copied copied = mslot__ring_copy(&observer->ring, observer->position, buffer, capacity, there);
+        if (copied.outcome == MSLOT_NO_SPACE) {
+            if (is_there(observer, copied.part)) {
+                there = copied.part;
+                continue;
+            }
+            copied.outcome = MSLOT_BUSY; // what nobody can see is missed
+        }
         if (copied.outcome == MSLOT_BUSY) {
             if (skip_what_is_gone(observer)) continue;
             observed.outcome = MSLOT_DAMAGED;

@@ -3,6 +3,8 @@
 #include "linux.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     POLLS_PER_CLOCK = 32,
@@ -93,10 +95,63 @@ static void sleep_for_message(mslot_reader *reader, int64_t deadline_ns)
     mslot__ring_unpark(&reader->ring);
 }
 
-/// What a look that found no message comes to without waiting.
+/// The overflow lies in pieces of a power of two, a few to a message; none has parts of two lanes. Their binary logarithm: no division.
+static uint32_t piece_shift(const mslot_ring *ring)
+{
+    uint32_t few = 63 - (uint32_t)__builtin_clzll(ring->overflow_lane_bytes / MSLOT_OVERFLOW_SECTIONS);
+    uint32_t whole = (uint32_t)__builtin_ctzll(ring->overflow_lane_bytes);
+    return few < whole ? few : whole;
+}
+
+static bool is_filled(const mslot_reader *reader, uint64_t piece)
+{
+    return reader->filled_pieces != NULL && (reader->filled_pieces[piece / 64] >> (piece % 64) & 1) != 0;
+}
+static void note_as_filled(mslot_reader *reader, uint64_t first, uint64_t last)
+{
+    const mslot_ring *ring = &reader->ring.ring;
+    uint64_t count = ring->lane_count * ring->overflow_lane_bytes >> piece_shift(ring);
+    if (reader->filled_pieces == NULL) reader->filled_pieces = calloc((count + 63) / 64, sizeof(uint64_t));
+    if (reader->filled_pieces == NULL) return; // it is asked again
+    for (uint64_t piece = first; piece <= last; piece++) reader->filled_pieces[piece / 64] |= (uint64_t)1 << (piece % 64);
+}
+
+/// Whether a long message's bytes may be touched. Its writer has filled its overflow before it published; a hostile one points into a hole,
+/// which the kernel cannot fill on a full file system. Asked once for each piece, and believed afterwards.
+static bool is_there(mslot_reader *reader, const unsigned char *bytes, uint32_t length)
+{
+    const mslot_ring *ring = &reader->ring.ring;
+    uint32_t shift = piece_shift(ring);
+    uint64_t offset = (uint64_t)(bytes - ring->overflow);
+    uint64_t last = (offset + length - 1) >> shift;
+    for (uint64_t piece = offset >> shift; piece <= last; piece++) {
+        if (is_filled(reader, piece)) continue;
+        uint64_t first = piece;
+        while (piece < last && !is_filled(reader, piece + 1)) piece++;
+        int saved_errno = errno;
+        int error =
+            mslot__mapping_fill(&reader->mapping, ring->overflow + (first << shift), (piece - first + 1) << shift, MADV_POPULATE_READ);
+        errno = saved_errno;
+        if (error == ENOSPC) return false;
+        // Any other error says nothing of the bytes: a good message must not be lost for want of a descriptor.
+        if (error == 0) note_as_filled(reader, first, piece);
+    }
+    return true;
+}
+
+/// What a look that found no message, or a long one, comes to without waiting.
 static mslot_look settle(mslot_reader *reader, mslot_look look)
 {
-    // A message with an impossible length is skipped, once nothing older is lent: one bad writer must not stop the mailslot.
+    if (look.outcome == MSLOT_TOO_LONG) {
+        if (MSLOT_LIKELY(is_there(reader, look.bytes, look.length))) {
+            look.outcome = MSLOT_DONE;
+            return look;
+        }
+        look.outcome = MSLOT_DAMAGED;
+        mslot__count(&reader->ring.ring.control->damaged);
+    }
+    // A message with an impossible length, or without its bytes, is skipped, once nothing older is lent: one bad writer must not stop the
+    // mailslot.
     bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.slot != NULL && reader->ring.next == reader->ring.head;
     if (can_be_skipped) {
         mslot__ring_take(&reader->ring);

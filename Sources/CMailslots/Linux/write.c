@@ -3,9 +3,7 @@
 #include "linux.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { POLLS_PER_CLOCK = 16 };
 
@@ -125,22 +123,14 @@ void mslot_writer_interrupt(mslot_writer *writer)
 
 // MARK: long messages
 
-/// Makes the lane's overflow part of the file. By its path where the kernel cannot do it by the mapping (before Linux 5.14).
+/// Makes the lane's overflow part of the file.
 static mslot_outcome allocate_overflow(mslot_writer *writer)
 {
-    unsigned char *bytes = writer->ring.overflow.bytes;
     uint64_t byte_count = writer->ring.ring.overflow_lane_bytes;
-    if (MSLOT_UNINTERRUPTED(madvise(bytes, byte_count, MADV_POPULATE_WRITE)) == 0) return MSLOT_DONE;
-    // EFAULT - "a SIGBUS would have been generated": the file system is full.
-    if (errno == EFAULT) return MSLOT_NO_SPACE;
-    int descriptor = MSLOT_UNINTERRUPTED(open(writer->mapping.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (descriptor < 0) return MSLOT_SYSTEM_ERROR;
-    int error = ESTALE; // the name has another file by now
-    uint64_t offset = (uint64_t)(bytes - (unsigned char *)writer->mapping.base);
-    if (mslot__mapping_is_of(&writer->mapping, descriptor)) error = mslot__file_allocate(descriptor, offset, byte_count);
-    close(descriptor);
+    int error = mslot__mapping_fill(&writer->mapping, writer->ring.overflow.bytes, byte_count, MADV_POPULATE_WRITE);
+    if (error == 0) return MSLOT_DONE;
     errno = error;
-    return error == 0 ? MSLOT_DONE : mslot__failure_errno(error).outcome;
+    return mslot__failure_errno(error).outcome == MSLOT_NO_SPACE ? MSLOT_NO_SPACE : MSLOT_SYSTEM_ERROR;
 }
 
 static mslot_outcome prepare_overflow(mslot_writer *writer)

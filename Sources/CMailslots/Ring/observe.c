@@ -42,7 +42,13 @@ static void copy_words(unsigned char *to, const uint64_t *from, uint64_t bytes)
     }
 }
 
-mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity)
+static bool is_part_of(mslot_overflow_part part, mslot_overflow_part whole)
+{
+    uint64_t offset = (uint64_t)((uintptr_t)part.bytes - (uintptr_t)whole.bytes);
+    return offset <= whole.byte_count && part.byte_count <= whole.byte_count - offset;
+}
+
+mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity, mslot_overflow_part there)
 {
     uint64_t lap = mslot__ring_lap(ring, position);
     uint64_t *cell = mslot__ring_cell(ring, position);
@@ -69,7 +75,9 @@ mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *b
     const unsigned char *bytes = is_long ? mslot__ring_long_bytes(ring, slot, copied.length) : slot->payload;
     // Ours begin at a line.
     if (bytes == NULL || (uintptr_t)bytes % sizeof(uint64_t) != 0) return (mslot_copied){.outcome = MSLOT_BUSY};
+    if (is_long) copied.part = (mslot_overflow_part){bytes, copied.length};
     if (copied.length > capacity) copied.outcome = MSLOT_TOO_LONG;
+    else if (is_long && !is_part_of(copied.part, there)) copied.outcome = MSLOT_NO_SPACE;
     else copy_words(buffer, (const uint64_t *)(const void *)bytes, copied.length);
 
     // Who writes to the slot has before found the cell EMPTY of the next lap, and published there; who writes over a long message has

@@ -8,7 +8,7 @@ static bool find_long_message(const mslot_ring *ring, mslot_look *look)
     look->length = *(const volatile uint32_t *)&look->slot->length;
     look->bytes = mslot__ring_long_bytes(ring, look->slot, look->length);
     if (look->bytes == NULL) return false;
-    look->outcome = MSLOT_DONE;
+    look->outcome = MSLOT_TOO_LONG;
     return true;
 }
 

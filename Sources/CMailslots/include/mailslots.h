@@ -52,7 +52,8 @@
  *   from. It lasts as long as the mailslot. A writer waits for room when its own overflow is full, whatever room the others have.
  *     Fix: none is needed; but a maximum of 16 MiB with 256 writers can come to 16 GiB. Short messages take the same way as without.
  *
- *   A file cut short. A process that may write the file may also truncate it; who then touches what is gone gets SIGBUS, and dies.
+ *   A file cut short. A process that may write the file may also truncate it, or punch holes where a full file system has no room for
+ *   them; who then touches what is gone gets SIGBUS, and dies. (A message that claims bytes which never were there is DAMAGED.)
  *     Fix: mslot_guard_install, which makes it DAMAGED. Nobody truncates a mailslot by accident: for mailslots shared with others.
  *
  *   Permissions. The file has mode 0600: the same user. Who may write a mailslot may also read and damage it.

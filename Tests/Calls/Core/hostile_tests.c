@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 // Linux 5.14
+#define MADV_POPULATE_READ 22 // both Linux 5.14
+#define MADV_POPULATE_WRITE 23
 #endif
 
 static char path[PATH_MAX];
@@ -632,6 +633,84 @@ TEST(a_file_system_without_room_for_an_overflow_is_an_error_of_the_long_write_an
     expect_equal(mslot_reader_read(created.reader, received, sizeof received, 0).byte_count, sizeof bytes);
     must_close_writer(writer);
     must_close(created.reader);
+    unmount_small();
+}
+
+/// Writes into a file until there is no room for another page.
+static void fill_file_system(void)
+{
+    static const char page[4096] = {1};
+    int descriptor = open(directory_below("filler"), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    expect(descriptor >= 0);
+    while (write(descriptor, page, sizeof page) > 0) {}
+    expect_equal(errno, ENOSPC);
+    close(descriptor);
+}
+
+/// Publishes a slot that says: a long message, in the overflow of a lane that never had one.
+static void publish_a_hole(mslot_writer *writer)
+{
+    mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DONE);
+    slot->length = 65536;
+    slot->lane = 1 - writer->lane_index;
+}
+
+static void expect_holes_to_be_damage(void)
+{
+    static unsigned char bytes[65536], received[sizeof bytes];
+    mslot_create_options options = small_options(8, 2);
+    options.message_bytes_max = sizeof bytes;
+    mslot_reader *reader = mslot_create("orders", &options).reader;
+    expect(reader != NULL);
+    mslot_writer *writer = must_open("orders");
+    expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_DONE); // its own overflow is there
+    expect_equal(mslot_reader_read(reader, received, sizeof received, 0).byte_count, sizeof bytes);
+    fill_file_system();
+    mslot_observer *observer = mslot_observer_open("orders", 0).observer;
+    expect(observer != NULL);
+
+    publish_a_hole(writer);
+    expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+    publish_a_hole(writer);
+    expect_outcome(mslot_observer_next(observer, received, sizeof received).outcome, MSLOT_DONE);
+    expect_outcome(mslot_observer_next(observer, received, sizeof received).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_reader_read(reader, received, sizeof received, 0).outcome, MSLOT_DAMAGED);
+    mslot_view good = mslot_reader_peek(reader, 0);
+    expect(good.outcome == MSLOT_DONE && good.byte_count == sizeof bytes && memcmp(good.bytes, bytes, sizeof bytes) == 0);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_release(reader, 1), MSLOT_DONE);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_EMPTY);
+    expect(mslot_reader_check(reader));
+
+    unlink(directory_below("filler")); // what cannot be filled now can be later
+    publish_a_hole(writer);
+    expect_equal(mslot_reader_read(reader, received, sizeof received, 0).byte_count, sizeof bytes);
+    expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(a_long_message_that_is_a_hole_of_a_full_file_system_is_damage)
+{
+    need_pages_to_be_populated();
+    mount_small("size=1m");
+    expect_holes_to_be_damage();
+    unmount_small();
+}
+
+TEST(a_long_message_that_is_a_hole_is_damage_too_where_a_mapping_cannot_be_populated)
+{
+    mount_small("size=1m");
+    pid_t child = child_start();
+    if (child == 0) {
+        refuse_system_call_with_value(SYS_madvise, EINVAL, 2, MADV_POPULATE_READ);
+        refuse_system_call_with_value(SYS_madvise, EINVAL, 2, MADV_POPULATE_WRITE);
+        expect_holes_to_be_damage();
+        child_end();
+    }
+    child_join(child);
     unmount_small();
 }
 

@@ -219,6 +219,26 @@ TEST(where_a_mapping_cannot_be_populated_an_overflow_is_set_aside_by_the_files_p
     child_join(child);
 }
 
+TEST(a_long_message_is_read_though_nothing_can_be_asked_of_its_bytes)
+{
+    enum { MADV_POPULATE_READ_ADVICE = 22 };
+    mslot_create_options options = small_options(4, 2);
+    options.message_bytes_max = 65536;
+    mslot_reader *reader = mslot_create("orders", &options).reader;
+    expect(reader != NULL);
+    mslot_writer *writer = must_open("orders");
+    unsigned char bytes[1000] = {7}, received[1000];
+    expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+    refuse_system_call_with_value(SYS_madvise, EINVAL, 2, MADV_POPULATE_READ_ADVICE);
+    refuse_system_call(SYS_openat, EMFILE);
+    errno = 0;
+    expect_equal(mslot_reader_read(reader, received, sizeof received, 0).byte_count, sizeof bytes);
+    expect_equal(errno, 0);
+    expect(memcmp(bytes, received, sizeof bytes) == 0);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
 static void expect_writes_without_a_note(void)
 {
     mslot_reader *reader = must_create("orders", 2, 2);

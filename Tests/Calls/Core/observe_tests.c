@@ -128,9 +128,10 @@ TEST(the_message_of_a_later_lap_with_the_same_16_bits_is_not_taken_for_an_earlie
     }
     must_write(writer, 0, 65536);
     expect_equal(mslot__cell_index(*mslot__ring_cell(ring, 1)), index); // the same word as at position 1
-    expect_outcome(mslot__ring_copy(ring, 1, bytes, sizeof bytes).outcome, MSLOT_BUSY);
-    expect_outcome(mslot__ring_copy(ring, 65537, bytes, sizeof bytes).outcome, MSLOT_DONE);
-    expect_outcome(mslot__ring_copy(ring, 65538, bytes, sizeof bytes).outcome, MSLOT_EMPTY);
+    const mslot_overflow_part none = {NULL, 0};
+    expect_outcome(mslot__ring_copy(ring, 1, bytes, sizeof bytes, none).outcome, MSLOT_BUSY);
+    expect_outcome(mslot__ring_copy(ring, 65537, bytes, sizeof bytes, none).outcome, MSLOT_DONE);
+    expect_outcome(mslot__ring_copy(ring, 65538, bytes, sizeof bytes, none).outcome, MSLOT_EMPTY);
     must_close_writer(writer);
     must_close(reader);
 }

@@ -226,9 +226,10 @@ static void look_from_outside(const mslot_ring *ring)
 
     static unsigned char bytes[FUZZ_LONG_BYTES_MAX];
     uint64_t capacity = ring->cell_count % 2 == 0 ? sizeof bytes : 100; // what does not fit is not copied
+    mslot_overflow_part all = {ring->overflow, ring->lane_count * ring->overflow_lane_bytes};
     uint64_t head = mslot__load_acquire(&ring->control->head);
     for (uint64_t position = head - ring->cell_count; position != head + ring->cell_count + 2; position++) {
-        mslot_copied copied = mslot__ring_copy(ring, position, bytes, capacity);
+        mslot_copied copied = mslot__ring_copy(ring, position, bytes, capacity, all);
         if (copied.outcome == MSLOT_DONE) check(copied.length <= ring->length_max && copied.length <= capacity);
     }
 }

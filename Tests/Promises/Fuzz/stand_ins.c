@@ -125,6 +125,7 @@ long __wrap_syscall(long number, ...)
     va_start(arguments, number);
     for (int i = 0; i < 6; i++) a[i] = va_arg(arguments, long);
     va_end(arguments);
+    if (number == SYS_renameat2 && fails()) return -1;
     if (!standing_in || (number != SYS_futex && number != SYS_futex_waitv))
         return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 
@@ -234,7 +235,6 @@ int __wrap_fcntl(int descriptor, int command, ...)
 
 MAY_FAIL(int, fchmod, (int descriptor, mode_t mode), (descriptor, mode))
 MAY_FAIL(int, unlink, (const char *path), (path))
-MAY_FAIL(int, link, (const char *from, const char *to), (from, to))
 MAY_FAIL(int, linkat, (int from, const char *from_path, int to, const char *to_path, int flags), (from, from_path, to, to_path, flags))
 
 ssize_t __wrap_pread(int descriptor, void *buffer, size_t count, off_t offset)
@@ -245,7 +245,8 @@ ssize_t __wrap_pread(int descriptor, void *buffer, size_t count, off_t offset)
 int __real_madvise(void *address, size_t bytes, int advice);
 int __wrap_madvise(void *address, size_t bytes, int advice)
 {
-    if (advice != MADV_POPULATE_WRITE || !fails()) return __real_madvise(address, bytes, advice);
+    bool populates = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+    if (!populates || !fails()) return __real_madvise(address, bytes, advice);
     if (errno == ENOSPC) errno = EFAULT; // what it says of a full file system
     return -1;
 }

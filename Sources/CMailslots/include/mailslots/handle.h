@@ -80,6 +80,8 @@ struct mslot_reader {
     struct mslot_wait *wait;
     /// The word that calls the thread which sleeps through it: for mslot_reader_interrupt. NULL: there was no wait yet.
     uint32_t *wakeup;
+    /// Which pieces of the overflow are known to be no holes, a bit each, on the heap; see Linux/read.c. NULL: none yet.
+    uint64_t *filled_pieces;
 };
 
 /// A writing end: owns one lane. For one thread at a time.

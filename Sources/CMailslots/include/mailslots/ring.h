@@ -336,7 +336,9 @@ typedef struct mslot_ring_reader {
 
 /// What is at a position.
 typedef struct mslot_look {
-    mslot_outcome outcome; // DONE: `length` bytes are at `bytes`; EMPTY; DAMAGED, with `slot` if the position can be released
+    /// DONE: `length` bytes are at `bytes`. TOO_LONG: as well, but in an overflow, of which a hostile writer may have filled nothing: see
+    /// that they are there before you touch them. EMPTY. DAMAGED, with `slot` if the position can be released.
+    mslot_outcome outcome;
     uint32_t length;
     mslot_slot *slot;
     const unsigned char *bytes;
@@ -537,19 +539,28 @@ typedef struct mslot_next_length {
 } mslot_next_length;
 mslot_next_length mslot__ring_next_length(const mslot_ring *ring);
 
+/// Bytes of an overflow that are there, as far as the caller knows: a hostile writer may have filled nothing of what it publishes.
+typedef struct mslot_overflow_part {
+    const unsigned char *bytes;
+    uint64_t byte_count;
+} mslot_overflow_part;
+
 /// What a third party copied out, without disturbing anyone. DONE; TOO_LONG: `length` is more than `capacity`; EMPTY: nothing is published
-/// at this position yet; CLOSED: nothing ever will be; BUSY: what was there is gone.
+/// at this position yet; CLOSED: nothing ever will be; BUSY: what was there is gone; NO_SPACE: a long message in `part`, of which the
+/// caller did not say that it is there.
 typedef struct mslot_copied {
     mslot_outcome outcome;
     uint32_t length;
     uint32_t sender;
     uint16_t origin;
+    mslot_overflow_part part;
 } mslot_copied;
 
 /// Copies the message at a position, read already or not: a released slot keeps its message until the position a lap later is
-/// published. A long message can be had only while it is unread. What is DONE is whole: it was the same before and after the copy.
+/// published. A long message can be had only while it is unread, and where its bytes are `there`. What is DONE is whole: it was the same
+/// before and after the copy.
 /// Progress: wait-free. Crash: nothing changed.
-mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity);
+mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity, mslot_overflow_part there);
 
 /// Invariant I1 on a ring at rest: true if every slot index is in exactly one place. `seen` has slot_count zeroed bytes.
 bool mslot__ring_count_indices(const mslot_ring *ring, unsigned char *seen);
