@@ -86,6 +86,8 @@ public enum Mailslot {
     ///   - unread: What happens to a dead reader's messages.
     ///   - readTimeout: The mailslot's own time-out for reading.
     ///   - acceptsRemoteMessages: Whether messages from other machines may be delivered here; ``MailslotMessage/Info/origin`` tells them.
+    ///   - locksPages: Keeps the mailslot in memory, so that no page of it is ever waited for: all at once, and the memory of long messages
+    ///     as writers first need it. All of it counts against `RLIMIT_MEMLOCK`: see <doc:Rules>.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/alreadyExists`` if another reader has the name, ``MailslotError/Code/noSpace``
     ///   if the shared-memory file system is full (never later), and what its codes say. A dead reader's leftovers are not an error.
     ///
@@ -98,7 +100,8 @@ public enum Mailslot {
         permissions: Permissions? = nil,
         unread: UnreadMessages = .discard,
         readTimeout: MailslotTimeout = .forever,
-        acceptsRemoteMessages: Bool = false
+        acceptsRemoteMessages: Bool = false,
+        locksPages: Bool = false
     ) throws(MailslotError) -> MailslotReader {
         var options = mslot_create_options_default()
         options.capacity = try checked(capacity, name)
@@ -108,6 +111,7 @@ public enum Mailslot {
         options.adopt = unread == .adopt
         options.read_timeout_ns = readTimeout.nanoseconds
         options.allow_remote = acceptsRemoteMessages
+        options.lock_pages = locksPages
         let created = unsafe mslot_create(name, &options)
         guard let handle = unsafe created.reader else { throw unsafe MailslotError(created.failure, name: name) }
         return unsafe MailslotReader(handle: handle, name: name, hasAdoptedMessages: created.adopted)
@@ -127,6 +131,7 @@ public enum Mailslot {
     ///   - trust: Whose mailslots are trusted, and whose bridge.
     ///   - onReaderDeath: What waiting for room does when the reader is killed.
     ///   - prefaulting: Maps every page now: the first writes are faster, opening is slower.
+    ///   - locksPages: Keeps what this process has of the mailslot in memory, as for a reader.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound``, ``MailslotError/Code/noReader``,
     ///   ``MailslotError/Code/tooManyWriters``, ``MailslotError/Code/untrusted``, and what its codes say. Of another machine also
     ///   ``MailslotError/Code/noBridge``, ``MailslotError/Code/noSuchHost``, ``MailslotError/Code/notAllowed``; the description has the
@@ -138,18 +143,22 @@ public enum Mailslot {
         waitingUpTo wait: MailslotTimeout = .now,
         trusting trust: Trust = .sameUser,
         onReaderDeath: ReaderDeath = .fail,
-        prefaulting: Bool = false
+        prefaulting: Bool = false,
+        locksPages: Bool = false
     ) throws(MailslotError) -> MailslotWriter {
-        var options = openOptions(trust, onReaderDeath, prefaulting)
+        var options = openOptions(trust, onReaderDeath, prefaulting, locksPages)
         options.wait_ns = wait.nanoseconds
         return try open(name, options)
     }
 
-    static func openOptions(_ trust: Trust, _ onReaderDeath: ReaderDeath, _ prefaulting: Bool) -> mslot_open_options {
+    static func openOptions(
+        _ trust: Trust, _ onReaderDeath: ReaderDeath, _ prefaulting: Bool, _ locksPages: Bool
+    ) -> mslot_open_options {
         var options = mslot_open_options_default()
         options.trust_user = trust.user
         options.wait_through_restarts = onReaderDeath == .wait
         options.populate = prefaulting
+        options.lock_pages = locksPages
         return options
     }
 

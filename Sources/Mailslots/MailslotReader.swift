@@ -1,7 +1,7 @@
 public import CMailslots
 
 /// The reading end of a mailslot:
-/// ``Mailslot/create(_:capacity:maximumWriters:maximumMessageSize:permissions:unread:readTimeout:acceptsRemoteMessages:)``.
+/// ``Mailslot/create(_:capacity:maximumWriters:maximumMessageSize:permissions:unread:readTimeout:acceptsRemoteMessages:locksPages:)``.
 ///
 /// It is owned by one place at a time, which the compiler checks; it may move to another thread. It ends with ``close()`` or when
 /// it goes out of scope: unread messages are then discarded, and writers are told. To leave messages for another reader, a process has

@@ -51,6 +51,11 @@ static attempt_result fail_errno(attempt *a) { return fail(a, mslot__failure_err
 
 // MARK: a reader of a mapped, locked segment
 
+static unsigned pages_of_a_reader(const mslot_create_options *options)
+{
+    return MSLOT_PAGES_POPULATE | (options->lock_pages ? MSLOT_PAGES_LOCK : 0);
+}
+
 static void note_reader(const mslot_ring *ring)
 {
     mslot_control *control = ring->control;
@@ -145,7 +150,7 @@ static attempt_result make_segment(attempt *a, mslot_file *file, const char *tem
     file->device = status.st_dev;
     file->inode = status.st_ino;
 
-    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, true);
+    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, pages_of_a_reader(&a->options));
     if (mapping.base == NULL) return fail_errno(a);
     error = mslot__file_prove_lock(file, temporary, MSLOT_LOCK_READER);
     if (error != 0) {
@@ -246,7 +251,7 @@ static bool can_be_adopted(const mslot_file *file, const mslot_create_options *o
 static attempt_result take_over(attempt *a, mslot_file *file)
 {
     if (!a->options.adopt && !mslot__file_may_unlink(a->path, file->owner)) return fail(a, mslot__failure_errno(EPERM));
-    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt);
+    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt ? pages_of_a_reader(&a->options) : 0);
     if (mapping.base == NULL) return fail_errno(a);
     // Before anything is changed: what is unread stays for whoever can keep it.
     int error = mslot__file_prove_lock(file, a->path, MSLOT_LOCK_READER);
@@ -306,7 +311,8 @@ static bool options_are_allowed(const mslot_create_options *options)
 {
     mslot_header header;
     bool mode_is_allowed = options->mode == 0 || ((options->mode & ~0666u) == 0 && (options->mode & 0600) == 0600);
-    return layout_of(options, &header) != 0 && mode_is_allowed && options->read_timeout_ns >= 0 && options->reserved == 0;
+    return layout_of(options, &header) != 0 && mode_is_allowed && options->read_timeout_ns >= 0 && options->reserved == 0
+        && mslot__is_zero(options->reserved_behind, sizeof options->reserved_behind);
 }
 
 mslot_created mslot_create(const char *name_text, const mslot_create_options *options)
@@ -383,7 +389,7 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
             failure = mslot__failure_errno(EPERM);
             break;
         }
-        mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, false);
+        mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, 0);
         if (mapping.base == NULL) {
             failure = mslot__failure_errno(errno);
             break;

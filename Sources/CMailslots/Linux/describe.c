@@ -294,6 +294,13 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_EMPTY:
     case MSLOT_INTERRUPTED: length = snprintf(text, capacity, "Mailslot \"%s\": %s.", name, mslot_outcome_text(failure->outcome)); break;
     case MSLOT_SYSTEM_ERROR:
+        if (failure->system_error == ENOMEM || failure->system_error == EAGAIN) {
+            length = snprintf(text, capacity,
+                "Mailslot \"%s\": there is not enough memory for %s, or not enough that may be locked. After mlockall, or to lock "
+                "pages, raise RLIMIT_MEMLOCK over the size of all mailslots (ulimit -l; LimitMEMLOCK= of systemd).",
+                name, path);
+            break;
+        }
         if (failure->system_error == ENOLCK) {
             length = snprintf(text, capacity,
                 "Mailslot \"%s\": the file system of %s does not keep the lock that says who is alive. An overlay, such as the root of a "

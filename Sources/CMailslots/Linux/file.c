@@ -171,23 +171,53 @@ static size_t mapped_bytes(size_t segment_bytes)
     return (segment_bytes + page - 1) / page * page + page;
 }
 
-mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, bool populate)
+/// Locks pages in memory: what is there now, and an overflow as it is filled. False with errno.
+static bool lock_pages(unsigned char *base, uint64_t fixed_bytes, uint64_t overflow_bytes)
+{
+    bool is_locked = mlock(base, fixed_bytes) == 0;
+    if (is_locked && overflow_bytes != 0) is_locked = mlock2(base + fixed_bytes, overflow_bytes, MLOCK_ONFAULT) == 0;
+    if (is_locked || errno == ENOSYS) return true; // before Linux 4.4 an overflow cannot be locked without being filled
+    // EAGAIN, EPERM - "Some or all of the memory could not be locked", "RLIMIT_MEMLOCK is 0": for us it is one and the same.
+    if (errno == EAGAIN || errno == EPERM) errno = ENOMEM;
+    return false;
+}
+
+/// Gives access to a mapping that was made without, so that mlockall(MCL_FUTURE) does not fill the holes of its overflow: it fills what
+/// can be accessed, and only when it is mapped.
+static bool give_access(unsigned char *base, uint64_t fixed_bytes, uint64_t overflow_bytes, int protection, bool locks)
+{
+    // EBUSY - "a memory lock exists": MCL_FUTURE made it.
+    bool is_locked = msync(base, 1, MS_INVALIDATE) != 0 && errno == EBUSY;
+    // Before Linux 4.4 a lock fills what it locks.
+    if (is_locked && mlock2(base + fixed_bytes, overflow_bytes, MLOCK_ONFAULT) != 0 && munlock(base + fixed_bytes, overflow_bytes) != 0)
+        return false;
+    if (mprotect(base, fixed_bytes + overflow_bytes, protection) != 0) return false;
+    if (locks) return lock_pages(base, fixed_bytes, overflow_bytes);
+    return !is_locked || mlock(base, fixed_bytes) == 0; // as it would have been
+}
+
+mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, unsigned pages)
 {
     mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
     mapping.path = strdup(path);
     if (mapping.path == NULL) return mapping;
     size_t bytes = mapped_bytes(mapping.bytes);
+    uint64_t fixed_bytes = mslot__header_fixed_bytes(&file->header), overflow_bytes = mapping.bytes - fixed_bytes;
+    bool has_overflow = overflow_bytes != 0, populates = (pages & MSLOT_PAGES_POPULATE) != 0, locks = (pages & MSLOT_PAGES_LOCK) != 0;
     // Not so the overflow: populated, its holes would be filled.
-    bool populate_all = populate && file->header.overflow_offset == 0;
-    void *base = mmap(NULL, bytes, protection, MAP_SHARED | (populate_all ? MAP_POPULATE : 0), file->descriptor, 0);
-    if (base != MAP_FAILED) {
+    int flags = MAP_SHARED | (populates && !has_overflow ? MAP_POPULATE : 0);
+    void *base = mmap(NULL, bytes, has_overflow ? PROT_NONE : protection, flags, file->descriptor, 0);
+    bool is_mapped = base != MAP_FAILED;
+    if (is_mapped) {
         mapping.base = base;
         // A child that had the mapping would keep its dead parent's lock.
         madvise(base, bytes, MADV_DONTFORK);
+        if (has_overflow) is_mapped = give_access(base, fixed_bytes, overflow_bytes, protection, locks);
+        else if (locks) is_mapped = lock_pages(base, fixed_bytes, 0);
         // Before Linux 5.14 it is refused, and the first use of each page is slower.
-        if (populate && !populate_all) madvise(base, mslot__header_fixed_bytes(&file->header), MADV_POPULATE_WRITE);
+        if (populates && has_overflow) madvise(base, fixed_bytes, MADV_POPULATE_WRITE);
     }
-    if (base == MAP_FAILED || !mslot__guard_add(&mapping, &file->header)) mslot__mapping_end(&mapping);
+    if (!is_mapped || !mslot__guard_add(&mapping, &file->header)) mslot__mapping_end(&mapping);
     return mapping;
 }
 

@@ -117,13 +117,24 @@ static mslot_guarded *find(uint64_t address)
 
 // MARK: the handler. Only calls that a handler may make.
 
+/// Puts private memory into the place of a mapping, in one step. It is made elsewhere and without access, for mlockall(MCL_FUTURE) fills
+/// what can be accessed, and an overflow may have gigabytes. False: there is none.
+static bool replace_memory(void *base, uint64_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return false;
+    madvise(memory, bytes, MADV_DONTFORK);
+    bool is_ready = munlock(memory, bytes) == 0 && mprotect(memory, bytes, PROT_READ | PROT_WRITE) == 0;
+    if (is_ready && mremap(memory, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, base) != MAP_FAILED) return true;
+    munmap(memory, bytes);
+    return false;
+}
+
 /// Private memory in the place of the segment, whose ring is destroyed. False: there is none.
 static bool replace(const mslot_guarded *entry)
 {
     void *base = (void *)(uintptr_t)entry->base;
-    void *replaced = mmap(base, entry->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (replaced == MAP_FAILED) return false;
-    madvise(base, entry->bytes, MADV_DONTFORK);
+    if (!replace_memory(base, entry->bytes)) return false;
     const mslot_ring *ring = &entry->ring;
     // All bits set is neither EMPTY nor FULL nor CLOSED, of any lap.
     memset(ring->cells, 0xff, ring->cell_count * sizeof(uint64_t));

@@ -164,7 +164,7 @@ static mslot_inspected inspect_path(const char *path, const mslot_name *name)
     result.failure = mslot__file_open(&file, path, name, O_RDONLY, MSLOT_TRUST_ANYONE);
     if (result.failure.outcome != MSLOT_DONE) return result;
 
-    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, false);
+    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, 0);
     if (mapping.base == NULL) {
         result.failure = mslot__failure_errno(errno);
     } else {

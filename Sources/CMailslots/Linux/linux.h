@@ -207,8 +207,14 @@ static inline uint64_t mslot__header_fixed_bytes(const mslot_header *header)
 /// Sets room aside for a part of the file: 0, or an errno.
 int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
 
-/// Maps the file's segment and lends it to no forked child. On failure base is NULL and errno is set.
-mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, bool populate);
+/// What is to become of a mapping's pages at once. Never of an overflow's holes: they stay what they are, also under mlockall.
+enum {
+    MSLOT_PAGES_POPULATE = 1,
+    /// And of an overflow's later, as they are filled.
+    MSLOT_PAGES_LOCK = 2
+};
+/// Maps the file's segment and lends it to no forked child. `pages`: bits of those. On failure base is NULL and errno is set.
+mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, unsigned pages);
 /// Shows that the mapping alone keeps the lock on this byte, which was taken with the file's descriptor: closes that, and asks by another
 /// description, whose descriptor the file has from here on. `path` names the file; NULL: it has no name yet. 0, or an errno. ENOLCK: the
 /// lock went with the descriptor, as on overlayfs, where a mapping is of another file than the descriptor. ESTALE: `path` names another.

@@ -30,7 +30,7 @@ static mslot_failure open_observer(const char *path, const mslot_name *name, uin
     mslot_file file;
     mslot_failure failure = mslot__file_open(&file, path, name, O_RDONLY, trust_user);
     if (failure.outcome != MSLOT_DONE) return failure;
-    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, false);
+    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, 0);
     mslot_observer *observer = mapping.base != NULL ? mslot__handle_allocate() : NULL;
     if (observer == NULL) failure = mslot__failure_errno(errno);
     close(file.descriptor);

@@ -30,7 +30,8 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     if (failure.outcome != MSLOT_DONE) return failure;
 
     bool reader_present = mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER);
-    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, options->populate);
+    unsigned pages = (options->populate ? MSLOT_PAGES_POPULATE : 0) | (options->lock_pages ? MSLOT_PAGES_LOCK : 0);
+    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, pages);
     mslot_writer *writer = mapping.base != NULL ? mslot__handle_allocate() : NULL;
     mslot_lane_taken taken = {MSLOT_DONE, 0};
     if (writer == NULL) {

@@ -52,6 +52,11 @@
  *   from. It lasts as long as the mailslot. A writer waits for room when its own overflow is full, whatever room the others have.
  *     Fix: none is needed; but a maximum of 16 MiB with 256 writers can come to 16 GiB. Short messages take the same way as without.
  *
+ *   mlockall. MCL_FUTURE locks what is mapped later, and fills it: a mailslot's pages, but not the holes of its overflow, which it locks
+ *   as they are filled. All of the segment counts against RLIMIT_MEMLOCK; create and open fail with EAGAIN or ENOMEM where that is too
+ *   low. MCL_CURRENT, after a mailslot was opened, fills all holes: up to 16 GiB.
+ *     Fix: lock_pages in the options; or mlockall before, or with MCL_ONFAULT.
+ *
  *   A file cut short. A process that may write the file may also truncate it, or punch holes where a full file system has no room for
  *   them; who then touches what is gone gets SIGBUS, and dies. (A message that claims bytes which never were there is DAMAGED.)
  *     Fix: mslot_guard_install, which makes it DAMAGED. Nobody truncates a mailslot by accident: for mailslots shared with others.
@@ -123,6 +128,11 @@ typedef struct mslot_create_options {
     uint16_t reserved;
     /// The mailslot's own read time-out in nanoseconds; MSLOT_FOREVER.
     int64_t read_timeout_ns;
+    /// Keep this process' pages of the mailslot in memory (mlock): all at once, those of an overflow as they are filled. All of the
+    /// segment counts against RLIMIT_MEMLOCK, the overflow too; SYSTEM_ERROR, ENOMEM: it is too low.
+    bool lock_pages;
+    /// 0.
+    unsigned char reserved_behind[7];
 } mslot_create_options;
 
 static inline mslot_create_options mslot_create_options_default(void)
@@ -215,6 +225,10 @@ typedef struct mslot_open_options {
     bool populate;
     /// 0.
     unsigned char reserved[6];
+    /// As of mslot_create_options.
+    bool lock_pages;
+    /// 0.
+    unsigned char reserved_behind[7];
 } mslot_open_options;
 
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;

@@ -12,9 +12,10 @@ extension Mailslot {
         waitingUpTo wait: MailslotTimeout,
         trusting trust: Trust = .sameUser,
         onReaderDeath: ReaderDeath = .fail,
-        prefaulting: Bool = false
+        prefaulting: Bool = false,
+        locksPages: Bool = false
     ) async throws -> MailslotWriter {
-        var options = openOptions(trust, onReaderDeath, prefaulting)
+        var options = openOptions(trust, onReaderDeath, prefaulting, locksPages)
         options.answer_ns = 2_000_000
         let begun = ContinuousClock.now
         let deadline = wait.duration.map { begun + $0 }

@@ -38,9 +38,26 @@ TEST(options_of_a_later_version_are_taken_unless_they_ask_for_what_is_not_known)
     must_close(reader);
 }
 
+/// Both structures of options began with so many bytes.
+enum { FIRST_OPTIONS_BYTES = 32 };
+
+TEST(options_of_the_first_version_are_taken_and_ask_for_nothing_that_came_later)
+{
+    mslot_create_options create = small_options(4, 2);
+    create.size = FIRST_OPTIONS_BYTES;
+    create.reserved_behind[0] = 1; // not theirs
+    mslot_reader *reader = mslot_create("orders", &create).reader;
+    expect(reader != NULL);
+    mslot_open_options open = mslot_open_options_default();
+    open.size = FIRST_OPTIONS_BYTES;
+    open.reserved_behind[0] = 1;
+    expect_outcome(outcome_of_opening(&open), MSLOT_DONE);
+    must_close(reader);
+}
+
 TEST(options_without_a_size_or_with_an_impossible_one_are_refused)
 {
-    static const uint32_t sizes[] = {0, 1, sizeof(mslot_create_options) - 1, 4097, 0xffffffff};
+    static const uint32_t sizes[] = {0, 1, FIRST_OPTIONS_BYTES - 1, 4097, 0xffffffff};
     mslot_reader *reader = must_create("other", 4, 2);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         trying("a size of %u", sizes[i]);
@@ -59,12 +76,22 @@ TEST(a_reserved_word_that_is_not_zero_is_refused)
     mslot_create_options create = small_options(4, 2);
     create.reserved = 1;
     expect_outcome(create_outcome("orders", &create), MSLOT_BAD_ARGUMENT);
+    for (size_t i = 0; i < sizeof create.reserved_behind; i++) {
+        create = small_options(4, 2);
+        create.reserved_behind[i] = 1;
+        expect_outcome(create_outcome("orders", &create), MSLOT_BAD_ARGUMENT);
+    }
 
     mslot_reader *reader = must_create("orders", 4, 2);
     mslot_writer *writer = must_open("orders");
     for (size_t i = 0; i < sizeof((mslot_open_options *)0)->reserved; i++) {
         mslot_open_options open = mslot_open_options_default();
         open.reserved[i] = 1;
+        expect_outcome(outcome_of_opening(&open), MSLOT_BAD_ARGUMENT);
+    }
+    for (size_t i = 0; i < sizeof((mslot_open_options *)0)->reserved_behind; i++) {
+        mslot_open_options open = mslot_open_options_default();
+        open.reserved_behind[i] = 1;
         expect_outcome(outcome_of_opening(&open), MSLOT_BAD_ARGUMENT);
     }
     for (size_t i = 0; i < 2; i++) {

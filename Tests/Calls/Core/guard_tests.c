@@ -125,6 +125,23 @@ TEST(a_mailslot_that_is_cut_to_nothing_is_damaged_at_every_call_and_can_be_close
     must_close(reader);
 }
 
+TEST(what_replaces_a_file_that_was_cut_has_no_memory_for_an_overflow_though_all_that_is_mapped_is_locked)
+{
+    install_guard();
+    mslot_create_options options = small_options(CELLS, LANES);
+    options.message_bytes_max = 65536;
+    mslot_reader *reader = mslot_create("orders", &options).reader;
+    expect(reader != NULL);
+    if (mlockall(MCL_FUTURE) != 0) skip("mlockall: %s", strerror(errno));
+    cut_orders(0);
+    expect_every_read_says_damaged(reader);
+    unsigned char resident[64];
+    size_t bytes = sizeof resident * (size_t)page_bytes();
+    expect_equal(mincore((char *)reader->mapping.base + reader->mapping.bytes - bytes, bytes, resident), 0);
+    for (size_t i = 0; i < sizeof resident; i++) expect_equal(resident[i] & 1, 0);
+    must_close(reader);
+}
+
 TEST(a_message_lent_from_a_file_that_is_then_cut_reads_as_zeros_and_its_release_says_damaged)
 {
     install_guard();

@@ -765,6 +765,156 @@ TEST(a_limit_on_file_sizes_is_no_space)
     expect_outcome(create_outcome("orders", &options), MSLOT_DONE);
 }
 
+// MARK: pages locked in memory
+
+enum { LOCKED_MESSAGE_BYTES = 65536, LOCKED_LANES = 4 };
+
+static mslot_create_options long_options(bool locks)
+{
+    mslot_create_options options = small_options(1024, LOCKED_LANES);
+    options.message_bytes_max = LOCKED_MESSAGE_BYTES;
+    options.lock_pages = locks;
+    return options;
+}
+
+/// Of the file of "orders": the bytes that it has, without holes.
+static uint64_t filled_bytes(void)
+{
+    struct stat status;
+    expect_equal(stat(orders_path(), &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
+/// Bytes of this process' mappings of "orders" that are in memory and locked there.
+static uint64_t locked_bytes(void)
+{
+    struct stat status;
+    expect_equal(stat(orders_path(), &status), 0);
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    if (maps == NULL) skip("no /proc: %s", strerror(errno));
+    char line[PATH_MAX + 200];
+    unsigned long long inode = 0, resident = 0, kilobytes = 0;
+    while (fgets(line, sizeof line, maps) != NULL) {
+        (void)!sscanf(line, "%*x-%*x %*s %*x %*x:%*x %llu", &inode);
+        (void)!sscanf(line, "Rss: %llu", &resident);
+        bool is_locked = strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " lo") != NULL;
+        if (is_locked && inode == status.st_ino) kilobytes += resident;
+    }
+    fclose(maps);
+    return 1024 * kilobytes;
+}
+
+static void raise_limit_of_locked_memory(void)
+{
+    struct rlimit limit = {64 << 20, 64 << 20};
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+        expect_equal(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+        if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < 8 << 20)
+            skip("only %llu bytes may be locked", (unsigned long long)limit.rlim_cur);
+    }
+}
+
+/// As they are filled: Linux 4.4. Some emulators do not know it.
+static void need_pages_to_be_locked_when_filled(void)
+{
+    raise_limit_of_locked_memory();
+    void *page = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    expect(page != MAP_FAILED);
+    if (mlock2(page, 1, MLOCK_ONFAULT) != 0) skip("pages are not locked when they are filled: %s", strerror(errno));
+    munmap(page, 1);
+}
+
+static void use_long_messages(mslot_reader *reader, mslot_writer *writer)
+{
+    static unsigned char bytes[LOCKED_MESSAGE_BYTES], received[LOCKED_MESSAGE_BYTES];
+    expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
+    expect_equal(mslot_reader_read(reader, received, sizeof received, 0).byte_count, sizeof bytes);
+}
+
+TEST(a_process_that_locks_all_that_it_maps_fills_no_overflow_by_creating_opening_and_looking)
+{
+    need_pages_to_be_locked_when_filled();
+    if (mlockall(MCL_FUTURE) != 0) skip("mlockall: %s", strerror(errno));
+    mslot_create_options options = long_options(false);
+    mslot_reader *reader = mslot_create("orders", &options).reader;
+    expect(reader != NULL);
+    uint64_t overflow = LOCKED_LANES * mslot__overflow_lane_bytes(LOCKED_MESSAGE_BYTES);
+    uint64_t fixed = mslot_reader_info(reader).segment_bytes - overflow;
+    mslot_writer *writer = must_open("orders");
+    mslot_observer *observer = mslot_observer_open("orders", 0).observer;
+    expect_outcome(mslot_inspect("orders").failure.outcome, MSLOT_DONE);
+    expect(filled_bytes() <= fixed + (uint64_t)sysconf(_SC_PAGESIZE));
+    expect(locked_bytes() >= 2 * fixed);
+
+    use_long_messages(reader, writer);
+    uint64_t lane = mslot__overflow_lane_bytes(LOCKED_MESSAGE_BYTES);
+    expect(filled_bytes() <= fixed + lane + (uint64_t)sysconf(_SC_PAGESIZE));
+    expect(locked_bytes() >= 2 * fixed + lane); // as they were filled
+    mslot_observer_close(observer);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(pages_are_locked_for_whoever_asks_and_an_overflows_as_they_are_filled)
+{
+    need_pages_to_be_locked_when_filled();
+    mslot_create_options options = long_options(true);
+    mslot_reader *reader = mslot_create("orders", &options).reader;
+    expect(reader != NULL);
+    uint64_t lane = mslot__overflow_lane_bytes(LOCKED_MESSAGE_BYTES);
+    uint64_t fixed = mslot_reader_info(reader).segment_bytes - LOCKED_LANES * lane;
+    expect(locked_bytes() >= fixed);
+    mslot_writer *without = must_open("orders");
+    expect(locked_bytes() < 2 * fixed);
+    mslot_open_options locking = mslot_open_options_default();
+    locking.lock_pages = true;
+    mslot_writer *writer = mslot_open("orders", &locking).writer;
+    expect(writer != NULL);
+    expect(locked_bytes() >= 2 * fixed);
+    expect(filled_bytes() <= fixed + (uint64_t)sysconf(_SC_PAGESIZE));
+    use_long_messages(reader, writer);
+    expect(locked_bytes() >= 2 * fixed + lane);
+    must_close_writer(without);
+    must_close_writer(writer);
+    must_close(reader);
+
+    mslot_create_options small = small_options(8, 4); // without an overflow
+    small.lock_pages = true;
+    reader = mslot_create("orders", &small).reader;
+    expect(reader != NULL);
+    expect(locked_bytes() >= mslot_reader_info(reader).segment_bytes);
+    must_close(reader);
+}
+
+TEST(where_too_little_may_be_locked_it_is_an_error_that_says_so_and_leaves_nothing)
+{
+    need_root();
+    mslot_create_options options = long_options(true), unlocked = long_options(false);
+    struct rlimit limit = {65536, 65536};
+    expect_equal(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+    pid_t client = child_start();
+    if (client == 0) {
+        expect_equal(chmod(getenv("MAILSLOT_DIRECTORY"), 0777), 0);
+        if (setresgid(SOMEBODY, SOMEBODY, SOMEBODY) != 0 || setresuid(SOMEBODY, SOMEBODY, SOMEBODY) != 0) skip("%s", strerror(errno));
+        mslot_failure failure = mslot_create("orders", &options).failure;
+        expect_outcome(failure.outcome, MSLOT_SYSTEM_ERROR);
+        expect_equal(failure.system_error, ENOMEM);
+        char text[1000];
+        expect(mslot_failure_describe(&failure, "orders", text, sizeof text) < sizeof text && strstr(text, "RLIMIT_MEMLOCK") != NULL);
+        expect_equal(files_there(), 0);
+
+        mslot_reader *reader = mslot_create("orders", &unlocked).reader;
+        expect(reader != NULL);
+        mslot_open_options locking = mslot_open_options_default();
+        locking.lock_pages = true;
+        expect_equal(mslot_open("orders", &locking).failure.system_error, ENOMEM);
+        expect_equal(mslot_inspect("orders").info.writer_count, 0);
+        must_close(reader);
+        child_end();
+    }
+    child_join(client);
+}
+
 TEST(a_process_without_descriptors_is_told_so_and_its_handles_go_on)
 {
     mslot_reader *reader = must_create("orders", 1, 2);

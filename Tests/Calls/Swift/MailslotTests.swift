@@ -28,6 +28,25 @@ import Testing
         #expect(try reader.read(timeout: .now) == nil)
     }
 
+    @Test func `who asks for it has a mailslot's pages locked in memory`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name, capacity: 8, maximumWriters: 2, locksPages: true)
+        // Whole pages; nothing else of this process is locked.
+        let ofReader = try lockedMemory()
+        #expect(ofReader >= reader.info.segmentSize)
+        let writer = try Mailslot.open(name, locksPages: true)
+        #expect(try lockedMemory() >= 2 * ofReader)
+        writer.close()
+        reader.close()
+    }
+
+    /// In bytes, of this process.
+    private func lockedMemory() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let kilobytes = try #require(status.firstMatch(of: /VmLck:\s+(\d+) kB/))
+        return try #require(Int(kilobytes.1)) * 1024
+    }
+
     @Test func `whatever has bytes can be written, and arrives the same`() throws {
         let name = uniqueName()
         var reader = try Mailslot.create(name)

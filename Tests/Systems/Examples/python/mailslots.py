@@ -66,7 +66,8 @@ class mslot_failure(Structure):
 class mslot_create_options(Structure):
     _fields_ = [
         ("size", c_uint32), ("capacity", c_uint32), ("writers", c_uint32), ("message_bytes_max", c_uint32), ("mode", c_uint32),
-        ("adopt", c_bool), ("allow_remote", c_bool), ("reserved", c_uint16), ("read_timeout_ns", c_int64)]
+        ("adopt", c_bool), ("allow_remote", c_bool), ("reserved", c_uint16), ("read_timeout_ns", c_int64),
+        ("lock_pages", c_bool), ("reserved_behind", c_uint8 * 7)]
 
 
 class mslot_created(Structure):
@@ -76,7 +77,7 @@ class mslot_created(Structure):
 class mslot_open_options(Structure):
     _fields_ = [
         ("size", c_uint32), ("trust_user", c_uint32), ("wait_ns", c_int64), ("answer_ns", c_int64), ("wait_through_restarts", c_bool),
-        ("populate", c_bool), ("reserved", c_uint8 * 6)]
+        ("populate", c_bool), ("reserved", c_uint8 * 6), ("lock_pages", c_bool), ("reserved_behind", c_uint8 * 7)]
 
 
 class mslot_opened(Structure):
