@@ -128,7 +128,8 @@ void mslot__wake(uint32_t *word, int sleepers_max)
     errno = saved_errno;
 }
 
-void mslot__wake_reader_slow(uint32_t *word) { mslot__wake(word, 1); }
+// The reader is the only one that should sleep there; but were one sleeper woken, another that does would rob it of its wake.
+void mslot__wake_reader_slow(uint32_t *word) { mslot__wake(word, INT32_MAX); }
 void mslot__wake_writers_slow(mslot_control *control) { mslot__wake(&control->space_sequence, INT32_MAX); }
 
 // MARK: interrupt
