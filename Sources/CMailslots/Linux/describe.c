@@ -294,7 +294,7 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     case MSLOT_EMPTY:
     case MSLOT_INTERRUPTED: length = snprintf(text, capacity, "Mailslot \"%s\": %s.", name, mslot_outcome_text(failure->outcome)); break;
     case MSLOT_SYSTEM_ERROR:
-        if (failure->system_error == ENOMEM || failure->system_error == EAGAIN) {
+        if (failure->system_error == ENOMEM) {
             length = snprintf(text, capacity,
                 "Mailslot \"%s\": there is not enough memory for %s, or not enough that may be locked. After mlockall, or to lock "
                 "pages, raise RLIMIT_MEMLOCK over the size of all mailslots (ulimit -l; LimitMEMLOCK= of systemd).",
@@ -306,6 +306,13 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
                 "Mailslot \"%s\": the file system of %s does not keep the lock that says who is alive. An overlay, such as the root of a "
                 "container, drops it when the file is closed, although it is mapped. Use a tmpfs or a volume: MAILSLOT_DIRECTORY.",
                 name, path);
+            break;
+        }
+        if (failure->system_error == EAGAIN) {
+            length = snprintf(text, capacity,
+                "Mailslot \"%s\" cannot be opened now: user %u, who owns %s, holds a lease on it, or others create and remove it all the "
+                "time. End their program, or delete the file.",
+                name, (unsigned)failure->holder_uid, path);
             break;
         }
         length = snprintf(

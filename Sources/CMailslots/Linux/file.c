@@ -108,8 +108,11 @@ mslot_failure mslot__file_open(mslot_file *file, const char *path, const mslot_n
     file->descriptor = MSLOT_UNINTERRUPTED(open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (file->descriptor < 0) {
         mslot_failure failure = mslot__failure_errno(errno);
+        // EAGAIN - "an incompatible lease was held on the file": only its owner could take it.
+        bool is_refused = failure.outcome == MSLOT_NO_PERMISSION || failure.system_error == EAGAIN;
         struct stat status;
-        if (failure.outcome == MSLOT_NO_PERMISSION && MSLOT_UNINTERRUPTED(lstat(path, &status)) == 0) failure.holder_uid = status.st_uid;
+        if (is_refused && MSLOT_UNINTERRUPTED(lstat(path, &status)) == 0) failure.holder_uid = status.st_uid;
+        if (failure.system_error == EAGAIN && !mslot__is_trusted(failure.holder_uid, trust_user)) failure.outcome = MSLOT_UNTRUSTED;
         return failure;
     }
     mslot_failure failure = check_file(file, name, trust_user);

@@ -213,7 +213,39 @@ static struct dirent *next_entry(DIR *entries)
     return entry;
 }
 
-mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context)
+/// What is wrong with the file, and not with who lists: everything but a lack of descriptors or of memory.
+static bool concerns_the_file(const mslot_failure *failure)
+{
+    return failure->system_error != EMFILE && failure->system_error != ENFILE && failure->system_error != ENOMEM;
+}
+
+typedef struct listing {
+    void (*each)(const char *name, void *context);
+    void (*skipped)(const char *name, const mslot_failure *why, void *context);
+    void *context;
+    /// DONE: go on.
+    mslot_failure result;
+} listing;
+
+static void list_file(listing *list, const char *directory, const char *entry)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/%s", directory, entry);
+    if (length < 0 || (size_t)length >= sizeof path) return;
+    mslot_file file;
+    mslot_failure failure = mslot__file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE);
+    if (failure.outcome == MSLOT_DONE) {
+        close(file.descriptor);
+        if (is_file_of_its_name(&file.header, entry)) list->each(file.header.name, list->context);
+    } else if (failure.outcome == MSLOT_SYSTEM_ERROR) {
+        mslot_name name;
+        if (!concerns_the_file(&failure)) list->result = failure;
+        else if (mslot__file_name(entry, &name)) list->skipped(name.text, &failure, list->context);
+    }
+}
+
+mslot_failure mslot_list_with_skipped(void (*each)(const char *name, void *context),
+    void (*skipped)(const char *name, const mslot_failure *why, void *context), void *context)
 {
     char buffer[PATH_MAX];
     const char *directory = mslot__directory(buffer, sizeof buffer);
@@ -222,24 +254,42 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
             entries = opendir(directory);
         while (entries == NULL && errno == EINTR);
     if (entries == NULL) return mslot__failure_errno(errno);
-    mslot_failure result = mslot__failure_of(each != NULL ? MSLOT_DONE : MSLOT_BAD_ARGUMENT);
+    listing list = {each, skipped, context, mslot__failure_of(each != NULL && skipped != NULL ? MSLOT_DONE : MSLOT_BAD_ARGUMENT)};
     struct dirent *entry;
-    while (result.outcome == MSLOT_DONE && (entry = next_entry(entries)) != NULL) {
+    while (list.result.outcome == MSLOT_DONE && (entry = next_entry(entries)) != NULL) {
         if (strncmp(entry->d_name, MSLOT_FILE_PREFIX, sizeof MSLOT_FILE_PREFIX - 1) != 0) continue;
-        char path[PATH_MAX];
-        int length = snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
-        if (length < 0 || (size_t)length >= sizeof path) continue;
-        mslot_file file;
-        mslot_failure failure = mslot__file_open(&file, path, NULL, O_RDONLY, MSLOT_TRUST_ANYONE);
-        // Out of descriptors or memory: a list that leaves something out would not say so.
-        if (failure.outcome == MSLOT_SYSTEM_ERROR) result = failure;
-        if (failure.outcome != MSLOT_DONE) continue;
-        close(file.descriptor);
-        if (is_file_of_its_name(&file.header, entry->d_name)) each(file.header.name, context);
+        list_file(&list, directory, entry->d_name);
     }
-    if (result.outcome == MSLOT_DONE && errno != 0) result = mslot__failure_errno(errno);
+    if (list.result.outcome == MSLOT_DONE && errno != 0) list.result = mslot__failure_errno(errno);
     closedir(entries);
-    return result;
+    return list.result;
+}
+
+/// For mslot_list: what it returns at the end, if nothing worse happens.
+typedef struct plain_listing {
+    void (*each)(const char *name, void *context);
+    void *context;
+    mslot_failure first_skipped;
+} plain_listing;
+
+static void pass_on_name(const char *name, void *context)
+{
+    plain_listing *list = context;
+    list->each(name, list->context);
+}
+
+static void keep_first_skipped(const char *name, const mslot_failure *why, void *context)
+{
+    (void)name;
+    plain_listing *list = context;
+    if (list->first_skipped.outcome == MSLOT_DONE) list->first_skipped = *why;
+}
+
+mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context)
+{
+    plain_listing list = {each, context, mslot__failure_of(MSLOT_DONE)};
+    mslot_failure result = mslot_list_with_skipped(each != NULL ? pass_on_name : NULL, keep_first_skipped, &list);
+    return result.outcome == MSLOT_DONE ? list.first_skipped : result;
 }
 
 mslot_failure mslot_path(const char *name_text, char *path, size_t capacity)

@@ -53,6 +53,8 @@ bool mslot__host_is_canonical(const char *text, size_t byte_count);
 enum { MSLOT_FILE_NAME_MAX = 256 };
 #define MSLOT_FILE_PREFIX "mailslot."
 void mslot__name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX]);
+/// The other way round. False: it is no mailslot's file, or of a name so long that the file's name does not tell it.
+bool mslot__file_name(const char *file, mslot_name *name);
 
 // MARK: failure.c
 

@@ -176,3 +176,25 @@ void mslot__name_file(const mslot_name *name, char file[MSLOT_FILE_NAME_MAX])
     }
     file[length] = 0;
 }
+
+/// 0 to 15; -1: no digit of those that mslot__name_file writes.
+static int hexadecimal_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+
+bool mslot__file_name(const char *file, mslot_name *name)
+{
+    char text[MSLOT_FILE_NAME_MAX];
+    size_t length = 0;
+    if (strncmp(file, MSLOT_FILE_PREFIX, sizeof MSLOT_FILE_PREFIX - 1) != 0) return false;
+    const char *next = file + sizeof MSLOT_FILE_PREFIX - 1;
+    while (*next != 0 && length < sizeof text - 1) {
+        bool is_escape = *next == '%' && hexadecimal_digit(next[1]) >= 0 && hexadecimal_digit(next[2]) >= 0;
+        text[length++] = is_escape ? (char)(hexadecimal_digit(next[1]) << 4 | hexadecimal_digit(next[2])) : *next;
+        next += is_escape ? 3 : 1;
+    }
+    text[length] = 0;
+    *name = mslot__name_parse(text);
+    if (name->problem != MSLOT_NAME_FINE || name->is_remote) return false;
+    char expected[MSLOT_FILE_NAME_MAX];
+    mslot__name_file(name, expected);
+    return strcmp(expected, file) == 0;
+}

@@ -433,8 +433,14 @@ static inline mslot_inspected mslot_inspect(const char *name)
 }
 
 /// Calls `each` with the canonical name of every mailslot in the directory that the caller may read; what is no mailslot is left out.
-/// After a failure some may be missing.
+/// After a failure some may be missing: goes on behind a file that cannot be opened, and returns the first such failure at the end.
 mslot_failure mslot_list(void (*each)(const char *name, void *context), void *context);
+
+/// As mslot_list, which any user's file can make fail; but calls `skipped` with what cannot be opened though the caller may read it, and
+/// why. SYSTEM_ERROR with EAGAIN: its owner (`holder_uid`) holds a lease on the file. Left out in silence: a name of more than 200 bytes
+/// or so of which only a hash is in the directory. A lack of descriptors or of memory is a failure.
+mslot_failure mslot_list_with_skipped(void (*each)(const char *name, void *context),
+    void (*skipped)(const char *name, const mslot_failure *why, void *context), void *context);
 
 /// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
 mslot_failure mslot_remove(const char *name);

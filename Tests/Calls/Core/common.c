@@ -1,10 +1,12 @@
 #include "common.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 // MARK: handles
 
@@ -51,6 +53,19 @@ mslot_outcome open_outcome(const char *name)
     expect((opened.writer != NULL) == (opened.failure.outcome == MSLOT_DONE));
     if (opened.writer != NULL) must_close_writer(opened.writer);
     return opened.failure.outcome;
+}
+
+// MARK: other users
+
+void need_root(void)
+{
+    if (geteuid() != 0) skip("only root can act as another user");
+}
+
+void become(uid_t user)
+{
+    if (setgroups(0, NULL) != 0 || setegid(user) != 0 || seteuid(user) != 0)
+        skip("cannot become user %u: %s", (unsigned)user, strerror(errno));
 }
 
 // MARK: kernels that lack something

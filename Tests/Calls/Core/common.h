@@ -32,6 +32,14 @@ static inline bool is_parked(const mslot_control *control) { return mslot__load_
 /// True once some writer has slept for room `count` times.
 static inline bool has_waited(mslot_reader *reader, uint64_t count) { return mslot_reader_info(reader).writer_waits >= count; }
 
+// MARK: other users
+
+enum { SOMEBODY = 65534, SOMEBODY_ELSE = 65533 };
+/// Skips the test where it cannot act as another user.
+void need_root(void);
+/// The rest of this child runs as that user.
+void become(uid_t user);
+
 // MARK: kernels that lack something
 
 /// From here on this process and its children get `error` from this system call, as from an older or a confined kernel.

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -285,20 +284,6 @@ TEST(an_adopter_refuses_a_ring_that_was_destroyed_and_a_fresh_reader_replaces_it
 }
 
 // MARK: other users
-
-enum { SOMEBODY = 65534, SOMEBODY_ELSE = 65533 };
-
-static void need_root(void)
-{
-    if (geteuid() != 0) skip("only root can act as another user");
-}
-
-/// The rest of this child runs as that user.
-static void become(uid_t user)
-{
-    if (setgroups(0, NULL) != 0 || setegid(user) != 0 || seteuid(user) != 0)
-        skip("cannot become user %u: %s", (unsigned)user, strerror(errno));
-}
 
 TEST(another_users_mailslot_is_refused_unless_that_user_is_trusted)
 {
