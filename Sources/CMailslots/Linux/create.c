@@ -307,11 +307,17 @@ static attempt_result attempt_once(attempt *a)
     return result;
 }
 
+/// Who may read the file could lock what a reader or a writer needs, and sleep where a reader is woken: so only who may write it may.
+static bool mode_is_allowed(uint32_t mode)
+{
+    bool is_even = (mode & 0444) >> 1 == (mode & 0222);
+    return mode == 0 || ((mode & ~0666u) == 0 && (mode & 0600) == 0600 && is_even);
+}
+
 static bool options_are_allowed(const mslot_create_options *options)
 {
     mslot_header header;
-    bool mode_is_allowed = options->mode == 0 || ((options->mode & ~0666u) == 0 && (options->mode & 0600) == 0600);
-    return layout_of(options, &header) != 0 && mode_is_allowed && options->read_timeout_ns >= 0 && options->reserved == 0
+    return layout_of(options, &header) != 0 && options->read_timeout_ns >= 0 && options->reserved == 0
         && mslot__is_zero(options->reserved_behind, sizeof options->reserved_behind);
 }
 
@@ -333,8 +339,10 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
     a.path = path;
 
     attempt_result result = FAILED;
-    if (!options_are_allowed(&a.options)) {
+    bool has_mode = mode_is_allowed(a.options.mode);
+    if (!has_mode || !options_are_allowed(&a.options)) {
         a.created.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT);
+        if (!has_mode) a.created.failure.detail = a.options.mode;
     } else {
         int races = 0;
         do {

@@ -184,9 +184,16 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
             name_problem_text(failure->detail));
         break;
     case MSLOT_BAD_ARGUMENT:
+        if (failure->detail != 0) {
+            length = snprintf(text, capacity,
+                "Mailslot \"%s\" cannot have the mode 0%o: its user may read and write it, its group and others may do both or neither, "
+                "for who may only read could hold it up by locks. Use 0600, for its user; 0660, also for its group; or 0666, for all.",
+                name, (unsigned)failure->detail);
+            break;
+        }
         length = snprintf(text, capacity,
             "Mailslot \"%s\": an option is out of range. The capacity is a power of two from 1 to 32768, there is at least one writer, "
-            "capacity and writers together are at most 65535, a message has at most 16 MiB, and the mode is 0600 to 0666.",
+            "capacity and writers together are at most 65535, and a message has at most 16 MiB.",
             name);
         break;
     case MSLOT_NOT_FOUND:

@@ -61,7 +61,9 @@
  *   them; who then touches what is gone gets SIGBUS, and dies. (A message that claims bytes which never were there is DAMAGED.)
  *     Fix: mslot_guard_install, which makes it DAMAGED. Nobody truncates a mailslot by accident: for mailslots shared with others.
  *
- *   Permissions. The file has mode 0600: the same user. Who may write a mailslot may also read and damage it.
+ *   Permissions. The file has mode 0600: the same user. Who may write a mailslot may also read and damage it. Who may read it can lock
+ *   its bytes and sleep on its words, which takes writers' lanes and delays the reader; so there is no mode for reading alone. A mailslot
+ *   that has one all the same, by chmod or from an earlier version, is opened and adopted as any other: its owner wanted it so.
  *     Fix: a mode for a group; and mslot_open_options.trust_user on the writers' side, which trust only their own user and root.
  *
  *   Late wakes. A message is in the ring at once, but a SLEEPING reader may hear of it up to one second late, if its writer was
@@ -118,7 +120,8 @@ typedef struct mslot_create_options {
     uint32_t writers;
     /// The longest message in bytes, 1 to MSLOT_LONG_BYTES_MAX (16 MiB). 0: 424, or with `adopt` what is there.
     uint32_t message_bytes_max;
-    /// Permission bits of the file; the umask does not apply. Writers need both read and write. 0: 0600, or with `adopt` what is there.
+    /// Permission bits of the file; the umask does not apply: 0600, 0660, 0606 or 0666. Another is BAD_ARGUMENT, for who may read and not
+    /// write could still hold the mailslot up: see Permissions above. 0: 0600, or with `adopt` what is there.
     uint32_t mode;
     /// A dead reader's unread messages: true: read them; false: discard them, and its writers' next write fails with CLOSED.
     bool adopt;

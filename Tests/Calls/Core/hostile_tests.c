@@ -368,25 +368,6 @@ TEST(a_mailslot_of_mode_0600_lets_no_other_user_in)
     must_close(reader);
 }
 
-TEST(a_mailslot_that_may_only_be_read_can_be_looked_at)
-{
-    need_root();
-    mslot_create_options options = small_options(2, 2);
-    options.mode = 0644;
-    mslot_created created = mslot_create("orders", &options);
-    expect_outcome(created.failure.outcome, MSLOT_DONE);
-    pid_t client = child_start();
-    if (client == 0) {
-        become(SOMEBODY);
-        expect_outcome(open_outcome("orders"), MSLOT_NO_PERMISSION);
-        expect_outcome(mslot_inspect("orders").failure.outcome, MSLOT_DONE);
-        expect(mslot_inspect("orders").info.reader_present);
-        child_end();
-    }
-    child_join(client);
-    must_close(created.reader);
-}
-
 TEST(a_directory_without_permission_is_said_to_be_one)
 {
     need_root();

@@ -115,7 +115,7 @@ typedef struct mslot_failure {
     /// With ALREADY_EXISTS and UNTRUSTED: the user.
     uint32_t holder_uid;
     /// With BAD_NAME a mslot_name_problem, with OTHER_LAYOUT the version found, with NOT_A_MAILSLOT how many names (hard links) the file
-    /// has, if more than one.
+    /// has, if more than one; with BAD_ARGUMENT the mode, if it is the mode that cannot be.
     uint32_t detail;
     /// 0.
     uint32_t reserved[8];

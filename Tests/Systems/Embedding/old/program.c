@@ -56,7 +56,7 @@ static mslot_reader *create(void)
     options.value.capacity = 4;
     options.value.writers = 2;
     options.value.message_bytes_max = 100;
-    options.value.mode = 0640;
+    options.value.mode = 0660;
     options.value.read_timeout_ns = 123456789;
     options.value.allow_remote = true;
     GUARDED(mslot_created, created);
@@ -85,7 +85,7 @@ static mslot_writer *open_it(void)
 static void check_info(const mslot_info *info, const char *what)
 {
     expect(info->outcome == MSLOT_DONE && info->capacity == 4 && info->writers_max == 2 && info->message_bytes_max == 100, what);
-    expect(info->mode == 0640 && info->read_timeout_ns == 123456789 && info->allows_remote && info->reader_present, what);
+    expect(info->mode == 0660 && info->read_timeout_ns == 123456789 && info->allows_remote && info->reader_present, what);
     expect(strcmp(info->name, "old") == 0 && info->message_count == 1 && info->next_byte_count == 5, what);
     expect(info->messages_written == 5 && info->messages_read == 4 && info->full_writes == 1 && info->high_water == 4, what);
     expect(info->damaged == 0 && info->adoptions == 0 && info->late_wakes == 0, what);
