@@ -16,31 +16,36 @@
 
 static uint64_t counter_at(const void *words, size_t offset)
 {
-    return mslot__load_relaxed((const uint64_t *)(const void *)((const char *)words + offset));
+    uint64_t counter;
+    memcpy(&counter, (const char *)words + offset, sizeof counter);
+    return counter;
 }
 
-static uint64_t sum_of_lanes(const mslot_ring *ring, size_t offset)
+static uint64_t sum_of_groups(const mslot_control *control, size_t offset)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < ring->lane_count; i++) sum += counter_at(&ring->lanes[i], offset);
+    for (uint32_t i = 0; i < MSLOT_LANE_COUNTERS; i++) sum += counter_at(&control->lane_counters[i], offset);
     return sum;
 }
 
-static uint64_t sum_of_groups(const mslot_ring *ring, size_t offset)
+static void add_counters_of_control(mslot_info *info, const mslot_control *control)
 {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < MSLOT_LANE_COUNTERS; i++) sum += counter_at(&ring->control->lane_counters[i], offset);
-    return sum;
-}
-
-/// All but those that are COMPUTED.
-static void add_counters(mslot_info *info, const mslot_ring *ring)
-{
-#define FROM_READER(name) info->name = counter_at(ring->control, offsetof(mslot_control, name));
-#define FROM_LANE(name) info->name = sum_of_lanes(ring, offsetof(mslot_lane, name));
-#define FROM_GROUP(name) info->name = sum_of_groups(ring, offsetof(mslot_lane_counters, name));
+#define FROM_READER(name) info->name = counter_at(control, offsetof(mslot_control, name));
+#define FROM_LANE(name)
+#define FROM_GROUP(name) info->name = sum_of_groups(control, offsetof(mslot_lane_counters, name));
 #define FROM_COMPUTED(name)
 #define ADD(name, kind, source, help) FROM_##source(name)
+    MSLOT_COUNTERS(ADD)
+#undef FROM_READER
+#undef FROM_LANE
+#undef FROM_GROUP
+}
+
+static void add_counters_of_lane(mslot_info *info, const mslot_lane *lane)
+{
+#define FROM_READER(name)
+#define FROM_LANE(name) info->name += counter_at(lane, offsetof(mslot_lane, name));
+#define FROM_GROUP(name)
     MSLOT_COUNTERS(ADD)
 #undef ADD
 }
@@ -70,45 +75,70 @@ static void add_header(mslot_info *info, const mslot_header *header)
 }
 
 /// The most messages that were seen to wait. Who found the ring full says so at once; the reader looks now and then.
-static uint64_t high_water(const mslot_ring *ring, uint32_t now)
+static uint64_t high_water(const mslot_control *control, uint32_t cell_count, uint32_t now)
 {
-    uint64_t most = mslot__load_relaxed(&ring->control->high_water);
-    if (sum_of_groups(ring, offsetof(mslot_lane_counters, filled)) != 0 || most > ring->cell_count) most = ring->cell_count;
+    uint64_t most = control->high_water;
+    if (sum_of_groups(control, offsetof(mslot_lane_counters, filled)) != 0 || most > cell_count) most = cell_count;
     return most < now ? now : most;
 }
 
-static void add_ring(mslot_info *info, const mslot_ring *ring)
-{
-    const mslot_control *control = ring->control;
-    mslot_tail tail = mslot__ring_tail(ring);
-    mslot_next_length next = mslot__ring_next_length(ring);
-    uint64_t head = mslot__load_acquire(&control->head);
+enum { LANES_AT_ONCE = 128 };
 
-    int64_t count = (int64_t)(tail.position - head);
-    info->outcome = tail.outcome;
-    info->message_count = count < 0 ? 0 : count > (int64_t)ring->cell_count ? ring->cell_count : (uint32_t)count;
+/// As many of a segment's lanes as fit, from one on: how many that are. 0: they cannot be had, and `*outcome` says why.
+static uint32_t copy_lanes(const mslot_sight *sight, uint32_t first, mslot_lane lanes[LANES_AT_ONCE], mslot_outcome *outcome)
+{
+    uint32_t count = sight->lane_count - first < LANES_AT_ONCE ? sight->lane_count - first : LANES_AT_ONCE;
+    mslot_outcome copied = sight->copy(sight, sight->lanes_offset + first * sizeof lanes[0], lanes, count * sizeof lanes[0]);
+    if (copied == MSLOT_DONE) return count;
+    *outcome = copied;
+    return 0;
+}
+
+/// DONE, DAMAGED; SYSTEM_ERROR with errno.
+static mslot_outcome add_ring(mslot_info *info, const mslot_sight *sight, mslot_extent extent)
+{
+    mslot_control control;
+    mslot_next_length next = mslot__sight_next_length(sight);
+    mslot_outcome outcome = sight->copy(sight, MSLOT_HEADER_BYTES, &control, sizeof control);
+    if (outcome != MSLOT_DONE) return outcome;
+
+    int64_t count = (int64_t)(extent.tail - extent.head);
+    info->message_count = count < 0 ? 0 : count > (int64_t)sight->cell_count ? sight->cell_count : (uint32_t)count;
     info->next_byte_count = next.outcome == MSLOT_DONE && info->message_count != 0 ? (int32_t)next.length : -1;
-    info->read_timeout_ns = (int64_t)mslot__load_relaxed(&control->read_timeout_ns);
-    info->reader_since_ns = mslot__load_relaxed(&control->reader_since_ns);
-    info->reader_pid = mslot__load_relaxed_32(&control->reader_pid);
-    info->reader_uid = mslot__load_relaxed_32(&control->reader_uid);
-    add_counters(info, ring);
-    info->messages_read = head - ring->cell_count;
+    info->read_timeout_ns = (int64_t)control.read_timeout_ns;
+    info->reader_since_ns = control.reader_since_ns;
+    info->reader_pid = control.reader_pid;
+    info->reader_uid = control.reader_uid;
+    add_counters_of_control(info, &control);
+    for (uint32_t first = 0, copied; first < sight->lane_count; first += copied) {
+        mslot_lane lanes[LANES_AT_ONCE];
+        copied = copy_lanes(sight, first, lanes, &outcome);
+        if (copied == 0) return outcome;
+        for (uint32_t i = 0; i < copied; i++) add_counters_of_lane(info, &lanes[i]);
+    }
+    info->messages_read = extent.head - sight->cell_count;
     info->messages_written = info->messages_read + info->message_count;
-    info->high_water = high_water(ring, info->message_count);
+    info->high_water = high_water(&control, sight->cell_count, info->message_count);
+    return extent.outcome != MSLOT_DONE ? extent.outcome : next.outcome == MSLOT_SYSTEM_ERROR ? next.outcome : MSLOT_DONE;
 }
 
 /// For a handle's own mapping. The header is read again here, so only for display.
 static mslot_info info_of_mapping(const mslot_mapping *mapping, const mslot_ring *ring)
 {
     mslot_info info;
-    mslot_header header;
+    mslot_header header, layout;
     memset(&info, 0, sizeof info);
     memcpy(&header, mapping->base, sizeof header);
     add_header(&info, &header);
     info.capacity = ring->cell_count;
     info.writers_max = ring->lane_count;
-    add_ring(&info, ring);
+    memset(&layout, 0, sizeof layout);
+    mslot__layout_header(&layout, ring->cell_count, ring->lane_count, ring->length_max);
+    mslot_sight sight = mslot__sight_of_memory(&layout, mapping->base);
+    // Who has it mapped need not look at all cells.
+    mslot_tail tail = mslot__ring_tail(ring);
+    uint64_t head = mslot__load_acquire(&ring->control->head);
+    info.outcome = add_ring(&info, &sight, (mslot_extent){tail.outcome, tail.closed, head, tail.position});
     info.reader_present = true;
     return info;
 }
@@ -146,12 +176,57 @@ bool mslot_reader_check(mslot_reader *reader)
 
 // MARK: third parties
 
-static uint32_t count_writers(int descriptor, const mslot_ring *ring)
+/// How the lanes of a file are asked for their locks. A query costs as much as the file has locks, and who may open a file may lock
+/// every byte of it alone: so there is an end to it.
+typedef struct lane_query {
+    int descriptor;
+    uint32_t asked;
+    int64_t until_ns;
+    /// Where the asking ends: what is left of this range, the last of several, is counted by the lanes' own words.
+    const mslot_sight *sight;
+} lane_query;
+
+enum {
+    /// Chosen: enough for a few writers however busy the machine is.
+    QUERIES_MIN = 32,
+    /// Chosen: thousands of writers, at a microsecond to ten a query.
+    QUERIES_NS_MAX = 50000000
+};
+
+static bool may_ask(lane_query *query) { return query->asked++ < QUERIES_MIN || mslot__now_ns() < query->until_ns; }
+
+/// Lanes whose words say that they have an owner. Of one that was killed they say so, too.
+static uint32_t count_owned(const mslot_sight *sight, uint32_t first, uint32_t end)
 {
     uint32_t count = 0;
-    for (uint32_t lane = 0; lane < ring->lane_count; lane++) {
-        bool hinted = mslot__load_relaxed(&ring->lane_hints[lane / 64]) >> (lane % 64) & 1;
-        if (hinted && mslot__lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) count++;
+    mslot_outcome ignored;
+    for (uint32_t copied; first < end; first += copied) {
+        mslot_lane lanes[LANES_AT_ONCE];
+        copied = copy_lanes(sight, first, lanes, &ignored);
+        if (copied == 0) break;
+        for (uint32_t i = 0; i < copied && first + i < end; i++) count += lanes[i].owner_pid != 0;
+    }
+    return count;
+}
+
+/// Lanes of a range that are locked. The kernel tells of one lock, not of the first; so what is beside it is asked for in turn.
+static uint32_t count_writers(lane_query *query, uint32_t first, uint32_t end)
+{
+    uint32_t count = 0;
+    while (first < end) {
+        if (!may_ask(query)) return count + count_owned(query->sight, first, end);
+        mslot_locked locked = mslot__lock_find(query->descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)first, MSLOT_LOCK_FIRST_LANE + (off_t)end);
+        if (locked.first >= locked.end) break;
+        uint32_t lock_first = (uint32_t)(locked.first - MSLOT_LOCK_FIRST_LANE), lock_end = (uint32_t)(locked.end - MSLOT_LOCK_FIRST_LANE);
+        count += lock_end - lock_first;
+        // The shorter side first, and by recursion: at most 16 deep.
+        if (lock_first - first < end - lock_end) {
+            count += count_writers(query, first, lock_first);
+            first = lock_end;
+        } else {
+            count += count_writers(query, lock_end, end);
+            end = lock_first;
+        }
     }
     return count;
 }
@@ -164,17 +239,17 @@ static mslot_inspected inspect_path(const char *path, const mslot_name *name)
     result.failure = mslot__file_open(&file, path, name, O_RDONLY, MSLOT_TRUST_ANYONE);
     if (result.failure.outcome != MSLOT_DONE) return result;
 
-    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, 0);
-    if (mapping.base == NULL) {
+    mslot_sight sight = mslot__file_sight(&file);
+    add_header(&result.info, &file.header);
+    result.info.outcome = add_ring(&result.info, &sight, mslot__sight_extent(&sight));
+    if (result.info.outcome == MSLOT_SYSTEM_ERROR) {
         result.failure = mslot__failure_errno(errno);
     } else {
-        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
-        add_header(&result.info, &file.header);
-        add_ring(&result.info, &ring);
         result.info.owner_uid = file.owner;
+        result.info.mode = file.mode;
         result.info.reader_present = mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER);
-        result.info.writer_count = count_writers(file.descriptor, &ring);
-        mslot__mapping_end(&mapping);
+        lane_query query = {.descriptor = file.descriptor, .until_ns = mslot__now_ns() + QUERIES_NS_MAX, .sight = &sight};
+        result.info.writer_count = count_writers(&query, 0, sight.lane_count);
     }
     close(file.descriptor);
     return result;

@@ -88,6 +88,13 @@ typedef enum { MSLOT_LOCK_TAKEN, MSLOT_LOCK_HELD_BY_ANOTHER, MSLOT_LOCK_FAILED }
 
 /// Tries to take the lock on one byte; never waits. FAILED sets errno.
 mslot_lock_result mslot__lock_try(int descriptor, off_t byte);
+/// Some bytes of a range of the file that another description has locked: as many as one lock covers. Empty: there are none, or with errno
+/// set they cannot be asked for; else errno is 0.
+typedef struct mslot_locked {
+    off_t first;
+    off_t end;
+} mslot_locked;
+mslot_locked mslot__lock_find(int descriptor, off_t first, off_t end);
 /// Whether another description holds the lock. False with errno set if it cannot be asked; else errno is 0.
 bool mslot__lock_is_held(int descriptor, off_t byte);
 
@@ -189,6 +196,9 @@ typedef struct mslot_file {
 
 /// Opens the file of `name` and checks it. On failure nothing is open. `flags`: O_RDWR or O_RDONLY.
 mslot_failure mslot__file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user);
+
+/// The file for who only looks at it: it is read, never mapped.
+mslot_sight mslot__file_sight(const mslot_file *file);
 
 /// Whether `path` still names this file.
 bool mslot__file_has_name(const char *path, uint64_t device, uint64_t inode);

@@ -1,22 +1,23 @@
-// Seeing messages without taking them: a third party that maps the segment to read it, and nothing else.
+// Seeing messages without taking them: a third party that reads the file, and nothing else. It maps nothing, so that it needs no guard
+// against who cuts the file short, and fills no hole by looking at it.
 
 #include "linux.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 struct mslot_observer {
     uint32_t state;
-    mslot_ring ring;
+    mslot_sight sight;
     /// The next to look at.
     uint64_t position;
     /// The tail when it began. What is gone before is not missed.
     uint64_t start;
     uint64_t missed;
-    mslot_mapping mapping;
+    /// Which file the descriptor is of.
+    mslot_mapping file;
 };
 MSLOT_STATIC_ASSERT(sizeof(mslot_observer) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
 
@@ -30,27 +31,23 @@ static mslot_failure open_observer(const char *path, const mslot_name *name, uin
     mslot_file file;
     mslot_failure failure = mslot__file_open(&file, path, name, O_RDONLY, trust_user);
     if (failure.outcome != MSLOT_DONE) return failure;
-    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ, 0);
-    mslot_observer *observer = mapping.base != NULL ? mslot__handle_allocate() : NULL;
-    if (observer == NULL) failure = mslot__failure_errno(errno);
-    close(file.descriptor);
-    if (failure.outcome == MSLOT_DONE) {
-        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
-        mslot_tail tail = mslot__ring_tail(&ring);
-        failure.outcome = tail.outcome;
-        uint64_t published = tail.position - ring.cell_count;
-        uint64_t there = published < ring.cell_count ? published : ring.cell_count;
-        observer->ring = ring;
-        observer->start = tail.position;
-        observer->position = tail.position - (back < there ? back : there);
-        observer->mapping = mapping;
-        observer->state = MSLOT_HANDLE_IDLE;
-    }
-    if (failure.outcome != MSLOT_DONE) {
-        if (observer != NULL) mslot__handle_free(observer);
-        mslot__mapping_end(&mapping);
+    mslot_sight sight = mslot__file_sight(&file);
+    mslot_extent extent = mslot__sight_extent(&sight);
+    if (extent.outcome == MSLOT_SYSTEM_ERROR) failure = mslot__failure_errno(errno);
+    else failure.outcome = extent.outcome;
+    mslot_observer *observer = failure.outcome == MSLOT_DONE ? mslot__handle_allocate() : NULL;
+    if (observer == NULL) {
+        if (failure.outcome == MSLOT_DONE) failure = mslot__failure_errno(errno);
+        close(file.descriptor);
         return failure;
     }
+    uint64_t published = extent.tail - sight.cell_count;
+    uint64_t there = published < sight.cell_count ? published : sight.cell_count;
+    observer->sight = sight;
+    observer->start = extent.tail;
+    observer->position = extent.tail - (back < there ? back : there);
+    observer->file = (mslot_mapping){.device = file.device, .inode = file.inode};
+    observer->state = MSLOT_HANDLE_IDLE;
     *opened = observer;
     return failure;
 }
@@ -73,30 +70,21 @@ mslot_observer_opened mslot_observer_open(const char *name_text, uint32_t back)
     return mslot__observe_trusted(&name, back, MSLOT_TRUST_ANYONE);
 }
 
-/// Goes on to a message that is still there. False: no tail can be found.
-static bool skip_what_is_gone(mslot_observer *observer)
+/// Goes on to a message that is still there. DONE, or why not.
+static mslot_outcome skip_what_is_gone(mslot_observer *observer)
 {
-    const mslot_ring *ring = &observer->ring;
-    mslot_tail tail = mslot__ring_tail(ring);
-    if (tail.outcome != MSLOT_DONE) return false;
+    const mslot_sight *sight = &observer->sight;
+    mslot_extent extent = mslot__sight_extent(sight);
+    if (extent.outcome != MSLOT_DONE) return extent.outcome;
     // An eighth of a lap ahead of the writers, so that the next is not gone at once, too.
-    uint64_t oldest = tail.position - ring->cell_count + ring->cell_count / 8;
+    uint64_t oldest = extent.tail - sight->cell_count + sight->cell_count / 8;
     uint64_t next = observer->position + 1;
-    bool is_overtaken = (int64_t)(tail.position - observer->position) > (int64_t)ring->cell_count;
+    bool is_overtaken = (int64_t)(extent.tail - observer->position) > (int64_t)sight->cell_count;
     if (is_overtaken && (int64_t)(oldest - next) > 0) next = oldest;
     uint64_t since = (int64_t)(observer->start - observer->position) > 0 ? observer->start : observer->position;
     if ((int64_t)(next - since) > 0) observer->missed += next - since;
     observer->position = next;
-    return true;
-}
-
-/// Whether a long message's bytes may be touched, as in Linux/read.c. Asked each time: an observer is in no hurry.
-static bool is_there(const mslot_observer *observer, mslot_overflow_part part)
-{
-    int saved_errno = errno;
-    int error = mslot__mapping_fill(&observer->mapping, part.bytes, part.byte_count, MADV_POPULATE_READ);
-    errno = saved_errno;
-    return error != ENOSPC;
+    return MSLOT_DONE;
 }
 
 mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_t capacity)
@@ -107,19 +95,12 @@ mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_
     if (observed.outcome == MSLOT_DONE && buffer == NULL && capacity != 0) observed.outcome = MSLOT_BAD_ARGUMENT;
     if (observed.outcome != MSLOT_DONE) return observed;
     observed.outcome = MSLOT_EMPTY;
-    mslot_overflow_part there = {NULL, 0};
     for (int looks = 0; looks < LOOKS_MAX; looks++) {
-        mslot_copied copied = mslot__ring_copy(&observer->ring, observer->position, buffer, capacity, there);
-        if (copied.outcome == MSLOT_NO_SPACE) {
-            if (is_there(observer, copied.part)) {
-                there = copied.part;
-                continue;
-            }
-            copied.outcome = MSLOT_BUSY; // what nobody can see is missed
-        }
+        mslot_copied copied = mslot__sight_copy(&observer->sight, observer->position, buffer, capacity);
         if (copied.outcome == MSLOT_BUSY) {
-            if (skip_what_is_gone(observer)) continue;
-            observed.outcome = MSLOT_DAMAGED;
+            mslot_outcome skipped = skip_what_is_gone(observer);
+            if (skipped == MSLOT_DONE) continue;
+            observed.outcome = skipped;
             break;
         }
         observed.outcome = copied.outcome;
@@ -141,8 +122,9 @@ mslot_outcome mslot_observer_close(mslot_observer *observer)
 {
     mslot_outcome refusal = mslot__handle_refusal(observer);
     if (refusal != MSLOT_DONE) return refusal;
-    mslot__mapping_end(&observer->mapping);
     mslot__forks_hold();
+    // Somebody may have closed it, and opened another file of this number.
+    if (mslot__mapping_is_of(&observer->file, observer->sight.descriptor)) close(observer->sight.descriptor);
     mslot__handle_free(observer);
     mslot__forks_release();
     return MSLOT_DONE;

@@ -53,12 +53,13 @@
  *     Fix: none is needed; but a maximum of 16 MiB with 256 writers can come to 16 GiB. Short messages take the same way as without.
  *
  *   mlockall. MCL_FUTURE locks what is mapped later, and fills it: a mailslot's pages, but not the holes of its overflow, which it locks
- *   as they are filled. All of the segment counts against RLIMIT_MEMLOCK; create and open fail with EAGAIN or ENOMEM where that is too
- *   low. MCL_CURRENT, after a mailslot was opened, fills all holes: up to 16 GiB.
+ *   as they are filled. All of the segment counts against RLIMIT_MEMLOCK; create and open fail with ENOMEM where that is too low.
+ *   MCL_CURRENT, after a mailslot was opened, fills all holes: up to 16 GiB.
  *     Fix: lock_pages in the options; or mlockall before, or with MCL_ONFAULT.
  *
  *   A file cut short. A process that may write the file may also truncate it, or punch holes where a full file system has no room for
- *   them; who then touches what is gone gets SIGBUS, and dies. (A message that claims bytes which never were there is DAMAGED.)
+ *   them; a reader or a writer that touches what is gone gets SIGBUS, and dies. (A message that claims bytes which never were there is
+ *   DAMAGED.) Who only looks (mslot_inspect, mslot_list, mslot_observer_...) maps nothing, and lives.
  *     Fix: mslot_guard_install, which makes it DAMAGED. Nobody truncates a mailslot by accident: for mailslots shared with others.
  *
  *   Permissions. The file has mode 0600: the same user. Who may write a mailslot may also read and damage it. Who may read it can lock
@@ -377,13 +378,16 @@ typedef struct mslot_info {
     uint64_t created_ns;
     uint64_t reader_since_ns;
     uint64_t segment_bytes;
+    /// As created; from mslot_inspect: as the file has it now.
     uint32_t mode;
     uint32_t owner_uid;
     /// The reader's pid as it sees it itself.
     uint32_t reader_pid;
     uint32_t reader_uid;
     bool allows_remote;
-    /// Only mslot_inspect asks for these two, of the locks: true and 0 elsewhere.
+    /// Only mslot_inspect asks for these two, of the locks: true and 0 elsewhere. Where asking takes long, for there are thousands of
+    /// writers or somebody has locked every other byte, the rest of the writers is counted by what they said when they opened: then
+    /// those that were killed since are counted, too.
     bool reader_present;
     uint32_t writer_count;
     /// In canonical form.
@@ -404,7 +408,8 @@ mslot_outcome mslot_writer_info_into(mslot_writer *writer, mslot_info *info, siz
 /// Counts every slot index of a ring at rest: true if each is in exactly one place. For tests and `doctor`.
 bool mslot_reader_check(mslot_reader *reader);
 
-/// Looks at a mailslot as a third party, by reading only: no lane, nobody is disturbed. Needs permission to read the file.
+/// Looks at a mailslot as a third party, by reading the file only: no lane, no mapping, nobody is disturbed; needs no guard. Needs
+/// permission to read the file. Costs as much as the segment has cells and lanes, 10 µs to 2 ms, and at most some 50 ms for locks.
 mslot_failure mslot_inspect_into(const char *name, mslot_info *info, size_t info_bytes);
 
 // The same by value. They are compiled into the caller, with the size that it knows.
@@ -463,8 +468,9 @@ typedef struct mslot_observer_opened {
     uint64_t reserved[2];
 } mslot_observer_opened;
 
-/// Opens a mailslot to see its messages, by reading only: no lane, nobody waits or is woken. Starts with the last `back` of those that are
-/// there, read or not; at most as many as the capacity. Needs permission to read the file. Not async-signal-safe.
+/// Opens a mailslot to see its messages, by reading the file only: no lane, no mapping, nobody waits or is woken; needs no guard. Starts
+/// with the last `back` of those that are there, read or not; at most as many as the capacity. Needs permission to read the file, and keeps
+/// a descriptor of it, as does a child that this process forks. Not async-signal-safe.
 /// Failures: BAD_NAME, NOT_FOUND, NO_PERMISSION, NOT_A_MAILSLOT, OTHER_LAYOUT, DAMAGED, SYSTEM_ERROR.
 mslot_observer_opened mslot_observer_open(const char *name, uint32_t back);
 
@@ -482,7 +488,7 @@ typedef struct mslot_observed {
 /// Copies the next message; never waits, and nothing wakes an observer: look again after some time. A message is there to be seen,
 /// read or not, until as many others as the capacity have been published after it; one of more than 424 bytes only until it is read.
 /// Each that is shown is whole. DONE; EMPTY: none yet; TOO_LONG: the buffer is too small, `byte_count` says how much is needed, and the
-/// message stays next; CLOSED: there will be no more, open anew; DAMAGED; FORKED.
+/// message stays next; CLOSED: there will be no more, open anew; DAMAGED; FORKED; SYSTEM_ERROR (errno). Three to five system calls a message.
 mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_t capacity);
 
 /// The pointer is invalid afterwards. DONE, FORKED, NOT_OPEN.

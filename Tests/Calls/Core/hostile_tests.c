@@ -353,21 +353,6 @@ TEST(roots_mailslot_is_trusted_by_everybody_whom_its_mode_lets_in)
     must_close(created.reader);
 }
 
-TEST(a_mailslot_of_mode_0600_lets_no_other_user_in)
-{
-    need_root();
-    mslot_reader *reader = must_create("orders", 2, 2);
-    pid_t client = child_start();
-    if (client == 0) {
-        become(SOMEBODY);
-        expect_every_call_says(MSLOT_NO_PERMISSION);
-        expect_equal(mslot_open("orders", NULL).failure.holder_uid, 0);
-        child_end();
-    }
-    child_join(client);
-    must_close(reader);
-}
-
 TEST(a_directory_without_permission_is_said_to_be_one)
 {
     need_root();

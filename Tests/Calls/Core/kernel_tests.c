@@ -160,7 +160,12 @@ TEST(without_memory_for_the_mapping_every_call_says_so_and_leaves_what_is_there)
         refuse_system_call_with_value(SYS_mmap, ENOMEM, 3, MAP_SHARED | MAP_POPULATE);
         expect_readers_to_fail(ENOMEM);
         expect_failure(mslot_open("orders", NULL).failure, ENOMEM);
-        expect_failure(mslot_inspect("orders").failure, ENOMEM);
+        expect_outcome(mslot_inspect("orders").failure.outcome, MSLOT_DONE); // who only looks maps nothing
+        mslot_observer_opened observing = mslot_observer_open("orders", 1);
+        expect_outcome(observing.failure.outcome, MSLOT_DONE);
+        char byte;
+        expect_outcome(mslot_observer_next(observing.observer, &byte, 1).outcome, MSLOT_TOO_LONG);
+        mslot_observer_close(observing.observer);
         child_end();
     }
     child_join(child);

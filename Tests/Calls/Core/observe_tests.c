@@ -118,6 +118,7 @@ TEST(the_message_of_a_later_lap_with_the_same_16_bits_is_not_taken_for_an_earlie
     mslot_reader *reader = must_create("orders", 1, 1);
     mslot_writer *writer = must_open("orders");
     const mslot_ring *ring = &reader->ring.ring;
+    mslot_sight sight = mslot__sight_of_memory(reader->mapping.base, reader->mapping.base);
     must_write(writer, 0, 0);
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
     uint32_t index = mslot__cell_index(*mslot__ring_cell(ring, 1));
@@ -128,10 +129,9 @@ TEST(the_message_of_a_later_lap_with_the_same_16_bits_is_not_taken_for_an_earlie
     }
     must_write(writer, 0, 65536);
     expect_equal(mslot__cell_index(*mslot__ring_cell(ring, 1)), index); // the same word as at position 1
-    const mslot_overflow_part none = {NULL, 0};
-    expect_outcome(mslot__ring_copy(ring, 1, bytes, sizeof bytes, none).outcome, MSLOT_BUSY);
-    expect_outcome(mslot__ring_copy(ring, 65537, bytes, sizeof bytes, none).outcome, MSLOT_DONE);
-    expect_outcome(mslot__ring_copy(ring, 65538, bytes, sizeof bytes, none).outcome, MSLOT_EMPTY);
+    expect_outcome(mslot__sight_copy(&sight, 1, bytes, sizeof bytes).outcome, MSLOT_BUSY);
+    expect_outcome(mslot__sight_copy(&sight, 65537, bytes, sizeof bytes).outcome, MSLOT_DONE);
+    expect_outcome(mslot__sight_copy(&sight, 65538, bytes, sizeof bytes).outcome, MSLOT_EMPTY);
     must_close_writer(writer);
     must_close(reader);
 }

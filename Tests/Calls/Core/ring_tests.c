@@ -46,6 +46,18 @@ static ring_fixture ring_make_at(uint32_t cell_count, uint64_t first)
 static ring_fixture ring_make(uint32_t cell_count) { return ring_make_at(cell_count, cell_count); }
 static void ring_end(ring_fixture *f) { free(f->segment); }
 
+static mslot_next_length next_length(const ring_fixture *f)
+{
+    mslot_sight sight = mslot__sight_of_memory(&f->header, f->segment);
+    return mslot__sight_next_length(&sight);
+}
+
+static mslot_extent extent(const ring_fixture *f)
+{
+    mslot_sight sight = mslot__sight_of_memory(&f->header, f->segment);
+    return mslot__sight_extent(&sight);
+}
+
 static mslot_robust_list note_of(ring_fixture *f) { return (mslot_robust_list){.list_op_pending = &f->pending, .futex_offset = 0}; }
 
 static mslot_publication publish(ring_fixture *f, uint32_t lane, uint32_t number)
@@ -254,7 +266,7 @@ TEST(a_new_ring_is_empty_and_has_every_index_in_one_place)
         expect_outcome(mslot__ring_look(&f.reader).outcome, MSLOT_EMPTY);
         expect(!mslot__ring_poll(&f.reader));
         expect_equal(mslot__ring_tail(&f.ring).position, cell_counts[i]);
-        expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_EMPTY);
+        expect_outcome(next_length(&f).outcome, MSLOT_EMPTY);
         expect_works(&f);
         ring_end(&f);
     }
@@ -958,14 +970,14 @@ TEST(a_third_party_sees_the_length_of_the_next_message)
     expect_outcome(mslot__ring_publish(&f.writers[0], note_of(&f)).outcome, MSLOT_DONE);
     must_publish(&f, 1, 5);
 
-    expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_DONE);
-    expect_equal(mslot__ring_next_length(&f.ring).length, 424);
+    expect_outcome(next_length(&f).outcome, MSLOT_DONE);
+    expect_equal(next_length(&f).length, 424);
     mslot__ring_lend(&f.reader);
-    expect_equal(mslot__ring_next_length(&f.ring).length, 424); // lent, but not released
+    expect_equal(next_length(&f).length, 424); // lent, but not released
     expect_outcome(mslot__ring_release(&f.reader), MSLOT_DONE);
-    expect_equal(mslot__ring_next_length(&f.ring).length, 4);
+    expect_equal(next_length(&f).length, 4);
     must_take(&f, 5);
-    expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_EMPTY);
+    expect_outcome(next_length(&f).outcome, MSLOT_EMPTY);
     ring_end(&f);
 }
 
@@ -979,10 +991,36 @@ TEST(a_third_party_finds_the_tail_at_every_filling)
                 expect_outcome(tail.outcome, MSLOT_DONE);
                 expect(!tail.closed);
                 expect_equal(tail.position, f.ring.control->head + m);
+                mslot_extent seen = extent(&f);
+                expect_outcome(seen.outcome, MSLOT_DONE);
+                expect(!seen.is_closed && seen.head == f.ring.control->head && seen.tail == tail.position);
                 if (m < cell_counts[i]) must_publish(&f, m % LANES, m);
             }
             for (uint32_t m = 0; m < cell_counts[i]; m++) must_take(&f, m);
         }
+        ring_end(&f);
+    }
+}
+
+TEST(a_third_party_sees_the_ring_as_it_is_from_the_first_lap_to_the_last)
+{
+    // Of EMPTY cells 44 bits of the lap are known, of FULL ones 16.
+    static const uint64_t laps[] = {1, 0xffff, 0x10000, 0x0fffffff, 0x10000000, 0xfffffffffff, 0x100000000000, 0x0fffffffffffffff};
+    for (size_t i = 0; i < sizeof laps / sizeof laps[0]; i++) {
+        trying("lap 0x%llx", (unsigned long long)laps[i]);
+        uint64_t first = laps[i] * 4;
+        ring_fixture f = ring_make_at(4, first);
+        expect_equal(extent(&f).tail, first);
+        for (uint32_t m = 0; m < 6; m++) {
+            must_publish(&f, 0, m);
+            expect_equal(extent(&f).tail, first + m + 1);
+            if (m % 2 == 0) must_take(&f, m / 2);
+        }
+        expect_equal(extent(&f).head, first + 3);
+        expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
+        mslot_extent seen = extent(&f);
+        expect_outcome(seen.outcome, MSLOT_DONE);
+        expect(seen.is_closed && seen.tail == first + 6);
         ring_end(&f);
     }
 }
@@ -1001,7 +1039,7 @@ TEST(a_message_of_an_impossible_length_is_damage_and_can_be_released)
         expect_outcome(look.outcome, MSLOT_DAMAGED);
         expect(look.slot != NULL);
         expect_equal(f.ring.control->damaged, 1);
-        expect_outcome(mslot__ring_next_length(&f.ring).outcome, MSLOT_DAMAGED);
+        expect_outcome(next_length(&f).outcome, MSLOT_DAMAGED);
         mslot__ring_lend(&f.reader);
         expect_outcome(mslot__ring_release(&f.reader), MSLOT_DONE);
         expect_works(&f);
@@ -1025,6 +1063,7 @@ TEST(a_cell_that_makes_no_sense_is_damage_to_whoever_meets_it)
         ring_fixture f = ring_make(4);
         f.ring.cells[0] = cells[i];
 
+        expect_outcome(extent(&f).outcome, MSLOT_DAMAGED);
         mslot_look look = mslot__ring_look(&f.reader);
         expect_outcome(look.outcome, MSLOT_DAMAGED);
         expect(look.slot == NULL);
@@ -1059,7 +1098,8 @@ static void use_all_of(ring_fixture *f)
         if (mslot__ring_release(&f->reader) != MSLOT_DONE) break;
     }
     (void)mslot__ring_tail(&f->ring);
-    (void)mslot__ring_next_length(&f->ring);
+    (void)next_length(f);
+    (void)extent(f);
     (void)indices_are_sound(f);
     mslot_ring_reader other;
     if (mslot__ring_take_over(&other, &f->ring) == MSLOT_DONE) (void)mslot__ring_look(&other);
@@ -1170,7 +1210,10 @@ static void *stress_look_on(void *context)
         }
         mslot_tail tail = mslot__ring_tail(ring);
         expect_outcome(tail.outcome, MSLOT_DONE);
-        mslot_next_length next = mslot__ring_next_length(ring);
+        mslot_extent seen = extent(&s->f);
+        expect_outcome(seen.outcome, MSLOT_DONE);
+        expect((int64_t)(seen.tail - tail.position) >= 0); // it began later
+        mslot_next_length next = next_length(&s->f);
         expect(next.outcome != MSLOT_DAMAGED && next.length <= MSLOT_MESSAGE_BYTES_MAX);
     }
     return NULL;

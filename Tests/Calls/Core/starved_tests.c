@@ -258,8 +258,11 @@ static mslot_failure observe(void)
     expect((observing.observer != NULL) == (observing.failure.outcome == MSLOT_DONE));
     if (observing.observer == NULL) return observing.failure;
     unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
-    expect_outcome(mslot_observer_next(observing.observer, bytes, sizeof bytes).outcome, MSLOT_DONE);
-    return outcome_only(mslot_observer_close(observing.observer));
+    mslot_failure failure = outcome_only(mslot_observer_next(observing.observer, bytes, sizeof bytes).outcome);
+    expect(failure.outcome == MSLOT_DONE || failure.outcome == MSLOT_SYSTEM_ERROR); // no failure skips a message
+    if (failure.outcome == MSLOT_SYSTEM_ERROR) failure.system_error = errno;
+    expect_outcome(mslot_observer_close(observing.observer), MSLOT_DONE);
+    return failure;
 }
 static void count_name(const char *name, void *context)
 {

@@ -37,6 +37,13 @@ static pid_t start_reader(uid_t user, const mslot_create_options *options, uint6
     return child;
 }
 
+/// Locks some bytes of the mailslot's file as long as this process lives.
+static bool lock_bytes(int descriptor, short type, off_t first, off_t count)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = first, .l_len = count};
+    return fcntl(descriptor, F_OFD_SETLK, &lock) == 0;
+}
+
 static unsigned names_count, skipped_count;
 static char last_name[MSLOT_NAME_BYTES_MAX + 4], last_skipped[MSLOT_NAME_BYTES_MAX + 4];
 static mslot_failure last_why;
@@ -62,7 +69,95 @@ static mslot_failure list_all(void)
     return mslot_list_with_skipped(add_name, add_skipped, NULL);
 }
 
+static mslot_outcome see(mslot_observer *observer)
+{
+    static unsigned char bytes[4096];
+    return mslot_observer_next(observer, bytes, sizeof bytes).outcome;
+}
+
 // MARK: who only looks
+
+TEST(who_only_looks_lives_without_a_guard_though_the_file_is_cut_all_the_time)
+{
+    mslot_create_options options = small_options(64, 64);
+    pid_t owner = start_reader(geteuid(), &options, 64);
+    uint64_t *cuts = shared_words(1);
+    pid_t hostile = child_start();
+    if (hostile == 0) {
+        static unsigned char kept[256 * 1024];
+        int descriptor = open(path_of("orders"), O_RDWR | O_CLOEXEC);
+        ssize_t byte_count = pread(descriptor, kept, sizeof kept, 0);
+        expect(byte_count > 0);
+        for (off_t size = 0;; size = (size + 4096) % byte_count) {
+            expect_equal(ftruncate(descriptor, size), 0);
+            expect_equal(pwrite(descriptor, kept, (size_t)byte_count, 0), byte_count);
+            shared_add(cuts, 1);
+        }
+    }
+    mslot_observer *observer = NULL;
+    for (int looks = 0; looks < 1000 || shared_get(cuts) < 1000; looks++) {
+        expect_outcome(list_all().outcome, MSLOT_DONE);
+        mslot_inspected inspected = mslot_inspect("orders");
+        expect(inspected.failure.outcome == MSLOT_DONE || inspected.failure.outcome == MSLOT_NOT_A_MAILSLOT);
+        if (observer == NULL) observer = mslot_observer_open("orders", 64).observer;
+        if (observer == NULL) continue;
+        mslot_outcome seen = see(observer);
+        expect(seen == MSLOT_DONE || seen == MSLOT_EMPTY || seen == MSLOT_DAMAGED);
+        if (seen == MSLOT_DONE) continue;
+        expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+        observer = NULL;
+    }
+    if (observer != NULL) expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+    child_kill(hostile);
+    child_kill(owner);
+    unlink(path_of("orders"));
+}
+
+TEST(a_look_at_a_file_that_was_cut_short_says_so)
+{
+    mslot_reader *reader = must_create("orders", 4, 4);
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    mslot_observer *observer = mslot_observer_open("orders", 1).observer;
+    expect(observer != NULL);
+    expect_equal(truncate(path_of("orders"), MSLOT_HEADER_BYTES), 0);
+    expect_outcome(see(observer), MSLOT_DAMAGED);
+    expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+    expect_outcome(mslot_inspect("orders").failure.outcome, MSLOT_NOT_A_MAILSLOT);
+    expect_outcome(mslot_observer_open("orders", 1).failure.outcome, MSLOT_NOT_A_MAILSLOT);
+    expect_outcome(mslot_guard_install().outcome, MSLOT_DONE); // for the two ends
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(who_only_looks_fills_no_hole_whatever_a_slot_says)
+{
+    mslot_create_options options = small_options(4, 16);
+    options.message_bytes_max = 65536;
+    mslot_reader *reader = mslot_create("orders", &options).reader;
+    expect(reader != NULL);
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    // The message says that its bytes are in the overflow of a lane that nobody has used yet.
+    mslot_slot *slot = mslot__ring_slot(&reader->ring.ring, mslot__cell_index(*mslot__ring_cell(&reader->ring.ring, 4)));
+    slot->length = 65536;
+    slot->lane = 15;
+    slot->extra = 0;
+    struct stat before, after;
+    expect_equal(stat(path_of("orders"), &before), 0);
+    static unsigned char bytes[65536];
+    mslot_observer *observer = mslot_observer_open("orders", 1).observer;
+    expect(observer != NULL);
+    mslot_observed observed = mslot_observer_next(observer, bytes, sizeof bytes);
+    expect_outcome(observed.outcome, MSLOT_DONE);
+    expect_equal(observed.byte_count, 65536);
+    expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+    expect_equal(mslot_inspect("orders").info.next_byte_count, 65536);
+    expect_equal(stat(path_of("orders"), &after), 0);
+    expect_equal(after.st_blocks, before.st_blocks);
+    must_close_writer(writer);
+    must_close(reader);
+}
 
 TEST(a_file_that_its_owner_leases_hides_no_other_from_the_list_and_is_told)
 {
@@ -111,6 +206,52 @@ TEST(a_file_that_its_owner_leases_hides_no_other_from_the_list_and_is_told)
     must_close(reader);
 }
 
+TEST(fifteen_thousand_locks_on_a_file_of_sixty_thousand_lanes_hold_up_nobody_who_looks)
+{
+    enum { LANES = 65534, LOCKS = 15000 };
+    mslot_reader *reader = must_create("orders", 1, LANES);
+    mslot_writer *writer = must_open("orders");
+    uint64_t *ready = shared_words(1);
+    pid_t hostile = child_start();
+    if (hostile == 0) {
+        int descriptor = open(path_of("orders"), O_RDWR | O_CLOEXEC);
+        for (off_t i = 0; i < LOCKS; i++) lock_bytes(descriptor, F_WRLCK, 1 + 2 * i, 1);
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    memset(reader->ring.ring.lane_hints, 0xff, LANES / 8);
+    wait_until(shared_get(ready) == 1);
+    int64_t begun = now_ns();
+    mslot_inspected inspected = mslot_inspect("orders");
+    expect(now_ns() - begun < 3LL * SECOND); // a query a lane would take five times as long
+    expect_outcome(inspected.failure.outcome, MSLOT_DONE);
+    expect(inspected.info.writer_count >= 1 && inspected.info.writer_count <= LANES);
+    expect(inspected.info.reader_present);
+    child_kill(hostile);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(writers_are_counted_one_by_one_wherever_their_lanes_are)
+{
+    enum { LANES = 60 };
+    mslot_reader *reader = must_create("orders", 4, LANES);
+    mslot_writer *writers[LANES];
+    for (int i = 0; i < LANES; i++) writers[i] = must_open("orders");
+    uint32_t count = LANES;
+    for (int turns = 0; turns < 200; turns++) {
+        expect_equal(mslot_inspect("orders").info.writer_count, count);
+        mslot_writer **writer = &writers[random_below(LANES)];
+        count += *writer == NULL ? 1 : -1;
+        if (*writer != NULL) must_close_writer(*writer);
+        *writer = *writer == NULL ? must_open("orders") : NULL;
+    }
+    for (int i = 0; i < LANES; i++)
+        if (writers[i] != NULL) must_close_writer(writers[i]);
+    expect_equal(mslot_inspect("orders").info.writer_count, 0);
+    must_close(reader);
+}
+
 // MARK: who may only read
 
 TEST(a_mode_that_lets_somebody_read_who_may_not_write_is_refused_in_words)
@@ -139,6 +280,39 @@ static mslot_reader *create_readable(void)
     mslot_reader *reader = must_create("orders", 4, 4);
     expect_equal(chmod(path_of("orders"), 0644), 0);
     return reader;
+}
+
+TEST(locks_of_who_may_only_read_are_taken_for_nobodys_life)
+{
+    need_root();
+    mslot_create_options options = small_options(4, 4);
+    pid_t owner = start_reader(0, &options, 1);
+    expect_equal(chmod(path_of("orders"), 0644), 0);
+    mslot_writer *writer = must_open("orders");
+    off_t lane = (off_t)writer->lane_index;
+    uint64_t *ready = shared_words(1);
+    pid_t stranger = child_start();
+    if (stranger == 0) {
+        become(SOMEBODY);
+        int descriptor = open(path_of("orders"), O_RDONLY | O_CLOEXEC);
+        while (!lock_bytes(descriptor, F_RDLCK, 0, 1)) poll_pause(); // until the reader is gone
+        if (lane > 0) expect(lock_bytes(descriptor, F_RDLCK, 1, lane));
+        expect(lock_bytes(descriptor, F_RDLCK, 2 + lane, 100));
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    expect_outcome(mslot_writer_check_reader(writer), MSLOT_DONE);
+    child_kill(owner);
+    wait_until(shared_get(ready) == 1);
+    expect_outcome(mslot_writer_check_reader(writer), MSLOT_NO_READER);
+    expect_outcome(open_outcome("orders"), MSLOT_NO_READER);
+    mslot_inspected inspected = mslot_inspect("orders");
+    expect(!inspected.info.reader_present);
+    expect_equal(inspected.info.writer_count, 1);
+    expect_equal(inspected.info.mode, 0644);
+    child_kill(stranger);
+    must_close_writer(writer);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
 }
 
 TEST(a_mailslot_that_its_owner_lets_others_read_works_as_any_other)

@@ -221,15 +221,19 @@ static void look_from_outside(const mslot_ring *ring)
     unsigned char seen[FUZZ_CELLS_MAX + FUZZ_LANES_MAX] = {0};
     mslot__ring_tail(ring);
     mslot__ring_count_indices(ring, seen);
-    mslot_next_length next = mslot__ring_next_length(ring);
+
+    mslot_header layout = {0};
+    mslot__layout_header(&layout, ring->cell_count, ring->lane_count, ring->length_max);
+    mslot_sight sight = mslot__sight_of_memory(&layout, (const unsigned char *)ring->control - MSLOT_HEADER_BYTES);
+    mslot__sight_extent(&sight);
+    mslot_next_length next = mslot__sight_next_length(&sight);
     if (next.outcome == MSLOT_DONE) check(next.length <= ring->length_max);
 
     static unsigned char bytes[FUZZ_LONG_BYTES_MAX];
     uint64_t capacity = ring->cell_count % 2 == 0 ? sizeof bytes : 100; // what does not fit is not copied
-    mslot_overflow_part all = {ring->overflow, ring->lane_count * ring->overflow_lane_bytes};
     uint64_t head = mslot__load_acquire(&ring->control->head);
     for (uint64_t position = head - ring->cell_count; position != head + ring->cell_count + 2; position++) {
-        mslot_copied copied = mslot__ring_copy(ring, position, bytes, capacity, all);
+        mslot_copied copied = mslot__sight_copy(&sight, position, bytes, capacity);
         if (copied.outcome == MSLOT_DONE) check(copied.length <= ring->length_max && copied.length <= capacity);
     }
 }

@@ -494,7 +494,7 @@ static inline void mslot__ring_unpark(mslot_ring_reader *reader)
     mslot__store_release(&reader->ring.control->parked_position, 0);
 }
 
-// MARK: making, taking over, closing, looking from outside (Ring/)
+// MARK: making, taking over, closing (Ring/)
 
 /// Bytes of a segment of this geometry, and where its parts are. 0 if the geometry is not allowed.
 uint64_t mslot__layout_header(mslot_header *header, uint32_t cell_count, uint32_t lane_count, uint32_t message_bytes_max);
@@ -532,38 +532,67 @@ typedef struct mslot_tail {
 } mslot_tail;
 mslot_tail mslot__ring_tail(const mslot_ring *ring);
 
-/// The length of the next message at some moment, as a third party sees it. DONE, EMPTY, BUSY (it changes too fast), DAMAGED.
+/// Invariant I1 on a ring at rest: true if every slot index is in exactly one place. `seen` has slot_count zeroed bytes.
+bool mslot__ring_count_indices(const mslot_ring *ring, unsigned char *seen);
+
+// MARK: looking from outside (Ring/observe.c). Progress: wait-free, unless said otherwise. Crash: nothing changed.
+
+/// A segment as a third party sees it, who maps nothing of it: the geometry, checked and copied, and how its bytes are copied out. A page
+/// that is touched in a mapping may be gone, which kills, or be a hole, which that fills.
+typedef struct mslot_sight {
+    /// Copies some bytes, from the beginning of a word on, while others change them. Each call sees what is as new as what the one before
+    /// saw. DONE; DAMAGED: they are not there any more; SYSTEM_ERROR with errno.
+    mslot_outcome (*copy)(const struct mslot_sight *sight, uint64_t offset, void *bytes, uint64_t byte_count);
+    /// What `copy` copies from.
+    const unsigned char *memory;
+    int descriptor;
+    uint64_t lanes_offset;
+    uint64_t cells_offset;
+    uint64_t slots_offset;
+    uint64_t overflow_offset;
+    uint64_t overflow_lane_bytes;
+    /// The longest length that a slot may say.
+    uint32_t length_max;
+    uint32_t cell_count;
+    uint32_t cell_shift;
+    uint32_t lane_count;
+    uint32_t slot_count;
+} mslot_sight;
+
+/// Of a segment whose header was checked; `copy` and what it copies from are still to be said.
+mslot_sight mslot__sight_of(const mslot_header *header);
+/// Of a segment that is mapped, for those who have it open anyway.
+mslot_sight mslot__sight_of_memory(const mslot_header *header, const void *segment);
+
+/// The head at the end of a look, and the tail at some moment during it. `is_closed`: a seal is there. DAMAGED: there is no tail, and
+/// `tail` is the head; or the outcome of `copy`. Progress: bounded by N.
+typedef struct mslot_extent {
+    mslot_outcome outcome;
+    bool is_closed;
+    uint64_t head;
+    uint64_t tail;
+} mslot_extent;
+mslot_extent mslot__sight_extent(const mslot_sight *sight);
+
+/// The length of the next message at some moment. DONE, EMPTY, BUSY (it changes too fast), DAMAGED; or the outcome of `copy`.
 typedef struct mslot_next_length {
     mslot_outcome outcome;
     uint32_t length;
 } mslot_next_length;
-mslot_next_length mslot__ring_next_length(const mslot_ring *ring);
+mslot_next_length mslot__sight_next_length(const mslot_sight *sight);
 
-/// Bytes of an overflow that are there, as far as the caller knows: a hostile writer may have filled nothing of what it publishes.
-typedef struct mslot_overflow_part {
-    const unsigned char *bytes;
-    uint64_t byte_count;
-} mslot_overflow_part;
-
-/// What a third party copied out, without disturbing anyone. DONE; TOO_LONG: `length` is more than `capacity`; EMPTY: nothing is published
-/// at this position yet; CLOSED: nothing ever will be; BUSY: what was there is gone; NO_SPACE: a long message in `part`, of which the
-/// caller did not say that it is there.
+/// What was copied out. DONE; TOO_LONG: `length` is more than `capacity`; EMPTY: nothing is published at this position yet; CLOSED: nothing
+/// ever will be; BUSY: what was there is gone; or the outcome of `copy`.
 typedef struct mslot_copied {
     mslot_outcome outcome;
     uint32_t length;
     uint32_t sender;
     uint16_t origin;
-    mslot_overflow_part part;
 } mslot_copied;
 
 /// Copies the message at a position, read already or not: a released slot keeps its message until the position a lap later is
-/// published. A long message can be had only while it is unread, and where its bytes are `there`. What is DONE is whole: it was the same
-/// before and after the copy.
-/// Progress: wait-free. Crash: nothing changed.
-mslot_copied mslot__ring_copy(const mslot_ring *ring, uint64_t position, void *buffer, uint64_t capacity, mslot_overflow_part there);
-
-/// Invariant I1 on a ring at rest: true if every slot index is in exactly one place. `seen` has slot_count zeroed bytes.
-bool mslot__ring_count_indices(const mslot_ring *ring, unsigned char *seen);
+/// published. A long message can be had only while it is unread. What is DONE is whole: it was the same before and after the copy.
+mslot_copied mslot__sight_copy(const mslot_sight *sight, uint64_t position, void *buffer, uint64_t capacity);
 
 #ifdef __cplusplus
 }
