@@ -57,10 +57,17 @@ static mslot_lane_taken take_some_lane(mslot_ring_writer *writer, const mslot_ri
     return (mslot_lane_taken){MSLOT_TOO_MANY_WRITERS, 0};
 }
 
-/// For the lanes whose owners were killed: so that the next opener finds them by their hints.
-static void mend_hints(const mslot_ring *ring, int descriptor)
+enum {
+    /// Lanes that one opener asks for. Chosen: a query costs as much as the file has locks, and who may open a file may lock every other
+    /// byte of it alone.
+    MENDED_MAX = 1024
+};
+
+/// For some lanes whose owners were killed: so that the next opener finds them by their hints.
+static void mend_hints(const mslot_ring *ring, int descriptor, uint32_t start)
 {
-    for (uint32_t lane = 0; lane < ring->lane_count; lane++)
+    uint32_t count = ring->lane_count < MENDED_MAX ? ring->lane_count : MENDED_MAX;
+    for (uint32_t i = 0, lane = start; i < count; i++, lane = (lane + 1) % ring->lane_count)
         if (!mslot__lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane) && errno == 0) hint_clear(ring, lane);
 }
 
@@ -70,7 +77,7 @@ mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_ring *r
     uint32_t start = (uint32_t)((uint64_t)mslot__now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % ring->lane_count;
     mslot_lane_taken taken = take_some_lane(writer, ring, descriptor, start, true);
     if (taken.outcome != MSLOT_TOO_MANY_WRITERS) return taken;
-    mend_hints(ring, descriptor);
+    mend_hints(ring, descriptor, start);
     taken = take_some_lane(writer, ring, descriptor, start, false);
     if (taken.outcome == MSLOT_DONE) hint_set(ring, taken.lane); // our own lock does not look held to us
     return taken;

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -206,7 +207,7 @@ TEST(a_file_that_its_owner_leases_hides_no_other_from_the_list_and_is_told)
     must_close(reader);
 }
 
-TEST(fifteen_thousand_locks_on_a_file_of_sixty_thousand_lanes_hold_up_nobody_who_looks)
+TEST(fifteen_thousand_locks_on_a_file_of_sixty_thousand_lanes_hold_up_nobody_who_looks_or_opens)
 {
     enum { LANES = 65534, LOCKS = 15000 };
     mslot_reader *reader = must_create("orders", 1, LANES);
@@ -219,7 +220,7 @@ TEST(fifteen_thousand_locks_on_a_file_of_sixty_thousand_lanes_hold_up_nobody_who
         shared_set(ready, 1);
         for (;;) pause();
     }
-    memset(reader->ring.ring.lane_hints, 0xff, LANES / 8);
+    memset(reader->ring.ring.lane_hints, 0xff, (LANES + 63) / 64 * sizeof(uint64_t));
     wait_until(shared_get(ready) == 1);
     int64_t begun = now_ns();
     mslot_inspected inspected = mslot_inspect("orders");
@@ -227,6 +228,9 @@ TEST(fifteen_thousand_locks_on_a_file_of_sixty_thousand_lanes_hold_up_nobody_who
     expect_outcome(inspected.failure.outcome, MSLOT_DONE);
     expect(inspected.info.writer_count >= 1 && inspected.info.writer_count <= LANES);
     expect(inspected.info.reader_present);
+    begun = now_ns();
+    must_close_writer(must_open("orders")); // no hint says that a lane is free
+    expect(now_ns() - begun < 3LL * SECOND);
     child_kill(hostile);
     must_close_writer(writer);
     must_close(reader);
