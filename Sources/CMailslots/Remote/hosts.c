@@ -25,7 +25,7 @@
  * domain are names in canonical form (mslot__host_is_canonical), the address is printable ASCII, and zeros are behind each text. A record
  * is its valid copy, of two the one with the higher sequence; without one there is no such host. The writer overwrites the other copy,
  * with the sequence that follows; so wherever it is killed, what was there stays. It is never mapped: a file cut short is read as far
- * as it goes.
+ * as it goes. Nor is it locked, or slept on: so others may read it without writing it, mode 0644, which a mailslot does not allow.
  */
 
 #include "remote.h"

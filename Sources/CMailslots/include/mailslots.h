@@ -450,7 +450,8 @@ mslot_failure mslot_list(void (*each)(const char *name, void *context), void *co
 mslot_failure mslot_list_with_skipped(void (*each)(const char *name, void *context),
     void (*skipped)(const char *name, const mslot_failure *why, void *context), void *context);
 
-/// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it.
+/// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it. Maps it, to tell its writers: have
+/// the guard where it may be a stranger's.
 mslot_failure mslot_remove(const char *name);
 
 /// The path of the file of a name, as a C string. BAD_NAME; BAD_ARGUMENT: `capacity` bytes are too few.
@@ -488,7 +489,8 @@ typedef struct mslot_observed {
 /// Copies the next message; never waits, and nothing wakes an observer: look again after some time. A message is there to be seen,
 /// read or not, until as many others as the capacity have been published after it; one of more than 424 bytes only until it is read.
 /// Each that is shown is whole. DONE; EMPTY: none yet; TOO_LONG: the buffer is too small, `byte_count` says how much is needed, and the
-/// message stays next; CLOSED: there will be no more, open anew; DAMAGED; FORKED; SYSTEM_ERROR (errno). Three to five system calls a message.
+/// message stays next; CLOSED: there will be no more, open anew; DAMAGED; FORKED; SYSTEM_ERROR (errno). Three to
+/// five system calls a message.
 mslot_observed mslot_observer_next(mslot_observer *observer, void *buffer, size_t capacity);
 
 /// The pointer is invalid afterwards. DONE, FORKED, NOT_OPEN.
@@ -580,7 +582,8 @@ typedef struct mslot_hosts_opened {
 } mslot_hosts_opened;
 
 /// Opens the table that is there, or a new one if there is none, or none of the caller's that can be used. `mode`: the permission bits of
-/// the file, as in mslot_create_options; 0: 0644. Failures: BAD_ARGUMENT, NOT_FOUND (the directory), NO_PERMISSION, NO_SPACE, SYSTEM_ERROR.
+/// the file, 0600 to 0666; 0: 0644. Others may read it and not write it here, for its writer takes no lock, maps nothing and never sleeps.
+/// Failures: BAD_ARGUMENT, NOT_FOUND (the directory), NO_PERMISSION, NO_SPACE, SYSTEM_ERROR.
 mslot_hosts_opened mslot_hosts_open(uint32_t mode);
 
 /// Sets the record of `host->number`. Killed at any moment, it leaves the record as it was or as it was to be.

@@ -335,3 +335,238 @@ TEST(a_mailslot_that_its_owner_lets_others_read_works_as_any_other)
     must_read_this(reader, 0, 0);
     must_close(reader);
 }
+
+// MARK: the table
+
+TEST(row_no_permission_sees_name_and_size_and_nothing_else)
+{
+    need_root();
+    mslot_reader *reader = must_create("orders", 2, 2);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        struct stat status;
+        expect_equal(stat(path_of("orders"), &status), 0);
+        expect(status.st_size > 0);
+        expect_outcome(list_all().outcome, MSLOT_DONE);
+        expect(names_count == 0 && skipped_count == 0); // whom it may not read it does not ask for
+        mslot_create_options adopt = mslot_create_options_default();
+        adopt.adopt = true;
+        mslot_failure refused[] = {
+            mslot_inspect("orders").failure,
+            mslot_observer_open("orders", 1).failure,
+            mslot_open("orders", NULL).failure,
+            mslot_create("orders", NULL).failure,
+            mslot_create("orders", &adopt).failure,
+            mslot_remove("orders"),
+        };
+        for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+            trying("call %zu", i);
+            expect_outcome(refused[i].outcome, MSLOT_NO_PERMISSION);
+            expect_equal(refused[i].holder_uid, 0);
+        }
+        child_end();
+    }
+    child_join(client);
+    must_close(reader);
+}
+
+TEST(row_read_only_looks_and_can_hold_up_but_not_write)
+{
+    need_root();
+    mslot_reader *reader = create_readable();
+    mslot_writer *writer = must_open("orders");
+    must_write(writer, 0, 0);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        mslot_inspected inspected = mslot_inspect("orders");
+        expect_outcome(inspected.failure.outcome, MSLOT_DONE);
+        expect(inspected.info.reader_present && inspected.info.message_count == 1 && inspected.info.writer_count == 1);
+        mslot_observer *observer = mslot_observer_open("orders", 1).observer;
+        expect(observer != NULL);
+        expect_outcome(see(observer), MSLOT_DONE);
+        expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+        expect_outcome(open_outcome("orders"), MSLOT_NO_PERMISSION);
+        expect_outcome(mslot_remove("orders").outcome, MSLOT_NO_PERMISSION);
+        // Why no mailslot is created with such a mode.
+        int descriptor = open(path_of("orders"), O_RDONLY | O_CLOEXEC);
+        for (off_t lane = 0; lane < 4; lane++) lock_bytes(descriptor, F_RDLCK, 1 + lane, 1);
+        expect_equal(seteuid(0), 0);
+        expect_outcome(open_outcome("orders"), MSLOT_TOO_MANY_WRITERS);
+        child_end();
+    }
+    child_join(client);
+    must_read_this(reader, 0, 0);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(row_read_and_write_can_damage_and_occupy_but_crash_nobody_who_has_the_guard_nor_become_the_reader)
+{
+    need_root();
+    mslot_create_options options = small_options(4, 4);
+    options.mode = 0666;
+    mslot_reader *reader = mslot_create("orders", &options).reader;
+    expect(reader != NULL);
+    mslot_writer *writer = must_open("orders");
+    expect_outcome(mslot_guard_install().outcome, MSLOT_DONE);
+    must_write(writer, 0, 0);
+    pid_t client = child_start();
+    if (client == 0) {
+        become(SOMEBODY);
+        mslot_observer *observer = mslot_observer_open("orders", 1).observer;
+        expect_outcome(see(observer), MSLOT_DONE); // reads what others wrote
+        expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+        mslot_create_options adopt = mslot_create_options_default();
+        adopt.adopt = true;
+        expect_outcome(mslot_create("orders", &adopt).failure.outcome, MSLOT_ALREADY_EXISTS);
+        for (int i = 0; i < 3; i++) must_write(must_open("orders"), 1, (uint64_t)i);
+        expect_outcome(open_outcome("orders"), MSLOT_TOO_MANY_WRITERS);
+        expect_equal(truncate(path_of("orders"), 0), 0);
+        child_end();
+    }
+    child_join(client);
+    expect_outcome(mslot_reader_peek(reader, 0).outcome, MSLOT_DAMAGED);
+    expect_outcome(mslot_writer_write(writer, "x", 1, 0), MSLOT_DAMAGED);
+    must_close_writer(writer);
+    must_close(reader);
+    expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
+}
+
+TEST(row_read_and_write_can_hold_the_name_of_a_dead_reader_until_its_owner_deletes_the_file)
+{
+    need_root();
+    mslot_create_options options = small_options(4, 4);
+    options.mode = 0666;
+    child_kill(start_reader(SOMEBODY, &options, 1));
+    uint64_t *ready = shared_words(1);
+    pid_t hostile = child_start();
+    if (hostile == 0) {
+        become(SOMEBODY_ELSE);
+        mslot_create_options adopt = mslot_create_options_default();
+        adopt.adopt = true;
+        expect_outcome(mslot_create("orders", &adopt).failure.outcome, MSLOT_UNTRUSTED); // does not become the reader
+        int descriptor = open(path_of("orders"), O_RDWR | O_CLOEXEC);
+        expect(lock_bytes(descriptor, F_WRLCK, 0, 1));
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(ready) == 1);
+    pid_t owner = child_start();
+    if (owner == 0) {
+        become(SOMEBODY);
+        expect_outcome(create_outcome("orders", NULL), MSLOT_ALREADY_EXISTS);
+        expect_equal(unlink(path_of("orders")), 0);
+        must_close(must_create("orders", 4, 4));
+        child_end();
+    }
+    child_join(owner);
+    child_kill(hostile);
+}
+
+TEST(row_the_readers_user_takes_over_and_removes)
+{
+    need_root();
+    mslot_create_options options = small_options(4, 4);
+    options.mode = 0666;
+    child_kill(start_reader(SOMEBODY, &options, 1));
+    pid_t other = child_start();
+    if (other == 0) {
+        become(SOMEBODY_ELSE);
+        expect_outcome(create_outcome("orders", NULL), MSLOT_UNTRUSTED);
+        child_end();
+    }
+    child_join(other);
+    pid_t owner = child_start();
+    if (owner == 0) {
+        become(SOMEBODY);
+        mslot_reader *reader = must_adopt("orders");
+        must_read_this(reader, 0, 0);
+        must_close(reader);
+        child_end();
+    }
+    child_join(owner);
+    child_kill(start_reader(SOMEBODY, &options, 1));
+    owner = child_start();
+    if (owner == 0) {
+        become(SOMEBODY);
+        expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+        child_end();
+    }
+    child_join(owner);
+}
+
+TEST(row_the_directorys_writer_puts_a_file_first_and_is_not_believed)
+{
+    need_root();
+    mslot_create_options options = small_options(4, 4);
+    options.mode = 0666;
+    pid_t first = start_reader(SOMEBODY, &options, 0);
+    pid_t victim = child_start();
+    if (victim == 0) {
+        become(SOMEBODY_ELSE);
+        expect_outcome(create_outcome("orders", NULL), MSLOT_UNTRUSTED);
+        expect_outcome(open_outcome("orders"), MSLOT_UNTRUSTED);
+        child_end();
+    }
+    child_join(victim);
+    child_kill(first);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+}
+
+TEST(row_the_table_of_hosts_is_written_whatever_its_readers_do)
+{
+    need_root();
+    mslot_hosts *hosts = mslot_hosts_open(0).hosts;
+    expect(hosts != NULL);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", getenv("MAILSLOT_DIRECTORY"), MSLOT_HOSTS_FILE);
+    uint64_t *ready = shared_words(1);
+    pid_t stranger = child_start();
+    if (stranger == 0) {
+        become(SOMEBODY);
+        expect(open(path, O_RDWR | O_CLOEXEC) < 0 && errno == EACCES);
+        int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+        expect(lock_bytes(descriptor, F_RDLCK, 0, 0));
+        expect(mmap(NULL, 4096, PROT_READ, MAP_SHARED, descriptor, 0) != MAP_FAILED);
+        expect(fcntl(descriptor, F_SETLEASE, F_RDLCK) != 0);
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(ready) == 1);
+    mslot_host host;
+    memset(&host, 0, sizeof host);
+    host.number = 1;
+    strcpy(host.host, "render7");
+    strcpy(host.domain, "studio");
+    expect_outcome(mslot_hosts_set(hosts, &host).outcome, MSLOT_DONE);
+    expect_outcome(mslot_hosts_close(hosts), MSLOT_DONE);
+    hosts = mslot_hosts_open(0).hosts;
+    expect(hosts != NULL);
+    expect_outcome(mslot_hosts_set(hosts, &host).outcome, MSLOT_DONE);
+    expect_outcome(mslot_origin_host(1, MSLOT_TRUST_NOBODY_ELSE).failure.outcome, MSLOT_DONE);
+    expect_outcome(mslot_hosts_close(hosts), MSLOT_DONE);
+    child_kill(stranger);
+    unlink(path);
+}
+
+TEST(row_root_looks_removes_and_is_let_in_but_does_not_trust_strangers)
+{
+    need_root();
+    mslot_create_options options = small_options(4, 4);
+    pid_t reader = start_reader(SOMEBODY, &options, 1); // mode 0600
+    expect_outcome(mslot_inspect("orders").failure.outcome, MSLOT_DONE);
+    mslot_observer *observer = mslot_observer_open("orders", 1).observer;
+    expect(observer != NULL);
+    expect_outcome(see(observer), MSLOT_DONE);
+    expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+    expect_outcome(open_outcome("orders"), MSLOT_UNTRUSTED);
+    mslot_open_options trusting = mslot_open_options_default();
+    trusting.trust_user = SOMEBODY;
+    mslot_opened opened = mslot_open("orders", &trusting);
+    expect_outcome(opened.failure.outcome, MSLOT_DONE);
+    must_close_writer(opened.writer);
+    child_kill(reader);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+}
