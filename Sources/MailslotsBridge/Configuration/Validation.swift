@@ -86,6 +86,11 @@ extension BridgeConfiguration.Outboxes {
                 "outboxes.permissions", "it is 0\(String(mode, radix: 8))",
                 "Choose 0600, who may send being the bridge's user alone; 0660, its group; or 0666, everybody.")
         }
+        guard (mode & 0o444) >> 1 == mode & 0o222 else {
+            throw .wrong(
+                "outboxes.permissions", "it is 0\(String(mode, radix: 8)), and who may only read a mailslot could hold it up by its locks",
+                "Choose 0600, 0660 or 0666, so that who may read may send.")
+        }
         try Check.range(maximumCount, 1...65_536, "outboxes.countMax")
         for pattern in allowed where pattern != "*" {
             let parts = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)

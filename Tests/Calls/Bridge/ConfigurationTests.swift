@@ -180,6 +180,8 @@ import Testing
         (#""outboxes": {"permissions": "0777"}"#, "outboxes.permissions: it is 0777", "Choose 0600"),
         (#""outboxes": {"permissions": "0060"}"#, "outboxes.permissions: it is 060", "Choose 0600"),
         (#""outboxes": {"permissions": "0400"}"#, "outboxes.permissions: it is 0400", "Choose 0600"),
+        (#""outboxes": {"permissions": "0644"}"#, "outboxes.permissions: it is 0644, and who may only read", "Choose 0600, 0660 or 0666"),
+        (#""outboxes": {"permissions": "0640"}"#, "outboxes.permissions: it is 0640, and who may only read", "Choose 0600, 0660 or 0666"),
         (#""outboxes": {"countMax": 0}"#, "outboxes.countMax: it is 0", "Choose 1 to 65536."),
         (#""outboxes": {"allowed": ["jobs"]}"#, "outboxes.allowed: \"jobs\" is not HOST-OR-DOMAIN/MAILSLOT", "Write patterns as"),
         (#""outboxes": {"allowed": ["studio/"]}"#, "outboxes.allowed: \"studio/\" is not HOST-OR-DOMAIN/MAILSLOT", "Write patterns as"),
