@@ -37,11 +37,13 @@ public enum Mailslot {
 
     /// Who may open a mailslot: the permission bits of its file. The umask does not apply.
     ///
-    /// Who may write a mailslot may also read it and damage it.
+    /// Who may write a mailslot may also read it and damage it. Who may read it may also write it: by locks and by sleeping on its words,
+    /// somebody who may only read could hold it up. So modes such as 0644 are refused.
     public struct Permissions: RawRepresentable, Sendable, Hashable {
         /// The bits, such as `0o600`.
         public var rawValue: UInt32
-        /// Permission bits: reading and writing for the owner, and the same or less for group and others; no others are allowed.
+        /// Permission bits: reading and writing for the owner, and both or neither for the group and for others. A creation with any other
+        /// throws ``MailslotError/Code/badArgument``.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
         /// Mode 0600, the default: processes of the same user.
@@ -169,7 +171,7 @@ public enum Mailslot {
         return unsafe MailslotWriter(handle: handle, name: name)
     }
 
-    /// Looks at a mailslot without disturbing anyone. Needs permission to read its file.
+    /// Looks at a mailslot without disturbing anyone: reads its file, and maps nothing. Needs permission to read it.
     ///
     /// The corresponding C function is `mslot_inspect`.
     public static func info(of name: String) throws(MailslotError) -> MailslotInfo {
@@ -180,17 +182,30 @@ public enum Mailslot {
 
     /// The names of the mailslots that the caller may read, sorted.
     ///
-    /// The corresponding C function is `mslot_list`.
-    public static func names() throws(MailslotError) -> [String] {
-        final class Names { var names: [String] = [] }
-        let found = Names()
-        let failure = unsafe mslot_list(
+    /// - Parameter skipped: Told of each that cannot be opened although the caller may read it, and why. Its owner may do that to you: by a
+    ///   lease on the file (`fcntl`, `F_SETLEASE`).
+    /// - Throws: A ``MailslotError`` if the directory cannot be read, or descriptors or memory are lacking.
+    ///
+    /// The corresponding C function is `mslot_list_with_skipped`.
+    public static func names(skipped: (MailslotError) -> Void = { _ in }) throws(MailslotError) -> [String] {
+        final class Found {
+            var names: [String] = []
+            var skipped: [MailslotError] = []
+        }
+        let found = Found()
+        // Sound, both: the context is `found`, which outlives the call.
+        let failure = unsafe mslot_list_with_skipped(
             { name, context in
-                // Sound: the context is `found`, which outlives the call.
                 guard let name = unsafe name, let context = unsafe context else { return }
-                unsafe Unmanaged<Names>.fromOpaque(context).takeUnretainedValue().names.append(String(cString: name))
+                unsafe Unmanaged<Found>.fromOpaque(context).takeUnretainedValue().names.append(String(cString: name))
+            },
+            { name, why, context in
+                guard let name = unsafe name, let why = unsafe why, let context = unsafe context else { return }
+                let error = unsafe MailslotError(why.pointee, name: String(cString: name))
+                unsafe Unmanaged<Found>.fromOpaque(context).takeUnretainedValue().skipped.append(error)
             }, Unmanaged.passUnretained(found).toOpaque())
         guard failure.outcome == .done else { throw MailslotError(failure, name: "*") }
+        for error in found.skipped { skipped(error) }
         return found.names.sorted()
     }
 

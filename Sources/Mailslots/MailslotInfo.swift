@@ -24,7 +24,7 @@ public struct MailslotInfo: Sendable {
     public var maximumWriters: Int { Int(info.writers_max) }
     /// The mailslot's own time-out for reading.
     public var readTimeout: MailslotTimeout { MailslotTimeout(nanoseconds: info.read_timeout_ns) }
-    /// The permission bits it was created with.
+    /// The permission bits it was created with; from ``Mailslot/info(of:)``: those that its file has now.
     public var permissions: Mailslot.Permissions { Mailslot.Permissions(rawValue: info.mode) }
     /// Whether messages from other machines may be delivered here.
     public var acceptsRemoteMessages: Bool { info.allows_remote }
@@ -78,7 +78,7 @@ public struct MailslotInfo: Sendable {
     public var readerUserID: UInt32 { info.reader_uid }
     /// Whether a reader has it. Only ``Mailslot/info(of:)`` asks; elsewhere true.
     public var hasReader: Bool { info.reader_present }
-    /// How many writers have it open. Only ``Mailslot/info(of:)`` asks; elsewhere 0.
+    /// How many writers have it open. Only ``Mailslot/info(of:)`` asks; elsewhere 0. Of thousands, some that were killed may be counted.
     public var writerCount: Int { Int(info.writer_count) }
 
     /// All counters, in an order that stays, for programs that show what there is. A later version may have more.

@@ -2,7 +2,7 @@ internal import CMailslots
 
 /// Sees the messages of a mailslot without taking them: ``Mailslot/observe(_:includingLast:)``.
 ///
-/// It maps the mailslot for reading only: it takes no writer's place, nobody waits for it, and nobody wakes it. So look again after some
+/// It only reads the mailslot's file: it takes no writer's place, nobody waits for it, and nobody wakes it. So look again after some
 /// time. A message is there to be seen, whether the reader has taken it or not, until as many others as the capacity have come after it;
 /// one of more than 424 bytes only until the reader takes it. What is shown is whole: it was the same before and after it was copied.
 ///

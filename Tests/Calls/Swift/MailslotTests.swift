@@ -331,6 +331,13 @@ import Testing
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), permissions: .init(rawValue: 0o777)) }?.code == .badArgument)
     }
 
+    @Test(arguments: [0o644, 0o640, 0o664, 0o620] as [UInt32])
+    func `permissions that let somebody read who may not write are refused in words`(mode: UInt32) {
+        let error = errorOf { _ = try Mailslot.create(uniqueName(), permissions: .init(rawValue: mode)) }
+        #expect(error?.code == .badArgument)
+        #expect(error?.description.contains("0\(String(mode, radix: 8)): its user may read and write it") == true)
+    }
+
     @Test func `there are as many writers as lanes, and a closed one makes room`() throws {
         let name = uniqueName()
         let reader = try Mailslot.create(name, maximumWriters: 2)
