@@ -18,6 +18,8 @@ struct Doctor: ParsableCommand {
     var json = false
 
     func run() throws {
+        // Who removes a mailslot maps it, to tell its writers; and it may be anybody's.
+        try reportingErrors { try Mailslot.guardAgainstTruncation() }
         let findings = Examination(cleans: clean).findings()
         if json {
             try emit(findings.map { jsonText($0) })

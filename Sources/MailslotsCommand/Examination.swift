@@ -263,7 +263,8 @@ struct Examination {
     }
 
     private func mailslots() throws -> [Finding] {
-        let infos = try Mailslot.names().compactMap { try? Mailslot.info(of: $0) }
+        let look = try Look()
+        let infos = look.infos
         let dead = infos.filter { !$0.hasReader && $0.writerCount == 0 }
         let unread = dead.filter { $0.messageCount > 0 }
         var empty = dead.filter { $0.messageCount == 0 }.map(\.name)
@@ -287,6 +288,17 @@ struct Examination {
                 .warning(
                     "unread messages", "\(count) in \(some(unread.map(\.name))), whose readers were killed",
                     cure: "mailslot read --adopt NAME to have them, mailslot remove NAME to discard them."))
+        }
+        if let leftOut = look.leftOut {
+            findings.append(
+                .warning("skipped", leftOut, cure: "See which program of its owner has the file open (lsof). The others are as they were."))
+        }
+        let readable = infos.filter { ($0.permissions.rawValue & 0o444) >> 1 != $0.permissions.rawValue & 0o222 }.map(\.name)
+        if !readable.isEmpty {
+            findings.append(
+                .warning(
+                    "modes", "\(some(readable)): users who may read but not write can hold them up by locks",
+                    cure: "chmod 0600, 0660 or 0666 the file (mailslot info NAME), and create it so."))
         }
         let damaged = infos.filter { !$0.isSound }.map(\.name)
         if !damaged.isEmpty {

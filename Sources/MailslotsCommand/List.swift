@@ -7,7 +7,8 @@ struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the mailslots of this machine that you may read.",
         discussion: """
-            HIGH is the most messages that were seen to wait. Who looks at a mailslot disturbs nobody.
+            HIGH is the most messages that were seen to wait. Who looks at a mailslot disturbs nobody. What cannot be looked at is left \
+            out, and a line on standard error says so, and why.
 
               mailslot list --rates 2
               mailslot list --prometheus > mailslots.prom
@@ -33,12 +34,13 @@ struct List: ParsableCommand {
                 Thread.sleep(forTimeInterval: pause / .seconds(1))
                 look = try Look(after: look)
             }
+            if let leftOut = look.leftOut { complain(leftOut) }
             if prometheus {
                 try emit(prometheusText(look.infos))
             } else if json {
                 try emit(look.infos.map { jsonText(InfoFields($0, look.rates(of: $0))) })
             } else if look.infos.isEmpty {
-                complain("there are no mailslots")
+                if look.skipped.isEmpty { complain("there are no mailslots") }
             } else {
                 let columns = rates == nil ? Column.allCases.filter { !$0.isRate } : Column.allCases
                 let rows = look.infos.map { info in columns.map { $0.text(info, look.rates(of: info)) } }
@@ -57,15 +59,34 @@ struct Rates {
 /// All mailslots at some moment, and how they changed since an earlier one.
 struct Look {
     let infos: [MailslotInfo]
+    /// What the caller may read, and cannot.
+    let skipped: [MailslotError]
     let time = ContinuousClock.now
     private let earlier: [String: MailslotInfo]
     private let earlierTime: ContinuousClock.Instant?
 
     init(after look: Look? = nil) throws(MailslotError) {
-        // One that ends between the listing and the look is left out.
-        infos = try Mailslot.names().compactMap { try? Mailslot.info(of: $0) }
+        var skipped: [MailslotError] = []
+        var infos: [MailslotInfo] = []
+        for name in try Mailslot.names(skipped: { skipped.append($0) }) {
+            do throws(MailslotError) {
+                infos.append(try Mailslot.info(of: name))
+            } catch {
+                // It ended between the listing and the look.
+                if error.code != .notFound { skipped.append(error) }
+            }
+        }
+        self.infos = infos
+        self.skipped = skipped
         earlier = Dictionary((look?.infos ?? []).map { ($0.name, $0) }) { first, _ in first }
         earlierTime = look?.time
+    }
+
+    /// What was skipped, and why, in a line; `nil`: nothing was.
+    var leftOut: String? {
+        guard let first = skipped.first else { return nil }
+        let others = skipped.count == 1 ? "" : "; and \(skipped.count - 1) more"
+        return "left out: \(printable(first.description))\(others)"
     }
 
     func rates(of info: MailslotInfo) -> Rates? {

@@ -12,6 +12,8 @@ struct Remove: ParsableCommand {
     var names: [String]
 
     func run() throws {
+        // It may be anybody's, and is mapped to tell its writers.
+        try reportingErrors { try Mailslot.guardAgainstTruncation() }
         for name in names { try reportingErrors { try Mailslot.remove(name) } }
     }
 }

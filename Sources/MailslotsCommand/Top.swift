@@ -28,6 +28,7 @@ struct Top: ParsableCommand {
             guard Terminal.isThere else {
                 Thread.sleep(forTimeInterval: pause / .seconds(1))
                 let look = try Look(after: first)
+                if let leftOut = look.leftOut { complain(leftOut) }
                 try emit(tableLines(rows(look, sort, backwards: false), rightAligned: Column.allCases.map(\.isNumber)))
                 return
             }
@@ -68,8 +69,9 @@ struct Top: ParsableCommand {
         let total = String(
             format: "%d mailslots, %d waiting, %.0f written/s, %.0f read/s, %d without a reader", look.infos.count, sum(\.messageCount),
             rates.reduce(0) { $0 + $1.written }, rates.reduce(0) { $0 + $1.read }, sum { $0.hasReader ? 0 : 1 })
+        let leftOut = look.skipped.isEmpty ? "" : ", \(look.skipped.count) left out"
         let keys = Column.allCases.map { "[\($0.key)] \($0 == column ? "*" : "")\($0.rawValue)" }.joined(separator: " ")
         let table = tableLines(rows(look, column, backwards: backwards), rightAligned: Column.allCases.map(\.isNumber))
-        return [total, "[q] quit; sort by \(keys)"] + table
+        return [total + leftOut, "[q] quit; sort by \(keys)"] + table
     }
 }

@@ -349,6 +349,38 @@ import Testing
         reader.kill()
     }
 
+    @Test(.enabled(if: isInstalled("python3"), "python3 is not installed"))
+    func `a file that its owner leases is left out, and a line says so`() throws {
+        try leave("some/orders", unread: 1)
+        try leave("leased", unread: 0)
+        let script = packageRoot.appending(path: "Tests/Support/Command/leased.py").path
+        let owner = try RunningProgram(
+            URL(filePath: "/usr/bin/env"), ["python3", script, folder.appending(path: "mailslot.leased").path])
+        try eventually("it is leased") { owner.outputSoFar == "leased\n" }
+
+        for command in [["list"], ["list", "--json"], ["list", "--prometheus"], ["top", "--interval", "0.1"]] {
+            let result = try run(program, command, environment: environment)
+            #expect(result.status == 0 && result.text.contains("some/orders") && !result.text.contains("leased"))
+            let lines = result.errors.split(separator: "\n")
+            #expect(lines.count == 1 && lines[0].contains("left out: Mailslot \"leased\"") && lines[0].contains("holds a lease"))
+        }
+        let doctor = try call("doctor")
+        #expect(doctor.status == 0 && doctor.text.contains("left out: Mailslot \"leased\"") && doctor.text.contains("1 in \"some/orders\""))
+        let info = try call("info", "leased", "some/orders")
+        #expect(info.status == 1 && info.errors.contains("holds a lease") && info.text.contains("some/orders"))
+        owner.kill()
+        #expect(try call("list").errors.isEmpty)
+    }
+
+    @Test func `doctor names a mailslot that others may read and not write`() throws {
+        try leave("orders", unread: 1)
+        let file = folder.appending(path: "mailslot.orders").path
+        #expect(!(try call("doctor")).text.contains("who may read but not write"))
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
+        #expect(try call("doctor").text.contains("\"orders\": users who may read but not write can hold them up"))
+        #expect(try call("info", "orders").text.contains("mode 0644"))
+    }
+
     @Test(.enabled(if: geteuid() != 0 || isInstalled("setpriv"), "setpriv is not installed, and this is root"))
     func `everything works for a user without privileges`() throws {
         let asNobody = geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
