@@ -358,25 +358,48 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
     return a.created;
 }
 
-// MARK: close and remove
+// MARK: close, leave and remove
 
-mslot_outcome mslot_reader_close(mslot_reader *reader)
+/// Takes the handle for its last call, one too that a reset found broken: DONE, or why not.
+static mslot_outcome begin_last_call(mslot_reader *reader)
 {
     mslot_outcome refusal = mslot__handle_refusal(reader);
     if (refusal != MSLOT_DONE) return refusal;
-    if (mslot__load_relaxed_32(&reader->state) != MSLOT_HANDLE_BROKEN && !mslot__reader_begin(reader)) return mslot__reader_refusal(reader);
-    mslot__ring_seal(&reader->ring.ring);
-    mslot__wake_writers_slow(reader->ring.ring.control);
-    mslot_mapping *mapping = &reader->mapping;
-    // The name is ours to change: the mapping holds the reader's lock.
-    int descriptor = MSLOT_UNINTERRUPTED(open(mapping->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) (void)mslot__file_unlink(descriptor, mapping->path);
-    if (descriptor >= 0) close(descriptor);
-    mslot__mapping_end(mapping);
+    bool begun = mslot__load_relaxed_32(&reader->state) == MSLOT_HANDLE_BROKEN || mslot__reader_begin(reader);
+    return begun ? MSLOT_DONE : mslot__reader_refusal(reader);
+}
+
+/// The reader's lock goes with the mapping: from here on another may have the name.
+static void end_handle(mslot_reader *reader)
+{
+    mslot__mapping_end(&reader->mapping);
     free(reader->filled_pieces);
     mslot__forks_hold();
     mslot__handle_free(reader);
     mslot__forks_release();
+}
+
+mslot_outcome mslot_reader_close(mslot_reader *reader)
+{
+    mslot_outcome refusal = begin_last_call(reader);
+    if (refusal != MSLOT_DONE) return refusal;
+    mslot__ring_seal(&reader->ring.ring);
+    mslot__wake_writers_slow(reader->ring.ring.control);
+    const mslot_mapping *mapping = &reader->mapping;
+    // The name is ours to change: the mapping holds the reader's lock.
+    int descriptor = MSLOT_UNINTERRUPTED(open(mapping->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) (void)mslot__file_unlink(descriptor, mapping->path);
+    if (descriptor >= 0) close(descriptor);
+    end_handle(reader);
+    return MSLOT_DONE;
+}
+
+mslot_outcome mslot_reader_leave(mslot_reader *reader)
+{
+    mslot_outcome refusal = begin_last_call(reader);
+    if (refusal != MSLOT_DONE) return refusal;
+    // As a kill between two calls: no word of the segment changes, so there is nothing that a death in here could leave half done.
+    end_handle(reader);
     return MSLOT_DONE;
 }
 

@@ -177,7 +177,7 @@ static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, uin
 {
     mslot__count(&writer->ring.lane->writer_waits);
     wait->begun_ns = mslot__now_ns();
-    // A killed reader wakes nobody.
+    // A reader that is killed, or leaves, wakes nobody.
     int64_t latest = wait->begun_ns + MSLOT_SLEEP_NS_MAX;
     wait->until_ns = wait->deadline_ns < latest ? wait->deadline_ns : latest;
     wait->word = &writer->ring.ring.control->space_sequence;

@@ -3,8 +3,8 @@
  *
  * One process creates a mailslot and reads; any number of processes open it and write messages of 0 to 424 bytes, or longer ones
  * if the creator allows them. Nothing is acknowledged. A write costs tens of nanoseconds and no system call, unless the reader
- * sleeps. `kill -9` or SIGSTOP of a writer at any instruction holds up nobody; a killed reader's messages wait for the next reader
- * that adopts them.
+ * sleeps. `kill -9` or SIGSTOP of a writer at any instruction holds up nobody; the messages of a reader that was killed, or that left,
+ * wait for the next reader that adopts them.
  *
  *     mslot_created created = mslot_create("orders", NULL);            the reader
  *     char buffer[MSLOT_MESSAGE_BYTES_MAX];
@@ -124,7 +124,8 @@ typedef struct mslot_create_options {
     /// Permission bits of the file; the umask does not apply: 0600, 0660, 0606 or 0666. Another is BAD_ARGUMENT, for who may read and not
     /// write could still hold the mailslot up: see Permissions above. 0: 0600, or with `adopt` what is there.
     uint32_t mode;
-    /// A dead reader's unread messages: true: read them; false: discard them, and its writers' next write fails with CLOSED.
+    /// The unread messages of a reader that was killed, or that left: true: read them; false: discard them, and its writers' next write
+    /// fails with CLOSED.
     bool adopt;
     /// Messages from other machines may be delivered here.
     bool allow_remote;
@@ -152,12 +153,12 @@ typedef struct mslot_created {
     /// NULL unless failure.outcome is DONE.
     mslot_reader *reader;
     mslot_failure failure;
-    /// An unread ring of a dead reader was adopted.
+    /// The ring of a reader that was killed, or that left, was adopted.
     bool adopted;
     unsigned char reserved[15];
 } mslot_created;
 
-/// Creates a mailslot, to read from it. One reader a name. A name whose reader was killed is taken over.
+/// Creates a mailslot, to read from it. One reader a name. A name whose reader was killed, or left, is taken over.
 /// `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
 /// Failures: BAD_NAME, BAD_ARGUMENT, ALREADY_EXISTS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, MISMATCH, DAMAGED,
 /// NOT_FOUND (the directory), NO_SPACE, SYSTEM_ERROR.
@@ -210,6 +211,12 @@ mslot_outcome mslot_reader_reset(mslot_reader *reader);
 /// closes nothing of the parent's.
 mslot_outcome mslot_reader_close(mslot_reader *reader);
 
+/// Leaves: closes the handle, and keeps the mailslot with what is unread for the next reader that creates it with `adopt`. What is lent
+/// and not released comes again, with its position. To the writers it is as if the reader had been killed: they go on while there is
+/// room; one that waits for it gets NO_READER within a second, or waits for the next reader (wait_through_restarts).
+/// The file stays until a reader closes the mailslot, or mslot_remove. The pointer is invalid afterwards. Outcomes as mslot_reader_close.
+mslot_outcome mslot_reader_leave(mslot_reader *reader);
+
 // MARK: a writer
 
 /// Start from mslot_open_options_default().
@@ -223,7 +230,7 @@ typedef struct mslot_open_options {
     int64_t wait_ns;
     /// How long the bridge may take to answer, for a name of another machine, in nanoseconds. 0: 10 s. At least as long as `wait_ns`.
     int64_t answer_ns;
-    /// Waiting for room goes on when the reader was killed: another will adopt the messages.
+    /// Waiting for room goes on when the reader was killed, or left: another will adopt the messages.
     bool wait_through_restarts;
     /// Map every page at once: the first writes are faster, opening is slower.
     bool populate;
@@ -273,7 +280,7 @@ typedef struct mslot_bytes {
 mslot_batch mslot_writer_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns);
 
 /// Asks whether the mailslot's reader is alive, by its lock; a plain write never asks. Two system calls, 0.5 µs.
-/// DONE: it is, or it closed the mailslot (a write tells), or it cannot be asked. NO_READER: it was killed. BUSY, FORKED.
+/// DONE: it is, or it closed the mailslot (a write tells), or it cannot be asked. NO_READER: it was killed, or left. BUSY, FORKED.
 mslot_outcome mslot_writer_check_reader(mslot_writer *writer);
 
 /// As mslot_reader_interrupt, for a writer that waits for room.

@@ -49,6 +49,8 @@ typedef struct operation {
     bool leaves_unread;
     /// The victim is the reader when it is done.
     bool creates;
+    /// It never seals: what was unread is kept, however far it came.
+    bool keeps;
     /// What some case of each row has to come to, separated by '|': so that no row passes by never getting there.
     const char *must_see[FATES];
 } operation;

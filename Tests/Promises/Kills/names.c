@@ -1,4 +1,4 @@
-// A victim that creates, takes over, closes or removes.
+// A victim that creates, takes over, closes, leaves or removes.
 
 #include "cases.h"
 
@@ -33,6 +33,7 @@ static void go_on_reading_if_created(void)
 }
 static void create_own(void) { victims_reader = create_mailslot(); }
 static void close_reader(void) { note_outcome(mslot_reader_close(victims_reader)); }
+static void leave(void) { note_outcome(mslot_reader_leave(victims_reader)); }
 static void remove_name(void) { note_outcome(mslot_remove("orders").outcome); }
 
 /// What a writer of the old mailslot hears: there is room, there is none, or it is closed.
@@ -79,7 +80,7 @@ static void judge_killed(const row *r)
     uint64_t named = inode_of_name();
     uint64_t old = bystander != NULL ? bystander->mapping.inode : 0;
     bool closed = bystander != NULL && old_mailslot_is_closed();
-    expect(!closed || r->operation->act.run != adopt);
+    expect(!closed || !r->operation->keeps);
     bool sealed_is_named = closed && named == old;
     come_to(old != 0 && !closed ? "as before" : sealed_is_named ? "closed, named" : named == 0 ? "no name" : "created");
 
@@ -107,9 +108,11 @@ static void judge_stopped(const row *r, pid_t victim)
     bool kept = other_has_it ? other.adopted : r->operation->creates && shared_get(&world->returned) != 0;
     bool victim_reads = !other_has_it && r->operation->creates;
     if (!other_has_it && !r->operation->creates) {
-        expect_equal(files_in_directory(), 0);
-        other = create_with(false);
+        expect_equal(files_in_directory(), r->operation->keeps);
+        other = create_with(r->operation->keeps);
         expect_outcome(other.failure.outcome, MSLOT_DONE);
+        expect_equal(other.adopted, r->operation->keeps);
+        kept = other.adopted;
     }
     reader = other.reader;
     if (victim_reads) let_read(victim);
@@ -147,10 +150,13 @@ static void play_name(const row *r)
 
 static const operation closing = {"close", .act = {create_own, close_reader, NULL}, .play = play_name, .begins_with = ITS_OWN,
                            .must_see = {"as before|closed, named|no name", ONE_OF_THEM}},
+                       leaving = {"leave", .act = {create_own, leave, NULL}, .play = play_name, .begins_with = ITS_OWN, .keeps = true,
+                           .must_see = {"as before", ONE_OF_THEM}},
                        creating = {"create", CREATOR(create_fresh), .must_see = {"no name|created", ONE_OF_THEM}},
                        taking_over = {"create over a dead reader's", CREATOR(create_fresh), .begins_with = A_DEAD_READERS,
                            .must_see = {"as before|closed, named|no name|created", ONE_OF_THEM}},
-                       adopting = {"adopt", CREATOR(adopt), .begins_with = A_DEAD_READERS, .must_see = {"as before", ONE_OF_THEM}},
+                       adopting = {"adopt", CREATOR(adopt), .begins_with = A_DEAD_READERS, .keeps = true,
+                           .must_see = {"as before", ONE_OF_THEM}},
                        removing = {"remove", .act = {do_nothing, remove_name, NULL}, .play = play_name, .begins_with = A_DEAD_READERS,
                            .otherwise = MSLOT_ALREADY_EXISTS, .must_see = {"as before|closed, named|no name", ONE_OF_THEM}};
 
@@ -165,6 +171,12 @@ static const row rows[] = {
     {&closing, KILLED, FULL, .in_pid_namespace = true, .is_long = true},
     {&closing, STOPPED, FULL, .meanwhile = ANOTHER_CREATES},
     {&closing, STOPPED, FULL, A_WRITER_WAITS, .meanwhile = ANOTHER_ADOPTS},
+
+    {&leaving, KILLED, FULL},
+    {&leaving, KILLED, HALF_FULL, .in_pid_namespace = true, .is_long = true},
+    {&leaving, KILLED, FULL, A_WRITER_WAITS},
+    {&leaving, STOPPED, FULL, .meanwhile = ANOTHER_CREATES},
+    {&leaving, STOPPED, FULL, A_WRITER_WAITS, .meanwhile = ANOTHER_ADOPTS},
 
     {&creating, KILLED, .cells = 2},
     {&creating, STOPPED, .cells = 2, .meanwhile = ANOTHER_CREATES},

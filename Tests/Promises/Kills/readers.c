@@ -54,6 +54,20 @@ static void lend_two_and_release(void)
     shared_set(&world->returned, 2);
 }
 
+/// It has read one, looked at another, and leaves.
+static void lend_two_release_one_and_leave(void)
+{
+    for (int i = 0; i < 2; i++) {
+        mslot_view view = mslot_reader_peek(victims_reader, 0);
+        if (view.outcome == MSLOT_DONE) shown(view.position, view.bytes);
+    }
+    shared_set(&world->may_be_released, 1);
+    expect_outcome(mslot_reader_release(victims_reader, 1), MSLOT_DONE);
+    shared_set(&world->returned, 1);
+    note_outcome(mslot_reader_leave(victims_reader));
+}
+static void follow_and_read(void) { read_for_ever(must_adopt("orders"), MSLOT_FOREVER); }
+
 static void send_to_a_sleeper(void) { send_now(bystander, AWAKENER); }
 
 /// The victim is dead: another adopts, and finds what was not released. How much of that the victim did not live to show.
@@ -146,7 +160,9 @@ static const operation reading = {"read", READER(read_one), .must_see = {"0 rele
                            .must_see = {"0 released|1 released", "went on", "the wait was interrupted|done"}},
                        reading_batch = {"read_batch of 3", READER(read_three), .must_see = {"0 released|1 released|2 released", "went on"}},
                        lending = {"peek twice, release", READER(lend_two_and_release),
-                           .must_see = {"0 released|1 released|2 released", "went on"}};
+                           .must_see = {"0 released|1 released|2 released", "went on"}},
+                       leaving = {"peek twice, leave", .act = {create_to_read, lend_two_release_one_and_leave, follow_and_read},
+                           .play = play_reader, .must_see = {"0 released|1 released", "went on"}};
 
 #define FULL(of) .cells = of, .unread = of
 #define TWO_WRITERS_WAIT .lanes = 4, .writers_that_wait = 2
@@ -179,6 +195,12 @@ static const row rows[] = {
     {&lending, KILLED, .long_messages = true, A_WRITER_WAITS, .is_long = true},
     {&lending, STOPPED, .long_messages = true, A_WRITER_WAITS},
     {&lending, STOPPED, .unread = 3, .long_messages = true, .is_long = true},
+    {&leaving, KILLED, FULL(2)},
+    {&leaving, KILLED, FULL(4), A_WRITER_WAITS},
+    {&leaving, KILLED, FULL(2), .in_pid_namespace = true, .is_long = true},
+    {&leaving, KILLED, .long_messages = true, A_WRITER_WAITS, .is_long = true},
+    {&leaving, STOPPED, FULL(2), A_WRITER_WAITS},
+    {&leaving, STOPPED, FULL(4), .a_writer_is_about_to_wait = true, .is_long = true},
     {&waiting_read, KILLED, .cells = 2},
     {&waiting_read, KILLED, .in_pid_namespace = true, .is_long = true},
     {&waiting_read, STOPPED, .cells = 2},

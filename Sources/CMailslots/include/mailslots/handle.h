@@ -99,7 +99,7 @@ struct mslot_writer {
     uint32_t slot_bytes_max;
     uint32_t process_id;
     uint32_t lane_index;
-    /// Waiting for room goes on when the reader is killed.
+    /// Waiting for room goes on when the reader is killed, or leaves.
     bool waits_through_restarts;
     /// To ask for the reader's lock; opened at the first wait for room; -1: not yet.
     int query_descriptor;

@@ -29,7 +29,7 @@ typedef enum MSLOT_CLOSED_ENUM mslot_outcome {
     MSLOT_TIMED_OUT MSLOT_SWIFT_NAME(timedOut) = 3,
     /// The reader closed the mailslot, or a new one took its name over. This handle never works again: open anew.
     MSLOT_CLOSED MSLOT_SWIFT_NAME(closed) = 4,
-    /// The mailslot is there, but its reader is gone without closing it (killed).
+    /// The mailslot is there, but its reader is gone without closing it: it was killed, or left (`mslot_reader_leave`).
     MSLOT_NO_READER MSLOT_SWIFT_NAME(noReader) = 5,
     /// `mslot_reader_interrupt` or `mslot_writer_interrupt` ended the wait. A signal never does.
     MSLOT_INTERRUPTED MSLOT_SWIFT_NAME(interrupted) = 6,
