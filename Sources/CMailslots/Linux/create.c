@@ -247,6 +247,14 @@ static bool can_be_adopted(const mslot_file *file, const mslot_create_options *o
         && (options->mode == 0 || options->mode == file->mode) && (options->allow_remote == ((header->options & MSLOT_OPTION_REMOTE) != 0));
 }
 
+/// Messages from `head` on. Of a sealed ring exactly, also where the seal took the oldest one's place.
+static uint32_t count_unread(const mslot_ring *ring, uint64_t head)
+{
+    mslot_tail tail = mslot__ring_tail(ring);
+    uint64_t count = tail.position - head;
+    return tail.outcome == MSLOT_DONE && count <= ring->cell_count ? (uint32_t)count : 0;
+}
+
 /// With the reader's lock, and the name checked: the dead reader's mailslot becomes ours, or makes way.
 static attempt_result take_over(attempt *a, mslot_file *file)
 {
@@ -275,12 +283,14 @@ static attempt_result take_over(attempt *a, mslot_file *file)
         }
         mslot__count(&ring.control->adoptions);
         a->created.adopted = true;
+        a->created.unread_count = count_unread(&ring, reader.head);
         return make_reader(a, mapping, reader);
     }
     // Fresh: old writers must find the seal before the name is free.
     mslot__ring_seal(&ring);
     mslot__wake_writers_slow(ring.control);
     bool unlinked = mslot__file_unlink(file->descriptor, a->path);
+    if (outcome == MSLOT_DONE) a->created.unread_count += count_unread(&ring, reader.head);
     attempt_result result = unlinked ? make_new(a) : fail_errno(a);
     // The old segment still takes its room until we let go of it: once more, then.
     if (unlinked && result == FAILED && a->created.failure.outcome == MSLOT_NO_SPACE) result = LOST_A_RACE;
@@ -379,12 +389,14 @@ static void end_handle(mslot_reader *reader)
     mslot__forks_release();
 }
 
-mslot_outcome mslot_reader_close(mslot_reader *reader)
+mslot_outcome mslot_reader_close_counting(mslot_reader *reader, uint32_t *discarded)
 {
+    if (discarded != NULL) *discarded = 0;
     mslot_outcome refusal = begin_last_call(reader);
     if (refusal != MSLOT_DONE) return refusal;
     mslot__ring_seal(&reader->ring.ring);
     mslot__wake_writers_slow(reader->ring.ring.control);
+    if (discarded != NULL) *discarded = count_unread(&reader->ring.ring, reader->ring.head);
     const mslot_mapping *mapping = &reader->mapping;
     // The name is ours to change: the mapping holds the reader's lock.
     int descriptor = MSLOT_UNINTERRUPTED(open(mapping->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -393,6 +405,8 @@ mslot_outcome mslot_reader_close(mslot_reader *reader)
     end_handle(reader);
     return MSLOT_DONE;
 }
+
+mslot_outcome mslot_reader_close(mslot_reader *reader) { return mslot_reader_close_counting(reader, NULL); }
 
 mslot_outcome mslot_reader_leave(mslot_reader *reader)
 {

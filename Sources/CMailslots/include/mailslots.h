@@ -155,7 +155,9 @@ typedef struct mslot_created {
     mslot_failure failure;
     /// The ring of a reader that was killed, or that left, was adopted.
     bool adopted;
-    unsigned char reserved[15];
+    /// Messages that such a reader had left unread: adopted, or discarded.
+    uint32_t unread_count;
+    unsigned char reserved[8];
 } mslot_created;
 
 /// Creates a mailslot, to read from it. One reader a name. A name whose reader was killed, or left, is taken over.
@@ -210,6 +212,10 @@ mslot_outcome mslot_reader_reset(mslot_reader *reader);
 /// The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed. NOT_OPEN: it was closed before. In a forked child it
 /// closes nothing of the parent's.
 mslot_outcome mslot_reader_close(mslot_reader *reader);
+
+/// As mslot_reader_close, and says how many messages were discarded: exactly, for no write succeeds after the seal. What is lent counts.
+/// `discarded` may be NULL; 0 unless DONE, and for a damaged ring.
+mslot_outcome mslot_reader_close_counting(mslot_reader *reader, uint32_t *discarded);
 
 /// Leaves: closes the handle, and keeps the mailslot with what is unread for the next reader that creates it with `adopt`. What is lent
 /// and not released comes again, with its position. To the writers it is as if the reader had been killed: they go on while there is

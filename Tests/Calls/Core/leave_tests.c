@@ -1,4 +1,4 @@
-// A reader that leaves.
+// A reader that leaves, and what one that closes or takes over discards.
 
 #include "common.h"
 
@@ -33,6 +33,7 @@ TEST(what_a_reader_that_left_had_not_released_comes_again_to_the_next_at_its_pos
 
     mslot_created created = create_over(true);
     expect(created.adopted);
+    expect_equal(created.unread_count, 16);
     for (uint64_t i = 4; i < 20; i++) {
         unsigned char bytes[MSLOT_MESSAGE_BYTES_MAX];
         mslot_received received = mslot_reader_read(created.reader, bytes, sizeof bytes, 0);
@@ -55,6 +56,7 @@ TEST(a_reader_leaves_an_empty_mailslot_for_the_next_too)
         must_leave(reader);
         mslot_created created = create_over(true);
         expect(created.adopted);
+        expect_equal(created.unread_count, 0);
         reader = created.reader;
         must_write(writer, 0, i);
         must_read_this(reader, 0, i);
@@ -106,7 +108,10 @@ TEST(a_forked_child_leaves_nothing_of_its_parents)
     mslot_reader *reader = must_create("orders", 4, 2);
     pid_t child = child_start();
     if (child == 0) {
+        uint32_t discarded = 7;
         expect_outcome(mslot_reader_leave(reader), MSLOT_FORKED);
+        expect_outcome(mslot_reader_close_counting(reader, &discarded), MSLOT_FORKED);
+        expect_equal(discarded, 0);
         child_end();
     }
     child_join(child);
@@ -262,4 +267,90 @@ TEST(two_servers_that_hand_over_under_load_handle_every_message_once_and_in_orde
     expect_equal(mslot_reader_info(reader).adoptions, shared_get(&s->readers) + 1);
     expect_empty_and_sound(reader);
     must_close(reader);
+}
+
+// MARK: what is discarded is counted
+
+static uint32_t must_close_counting(mslot_reader *reader)
+{
+    uint32_t discarded = 77;
+    expect_outcome(mslot_reader_close_counting(reader, &discarded), MSLOT_DONE);
+    return discarded;
+}
+
+TEST(a_close_counts_what_it_discards_in_an_empty_a_partly_filled_and_a_full_ring)
+{
+    for (uint32_t cells = 1; cells <= 8; cells *= 2) {
+        for (uint32_t read = 0; read <= cells + 1; read++) {
+            for (uint32_t unread = 0; unread <= cells; unread++) {
+                trying("%u cells, %u read, %u unread", cells, read, unread);
+                mslot_reader *reader = must_create("orders", cells, 1);
+                mslot_writer *writer = must_open("orders");
+                for (uint64_t i = 0; i < read; i++) {
+                    must_write(writer, 0, i);
+                    must_read_this(reader, 0, i);
+                }
+                for (uint64_t i = 0; i < unread; i++) must_write(writer, 1, i);
+                for (uint32_t i = 0; i < unread / 2; i++) mslot_reader_peek(reader, 0); // lent is unread
+                expect_equal(must_close_counting(reader), unread);
+                must_close_writer(writer);
+            }
+        }
+    }
+}
+
+TEST(a_close_counts_every_message_whose_write_succeeded_and_was_not_read)
+{
+    enum { ROUNDS = 30 };
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        uint64_t *written = shared_words(1);
+        mslot_reader *reader = must_create("orders", 64, 1);
+        pid_t child = child_start();
+        if (child == 0) {
+            mslot_writer *writer = must_open("orders");
+            mslot_outcome outcome = MSLOT_DONE;
+            for (uint64_t count = 0; outcome == MSLOT_DONE; count++) {
+                shared_set(written, count);
+                outcome = mslot_writer_write(writer, "x", 1, MSLOT_FOREVER);
+            }
+            expect_outcome(outcome, MSLOT_CLOSED);
+            must_close_writer(writer);
+            child_end();
+        }
+        unsigned char bytes[8];
+        uint64_t read = 1 + random_below(200);
+        for (uint64_t i = 0; i < read; i++)
+            expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, TEST_TIMEOUT_NS).outcome, MSLOT_DONE);
+        uint32_t discarded = must_close_counting(reader);
+        child_join(child);
+        expect_equal(read + discarded, shared_get(written));
+    }
+}
+
+TEST(a_close_of_a_damaged_ring_counts_nothing)
+{
+    mslot_reader *reader = must_create("orders", 4, 1);
+    memset(reader->ring.ring.cells, 0xff, 4 * sizeof(uint64_t));
+    expect_equal(must_close_counting(reader), 0);
+}
+
+TEST(who_takes_over_afresh_is_told_how_much_was_discarded)
+{
+    for (uint32_t unread = 0; unread <= 4; unread++) {
+        trying("%u unread", unread);
+        mslot_reader *reader = must_create("orders", 4, 2);
+        mslot_writer *writer = must_open("orders");
+        for (uint64_t i = 0; i < unread; i++) must_write(writer, 0, i);
+        must_leave(reader);
+        mslot_created created = create_over(false);
+        expect_outcome(created.failure.outcome, MSLOT_DONE);
+        expect(!created.adopted);
+        expect_equal(created.unread_count, unread);
+        expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_CLOSED);
+        must_close_writer(writer);
+        must_close(created.reader);
+    }
+    mslot_created created = create_over(false);
+    expect_equal(created.unread_count, 0);
+    must_close(created.reader);
 }

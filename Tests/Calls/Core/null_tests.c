@@ -37,6 +37,7 @@ TEST(no_reader_is_a_bad_argument)
     expect_outcome(mslot_reader_info(NULL).outcome, MSLOT_BAD_ARGUMENT);
     expect(!mslot_reader_check(NULL));
     expect_outcome(mslot_reader_close(NULL), MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_reader_close_counting(NULL, NULL), MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_reader_leave(NULL), MSLOT_BAD_ARGUMENT);
 }
 

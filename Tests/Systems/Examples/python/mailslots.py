@@ -71,7 +71,8 @@ class mslot_create_options(Structure):
 
 
 class mslot_created(Structure):
-    _fields_ = [("reader", c_void_p), ("failure", mslot_failure), ("adopted", c_bool), ("reserved", c_uint8 * 15)]
+    _fields_ = [
+        ("reader", c_void_p), ("failure", mslot_failure), ("adopted", c_bool), ("unread_count", c_uint32), ("reserved", c_uint8 * 8)]
 
 
 class mslot_open_options(Structure):
