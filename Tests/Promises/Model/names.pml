@@ -1,6 +1,6 @@
 /*
- * Who has the name: creators that race to create, adopt and take over one mailslot, are killed at any step, and close it; one who
- * removes it; writers who open it. As Linux/create.c and Linux/open.c do it, with their names.
+ * Who has the name: creators that race to create, adopt and take over one mailslot, are killed at any step, and leave or close it; one
+ * who removes it; writers who open it. As Linux/create.c and Linux/open.c do it, with their names.
  *
  * A file is an inode with the reader's lock on it; the kernel frees a dead process's locks. The name points to one inode or none.
  * Of the ring there is only whether it is sealed. Every statement outside `atomic` is one system call or one look at the ring.
@@ -37,6 +37,8 @@
 #define LOCK_ENDS_WITH_DESCRIPTOR   11  /* as a POSIX lock does: create closes the descriptor when it is done */
 #define CLOSE_WITHOUT_SEAL          12
 #define UNLINK_BEFORE_CHECK         13  /* take the name away, then lock */
+#define LEAVE_UNLINKS               14  /* and does not seal */
+#define LEAVE_UNLOCKS_FIRST         15  /* while it may still read */
 
 #define PROCESSES (CREATORS + REMOVERS + WRITERS)
 #define INODES (CREATORS * ROUNDS + CREATORS + 1)
@@ -47,7 +49,7 @@ byte name = NONE;
 byte lock_owner[INODES + 1];
 bool used[INODES + 1], initialised[INODES + 1], sealed[INODES + 1];
 byte generation[INODES + 1];        /* counts initialisations */
-byte reader_of[INODES + 1];         /* who may say that it is the reader: mslot_create has returned, mslot_reader_close not begun */
+byte reader_of[INODES + 1];         /* who may say that it is the reader: mslot_create has returned, its last call not begun */
 byte kills = KILLS;
 
 /* A reader has the name, and it is the only one. */
@@ -101,7 +103,7 @@ again:
         MAY_DIE;
         if
         :: lock_owner[old] == NOBODY -> lock_owner[old] = self
-        :: lock_owner[old] != NOBODY -> old = NONE; goto leave          /* ALREADY_EXISTS */
+        :: lock_owner[old] != NOBODY -> old = NONE; goto let_go         /* ALREADY_EXISTS */
         :: lock_owner[old] != NOBODY -> old = NONE; goto again          /* for 50 ms */
         fi
     }
@@ -170,7 +172,7 @@ make_new:
         fi
     }
 #if MUTANT == LOCK_AFTER_LINK
-    atomic { MAY_DIE; if :: lock_owner[new] == NOBODY -> lock_owner[new] = self :: else -> new = NONE; goto leave fi };
+    atomic { MAY_DIE; if :: lock_owner[new] == NOBODY -> lock_owner[new] = self :: else -> new = NONE; goto let_go fi };
 #endif
 #if MUTANT == INITIALISE_AFTER_LINK
     atomic { MAY_DIE; initialised[new] = true; generation[new]++ };
@@ -189,6 +191,20 @@ created:
 #endif
     }
 
+    if
+    :: true
+    :: true ->
+        /* mslot_reader_leave */
+#if MUTANT == LEAVE_UNLOCKS_FIRST
+        unlock(new);
+#endif
+        atomic { MAY_DIE; reader_of[new] = NOBODY };
+#if MUTANT == LEAVE_UNLINKS
+        if :: name == new -> unlink_name() :: else fi;
+#endif
+        goto let_go
+    fi;
+
     /* mslot_reader_close */
     atomic { MAY_DIE; reader_of[new] = NOBODY };
 #if MUTANT != CLOSE_WITHOUT_SEAL
@@ -199,7 +215,7 @@ created:
 #else
     if :: name == new -> unlink_name() :: else fi;
 #endif
-leave:
+let_go:
     atomic {
         if :: new != NONE -> unlock(new); new = NONE :: else fi;
         round++;

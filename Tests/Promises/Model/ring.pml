@@ -1,6 +1,6 @@
 /*
  * The ring of Sources/CMailslots, for the model checker Spin: writers that are killed or stopped at any step, the kernel that
- * wakes for the dead, a reader that is killed, adopted, interrupted, that lends, reads in batches and closes.
+ * wakes for the dead, a reader that is killed, adopted, interrupted, that lends, reads in batches, leaves and closes.
  *
  * Read it beside include/mailslots/ring.h and Ring/: names and steps ("Write 5", "Read 4") are the same. README.md says what
  * is not in it; `run` runs it.
@@ -34,8 +34,11 @@
 #ifndef READER_KILLS
 #define READER_KILLS 0
 #endif
+#ifndef LEAVES
+#define LEAVES 0            /* times that a reader leaves its ring, unsealed, to the next */
+#endif
 #ifndef NO_SUCCESSOR
-#define NO_SUCCESSOR 0      /* 1: nobody adopts a dead reader's ring */
+#define NO_SUCCESSOR 0      /* 1: nobody adopts the ring of a reader that is dead, or left */
 #endif
 #ifndef TIMEOUTS
 #define TIMEOUTS 0          /* time-outs, interrupts and wakes for no reason, of the reader and of writers that wait for room */
@@ -83,6 +86,8 @@
 #define NOTE_AFTER_SWAP         27  /* Write 4 after Write 5 */
 #define WAKEUP                28  /* the reader sleeps on a word of its own that writers change after the swap */
 #define OWN_BEFORE_SWAP         29  /* Write 6's own = s before the swap has won */
+#define LEAVE_SEALS             30
+#define LEAVE_TAKES_LENT        31  /* what is lent counts as read */
 
 /* ---- cells ---- */
 
@@ -123,6 +128,9 @@ byte live = 0, kills = KILLS, stops = STOPS, resets = RESETS, openers = OPENERS,
 
 byte published = 0, delivered = CELLS - 1;      /* messages; the last position delivered */
 byte delivered_message[CELLS], last_number[LANES + OPENERS];
+#if LEAVES
+byte leaves = LEAVES, given_back = CELLS - 1;   /* the last position that a reader's user has released, or is releasing */
+#endif
 bool sealed = false, excused = false;
 #if MUTANT == CLOSED_IS_A_FLAG
 bool closed_flag = false;
@@ -462,6 +470,9 @@ dead:
 #else
     catch_up();
 #endif
+#if LEAVES
+    assert(h == given_back || h == given_back + 1);                                  /* what was not released comes again */
+#endif
     atomic { READER_MAY_DIE; parked_position = 0 };
 #if MUTANT != TAKE_OVER_WAKES_NOBODY && MUTANT != SEALED_WAKES_NOBODY
     change_space_sequence();
@@ -495,6 +506,17 @@ read:
 #if CLOSE
     :: true -> goto close
 #endif
+#if LEAVES
+    /* mslot_reader_leave: between two calls; the lock goes, and no word of the segment changes */
+    :: atomic { leaves > 0 -> leaves-- };
+#if MUTANT == LEAVE_SEALS
+        goto close
+#elif MUTANT == LEAVE_TAKES_LENT
+        atomic { head = next; goto dead }
+#else
+        goto dead
+#endif
+#endif
     fi;
 
 take:
@@ -519,6 +541,9 @@ take:
 release:
     atomic {
         READER_MAY_DIE;
+#if LEAVES
+        given_back = h;
+#endif
         index = index_of(cells[CELL(h)]);
         assert(slots[index] == delivered_message[CELL(h)]);                          /* nobody touched what was lent */
 #if MUTANT == HEAD_BEFORE_CELL
