@@ -80,6 +80,10 @@ static void account_for(journal *j, const log_entry *entry)
                 (unsigned long long)begins_min, (unsigned long long)begins_max, (unsigned long long)newest);
         next = entry->position;
         return;
+    case ENTRY_LEFT:
+        begins_min = begins_max = entry->position;
+        sums.leaves++;
+        return;
     case ENTRY_ENDED:
         if (entry->position != next || next != newest)
             complain(j, "the end came at position %llu instead of %llu", (unsigned long long)entry->position, (unsigned long long)newest);

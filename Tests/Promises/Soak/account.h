@@ -12,6 +12,7 @@ typedef struct account_sums {
     /// Messages that a dead reader had copied out and released.
     uint64_t rescued;
     uint64_t adoptions;
+    uint64_t leaves;
     /// Kills that hit a write; those of them that lost a message.
     uint64_t in_doubt;
     uint64_t lost;

@@ -28,10 +28,10 @@ typedef struct writer_journal {
     uint64_t attempted;
 } writer_journal;
 
-typedef enum { ENTRY_BEGUN, ENTRY_READ, ENTRY_RESCUED, ENTRY_ENDED } entry_kind;
+typedef enum { ENTRY_BEGUN, ENTRY_READ, ENTRY_RESCUED, ENTRY_LEFT, ENTRY_ENDED } entry_kind;
 
-/// One thing the reader did. BEGUN: took the mailslot at `position`. RESCUED: a message that its predecessor had copied out and released,
-/// and not logged. ENDED: found nothing more at `position`.
+/// One thing the reader did. BEGUN: took the mailslot at `position`. LEFT: leaves it there. RESCUED: a message that its predecessor had
+/// copied out and released, and not logged. ENDED: found nothing more at `position`.
 typedef struct log_entry {
     uint64_t position;
     uint64_t number;

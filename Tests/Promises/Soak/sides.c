@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MESSAGE_BYTES_MIN = 16, REST_NS_MAX = 300000, OPEN_STEP_NS = 200000, LOG_FULL_STEP_NS = 50000 };
+enum { MESSAGE_BYTES_MIN = 16, REST_NS_MAX = 300000, OPEN_STEP_NS = 200000, LOG_FULL_STEP_NS = 50000, CALLS_TO_A_LEAVE = 3000 };
 
 static void rest(uint64_t ns) { nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL); }
 
@@ -179,7 +179,7 @@ static void log_add(journal *j, log_entry entry)
 static uint64_t log_next_position(const journal *j)
 {
     const log_entry *last = &j->log[(j->logged - 1) % LOG_ENTRIES];
-    return last->kind == ENTRY_BEGUN ? last->position : last->position + 1;
+    return last->kind == ENTRY_BEGUN || last->kind == ENTRY_LEFT ? last->position : last->position + 1;
 }
 
 /// A predecessor may have been killed after its last read had released messages and before it logged them. They are where it copied them.
@@ -306,6 +306,20 @@ static void take_mailslot(reading *r)
     note_released(r);
 }
 
+/// Leaves while some messages are lent, and goes on as the next reader, to whom these come again.
+static void leave_and_follow(reading *r)
+{
+    for (uint64_t left = random_below(&r->random, 3); left > 0; left--) {
+        mslot_view view = mslot_reader_peek(r->handle, 0);
+        if (view.outcome == MSLOT_DONE) log_add(r->j, message_check(r->j, view.position, view.bytes, view.byte_count));
+    }
+    log_add(r->j, (log_entry){.position = r->next, .kind = ENTRY_LEFT});
+    interrupted_by_signal = NULL;
+    if (mslot_reader_leave(r->handle) != MSLOT_DONE) complain(r->j, "the reader cannot leave");
+    take_mailslot(r);
+    interrupted_by_signal = r->handle;
+}
+
 /// Has every lane for a moment: whoever takes a lane recovers what its killed owner left.
 static void recover_lanes(reading *r)
 {
@@ -340,6 +354,7 @@ _Noreturn void reader_run(journal *j, uint64_t seed)
     for (;;) {
         bool ends = mslot__load_acquire_32(&j->phase) == PHASE_READER_ENDS; // before the look: nothing comes after
         if (ends && mslot_reader_info(r.handle).message_count == 0) break;
+        if (random_below(&r.random, CALLS_TO_A_LEAVE) == 0) leave_and_follow(&r);
         switch (random_below(&r.random, 3)) {
         case 0: read_batch(&r); break;
         case 1: read_in_place(&r); break;

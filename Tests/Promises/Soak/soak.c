@@ -540,8 +540,10 @@ static void print_report(double seconds)
     printf("writers killed      %llu; %llu of them hit a write, and %llu of these lost its message\n",
         (unsigned long long)deeds.writer_kills, (unsigned long long)sums.in_doubt, (unsigned long long)sums.lost);
     printf("readers killed      %llu, and adopted from as often\n", (unsigned long long)deeds.reader_kills);
+    printf("readers that left   %llu, and were followed at the message where they stood\n", (unsigned long long)sums.leaves);
     printf("stepped             %llu of all these, to some instruction within a call\n", (unsigned long long)deeds.led);
-    printf("came again          %llu, each as it was, after its reader was killed holding it\n", (unsigned long long)sums.duplicates);
+    printf(
+        "came again          %llu, each as it was, after its reader was killed or left holding it\n", (unsigned long long)sums.duplicates);
     printf("had been released   %llu, found in the memory of a reader killed before it could log them\n", (unsigned long long)sums.rescued);
     printf("stops               %llu\n", (unsigned long long)deeds.stops);
     printf("longest silence     %.3f s\n", (double)deeds.longest_silence_ns / 1e9);
