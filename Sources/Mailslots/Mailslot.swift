@@ -26,11 +26,11 @@ public enum Mailslot {
     /// The longest message that a creator can allow: 16 MiB.
     public static let maximumLongMessageSize = Int(MSLOT_LONG_BYTES_MAX)
 
-    /// What happens to the unread messages of a reader that ended without closing (was killed).
+    /// What happens to the unread messages of a reader that was killed, or that left them (``MailslotReader/UnreadMessages/keep``).
     public enum UnreadMessages: Sendable, Hashable {
         /// They are discarded, and what its writers write next fails with ``MailslotError/Code/closed``.
         case discard
-        /// The new reader reads them; its writers go on and notice nothing. A message that the dead reader had not released comes
+        /// The new reader reads them; its writers go on and notice nothing. A message that the one before had not released comes
         /// again, with the same position.
         case adopt
     }
@@ -66,7 +66,7 @@ public enum Mailslot {
         public static let anyone = Trust(user: MSLOT_TRUST_ANYONE)
     }
 
-    /// What a writer that waits for room does when the reader was killed.
+    /// What a writer that waits for room does when the reader was killed, or left.
     public enum ReaderDeath: Sendable, Hashable {
         /// It fails with ``MailslotError/Code/noReader``, within a second.
         case fail
@@ -76,7 +76,7 @@ public enum Mailslot {
 
     /// Creates a mailslot, to read from it. A name has one reader at a time.
     ///
-    /// A name whose reader was killed is taken over. Not for a signal handler; a `fork` in another thread waits for it.
+    /// A name whose reader was killed, or left, is taken over. Not for a signal handler; a `fork` in another thread waits for it.
     ///
     /// - Parameters:
     ///   - name: The mailslot's name.
@@ -85,7 +85,7 @@ public enum Mailslot {
     ///   - maximumMessageSize: The longest message in bytes, 1 to ``maximumLongMessageSize``. `nil`: 424, or what is there to adopt.
     ///     Messages of more than 424 bytes cost their writers memory in the mailslot: see <doc:Rules>.
     ///   - permissions: Who may open it. `nil`: ``Permissions/owner``, or what is there to adopt.
-    ///   - unread: What happens to a dead reader's messages.
+    ///   - unread: What happens to the messages of a reader that was killed, or left.
     ///   - readTimeout: The mailslot's own time-out for reading.
     ///   - acceptsRemoteMessages: Whether messages from other machines may be delivered here; ``MailslotMessage/Info/origin`` tells them.
     ///   - locksPages: Keeps the mailslot in memory, so that no page of it is ever waited for: all at once, and the memory of long messages
@@ -116,7 +116,8 @@ public enum Mailslot {
         options.lock_pages = locksPages
         let created = unsafe mslot_create(name, &options)
         guard let handle = unsafe created.reader else { throw unsafe MailslotError(created.failure, name: name) }
-        return unsafe MailslotReader(handle: handle, name: name, hasAdoptedMessages: created.adopted)
+        return unsafe MailslotReader(
+            handle: handle, name: name, hasAdoptedMessages: created.adopted, predecessorUnreadCount: Int(created.unread_count))
     }
 
     /// Opens a mailslot, to write to it.
@@ -131,7 +132,7 @@ public enum Mailslot {
     ///   - wait: How long to wait for a reader to appear; by default not at all. Of another machine: for a bridge here, and for it to hear
     ///     of the host.
     ///   - trust: Whose mailslots are trusted, and whose bridge.
-    ///   - onReaderDeath: What waiting for room does when the reader is killed.
+    ///   - onReaderDeath: What waiting for room does when the reader is killed, or leaves.
     ///   - prefaulting: Maps every page now: the first writes are faster, opening is slower.
     ///   - locksPages: Keeps what this process has of the mailslot in memory, as for a reader.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound``, ``MailslotError/Code/noReader``,

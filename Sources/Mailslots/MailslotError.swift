@@ -22,7 +22,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
 
         /// The reader closed the mailslot, or a new one took its name over: open again.
         public static let closed = Code(.closed)
-        /// The mailslot is there, but its reader was killed.
+        /// The mailslot is there, but its reader was killed, or left.
         public static let noReader = Code(.noReader)
         /// ``MailslotReader/interrupter`` or ``MailslotWriter/interrupter`` ended the wait.
         public static let interrupted = Code(.interrupted)

@@ -3,9 +3,9 @@ public import CMailslots
 /// The reading end of a mailslot:
 /// ``Mailslot/create(_:capacity:maximumWriters:maximumMessageSize:permissions:unread:readTimeout:acceptsRemoteMessages:locksPages:)``.
 ///
-/// It is owned by one place at a time, which the compiler checks; it may move to another thread. It ends with ``close()`` or when
-/// it goes out of scope: unread messages are then discarded, and writers are told. To leave messages for another reader, a process has
-/// to die; see ``Mailslot/UnreadMessages/adopt``.
+/// It is owned by one place at a time, which the compiler checks; it may move to another thread. It ends with ``close(unread:)`` or when
+/// it goes out of scope: unread messages are then discarded, and writers are told, unless it is told to keep them for a reader that adopts
+/// them. A process that is killed keeps them, too.
 ///
 /// - Important: After `fork`, a child's calls on its parent's reader throw ``MailslotError/Code/forked`` and touch nothing.
 @safe
@@ -14,14 +14,30 @@ public struct MailslotReader: ~Copyable, Sendable {
     @usableFromInline nonisolated(unsafe) let handle: UnsafeMutablePointer<mslot_reader>
     /// The mailslot's name, as it was given.
     public let name: String
-    /// Whether it adopted the mailslot of a dead reader, with what was unread: ``Mailslot/UnreadMessages/adopt``.
+    /// Whether it adopted the mailslot of a reader that was killed or had left, with what was unread: ``Mailslot/UnreadMessages/adopt``.
     public let hasAdoptedMessages: Bool
+    /// How many messages such a reader had left unread: they were adopted, or discarded by ``Mailslot/UnreadMessages/discard``.
+    public let predecessorUnreadCount: Int
+    /// What becomes of unread messages where this reader ends without ``close(unread:)``: where it goes out of scope, or what owns it does.
+    public var unreadAtEndOfScope = UnreadMessages.discard
     private var interruption: MailslotInterrupter?
+    private var isOpen = true
 
-    init(handle: UnsafeMutablePointer<mslot_reader>, name: String, hasAdoptedMessages: Bool) {
+    /// What becomes of a reader's unread messages when it ends.
+    public enum UnreadMessages: Sendable, Hashable {
+        /// They are discarded. The name is free, and writers are told at once: ``MailslotError/Code/closed``.
+        case discard
+        /// The mailslot stays, and they wait for a reader that adopts it: ``Mailslot/UnreadMessages/adopt``. What was not released comes
+        /// again, with the same position. Writers go on while there is room; one that waits for it is told within a second that there is no
+        /// reader, or waits for the next one: ``Mailslot/ReaderDeath``.
+        case keep
+    }
+
+    init(handle: UnsafeMutablePointer<mslot_reader>, name: String, hasAdoptedMessages: Bool, predecessorUnreadCount: Int) {
         unsafe self.handle = unsafe handle
         self.name = name
         self.hasAdoptedMessages = hasAdoptedMessages
+        self.predecessorUnreadCount = predecessorUnreadCount
     }
 
     // MARK: reading
@@ -157,15 +173,34 @@ public struct MailslotReader: ~Copyable, Sendable {
     }
 
     /// Closes the mailslot: discards unread messages, tells every waiting writer, frees the name. Every write that succeeded came before.
+    /// Or leaves it, with what is unread, to a reader that adopts it.
     ///
-    /// The corresponding C function is `mslot_reader_close`.
-    public consuming func close() {
-        // The end of the scope does it: `deinit`.
+    /// - Parameter unread: What becomes of unread messages.
+    /// - Returns: How many they were. Discarded: exactly. Kept: at that moment; writers may go on.
+    ///
+    /// The corresponding C functions are `mslot_reader_close_counting` and `mslot_reader_leave`.
+    @discardableResult
+    public consuming func close(unread: UnreadMessages = .discard) -> Int {
+        isOpen = false
+        return end(unread)
+    }
+
+    private func end(_ unread: UnreadMessages) -> Int {
+        interruption?.forget()
+        // Nothing can go wrong that a caller could mend: the one owner is not in another call.
+        switch unread {
+        case .discard:
+            var discarded: UInt32 = 0
+            _ = unsafe mslot_reader_close_counting(handle, &discarded)
+            return Int(discarded)
+        case .keep:
+            let kept = info.messageCount
+            _ = unsafe mslot_reader_leave(handle)
+            return kept
+        }
     }
 
     deinit {
-        interruption?.forget()
-        // Nothing can go wrong that a caller could mend: the one owner is not in another call.
-        _ = unsafe mslot_reader_close(handle)
+        if isOpen { _ = end(unreadAtEndOfScope) }
     }
 }

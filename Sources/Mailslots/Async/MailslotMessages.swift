@@ -6,8 +6,8 @@
 /// }
 /// ```
 ///
-/// It owns the reader: the mailslot is closed when the sequence and its iterators are gone. Messages stay in the mailslot until they
-/// are taken, so a slow loop makes the mailslot full and its writers wait; nothing is buffered in the process.
+/// It owns the reader, which ends when the sequence and its iterators are gone (``MailslotReader/unreadAtEndOfScope``). Messages stay in
+/// the mailslot until they are taken, so a slow loop makes the mailslot full and its writers wait; nothing is buffered in the process.
 ///
 /// It never ends by itself. A cancelled task gets `CancellationError`, and has taken no message more. Damage that a writer did, a
 /// ``MailslotError``, ends an iterator but not the sequence: begin another loop to go on behind it.

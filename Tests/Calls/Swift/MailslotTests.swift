@@ -318,6 +318,81 @@ import Testing
         #expect(errorOf { _ = try Mailslot.open(name) }?.code == .notFound)
     }
 
+    @Test func `a reader that keeps what is unread leaves it to the next, and its writers go on`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name, capacity: 4)
+        var writer = try Mailslot.open(name)
+        for text in ["read", "unread", "unread, too"] { try writer.write(text) }
+        let position = try #require(try reader.read(timeout: .now)).info.position
+        let kept = reader.close(unread: .keep)
+        #expect(kept == 2)
+
+        #expect(try Mailslot.info(of: name).hasReader == false)
+        #expect(errorOf { _ = try Mailslot.open(name) }?.code == .noReader)
+        try writer.write("meanwhile")
+        var next = try Mailslot.create(name, unread: .adopt)
+        let (hasAdopted, predecessorUnread) = (next.hasAdoptedMessages, next.predecessorUnreadCount)
+        #expect(hasAdopted && predecessorUnread == 3)
+        #expect(try next.read(timeout: .now)?.info.position == position + 1)
+        #expect(try next.read(timeout: .now)?.text == "unread, too")
+        #expect(try next.read(timeout: .now)?.text == "meanwhile")
+        try writer.write("more")
+        #expect(try next.read(timeout: .now)?.text == "more")
+    }
+
+    @Test func `a reader says how much it discarded, and the next how much the one before had left`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name, capacity: 4)
+        var writer = try Mailslot.open(name)
+        let none = reader.predecessorUnreadCount
+        while try writer.tryWrite("x") == .written {}
+        let discarded = [reader.close(), try Mailslot.create(name).close()]
+        #expect(none == 0 && discarded == [4, 0])
+
+        let left = try Mailslot.create(name)
+        writer = try Mailslot.open(name)
+        for text in ["one", "two"] { try writer.write(text) }
+        left.close(unread: .keep)
+        let next = try Mailslot.create(name)
+        let (hasAdopted, predecessorUnread) = (next.hasAdoptedMessages, next.predecessorUnreadCount)
+        #expect(!hasAdopted && predecessorUnread == 2)
+        #expect(errorOf { try writer.write("late") }?.code == .closed)
+    }
+
+    /// Each makes its reader go out of scope inside something that owns it.
+    static let owners: [(String, @Sendable (consuming MailslotReader) throws -> Void)] = [
+        ("nothing", { _ in }),
+        ("a sequence", { _ = $0.messages() }),
+        (
+            "a group",
+            {
+                var group = MailslotGroup(); group.add($0)
+            }
+        ),
+        ("an event reader", { _ = try MailslotEventReader($0) }),
+        (
+            "an event reader that waits",
+            {
+                var reader = try MailslotEventReader($0); while try reader.read() != nil {}
+            }
+        ),
+        ("a value reader", { _ = try MailslotValueReader<UInt64>($0) }),
+    ]
+
+    @Test(arguments: owners.indices) func `a reader out of scope keeps what is unread if it was told to`(index: Int) throws {
+        let (owner, drop) = Self.owners[index]
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+        try writer.write("unread")
+        reader.unreadAtEndOfScope = .keep
+        try drop(reader)
+        #expect(try writer.tryWrite("more") == .written, "\(owner)")
+        let next = try Mailslot.create(name, unread: .adopt)
+        let (hasAdopted, predecessorUnread) = (next.hasAdoptedMessages, next.predecessorUnreadCount)
+        #expect(hasAdopted && predecessorUnread >= 1, "\(owner)")
+    }
+
     @Test(arguments: [3, -1, 65536, 1 << 40])
     func `a capacity that cannot be is refused`(capacity: Int) {
         #expect(errorOf { _ = try Mailslot.create(uniqueName(), capacity: capacity) }?.code == .badArgument)
