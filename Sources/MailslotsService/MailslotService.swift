@@ -7,7 +7,7 @@ internal import Synchronization
 /// Serves a mailslot with a handler, as a `Service` of swift-service-lifecycle.
 ///
 /// ```swift
-/// let service = MailslotService(try Mailslot.create("orders"), logger: logger) { message in
+/// let service = MailslotService(try Mailslot.create("orders", unread: .adopt), logger: logger) { message in
 ///     try await store(message)
 /// }
 /// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
@@ -16,11 +16,13 @@ internal import Synchronization
 /// Messages are handled one after another, in their order. Each leaves the mailslot before the handler gets it: if the process dies in the
 /// handler, that one message is lost. While the handler is slow the mailslot fills and its writers wait; nothing is buffered here.
 ///
-/// On graceful shutdown the messages that are in the mailslot at that moment are handled, and then it closes: writers are told, and
-/// messages that came meanwhile are discarded. What is not handled within `drainTimeout` is discarded, too, and the handler is cancelled.
+/// On graceful shutdown the messages that are in the mailslot at that moment are handled, and then the service leaves: messages that came
+/// meanwhile wait for the next service, which creates with `unread: .adopt`. So does what is not handled within `drainTimeout`, when the
+/// handler is cancelled. Writers go on. With `unread: .discard` the mailslot closes instead: writers are told, and what is unread is
+/// discarded.
 ///
-/// A cancelled service handles nothing more, and closes. An error of the handler is logged and counted, and the next message is handled; so
-/// is a message that a writer damaged.
+/// A cancelled service handles nothing more, and ends in the same way. An error of the handler is logged and counted, and the next message
+/// is handled; so is a message that a writer damaged. A mailslot that is destroyed is closed.
 ///
 /// ## Metadata of log messages
 ///
@@ -37,18 +39,21 @@ public struct MailslotService: Service {
 
     private let reader: ReaderBox
     private let logger: Logger
+    private let unread: MailslotReader.UnreadMessages
     private let drainTimeout: Duration
     private let sampler: MailslotSampler
     private let handler: Handler
 
     /// - Parameters:
-    ///   - reader: The mailslot. It closes when the service ends.
+    ///   - reader: The mailslot. It ends with the service, also with one that never runs.
+    ///   - unread: What becomes of messages that are not handled: by default they wait for the next service.
     ///   - drainTimeout: How long a graceful shutdown may take to handle what is there.
     ///   - samplingEvery: How often metrics are taken: see ``MailslotSampler``.
     ///   - metricsFactory: Where metrics go; by default where `MetricsSystem` says.
     ///   - handler: What is done with a message.
     public init(
         _ reader: consuming MailslotReader,
+        unread: MailslotReader.UnreadMessages = .keep,
         drainTimeout: Duration = .seconds(10),
         samplingEvery interval: Duration = .seconds(10),
         logger: Logger,
@@ -58,15 +63,17 @@ public struct MailslotService: Service {
         var logger = logger
         logger[metadataKey: "mailslot.name"] = "\(reader.name)"
         self.logger = logger
+        self.unread = unread
         self.drainTimeout = drainTimeout
         self.handler = handler
         sampler = MailslotSampler([reader.name], every: interval, logger: logger, metricsFactory: metricsFactory)
+        reader.unreadAtEndOfScope = unread
         self.reader = ReaderBox(reader)
     }
 
     private enum Ended { case serving, sampling, draining }
 
-    /// Serves until graceful shutdown or cancellation. Once: the mailslot is closed then.
+    /// Serves until graceful shutdown or cancellation. Once: the reader ends then.
     public func run() async throws {
         guard var reader = reader.take() else { preconditionFailure("A MailslotService runs once.") }
         let interrupter = reader.interrupter
@@ -111,8 +118,27 @@ public struct MailslotService: Service {
     private func serve(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
         guard var reader = box.take() else { return }
         logger.debug("Serving the mailslot")
+        do {
+            try await serve(&reader, isDraining)
+        } catch {
+            // Nothing in a destroyed one can be read, and it would refuse the next service.
+            end(reader, (error as? MailslotError)?.code == .damaged ? .discard : unread)
+            throw error
+        }
+        end(reader, unread)
+    }
+
+    private func end(_ reader: consuming MailslotReader, _ unread: MailslotReader.UnreadMessages) {
+        let count = reader.close(unread: unread)
+        switch unread {
+        case .keep: logger.info("Left the mailslot to the next reader", metadata: ["mailslot.unread": "\(count)"])
+        case .discard where count > 0: logger.warning("Discarded what was unread", metadata: ["mailslot.unread": "\(count)"])
+        case .discard: logger.debug("Closed the mailslot")
+        }
+    }
+
+    private func serve(_ reader: inout MailslotReader, _ isDraining: DrainFlag) async throws {
         var left: Int?
-        defer { logger.debug("Closing the mailslot") }
         while left != 0 {
             if left == nil, isDraining.isSet {
                 let unread = reader.info.messageCount
@@ -120,7 +146,7 @@ public struct MailslotService: Service {
                 left = unread
                 continue
             }
-            try checkCancellation(reader.info)
+            try Task.checkCancellation()
             guard let message = try await next(&reader, timeout: left == nil ? .forever : .now) else {
                 if left == nil { continue }
                 break
@@ -129,12 +155,6 @@ public struct MailslotService: Service {
             try await handle(message)
         }
         sampler.record(reader.info)
-    }
-
-    private func checkCancellation(_ info: @autoclosure () -> MailslotInfo) throws {
-        guard Task.isCancelled else { return }
-        logger.warning("Cancelled; what is unread is discarded", metadata: ["mailslot.unread": "\(info().messageCount)"])
-        throw CancellationError()
     }
 
     /// nil: there is none, or something else is to be looked at first.

@@ -28,7 +28,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
 @Suite struct ServiceTests {
     struct Refusal: Error {}
 
-    @Test func `a service handles messages until graceful shutdown, then what is left, and closes`() async throws {
+    @Test func `a service handles messages until graceful shutdown, then what is left, and leaves`() async throws {
         let name = uniqueName()
         let (logger, log) = recordingLogger()
         let received = Received()
@@ -51,9 +51,10 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
             try await running
         }
         #expect(received.all == (0..<50).map { "\($0)" } + ["hold"] + (0..<20).map { "left \($0)" })
-        #expect(throws: MailslotError.self) { _ = try Mailslot.info(of: name) }
-        let error = await #expect(throws: MailslotError.self) { try await writer.write("late") }
-        #expect(error?.code == .closed)
+        #expect(try Mailslot.info(of: name).hasReader == false)
+        try await writer.write("late")
+        var next = try Mailslot.create(name, unread: .adopt)
+        #expect(try await next.read(timeout: .now)?.text == "late")
         let entry = log.entries.first { "\($0.message)" == "Handling what is left" }
         #expect(entry?.metadata["mailslot.unread"] == "20")
         #expect(entry?.metadata["mailslot.name"] == "\(name)")
@@ -70,15 +71,19 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
         await group.triggerGracefulShutdown()
         try await running
-        #expect(log.entries.contains { "\($0.message)" == "Closing the mailslot" })
+        #expect(log.entries.contains { "\($0.message)" == "Left the mailslot to the next reader" })
+        try Mailslot.remove(name)
     }
 
-    @Test func `what is not handled in time is discarded, and the handler is cancelled`() async throws {
+    @Test(arguments: [MailslotReader.UnreadMessages.keep, .discard])
+    func `what is not handled in time is kept or discarded, and the handler is cancelled`(unread: MailslotReader.UnreadMessages)
+        async throws
+    {
         let name = uniqueName()
-        let (logger, _) = recordingLogger()
+        let (logger, log) = recordingLogger()
         let received = Received()
         let service = MailslotService(
-            try Mailslot.create(name), drainTimeout: .milliseconds(20), logger: logger, metricsFactory: TestMetrics()
+            try Mailslot.create(name), unread: unread, drainTimeout: .milliseconds(20), logger: logger, metricsFactory: TestMetrics()
         ) { message in
             received.add(message.text)
             try await Task.sleep(for: .seconds(3600))
@@ -92,7 +97,65 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
             try await running
         }
         #expect(received.all == ["0"])
-        #expect(throws: MailslotError.self) { _ = try Mailslot.info(of: name) }
+        let left = log.entries.last { $0.metadata["mailslot.unread"] != nil }
+        #expect(left?.metadata["mailslot.unread"] == "4")
+        switch unread {
+        case .keep:
+            #expect("\(left!.message)" == "Left the mailslot to the next reader")
+            var next = try Mailslot.create(name, unread: .adopt)
+            for index in 1..<5 { #expect(try await next.read(timeout: .now)?.text == "\(index)") }
+        case .discard:
+            #expect("\(left!.message)" == "Discarded what was unread")
+            #expect(throws: MailslotError.self) { _ = try Mailslot.info(of: name) }
+        }
+    }
+
+    @Test func `services that follow each other handle every message once`() async throws {
+        let name = uniqueName()
+        let (logger, _) = recordingLogger()
+        let received = Received()
+        let count = 3000
+        // There is a mailslot to write to.
+        try Mailslot.create(name, capacity: 16).close(unread: .keep)
+        let adopted = try Mailslot.create(name, unread: .adopt)
+        let writing = Task {
+            var writer = try Mailslot.open(name, onReaderDeath: .wait)
+            for index in 0..<count { try await writer.write("\(index)") }
+        }
+        var next: MailslotReader? = consume adopted
+        var services = 0
+        while received.all.count < count {
+            let service = MailslotService(
+                try next.take() ?? Mailslot.create(name, unread: .adopt), logger: logger, metricsFactory: TestMetrics()
+            ) {
+                received.add($0.text)
+            }
+            services += 1
+            let until = min(count, services * 300)
+            try await testGracefulShutdown { trigger in
+                async let running: Void = service.run()
+                await received.wait(for: until)
+                trigger.triggerGracefulShutdown()
+                try await running
+            }
+        }
+        try await writing.value
+        #expect(received.all == (0..<count).map { "\($0)" })
+        #expect(services > 1)
+        try Mailslot.remove(name)
+    }
+
+    @Test func `a service that never runs keeps what it was given`() async throws {
+        let name = uniqueName()
+        let (logger, _) = recordingLogger()
+        do {
+            let reader = try Mailslot.create(name)
+            var writer = try Mailslot.open(name)
+            try await writer.write("unread")
+            _ = MailslotService(reader, logger: logger, metricsFactory: TestMetrics()) { _ in }
+        }
+        let unread = try Mailslot.create(name, unread: .adopt).close()
+        #expect(unread == 1)
     }
 
     @Test func `an error of the handler is logged and counted, and the next message is handled`() async throws {
@@ -121,7 +184,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         #expect(try metrics.expectCounter("mailslot_handler_failures", dimensions).totalValue == 1)
     }
 
-    @Test func `a cancelled service closes, and throws`() async throws {
+    @Test func `a cancelled service leaves, and throws`() async throws {
         let name = uniqueName()
         let (logger, _) = recordingLogger()
         let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: TestMetrics()) { _ in }
@@ -129,7 +192,8 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
         running.cancel()
         await #expect(throws: CancellationError.self) { try await running.value }
-        #expect(throws: MailslotError.self) { _ = try Mailslot.info(of: name) }
+        #expect(try Mailslot.info(of: name).hasReader == false)
+        try Mailslot.remove(name)
     }
 }
 
