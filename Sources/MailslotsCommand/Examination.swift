@@ -286,7 +286,7 @@ struct Examination {
             let count = unread.reduce(0) { $0 + $1.messageCount }
             findings.append(
                 .warning(
-                    "unread messages", "\(count) in \(some(unread.map(\.name))), whose readers were killed",
+                    "unread messages", "\(count) in \(some(unread.map(\.name))), whose readers have ended",
                     cure: "mailslot read --adopt NAME to have them, mailslot remove NAME to discard them."))
         }
         if let leftOut = look.leftOut {

@@ -18,8 +18,11 @@ struct Read: ParsableCommand {
     @Argument(help: "The mailslot's name.", completion: .mailslots)
     var name: String
 
-    @Flag(help: "Read the unread messages of a reader that was killed, instead of discarding them.")
+    @Flag(help: "Read the unread messages of a reader that was killed, or left them, instead of discarding them.")
     var adopt = false
+
+    @Flag(help: "At the end leave what is unread to a reader with --adopt, instead of discarding it.")
+    var keepUnread = false
 
     @Option(help: "How many messages fit: a power of two from 1 to 32768. (default: 4096)")
     var capacity: Int?
@@ -65,6 +68,11 @@ struct Read: ParsableCommand {
             var reader = try Mailslot.create(
                 name, capacity: capacity, maximumWriters: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
                 unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
+            reader.unreadAtEndOfScope = keepUnread ? .keep : .discard
+            let left = reader.predecessorUnreadCount
+            if left > 0, !adopt {
+                complain("discarded \(counted(left)) of a reader that ended without closing; --adopt reads them")
+            }
             let signals = StopSignals(interrupting: reader.interrupter)
             if isatty(STDERR_FILENO) != 0 {
                 let unread = reader.info.messageCount
@@ -72,17 +80,23 @@ struct Read: ParsableCommand {
             }
             var printer = MessagePrinter(format: raw ? .raw : json ? .json : .lines, stopsAtEmpty: untilEmpty, limit: count)
             let end = try printer.printMessages(of: &reader, timeout: timeout?.timeout ?? .forever, signals)
-            reader.close()
+            let unread = reader.close(unread: keepUnread ? .keep : .discard) + printer.unprinted
+            if unread > 0, !keepUnread { complain("discarded \(counted(unread)); --keep-unread leaves them to a reader with --adopt") }
             if let end { throw end }
         }
     }
 }
+
+/// "1 unread message", "2 unread messages".
+private func counted(_ unread: Int) -> String { "\(unread) unread \(unread == 1 ? "message" : "messages")" }
 
 /// Prints messages until something ends it.
 struct MessagePrinter: ~Copyable {
     let stopsAtEmpty: Bool
     let limit: Int?
     private var printed = 0
+    /// Messages that were given back with the one at which it stopped, behind it.
+    private(set) var unprinted = 0
     private var sawEmpty = false
     private var output: MessageOutput
 
@@ -123,9 +137,10 @@ struct MessagePrinter: ~Copyable {
 
     /// Prints what is there, and gives it back once it is written out.
     private mutating func printBatch(of reader: inout MailslotReader, timeout: MailslotTimeout) throws(MailslotError) -> Int {
-        // What comes behind an empty message in its batch is discarded, as by the close that follows.
-        let most = limit.map { min(Self.batch, $0 - printed) } ?? Self.batch
-        return try reader.withMessages(atMost: stopsAtEmpty ? Self.batch : most, timeout: timeout) { bytes, info in
+        // What comes behind an empty message in its batch is given back with it. So there is none, if it is to be kept.
+        let batch = stopsAtEmpty && reader.unreadAtEndOfScope == .keep ? 1 : Self.batch
+        let most = limit.map { min(batch, $0 - printed) } ?? batch
+        return try reader.withMessages(atMost: stopsAtEmpty ? batch : most, timeout: timeout) { bytes, info in
             append(bytes, info)
         } beforeRelease: {
             output.flush()
@@ -133,7 +148,10 @@ struct MessagePrinter: ~Copyable {
     }
 
     private mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
-        if isDone { return }
+        if isDone {
+            unprinted += 1
+            return
+        }
         if stopsAtEmpty && bytes.byteCount == 0 {
             sawEmpty = true
             return

@@ -43,7 +43,7 @@ struct Write: ParsableCommand {
     @Option(help: ArgumentHelp("Wait this long for room, then end with status 2. (default: as long as it takes)", valueName: "seconds"))
     var timeout: Seconds?
 
-    @Flag(help: "When the reader is killed, wait for one that adopts the mailslot.")
+    @Flag(help: "When the reader is killed, or leaves, wait for one that adopts the mailslot.")
     var throughRestarts = false
 
     @Flag(help: "Trust a mailslot of any user, not only your own and root's.")

@@ -117,6 +117,67 @@ import Testing
         #expect(try mailslot("read", name, "--timeout", "0", environment: ["MAILSLOT_DIRECTORY": "/nowhere"]).status == 3)
     }
 
+    // MARK: what is unread when a reader ends
+
+    /// Writes these while the reader is stopped, so that it finds all of them at once.
+    func write(_ texts: [String], to name: String, behind reader: RunningProgram) throws {
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        _ = kill(reader.id, SIGSTOP)
+        try eventually("it is stopped") { try String(contentsOfFile: "/proc/\(reader.id)/stat", encoding: .utf8).contains(") T ") }
+        for text in texts { try writer.write(text) }
+    }
+
+    @Test func `a reader says how many messages it discards, and how not to`() throws {
+        for (limit, unread) in [(["--count", "1"], "3 unread messages"), (["--until-empty"], "2 unread messages")] {
+            let name = uniqueName()
+            let reader = try RunningProgram(buildFolder.appending(path: "mailslot"), ["read", name] + limit)
+            try write(["one", "", "two", "three"], to: name, behind: reader)
+            _ = kill(reader.id, SIGCONT)
+            let result = try reader.wait()
+            #expect(result.status == 0 && result.text == "one\n")
+            #expect(result.errors == "mailslot: discarded \(unread); --keep-unread leaves them to a reader with --adopt\n")
+            #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(of: name)))
+        }
+        #expect(try mailslot("read", uniqueName(), "--timeout", "0").errors.isEmpty, "there was nothing to discard")
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM]) func `a reader that keeps what is unread leaves every message that it did not print`(signal: Int32)
+        throws
+    {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name, "--keep-unread")
+        let texts = (0..<3000).map { "\($0)" }
+        try write(texts, to: name, behind: reader)
+        _ = kill(reader.id, signal)
+        _ = kill(reader.id, SIGCONT)
+        let first = try reader.wait()
+        #expect(first.status == 128 + signal && first.errors.isEmpty)
+        let rest = try mailslot("read", name, "--adopt", "--timeout", "0")
+        #expect(first.text + rest.text == texts.map { $0 + "\n" }.joined())
+    }
+
+    @Test(arguments: ["--count=1", "--until-empty"]) func `what comes behind the last message that a reader prints is kept`(end: String)
+        throws
+    {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name, end, "--keep-unread")
+        try write(["one", "", "two", "three"], to: name, behind: reader)
+        _ = kill(reader.id, SIGCONT)
+        let result = try reader.wait()
+        #expect(result.text == "one\n" && result.errors.isEmpty)
+        #expect(try mailslot("read", name, "--adopt", "--timeout", "0").text == (end == "--count=1" ? "\ntwo\nthree\n" : "two\nthree\n"))
+    }
+
+    @Test func `a reader that discards what another had left says so`() throws {
+        let name = uniqueName()
+        let killed = try startMailslot("read", name)
+        try write(["one"], to: name, behind: killed)
+        killed.kill()
+        let next = try mailslot("read", name, "--timeout", "0")
+        #expect(next.text.isEmpty)
+        #expect(next.errors == "mailslot: discarded 1 unread message of a reader that ended without closing; --adopt reads them\n")
+    }
+
     @Test func `a mailslot is listed, shown and removed`() throws {
         let name = uniqueName("listed")
         let reader = try startMailslot("read", name, "--capacity", "8")

@@ -263,7 +263,7 @@ import Testing
         let sick = try call("doctor").text
         #expect(sick.contains("3, of which 1 have a reader"))
         #expect(sick.contains("\"empty\": reader and writers ended without closing"))
-        #expect(sick.contains("2 in \"unread\", whose readers were killed"))
+        #expect(sick.contains("2 in \"unread\", whose readers have ended"))
         #expect(sick.contains("\"mailslot.strange\": no mailslots"))
         #expect(!sick.contains("half"), "its creator may be at work")
 
