@@ -72,5 +72,18 @@ int main(int, char **argv)
         }
         expect(outcome_of([&] { writer.write("late"); }) == MSLOT_CLOSED, "a writer hears of the end");
     }
+    {
+        Reader leaving(name);
+        Writer writer(name);
+        writer.write("kept");
+        leaving.leave();
+        expect(outcome_of([&] { leaving.leave(); }) == MSLOT_BAD_ARGUMENT, "it has left");
+        expect(writer.write("kept, too"), "the mailslot is there without it");
+        mslot_create_options options = mslot_create_options_default();
+        options.adopt = true;
+        Reader next(name, options);
+        std::string message;
+        expect(next.read(message) && message == "kept", "the next reader goes on");
+    }
     return 0;
 }

@@ -80,3 +80,10 @@ with Reader(name, capacity=1) as reader, Writer(name) as writer:
             pass
 
 assert outcome_of(lambda: Writer(name)) == Outcome.NOT_FOUND
+
+with Reader(name) as leaving, Writer(name) as writer:
+    assert writer.write("kept")
+    leaving.leave()
+    assert writer.write("kept, too")
+    with Reader(name, adopt=True) as following:
+        assert following.read() == b"kept" and following.read() == b"kept, too"

@@ -61,6 +61,14 @@ class Reader
         return true;
     }
 
+    /// Ends it, and keeps what is unread for the next reader that adopts the mailslot.
+    void leave()
+    {
+        mslot_outcome outcome = mslot_reader_leave(handle_.get());
+        if (outcome != MSLOT_DONE) throw Error(outcome, name_);
+        (void)handle_.release(); // it is closed
+    }
+
     /// For what is not wrapped here.
     mslot_reader *handle() { return handle_.get(); }
 

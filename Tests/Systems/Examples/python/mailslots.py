@@ -103,6 +103,7 @@ _create = _function("mslot_create", mslot_created, c_char_p, POINTER(mslot_creat
 _read = _function("mslot_reader_read", mslot_received, c_void_p, c_void_p, c_size_t, c_int64)
 _interrupt = _function("mslot_reader_interrupt", None, c_void_p)
 _close = _function("mslot_reader_close", c_int, c_void_p)
+_leave = _function("mslot_reader_leave", c_int, c_void_p)
 _open = _function("mslot_open", mslot_opened, c_char_p, POINTER(mslot_open_options))
 _write = _function("mslot_writer_write", c_int, c_void_p, c_char_p, c_size_t, c_int64)
 _close_writer = _function("mslot_writer_close", c_int, c_void_p)
@@ -179,6 +180,13 @@ class Reader(_End):
         if outcome != Outcome.DONE:
             raise self._failure(outcome)
         return self._buffer.raw[:byte_count]
+
+    def leave(self):
+        """Ends it, and keeps what is unread for the next reader with `adopt`; `close` discards it."""
+        outcome = _leave(self._open_handle())
+        if outcome != Outcome.DONE:
+            raise self._failure(outcome)
+        self._handle = None
 
     def interrupt(self):
         """Ends the read that is on, or the next one, with an error. From any thread, while the reader is open."""
