@@ -340,6 +340,13 @@ static void count_name(const char *name, void *context)
     ++*(unsigned *)context;
 }
 
+static void end_reader(mslot_reader *reader, bool leaves)
+{
+    uint32_t discarded, cells = reader->ring.ring.cell_count;
+    if (leaves) check(mslot_reader_leave(reader) == MSLOT_DONE);
+    else check(mslot_reader_close_counting(reader, &discarded) == MSLOT_DONE && discarded <= cells);
+}
+
 static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigned char *bytes, segment_size size)
 {
     if (flags & INPUT_NO_FILE) unlink(path);
@@ -379,11 +386,12 @@ static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigne
     }
     if (s->reader != NULL) futexes_allow(s->reader, sizeof *s->reader);
     play(s);
-    bool reader_first = input_byte(s->input) & 1;
-    if (s->reader != NULL && reader_first) check(mslot_reader_close(s->reader) == MSLOT_DONE);
+    unsigned end = input_byte(s->input);
+    bool reader_first = end & 1, leaves = end & 2;
+    if (s->reader != NULL && reader_first) end_reader(s->reader, leaves);
     for (int i = 0; i < WRITERS; i++)
         if (s->writers[i] != NULL) check(mslot_writer_close(s->writers[i]) == MSLOT_DONE);
-    if (s->reader != NULL && !reader_first) check(mslot_reader_close(s->reader) == MSLOT_DONE);
+    if (s->reader != NULL && !reader_first) end_reader(s->reader, leaves);
     mslot_remove("orders");
     stand_ins_end();
 
