@@ -624,8 +624,9 @@ static void expect_holes_to_be_damage(void)
     publish_a_hole(writer);
     expect_outcome(mslot_writer_try_write(writer, bytes, sizeof bytes), MSLOT_DONE);
     publish_a_hole(writer);
-    expect_outcome(mslot_observer_next(observer, received, sizeof received).outcome, MSLOT_DONE);
-    expect_outcome(mslot_observer_next(observer, received, sizeof received).outcome, MSLOT_EMPTY);
+    // Who only looks maps nothing: to it a hole is zeros, and stays one.
+    for (int i = 0; i < 3; i++) expect_outcome(mslot_observer_next(observer, received, sizeof received).outcome, MSLOT_DONE);
+    expect(memcmp(received, (const unsigned char[sizeof received]){0}, sizeof received) == 0);
     expect_outcome(mslot_reader_read(reader, received, sizeof received, 0).outcome, MSLOT_DAMAGED);
     mslot_view good = mslot_reader_peek(reader, 0);
     expect(good.outcome == MSLOT_DONE && good.byte_count == sizeof bytes && memcmp(good.bytes, bytes, sizeof bytes) == 0);
