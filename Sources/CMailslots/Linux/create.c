@@ -131,40 +131,34 @@ static int give_name(int descriptor, const char *temporary, const char *path)
 }
 
 /// Locks, fills and names a new empty file. `temporary` is its name until then, or NULL.
-static attempt_result make_segment(attempt *a, mslot_file *file, const char *temporary)
+static attempt_result make_segment(attempt *a, int descriptor, const char *temporary)
 {
-    layout_of(&a->options, &file->header);
-    fill_header(a, &file->header);
+    mslot_file file = {.descriptor = descriptor};
+    layout_of(&a->options, &file.header);
+    fill_header(a, &file.header);
 
     // fchmod: the umask does not apply, the mode is the one that was asked for.
-    if (MSLOT_UNINTERRUPTED(fchmod(file->descriptor, file->header.mode)) != 0) return fail_errno(a);
-    int error = allocate_all(file->descriptor, &file->header);
+    if (MSLOT_UNINTERRUPTED(fchmod(descriptor, file.header.mode)) != 0) return fail_errno(a);
+    int error = allocate_all(descriptor, &file.header);
     if (error != 0) return fail(a, mslot__failure_errno(error));
-    switch (mslot__lock_try(file->descriptor, MSLOT_LOCK_READER)) {
+    struct stat status;
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return fail_errno(a);
+    file.device = status.st_dev;
+    file.inode = status.st_ino;
+    mslot_locked locked = mslot__file_lock(&file, temporary, a->path, MSLOT_LOCK_READER, pages_of_a_reader(&a->options));
+    switch (locked.result) {
     case MSLOT_LOCK_TAKEN: break;
     case MSLOT_LOCK_HELD_BY_ANOTHER: return LOST_A_RACE;
     case MSLOT_LOCK_FAILED: return fail_errno(a);
     }
-    struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return fail_errno(a);
-    file->device = status.st_dev;
-    file->inode = status.st_ino;
-
-    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, pages_of_a_reader(&a->options));
-    if (mapping.base == NULL) return fail_errno(a);
-    error = mslot__file_prove_lock(file, temporary, MSLOT_LOCK_READER);
-    if (error != 0) {
-        mslot__mapping_end(&mapping);
-        return fail(a, mslot__failure_errno(error));
-    }
-    memcpy(mapping.base, &file->header, sizeof file->header);
-    mslot_ring ring = mslot__ring_of(&file->header, mapping.base);
+    memcpy(locked.mapping.base, &file.header, sizeof file.header);
+    mslot_ring ring = mslot__ring_of(&file.header, locked.mapping.base);
     mslot__ring_initialise(&ring);
 
     // All that can fail comes before the name: once it is there, others write.
     mslot_ring_reader start = {.ring = ring, .head = ring.cell_count, .next = ring.cell_count};
-    if (make_reader(a, mapping, start) != CREATED) return FAILED;
-    error = give_name(file->descriptor, temporary, a->path);
+    if (make_reader(a, locked.mapping, start) != CREATED) return FAILED;
+    error = give_name(descriptor, temporary, a->path);
     if (error == 0) return CREATED;
     mslot__mapping_end(&a->created.reader->mapping);
     mslot__handle_free(a->created.reader);
@@ -174,10 +168,10 @@ static attempt_result make_segment(attempt *a, mslot_file *file, const char *tem
 
 static attempt_result make_unnamed(attempt *a, const char *directory)
 {
-    mslot_file file = {.descriptor = MSLOT_UNINTERRUPTED(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT))};
-    if (file.descriptor < 0) return fail_errno(a);
-    attempt_result result = make_segment(a, &file, NULL);
-    close(file.descriptor);
+    int descriptor = MSLOT_UNINTERRUPTED(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, MODE_DEFAULT));
+    if (descriptor < 0) return fail_errno(a);
+    attempt_result result = make_segment(a, descriptor, NULL);
+    close(descriptor);
     return result;
 }
 
@@ -188,12 +182,11 @@ static attempt_result make_with_temporary_name(attempt *a)
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof temporary, "%s~%lx.%llx", a->path, (long)getpid(), (unsigned long long)mslot__now_ns());
     if (length < 0 || (size_t)length >= sizeof temporary) return fail(a, mslot__failure_errno(ENAMETOOLONG));
-    int flags = O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW;
-    mslot_file file = {.descriptor = MSLOT_UNINTERRUPTED(open(temporary, flags, MODE_DEFAULT))};
-    if (file.descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
-    attempt_result result = make_segment(a, &file, temporary);
+    int descriptor = MSLOT_UNINTERRUPTED(open(temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE_DEFAULT));
+    if (descriptor < 0) return errno == EEXIST ? LOST_A_RACE : fail_errno(a);
+    attempt_result result = make_segment(a, descriptor, temporary);
     if (result != CREATED) (void)MSLOT_UNINTERRUPTED(unlink(temporary));
-    close(file.descriptor);
+    close(descriptor);
     return result;
 }
 
@@ -255,17 +248,12 @@ static uint32_t count_unread(const mslot_ring *ring, uint64_t head)
     return tail.outcome == MSLOT_DONE && count <= ring->cell_count ? (uint32_t)count : 0;
 }
 
-/// With the reader's lock, and the name checked: the dead reader's mailslot becomes ours, or makes way.
-static attempt_result take_over(attempt *a, mslot_file *file)
+/// With the reader's lock, which `mapping` holds, and the name checked: the dead reader's mailslot becomes ours, or makes way.
+static attempt_result take_over(attempt *a, const mslot_file *file, mslot_mapping mapping)
 {
-    if (!a->options.adopt && !mslot__file_may_unlink(a->path, file->owner)) return fail(a, mslot__failure_errno(EPERM));
-    mslot_mapping mapping = mslot__file_map(file, a->path, PROT_READ | PROT_WRITE, a->options.adopt ? pages_of_a_reader(&a->options) : 0);
-    if (mapping.base == NULL) return fail_errno(a);
-    // Before anything is changed: what is unread stays for whoever can keep it.
-    int error = mslot__file_prove_lock(file, a->path, MSLOT_LOCK_READER);
-    if (error != 0) {
+    if (!a->options.adopt && !mslot__file_may_unlink(a->path, file->owner)) {
         mslot__mapping_end(&mapping);
-        return error == ESTALE ? LOST_A_RACE : fail(a, mslot__failure_errno(error));
+        return fail(a, mslot__failure_errno(EPERM));
     }
     mslot_ring ring = mslot__ring_of(&file->header, mapping.base);
     mslot_ring_reader reader;
@@ -300,18 +288,23 @@ static attempt_result take_over(attempt *a, mslot_file *file)
 
 static attempt_result attempt_once(attempt *a)
 {
+    MSLOT_UNDISTURBED;
     mslot_file file;
     mslot_failure failure = mslot__file_open(&file, a->path, a->name, O_RDWR, MSLOT_TRUST_NOBODY_ELSE);
     if (failure.outcome == MSLOT_NOT_FOUND) return make_new(a);
     if (failure.outcome != MSLOT_DONE) return fail(a, failure);
 
     attempt_result result = LOST_A_RACE;
-    switch (mslot__lock_try(file.descriptor, MSLOT_LOCK_READER)) {
+    mslot_locked locked = mslot__file_lock(&file, a->path, a->path, MSLOT_LOCK_READER, a->options.adopt ? pages_of_a_reader(&a->options) : 0);
+    switch (locked.result) {
     case MSLOT_LOCK_TAKEN:
-        if (mslot__file_has_name(a->path, file.device, file.inode)) result = take_over(a, &file);
+        if (mslot__file_has_name(a->path, file.device, file.inode)) result = take_over(a, &file, locked.mapping);
+        else mslot__mapping_end(&locked.mapping);
         break;
     case MSLOT_LOCK_HELD_BY_ANOTHER: result = refuse_as_held(a, &file); break;
-    case MSLOT_LOCK_FAILED: result = fail_errno(a); break;
+    case MSLOT_LOCK_FAILED:
+        if (errno != ESTALE && errno != ENOENT) result = fail_errno(a);
+        break;
     }
     close(file.descriptor);
     return result;
@@ -333,6 +326,7 @@ static bool options_are_allowed(const mslot_create_options *options)
 
 mslot_created mslot_create(const char *name_text, const mslot_create_options *options)
 {
+    MSLOT_UNCANCELLED;
     attempt a;
     memset(&a, 0, sizeof a);
     a.options = mslot_create_options_default();
@@ -356,9 +350,7 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
     } else {
         int races = 0;
         do {
-            mslot__forks_hold();
             result = attempt_once(&a);
-            mslot__forks_release();
             if (result == HELD) wait_a_little();
         } while (result == HELD || (result == LOST_A_RACE && ++races < RACES_MAX));
         if (result == LOST_A_RACE) a.created.failure = mslot__failure_errno(EAGAIN);
@@ -384,13 +376,12 @@ static void end_handle(mslot_reader *reader)
 {
     mslot__mapping_end(&reader->mapping);
     free(reader->filled_pieces);
-    mslot__forks_hold();
     mslot__handle_free(reader);
-    mslot__forks_release();
 }
 
 mslot_outcome mslot_reader_close_counting(mslot_reader *reader, uint32_t *discarded)
 {
+    MSLOT_UNDISTURBED;
     if (discarded != NULL) *discarded = 0;
     mslot_outcome refusal = begin_last_call(reader);
     if (refusal != MSLOT_DONE) return refusal;
@@ -410,6 +401,7 @@ mslot_outcome mslot_reader_close(mslot_reader *reader) { return mslot_reader_clo
 
 mslot_outcome mslot_reader_leave(mslot_reader *reader)
 {
+    MSLOT_UNDISTURBED;
     mslot_outcome refusal = begin_last_call(reader);
     if (refusal != MSLOT_DONE) return refusal;
     // As a kill between two calls: no word of the segment changes, so there is nothing that a death in here could leave half done.
@@ -419,31 +411,26 @@ mslot_outcome mslot_reader_leave(mslot_reader *reader)
 
 static mslot_failure remove_file(const char *path, const mslot_name *name)
 {
+    MSLOT_UNDISTURBED;
     mslot_file file;
     mslot_failure failure = mslot__file_open(&file, path, name, O_RDWR, MSLOT_TRUST_ANYONE);
     if (failure.outcome != MSLOT_DONE) return failure;
-    switch (mslot__lock_try(file.descriptor, MSLOT_LOCK_READER)) {
+    mslot_locked locked = mslot__file_lock(&file, path, path, MSLOT_LOCK_READER, 0);
+    switch (locked.result) {
     case MSLOT_LOCK_HELD_BY_ANOTHER: failure = held_failure(&file); break;
-    case MSLOT_LOCK_FAILED: failure = mslot__failure_errno(errno); break;
+    case MSLOT_LOCK_FAILED: failure = errno == ESTALE ? mslot__failure_of(MSLOT_BUSY) : mslot__failure_errno(errno); break;
     case MSLOT_LOCK_TAKEN: {
         if (!mslot__file_has_name(path, file.device, file.inode)) { // removed or taken over meanwhile: begin anew
             failure = mslot__failure_of(MSLOT_BUSY);
-            break;
-        }
-        if (!mslot__file_may_unlink(path, file.owner)) {
+        } else if (!mslot__file_may_unlink(path, file.owner)) {
             failure = mslot__failure_errno(EPERM);
-            break;
+        } else {
+            mslot_ring ring = mslot__ring_of(&file.header, locked.mapping.base);
+            mslot__ring_seal(&ring);
+            mslot__wake_writers_slow(ring.control);
+            if (!mslot__file_unlink(file.descriptor, path)) failure = mslot__failure_errno(errno);
         }
-        mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, 0);
-        if (mapping.base == NULL) {
-            failure = mslot__failure_errno(errno);
-            break;
-        }
-        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
-        mslot__ring_seal(&ring);
-        mslot__wake_writers_slow(ring.control);
-        if (!mslot__file_unlink(file.descriptor, path)) failure = mslot__failure_errno(errno);
-        mslot__mapping_end(&mapping);
+        mslot__mapping_end(&locked.mapping);
         break;
     }
     }
@@ -453,15 +440,14 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
 
 mslot_failure mslot_remove(const char *name_text)
 {
+    MSLOT_UNCANCELLED;
     mslot_name name = mslot__name_parse(name_text);
     mslot_failure failure;
     char *path = mslot__file_path(&name, &failure);
     if (path == NULL) return failure;
     int64_t held_until = mslot__now_ns() + HELD_RETRY_NS;
     for (;;) {
-        mslot__forks_hold();
         failure = remove_file(path, &name);
-        mslot__forks_release();
         bool may_be_a_glance = failure.outcome == MSLOT_ALREADY_EXISTS && mslot__now_ns() < held_until;
         if (failure.outcome != MSLOT_BUSY && !may_be_a_glance) break;
         if (may_be_a_glance) wait_a_little();

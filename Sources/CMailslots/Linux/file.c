@@ -233,6 +233,8 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
     int flags = MAP_SHARED | (populates && !has_overflow ? MAP_POPULATE : 0);
     void *base = mmap(NULL, bytes, has_overflow ? PROT_NONE : protection, flags, file->descriptor, 0);
     bool is_mapped = base != MAP_FAILED;
+    // EAGAIN - "too much memory has been locked", by mlockall.
+    if (!is_mapped && errno == EAGAIN) errno = ENOMEM;
     if (is_mapped) {
         mapping.base = base;
         // A child that had the mapping would keep its dead parent's lock.
@@ -246,20 +248,52 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
     return mapping;
 }
 
-int mslot__file_prove_lock(mslot_file *file, const char *path, off_t byte)
+/// Of a descriptor that no child has, for forks are held.
+static mslot_locked lock_and_map(const mslot_file *file, const char *path, off_t byte, unsigned pages)
+{
+    mslot_locked locked = {.result = MSLOT_LOCK_FAILED};
+    struct stat status;
+    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return locked;
+    if (status.st_dev != file->device || status.st_ino != file->inode) {
+        errno = ESTALE;
+        return locked;
+    }
+    locked.result = mslot__lock_try(file->descriptor, byte);
+    if (locked.result != MSLOT_LOCK_TAKEN) return locked;
+    locked.mapping = mslot__file_map(file, path, PROT_READ | PROT_WRITE, pages);
+    if (locked.mapping.base == NULL) locked.result = MSLOT_LOCK_FAILED;
+    return locked;
+}
+
+/// Whether the mapping alone keeps the lock, asked by another description: on overlayfs, where a mapping is of another file than the
+/// descriptor, the lock goes with the descriptor.
+static void prove(mslot_locked *locked, const mslot_file *file, off_t byte)
+{
+    if (locked->result != MSLOT_LOCK_TAKEN || mslot__lock_is_held(file->descriptor, byte)) return;
+    int error = errno != 0 ? errno : ENOLCK;
+    mslot__mapping_end(&locked->mapping);
+    locked->result = MSLOT_LOCK_FAILED;
+    errno = error;
+}
+
+mslot_locked mslot__file_lock(const mslot_file *file, const char *by, const char *path, off_t byte, unsigned pages)
 {
     char proc_path[MSLOT_PROC_PATH_MAX];
     mslot__proc_path(file->descriptor, proc_path);
-    int no_link = path != NULL ? O_NOFOLLOW : 0; // what is in /proc is one
-    int other = MSLOT_UNINTERRUPTED(open(path != NULL ? path : proc_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | no_link));
-    if (other < 0) return errno == ENOENT && path != NULL ? ESTALE : errno;
-    close(file->descriptor);
-    file->descriptor = other;
-    struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(other, &status)) != 0) return errno;
-    if (status.st_dev != file->device || status.st_ino != file->inode) return ESTALE;
-    if (mslot__lock_is_held(other, byte)) return 0;
-    return errno != 0 ? errno : ENOLCK;
+    mslot_locked locked = {.result = MSLOT_LOCK_FAILED};
+    mslot_file again = *file;
+    int no_link = by != NULL ? O_NOFOLLOW : 0; // what is in /proc is one
+    mslot__forks_hold();
+    again.descriptor = MSLOT_UNINTERRUPTED(open(by != NULL ? by : proc_path, O_RDWR | O_CLOEXEC | O_NONBLOCK | no_link));
+    if (again.descriptor >= 0) {
+        locked = lock_and_map(&again, path, byte, pages);
+        int error = errno;
+        close(again.descriptor);
+        errno = error;
+    }
+    mslot__forks_release();
+    prove(&locked, file, byte);
+    return locked;
 }
 
 int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_t byte_count, int advice)

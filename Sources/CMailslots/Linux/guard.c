@@ -184,7 +184,8 @@ mslot_failure mslot_guard_install(void)
 {
     static bool installed;
     mslot_failure failure = mslot__failure_of(MSLOT_DONE);
-    mslot__forks_hold(); // also for its lock
+    MSLOT_UNDISTURBED;
+    mslot__forks_hold(); // for its lock
     if (!installed) {
         struct sigaction guard;
         memset(&guard, 0, sizeof guard);

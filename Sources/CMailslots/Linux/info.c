@@ -215,7 +215,7 @@ static uint32_t count_writers(lane_query *query, uint32_t first, uint32_t end)
     uint32_t count = 0;
     while (first < end) {
         if (!may_ask(query)) return count + count_owned(query->sight, first, end);
-        mslot_locked locked = mslot__lock_find(query->descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)first, MSLOT_LOCK_FIRST_LANE + (off_t)end);
+        mslot_locked_bytes locked = mslot__lock_find(query->descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)first, MSLOT_LOCK_FIRST_LANE + (off_t)end);
         if (locked.first >= locked.end) break;
         uint32_t lock_first = (uint32_t)(locked.first - MSLOT_LOCK_FIRST_LANE), lock_end = (uint32_t)(locked.end - MSLOT_LOCK_FIRST_LANE);
         count += lock_end - lock_first;
@@ -233,6 +233,7 @@ static uint32_t count_writers(lane_query *query, uint32_t first, uint32_t end)
 
 static mslot_inspected inspect_path(const char *path, const mslot_name *name)
 {
+    MSLOT_UNDISTURBED;
     mslot_inspected result;
     memset(&result, 0, sizeof result);
     mslot_file file;
@@ -322,6 +323,7 @@ static void list_file(listing *list, const char *directory, const char *entry)
 mslot_failure mslot_list_with_skipped(void (*each)(const char *name, void *context),
     void (*skipped)(const char *name, const mslot_failure *why, void *context), void *context)
 {
+    MSLOT_UNCANCELLED;
     char buffer[PATH_MAX];
     const char *directory = mslot__directory(buffer, sizeof buffer);
     DIR *entries = NULL;

@@ -6,6 +6,7 @@
 #include "linux.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 static uint64_t hint_bit(uint32_t lane) { return (uint64_t)1 << (lane % 64); }
 
@@ -19,42 +20,42 @@ static void hint_clear(const mslot_ring *ring, uint32_t lane)
     __atomic_fetch_and(&ring->lane_hints[lane / 64], ~hint_bit(lane), __ATOMIC_RELAXED);
 }
 
-/// Takes the lane if nobody has it and its words can be believed: DONE, BUSY, DAMAGED, or SYSTEM_ERROR with errno.
-static mslot_outcome take_lane(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor, uint32_t lane)
+/// The word with the lane's bit. By reading, for the file is not mapped yet.
+static uint64_t hints_near(const mslot_file *file, uint32_t lane)
 {
-    switch (mslot__lock_try(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane)) {
-    case MSLOT_LOCK_HELD_BY_ANOTHER: return MSLOT_BUSY;
-    case MSLOT_LOCK_FAILED: return MSLOT_SYSTEM_ERROR;
-    case MSLOT_LOCK_TAKEN: break;
-    }
-    hint_set(ring, lane);
-    mslot_outcome outcome = mslot__ring_recover_lane(writer, ring, lane);
-    uint32_t *owner = &ring->lanes[lane].owner_pid;
-    if (outcome == MSLOT_DONE && mslot__load_relaxed_32(owner) != 0) {
-        mslot__store_relaxed_32(owner, 0);
-        mslot__count_shared(&mslot__ring_lane_counters(ring, writer->lane)->lane_recoveries);
-    }
-    return outcome;
+    uint64_t word = 0;
+    off_t offset = (off_t)(file->header.lane_hints_offset + lane / 64 * sizeof word);
+    ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &word, sizeof word, offset));
+    return bytes == (ssize_t)sizeof word ? word : 0;
 }
 
-/// Tries lanes whose hint bit is clear, or all. A lane that is damaged stays locked by us until we close: nobody wants it.
-static mslot_lane_taken take_some_lane(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor, uint32_t start, bool only_hinted)
+static bool is_held(const mslot_file *file, uint32_t lane)
 {
-    for (uint32_t i = 0; i < ring->lane_count; i++) {
-        uint32_t lane = (start + i) % ring->lane_count;
-        if (only_hinted) {
-            uint64_t taken = mslot__load_relaxed(&ring->lane_hints[lane / 64]);
-            if (taken == ~(uint64_t)0) { // the whole word: on to the next
-                i += 63 - lane % 64;
-                continue;
-            }
-            if (taken & hint_bit(lane)) continue;
-        }
-        mslot_outcome outcome = take_lane(writer, ring, descriptor, lane);
-        if (outcome == MSLOT_DONE || outcome == MSLOT_SYSTEM_ERROR) return (mslot_lane_taken){outcome, lane};
-        hint_set(ring, lane);
+    return mslot__lock_is_held(file->descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane);
+}
+
+/// Takes the lane if nobody has it and its words can be believed: DONE, BUSY, DAMAGED, or SYSTEM_ERROR with errno.
+static mslot_lane_taken take_lane(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages, uint32_t lane)
+{
+    mslot_lane_taken taken = {.outcome = MSLOT_BUSY, .lane = lane};
+    if (is_held(file, lane)) return taken;
+    mslot_locked locked = mslot__file_lock(file, path, path, MSLOT_LOCK_FIRST_LANE + (off_t)lane, pages);
+    if (locked.result == MSLOT_LOCK_FAILED) taken.outcome = MSLOT_SYSTEM_ERROR;
+    if (locked.result != MSLOT_LOCK_TAKEN) return taken;
+    taken.mapping = locked.mapping;
+    mslot_ring ring = mslot__ring_of(&file->header, taken.mapping.base);
+    hint_set(&ring, lane);
+    taken.outcome = mslot__ring_recover_lane(writer, &ring, lane);
+    if (taken.outcome != MSLOT_DONE) {
+        mslot__mapping_end(&taken.mapping);
+        return taken;
     }
-    return (mslot_lane_taken){MSLOT_TOO_MANY_WRITERS, 0};
+    uint32_t *owner = &ring.lanes[lane].owner_pid;
+    if (mslot__load_relaxed_32(owner) != 0) {
+        mslot__store_relaxed_32(owner, 0);
+        mslot__count_shared(&mslot__ring_lane_counters(&ring, writer->lane)->lane_recoveries);
+    }
+    return taken;
 }
 
 enum {
@@ -64,23 +65,30 @@ enum {
 };
 
 /// For some lanes whose owners were killed: so that the next opener finds them by their hints.
-static void mend_hints(const mslot_ring *ring, int descriptor, uint32_t start)
+static void mend_hints(const mslot_ring *ring, const mslot_file *file, uint32_t start)
 {
     uint32_t count = ring->lane_count < MENDED_MAX ? ring->lane_count : MENDED_MAX;
     for (uint32_t i = 0, lane = start; i < count; i++, lane = (lane + 1) % ring->lane_count)
-        if (!mslot__lock_is_held(descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane) && errno == 0) hint_clear(ring, lane);
+        if (!is_held(file, lane) && errno == 0) hint_clear(ring, lane);
 }
 
-mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor)
+mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages)
 {
+    uint32_t count = file->header.lane_count;
     // A start that differs between openers, so that they do not all try the same lane.
-    uint32_t start = (uint32_t)((uint64_t)mslot__now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % ring->lane_count;
-    mslot_lane_taken taken = take_some_lane(writer, ring, descriptor, start, true);
-    if (taken.outcome != MSLOT_TOO_MANY_WRITERS) return taken;
-    mend_hints(ring, descriptor, start);
-    taken = take_some_lane(writer, ring, descriptor, start, false);
-    if (taken.outcome == MSLOT_DONE) hint_set(ring, taken.lane); // our own lock does not look held to us
-    return taken;
+    uint32_t start = (uint32_t)((uint64_t)mslot__now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % count;
+    for (int by_hints = 1; by_hints >= 0; by_hints--) {
+        uint64_t hints = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t lane = (start + i) % count;
+            if (by_hints && (i == 0 || lane % 64 == 0)) hints = hints_near(file, lane);
+            if (hints & hint_bit(lane)) continue;
+            mslot_lane_taken taken = take_lane(writer, file, path, pages, lane);
+            if (taken.outcome == MSLOT_DONE && !by_hints) mend_hints(&writer->ring, file, start);
+            if (taken.outcome == MSLOT_DONE || taken.outcome == MSLOT_SYSTEM_ERROR) return taken;
+        }
+    }
+    return (mslot_lane_taken){.outcome = MSLOT_TOO_MANY_WRITERS};
 }
 
 void mslot__lane_give_back(const mslot_ring *ring, uint32_t lane)

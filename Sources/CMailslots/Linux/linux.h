@@ -1,6 +1,7 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
-//     name failure growing lock sleep waiter handle guard file presence robust lane write read open observe create info describe exported
+//     name failure growing undisturbed lock sleep waiter fork handle guard file presence robust lane write read open observe create info
+//     describe exported
 #ifndef MAILSLOTS_LINUX_H
 #define MAILSLOTS_LINUX_H
 
@@ -11,6 +12,7 @@
 #include "mailslots.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/types.h>
 
 // sys/mman.h of older systems lacks them (Linux 5.14).
@@ -82,6 +84,21 @@ bool mslot__options_take(void *options, size_t known_bytes, size_t bytes_min, co
 /// Copies what we know to a caller's information of `info_bytes`, and zeros behind it. Its outcome; BAD_ARGUMENT: `info` is NULL.
 mslot_outcome mslot__info_give(const mslot_info *known, mslot_info *info, size_t info_bytes);
 
+// MARK: undisturbed.c
+
+/// To the end of the block pthread_cancel has to wait: a thread that ended in a call would leave descriptors, locks and a handle behind.
+#define MSLOT_UNCANCELLED __attribute__((cleanup(mslot__cancellation_allow), unused)) int cancellation_before_ = mslot__cancellation_hold()
+/// And so have signals of this thread, but for those of faults. While it holds descriptors, locks of the library, or changes names.
+#define MSLOT_UNDISTURBED \
+    MSLOT_UNCANCELLED;    \
+    __attribute__((cleanup(mslot__signals_allow), unused)) sigset_t signals_before_ = mslot__signals_hold()
+
+int mslot__cancellation_hold(void);
+void mslot__cancellation_allow(const int *before);
+sigset_t mslot__signals_hold(void);
+void mslot__signals_allow(const sigset_t *before);
+sigset_t mslot__signals_but_faults(void);
+
 // MARK: lock.c
 
 typedef enum { MSLOT_LOCK_TAKEN, MSLOT_LOCK_HELD_BY_ANOTHER, MSLOT_LOCK_FAILED } mslot_lock_result;
@@ -90,11 +107,11 @@ typedef enum { MSLOT_LOCK_TAKEN, MSLOT_LOCK_HELD_BY_ANOTHER, MSLOT_LOCK_FAILED }
 mslot_lock_result mslot__lock_try(int descriptor, off_t byte);
 /// Some bytes of a range of the file that another description has locked: as many as one lock covers. Empty: there are none, or with errno
 /// set they cannot be asked for; else errno is 0.
-typedef struct mslot_locked {
+typedef struct mslot_locked_bytes {
     off_t first;
     off_t end;
-} mslot_locked;
-mslot_locked mslot__lock_find(int descriptor, off_t first, off_t end);
+} mslot_locked_bytes;
+mslot_locked_bytes mslot__lock_find(int descriptor, off_t first, off_t end);
 /// Whether another description holds the lock. False with errno set if it cannot be asked; else errno is 0.
 bool mslot__lock_is_held(int descriptor, off_t byte);
 
@@ -149,18 +166,23 @@ bool mslot__waiter_has(const mslot_wait *wait);
 /// In a forked child, which has none of its parent's threads.
 void mslot__waiters_forget_all(void);
 
-// MARK: handle.c: memory of handles, and what a fork does to it
+// MARK: fork.c: what a child gets of what is open here
+
+/// While held no other thread forks, and none passes here. Undisturbed, and short.
+void mslot__forks_hold(void);
+void mslot__forks_release(void);
+/// Differs between a process and its forked child. While forks are held.
+uint32_t mslot__fork_generation(void);
+/// Zeroed memory that is zero again in a forked child, and is never freed. NULL with errno.
+void *mslot__wiped_allocate(size_t byte_count);
+
+// MARK: handle.c: memory of handles
 
 enum { MSLOT_HANDLE_BYTES = 512 };
 MSLOT_STATIC_ASSERT(sizeof(mslot_reader) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
 MSLOT_STATIC_ASSERT(sizeof(mslot_writer) <= MSLOT_HANDLE_BYTES, "a handle fits its record");
 
-/// While held, no other thread forks. So no child keeps a descriptor, and with it a lock, that we are about to close.
-void mslot__forks_hold(void);
-void mslot__forks_release(void);
-/// Zeroed memory that is zero again in a forked child, and is never freed. NULL with errno.
-void *mslot__wiped_allocate(size_t byte_count);
-/// A record of such memory for a handle. NULL with errno. Both: forks are held.
+/// A record for a handle: zeroed, and zero again in a forked child. NULL with errno. Both: undisturbed.
 void *mslot__handle_allocate(void);
 void mslot__handle_free(void *handle);
 /// Why no call can be made on a handle of any kind, if its state says so: BAD_ARGUMENT (NULL), FORKED, NOT_OPEN. Else DONE.
@@ -227,16 +249,21 @@ enum {
 };
 /// Maps the file's segment and lends it to no forked child. `pages`: bits of those. On failure base is NULL and errno is set.
 mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, unsigned pages);
-/// Shows that the mapping alone keeps the lock on this byte, which was taken with the file's descriptor: closes that, and asks by another
-/// description, whose descriptor the file has from here on. `path` names the file; NULL: it has no name yet. 0, or an errno. ENOLCK: the
-/// lock went with the descriptor, as on overlayfs, where a mapping is of another file than the descriptor. ESTALE: `path` names another.
-int mslot__file_prove_lock(mslot_file *file, const char *path, off_t byte);
 /// Sees to it that some of the mapping's bytes are part of the file, and not a hole, where touching them on a full file system is a SIGBUS.
 /// `advice`: MADV_POPULATE_READ, or MADV_POPULATE_WRITE to write there. 0, or an errno; ENOSPC: there is no room for them.
 int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_t byte_count, int advice);
 
 /// Keeps errno.
 void mslot__mapping_end(mslot_mapping *mapping);
+
+/// Tries to take the lock on one byte of an open file, and maps what it locked: the mapping holds the lock, and `file` none, for a forked
+/// child may have that. `by`: what the file is called now; NULL: nothing yet. FAILED sets errno. ESTALE: another file is called so by now.
+/// ENOLCK: the mapping alone does not keep the lock here. Undisturbed.
+typedef struct mslot_locked {
+    mslot_lock_result result;
+    mslot_mapping mapping;
+} mslot_locked;
+mslot_locked mslot__file_lock(const mslot_file *file, const char *by, const char *path, off_t byte, unsigned pages);
 
 /// Whether a descriptor still is of the file that is mapped: somebody may have closed it, and opened another of its number.
 bool mslot__mapping_is_of(const mslot_mapping *mapping, int descriptor);
@@ -259,10 +286,12 @@ void mslot__writer_forget_robust_list(mslot_writer *writer);
 typedef struct mslot_lane_taken {
     mslot_outcome outcome;
     uint32_t lane;
+    /// Holds the lane's lock.
+    mslot_mapping mapping;
 } mslot_lane_taken;
 
-/// Takes a lane that nobody has: DONE, TOO_MANY_WRITERS, or SYSTEM_ERROR with errno. `descriptor` holds its lock from here on.
-mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_ring *ring, int descriptor);
+/// Takes a lane that nobody has: DONE, TOO_MANY_WRITERS, or SYSTEM_ERROR with errno, as of mslot__file_lock.
+mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages);
 /// Before the lock goes.
 void mslot__lane_give_back(const mslot_ring *ring, uint32_t lane);
 

@@ -28,6 +28,7 @@ enum {
 
 static mslot_failure open_observer(const char *path, const mslot_name *name, uint32_t back, uint32_t trust_user, mslot_observer **opened)
 {
+    MSLOT_UNDISTURBED;
     mslot_file file;
     mslot_failure failure = mslot__file_open(&file, path, name, O_RDONLY, trust_user);
     if (failure.outcome != MSLOT_DONE) return failure;
@@ -57,9 +58,7 @@ mslot_observer_opened mslot__observe_trusted(const mslot_name *name, uint32_t ba
     mslot_observer_opened observing = {.observer = NULL};
     char *path = mslot__file_path(name, &observing.failure);
     if (path == NULL) return observing;
-    mslot__forks_hold();
     observing.failure = open_observer(path, name, back, trust_user, &observing.observer);
-    mslot__forks_release();
     free(path);
     return observing;
 }
@@ -122,10 +121,9 @@ mslot_outcome mslot_observer_close(mslot_observer *observer)
 {
     mslot_outcome refusal = mslot__handle_refusal(observer);
     if (refusal != MSLOT_DONE) return refusal;
-    mslot__forks_hold();
+    MSLOT_UNDISTURBED;
     // Somebody may have closed it, and opened another file of this number.
     if (mslot__mapping_is_of(&observer->file, observer->sight.descriptor)) close(observer->sight.descriptor);
     mslot__handle_free(observer);
-    mslot__forks_release();
     return MSLOT_DONE;
 }

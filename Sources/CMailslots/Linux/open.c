@@ -13,55 +13,52 @@ enum {
     APPEAR_STEP_NS_MAX = 10000000
 };
 
-/// Shows that the mapping keeps the lane's lock; or gives the lane back.
-static mslot_failure prove_lane(mslot_file *file, const char *path, const mslot_ring *ring, uint32_t lane)
+/// Of a mailslot whose reader is gone: a sealed one is as good as gone, one that is not waits for the next reader.
+static mslot_failure failure_without_reader(const mslot_file *file, const char *path)
 {
-    int error = mslot__file_prove_lock(file, path, MSLOT_LOCK_FIRST_LANE + (off_t)lane);
-    if (error == 0) return mslot__failure_of(MSLOT_DONE);
-    mslot__lane_give_back(ring, lane);
-    // The name is gone, or is another's by now, so the mailslot that was opened has ended.
-    return error == ESTALE ? mslot__failure_of(MSLOT_NOT_FOUND) : mslot__failure_errno(error);
+    mslot_mapping mapping = mslot__file_map(file, path, PROT_READ | PROT_WRITE, 0);
+    if (mapping.base == NULL) return mslot__failure_errno(errno);
+    mslot_ring ring = mslot__ring_of(&file->header, mapping.base);
+    mslot_tail tail = mslot__ring_tail(&ring);
+    mslot__mapping_end(&mapping);
+    return mslot__failure_of(tail.outcome == MSLOT_DONE && tail.closed ? MSLOT_NOT_FOUND : MSLOT_NO_READER);
 }
 
+static mslot_failure take_lane(const mslot_file *file, const char *path, unsigned pages, mslot_writer *writer)
+{
+    mslot_lane_taken taken = mslot__lane_take(&writer->ring, file, path, pages);
+    if (taken.outcome == MSLOT_SYSTEM_ERROR) return errno == ESTALE ? mslot__failure_of(MSLOT_BUSY) : mslot__failure_errno(errno);
+    if (taken.outcome != MSLOT_DONE) return mslot__failure_of(taken.outcome);
+    // A close or a take-over is going on: the segment is sealed, its name not yet removed.
+    mslot_tail tail = mslot__ring_tail(&writer->ring.ring);
+    if (tail.outcome == MSLOT_DONE && tail.closed) {
+        mslot__mapping_end(&taken.mapping);
+        return mslot__failure_of(MSLOT_NOT_FOUND);
+    }
+    writer->mapping = taken.mapping;
+    writer->lane_index = taken.lane;
+    return mslot__failure_of(MSLOT_DONE);
+}
+
+/// BUSY: the name changed meanwhile; begin anew.
 static mslot_failure open_file(const char *path, const mslot_name *name, const mslot_open_options *options, mslot_writer **opened)
 {
+    MSLOT_UNDISTURBED;
     mslot_file file;
     mslot_failure failure = mslot__file_open(&file, path, name, O_RDWR, options->trust_user);
     if (failure.outcome != MSLOT_DONE) return failure;
-
-    bool reader_present = mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER);
     unsigned pages = (options->populate ? MSLOT_PAGES_POPULATE : 0) | (options->lock_pages ? MSLOT_PAGES_LOCK : 0);
-    mslot_mapping mapping = mslot__file_map(&file, path, PROT_READ | PROT_WRITE, pages);
-    mslot_writer *writer = mapping.base != NULL ? mslot__handle_allocate() : NULL;
-    mslot_lane_taken taken = {MSLOT_DONE, 0};
-    if (writer == NULL) {
-        failure = mslot__failure_errno(errno);
-    } else {
-        mslot_ring ring = mslot__ring_of(&file.header, mapping.base);
-        if (!reader_present) {
-            // A sealed mailslot is as good as gone; one that is not waits for the next reader.
-            mslot_tail tail = mslot__ring_tail(&ring);
-            taken.outcome = tail.outcome == MSLOT_DONE && tail.closed ? MSLOT_NOT_FOUND : MSLOT_NO_READER;
-        } else {
-            taken = mslot__lane_take(&writer->ring, &ring, file.descriptor);
-            // A close or a take-over is going on: the segment is sealed, its name not yet removed.
-            mslot_tail tail = mslot__ring_tail(&ring);
-            if (tail.outcome == MSLOT_DONE && tail.closed) taken.outcome = MSLOT_NOT_FOUND;
-        }
-        failure = taken.outcome == MSLOT_SYSTEM_ERROR ? mslot__failure_errno(errno) : mslot__failure_of(taken.outcome);
-        // The mapping holds the lane's lock from here on.
-        if (failure.outcome == MSLOT_DONE) failure = prove_lane(&file, path, &ring, taken.lane);
-    }
+    mslot_writer *writer = mslot__handle_allocate();
+    if (writer == NULL) failure = mslot__failure_errno(errno);
+    else if (!mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER)) failure = failure_without_reader(&file, path);
+    else failure = take_lane(&file, path, pages, writer);
     close(file.descriptor);
     if (failure.outcome != MSLOT_DONE) {
         if (writer != NULL) mslot__handle_free(writer);
-        mslot__mapping_end(&mapping);
         return failure;
     }
 
     mslot_lane *lane = writer->ring.lane;
-    writer->mapping = mapping;
-    writer->lane_index = taken.lane;
     writer->message_bytes_max = file.header.message_bytes_max;
     writer->slot_bytes_max =
         file.header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? file.header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
@@ -85,9 +82,8 @@ mslot_opened mslot__open_local(const mslot_name *name, const mslot_open_options 
     int64_t deadline = options->wait_ns > 0 ? mslot__deadline(options->wait_ns) : 0;
     int64_t step = 0;
     for (;;) {
-        mslot__forks_hold();
-        opened.failure = open_file(path, name, options, &opened.writer);
-        mslot__forks_release();
+        do opened.failure = open_file(path, name, options, &opened.writer);
+        while (opened.failure.outcome == MSLOT_BUSY);
         bool may_appear = opened.failure.outcome == MSLOT_NOT_FOUND || opened.failure.outcome == MSLOT_NO_READER;
         if (!may_appear || options->wait_ns <= 0) break;
         if (!mslot__look_later(&step, APPEAR_STEP_NS_MAX, deadline)) {
@@ -124,13 +120,12 @@ mslot_outcome mslot_writer_close(mslot_writer *writer)
     if (refusal != MSLOT_DONE) return refusal;
     uint32_t state = mslot__load_relaxed_32(&writer->state);
     if (state == MSLOT_HANDLE_CALLING || state == MSLOT_HANDLE_WAITING) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
+    MSLOT_UNDISTURBED;
     mslot__store_relaxed_32(&writer->state, MSLOT_HANDLE_CALLING);
     mslot__writer_forget_robust_list(writer);
     mslot__lane_give_back(&writer->ring.ring, writer->lane_index);
     mslot__writer_close_query(writer);
     mslot__mapping_end(&writer->mapping);
-    mslot__forks_hold();
     mslot__handle_free(writer);
-    mslot__forks_release();
     return MSLOT_DONE;
 }

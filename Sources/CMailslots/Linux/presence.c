@@ -15,6 +15,7 @@ void mslot__writer_close_query(mslot_writer *writer)
 
 bool mslot__reader_is_present(mslot_writer *writer)
 {
+    MSLOT_UNCANCELLED;
     if (writer->query_descriptor < 0 || !mslot__mapping_is_of(&writer->mapping, writer->query_descriptor)) {
         writer->query_descriptor = MSLOT_UNINTERRUPTED(open(writer->mapping.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
         if (writer->query_descriptor < 0) return true;

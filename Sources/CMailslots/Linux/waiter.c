@@ -128,11 +128,8 @@ static mslot_waiter *start(void)
 {
     mslot_waiter *waiter = calloc(1, sizeof *waiter);
     if (waiter == NULL) return NULL;
-    // Signals are for the program's threads. Those of faults are not: a guard has to see a file that was cut short.
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    static const int faults[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) sigdelset(&blocked, faults[i]);
+    // Signals are for the program's threads.
+    sigset_t blocked = mslot__signals_but_faults(), before;
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
     pthread_attr_t attributes;
     int error = pthread_attr_init(&attributes);
@@ -167,6 +164,7 @@ static void call(mslot_waiter *waiter)
 
 bool mslot__waiter_add(mslot_wait *wait, uint32_t **wakeup)
 {
+    MSLOT_UNCANCELLED;
     pthread_mutex_lock(&lock);
     mslot_waiter *waiter = waiters;
     while (waiter != NULL && waiter->count == WAITS_MAX) waiter = waiter->next;
@@ -195,6 +193,7 @@ bool mslot__waiter_has(const mslot_wait *wait) { return __atomic_load_n(&wait->w
 void mslot_wait_cancel(mslot_wait *wait)
 {
     if (wait == NULL) return;
+    MSLOT_UNCANCELLED;
     pthread_mutex_lock(&lock);
     wait->cancelled = true;
     if (wait->waiter != NULL) call(wait->waiter);
@@ -204,6 +203,7 @@ void mslot_wait_cancel(mslot_wait *wait)
 void mslot_wait_stop(mslot_wait *wait)
 {
     if (wait == NULL) return;
+    MSLOT_UNCANCELLED;
     pthread_mutex_lock(&lock);
     wait->cancelled = true;
     if (wait->waiter != NULL) {
@@ -223,6 +223,7 @@ void mslot_wait_stop(mslot_wait *wait)
 void mslot_wait_signal_eventfd(mslot_wait *wait)
 {
     if (wait == NULL) return;
+    MSLOT_UNCANCELLED;
     int saved_errno = errno;
     const uint64_t one = 1;
     // Refused only when the counter is at its end, and then the descriptor is readable; or when it is no eventfd.

@@ -126,6 +126,7 @@ void mslot_writer_interrupt(mslot_writer *writer)
 /// Makes the lane's overflow part of the file.
 static mslot_outcome allocate_overflow(mslot_writer *writer)
 {
+    MSLOT_UNCANCELLED;
     uint64_t byte_count = writer->ring.ring.overflow_lane_bytes;
     int error = mslot__mapping_fill(&writer->mapping, writer->ring.overflow.bytes, byte_count, MADV_POPULATE_WRITE);
     if (error == 0) return MSLOT_DONE;

@@ -218,6 +218,7 @@ static mslot_failure open_to_read(uint32_t trust_user, int *descriptor)
 
 mslot_host_found mslot_origin_host(uint16_t origin, uint32_t trust_user)
 {
+    MSLOT_UNCANCELLED;
     mslot_host_found found;
     memset(&found, 0, sizeof found);
     uint16_t number = origin & MSLOT_ORIGIN_HOST;
@@ -236,6 +237,7 @@ mslot_host_found mslot_origin_host(uint16_t origin, uint32_t trust_user)
 
 mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *context), void *context, uint32_t trust_user)
 {
+    MSLOT_UNCANCELLED;
     if (each == NULL) return mslot__failure_of(MSLOT_BAD_ARGUMENT);
     int descriptor;
     mslot_failure failure = open_to_read(trust_user, &descriptor);
@@ -299,6 +301,7 @@ static mslot_failure open_or_make(const char *path, uint32_t mode, int *descript
 mslot_hosts_opened mslot_hosts_open(uint32_t mode)
 {
     mslot_hosts_opened opened = {.hosts = NULL};
+    MSLOT_UNDISTURBED;
     if (mode == 0) mode = MODE_DEFAULT;
     if ((mode & ~0666u) != 0 || (mode & 0600) != 0600) {
         opened.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT);
@@ -310,7 +313,6 @@ mslot_hosts_opened mslot_hosts_open(uint32_t mode)
         opened.failure = mslot__failure_errno(error);
         return opened;
     }
-    mslot__forks_hold();
     mslot_hosts *hosts = mslot__handle_allocate();
     opened.failure = hosts != NULL ? open_or_make(path, mode, &hosts->descriptor) : mslot__failure_errno(errno);
     if (opened.failure.outcome == MSLOT_DONE) {
@@ -319,7 +321,6 @@ mslot_hosts_opened mslot_hosts_open(uint32_t mode)
     } else if (hosts != NULL) {
         mslot__handle_free(hosts);
     }
-    mslot__forks_release();
     return opened;
 }
 
@@ -340,6 +341,7 @@ static bool make_copy(const mslot_host *host, host_copy *copy)
 
 mslot_failure mslot_hosts_set(mslot_hosts *hosts, const mslot_host *host)
 {
+    MSLOT_UNCANCELLED;
     mslot_outcome refusal = mslot__handle_refusal(hosts);
     if (refusal != MSLOT_DONE) return mslot__failure_of(refusal);
     host_copy copy;
@@ -360,9 +362,8 @@ mslot_outcome mslot_hosts_close(mslot_hosts *hosts)
 {
     mslot_outcome refusal = mslot__handle_refusal(hosts);
     if (refusal != MSLOT_DONE) return refusal;
+    MSLOT_UNDISTURBED;
     close(hosts->descriptor);
-    mslot__forks_hold();
     mslot__handle_free(hosts);
-    mslot__forks_release();
     return MSLOT_DONE;
 }

@@ -13,6 +13,7 @@ static bool take_options(mslot_open_options *options, const mslot_open_options *
 
 mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)
 {
+    MSLOT_UNCANCELLED;
     mslot_open_options options = mslot_open_options_default();
     if (given != NULL && !take_options(&options, given)) return (mslot_opened){.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT)};
     mslot_name name = mslot__name_parse(name_text);

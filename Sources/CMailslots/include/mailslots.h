@@ -35,8 +35,15 @@
  *
  *   fork. A child must not use its parent's handles. Every call on one says FORKED and touches nothing.
  *     Fix: open in the child. A child made by vfork may call nothing here before it calls exec.
+ *   A fork in another thread may come at any moment, and so may one in a signal handler. A child that returns from such a handler into a
+ *   mslot_open that waits opens for itself; it must not return into any other call on its parent's handles, whose memory it does not have.
+ *     Fix: exec or _exit in the handler, or fork outside of it.
  *
- *   longjmp, pthread_cancel out of a call leave the handle BUSY: after a write, because the message may or may not have been published.
+ *   pthread_cancel. No call is a cancellation point, nor is what it calls back: the thread goes on to its next one. While a call works on
+ *   files its thread's signals wait too, but for those of faults.
+ *     Fix: mslot_reader_interrupt and mslot_writer_interrupt end waits.
+ *
+ *   longjmp, or asynchronous cancellation, out of a read or a write leaves the handle BUSY: the message may or may not have been published.
  *     Fix: mslot_writer_reset for a writer, which finds out; mslot_reader_reset for a reader. Both make the handle usable.
  *
  *   Full disk. /dev/shm holds the segment, about 2 MB by default; mslot_create reserves all of it, so a full file system is
@@ -161,7 +168,7 @@ typedef struct mslot_created {
 } mslot_created;
 
 /// Creates a mailslot, to read from it. One reader a name. A name whose reader was killed, or left, is taken over.
-/// `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it.
+/// `options` NULL: the defaults. Not async-signal-safe.
 /// Failures: BAD_NAME, BAD_ARGUMENT, ALREADY_EXISTS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, MISMATCH, DAMAGED,
 /// NOT_FOUND (the directory), NO_SPACE, SYSTEM_ERROR.
 mslot_created mslot_create(const char *name, const mslot_create_options *options);
@@ -204,8 +211,8 @@ mslot_ready mslot_reader_wait_any(mslot_reader *const *readers, size_t count, in
 /// does not notice. From any thread or signal handler while the handle is open. Kernels before 5.16: within a second.
 void mslot_reader_interrupt(mslot_reader *reader);
 
-/// After a read was left by longjmp or cancellation: makes the handle usable again. What was lent comes again, with its position.
-/// The caller knows that no call is going on. DONE, FORKED; DAMAGED or CLOSED: closing is all that is left.
+/// After a read was left by longjmp or asynchronous cancellation: makes the handle usable again. What was lent comes again, with its
+/// position. The caller knows that no call is going on. DONE, FORKED; DAMAGED or CLOSED: closing is all that is left.
 mslot_outcome mslot_reader_reset(mslot_reader *reader);
 
 /// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
@@ -267,7 +274,7 @@ typedef struct mslot_opened {
     uint64_t reserved[2];
 } mslot_opened;
 
-/// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe; a fork in another thread waits for it. Failures:
+/// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe. Failures:
 /// BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
 ///
 /// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the
@@ -292,9 +299,9 @@ mslot_outcome mslot_writer_check_reader(mslot_writer *writer);
 /// As mslot_reader_interrupt, for a writer that waits for room.
 void mslot_writer_interrupt(mslot_writer *writer);
 
-/// After a write was left by longjmp, by cancellation, or in a signal handler that never returned: finds out whether it was published,
-/// and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED; DAMAGED: closing is
-/// all that is left.
+/// After a write was left by longjmp, by asynchronous cancellation, or in a signal handler that never returned: finds out whether it was
+/// published, and makes the handle usable again. On the same thread; the caller knows that no call is going on. DONE, FORKED; DAMAGED:
+/// closing is all that is left.
 mslot_outcome mslot_writer_reset(mslot_writer *writer);
 
 /// Closes; an open loan is abandoned. The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed.

@@ -503,3 +503,48 @@ TEST(a_child_forked_at_any_system_call_of_an_opening_keeps_no_lock)
         .afterwards = expect_no_lane_kept});
     must_close(reader);
 }
+
+// MARK: a signal handler that forks
+
+static void fork_a_child_that_lives(int number)
+{
+    (void)number;
+    pid_t child = fork();
+    while (child == 0) pause();
+    shared_set(forked, (uint64_t)child);
+}
+static void handle_by_forking(void) { sigaction(SIGUSR1, &(struct sigaction){.sa_handler = fork_a_child_that_lives}, NULL); }
+static void see_to_a_fork(void)
+{
+    if (shared_get(forked) == 0) raise(SIGUSR1);
+}
+static void open_and_see_to_a_fork(void)
+{
+    victims_writer = must_open("orders");
+    see_to_a_fork();
+}
+static void take_over_and_see_to_a_fork(void)
+{
+    take_over_afresh();
+    see_to_a_fork();
+}
+
+TEST(a_child_that_a_signal_handler_forks_at_any_system_call_of_a_creation_keeps_no_lock)
+{
+    meet_at_any_system_call(&(meeting){.before = ask_for_no_fork,
+        .prepare = handle_by_forking,
+        .act = take_over_and_see_to_a_fork,
+        .meanwhile = interrupt,
+        .afterwards = expect_no_lock_kept});
+}
+
+TEST(a_child_that_a_signal_handler_forks_at_any_system_call_of_an_opening_keeps_no_lock)
+{
+    reader = must_create("orders", 1, 1);
+    meet_at_any_system_call(&(meeting){.before = ask_for_no_fork,
+        .prepare = handle_by_forking,
+        .act = open_and_see_to_a_fork,
+        .meanwhile = interrupt,
+        .afterwards = expect_no_lane_kept});
+    must_close(reader);
+}
