@@ -254,6 +254,15 @@ mslot_outcome mslot_writer_write_from(
     return outcome;
 }
 
+static bool is_asleep_on(const mslot_ring *ring, const uint32_t *word)
+{
+    // Relaxed: the reader stays where it is unless it wakes by itself, and then this only is what it was a moment ago.
+    uint64_t parked = mslot__load_relaxed(&ring->control->parked_position);
+    return parked != 0 && mslot__cell_futex(mslot__ring_cell(ring, parked - 1)) == word;
+}
+
+/// Crash: the kernel wakes the reader by the entry, which is for the cell that it sleeps on. But not if it wakes by itself, takes what is
+/// there and sleeps on the next cell, all between a look here and the publication that follows: then it looks again within a second.
 mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remote_message *messages, size_t count)
 {
     mslot_batch batch = {MSLOT_DONE, 0};
@@ -262,7 +271,7 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         batch.outcome = mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
         return batch;
     }
-    // As in mslot__writer_publish_filled; but the entry stays for the cell at which the reader sleeps, until it is woken.
+    // As in mslot__writer_publish_filled; but the entry stays for the cell at which the reader sleeps, until it is woken there, or left it.
     mslot_robust_list robust = mslot__writer_robust_list(writer);
     mslot_robust_list none = robust;
     none.list_op_pending = &writer->no_robust_list;
@@ -274,11 +283,12 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         batch.outcome = MSLOT_BAD_ARGUMENT;
         if (message->bytes == NULL && message->byte_count != 0) break;
         fill_from(writer, message->bytes, message->byte_count, message->sender, message->origin);
+        if (asleep != NULL && !is_asleep_on(&writer->ring.ring, asleep)) asleep = NULL;
         mslot_publication publication = mslot__ring_publish(&writer->ring, asleep == NULL ? robust : none);
         batch.outcome = publication.outcome;
         if (publication.wake == NULL) continue;
-        // A second time: it woke by itself, and went to sleep again.
-        if (asleep != NULL) mslot__wake_reader_slow(asleep);
+        // A second time: it woke by itself since the look, and sleeps again.
+        if (asleep != NULL) *(volatile uintptr_t *)robust.list_op_pending = (uintptr_t)publication.wake - (uintptr_t)robust.futex_offset;
         asleep = publication.wake;
     }
     if (asleep != NULL) mslot__wake_reader_slow(asleep);

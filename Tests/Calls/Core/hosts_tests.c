@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -160,6 +162,69 @@ TEST(several_messages_from_another_machine_wake_their_reader_once)
     for (int i = 0; i < 32; i++) expect_outcome(mslot_reader_read(reader, bytes, sizeof bytes, TEST_TIMEOUT_NS).outcome, MSLOT_DONE);
     expect_equal(mslot_reader_info(reader).late_wakes, 0);
     child_join(child);
+    must_close(reader);
+}
+
+static uint64_t *steps;
+static unsigned char *pages; // of the second message and the third
+static size_t page_bytes;
+
+/// The writer touches the bytes of the second message: it has published the first. Of the third: also the second, and it dies.
+static void stop_between_messages(int number, siginfo_t *info, void *unused)
+{
+    (void)number, (void)unused;
+    if ((unsigned char *)info->si_addr >= pages + page_bytes) raise(SIGKILL);
+    mprotect(pages, page_bytes, PROT_READ);
+    shared_set(steps, 1);
+    while (shared_get(steps) != 2) {}
+}
+
+/// Lets the reader take the first message, and sleep for the second.
+static void *wake_the_reader_in_between(void *context)
+{
+    mslot_reader *reader = context;
+    wait_until(shared_get(steps) == 1);
+    mslot_reader_interrupt(reader);
+    const mslot_ring *ring = &reader->ring.ring;
+    wait_until(mslot__load_acquire(&ring->control->parked_position) == 1 + ring->cell_count + 1);
+    poll_pause();
+    shared_set(steps, 2);
+    return NULL;
+}
+
+TEST(a_reader_that_moved_on_within_a_batch_learns_at_once_of_a_message_whose_writer_was_killed)
+{
+    steps = shared_words(1);
+    page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    mslot_reader *reader = must_create("orders", 8, 1);
+    pid_t child = child_start();
+    if (child == 0) {
+        pages = mmap(NULL, 2 * page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        expect(pages != MAP_FAILED);
+        sigaction(SIGSEGV, &(struct sigaction){.sa_sigaction = stop_between_messages, .sa_flags = SA_SIGINFO}, NULL);
+        const mslot_remote_message messages[] = {
+            {.bytes = "x", .byte_count = 1}, {.bytes = pages, .byte_count = 2}, {.bytes = pages + page_bytes, .byte_count = 3}};
+        mslot_writer *writer = must_open("orders");
+        if (mslot__writer_robust_list_slow(writer).list_op_pending == &writer->no_robust_list) skip("the kernel offers no robust list");
+        wait_until(mslot_writer_info(writer).reader_sleeps > 0);
+        mslot_writer_write_batch_from(writer, messages, 3);
+        child_end();
+    }
+    pthread_t thread;
+    pthread_create(&thread, NULL, wake_the_reader_in_between, reader);
+    char bytes[8];
+    expect_equal(mslot_reader_read(reader, bytes, sizeof bytes, TEST_TIMEOUT_NS).byte_count, 1);
+    mslot_received received;
+    int64_t begun;
+    do {
+        begun = now_ns();
+        received = mslot_reader_read(reader, bytes, sizeof bytes, TEST_TIMEOUT_NS);
+    } while (received.outcome == MSLOT_INTERRUPTED);
+    expect_outcome(received.outcome, MSLOT_DONE);
+    expect_equal(received.byte_count, 2);
+    expect(now_ns() - begun < AT_ONCE_NS);
+    pthread_join(thread, NULL);
+    child_kill(child);
     must_close(reader);
 }
 
