@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -91,9 +90,7 @@ static int allocate_all(int descriptor, const mslot_header *header)
 {
     // Now, so that a full file system is an error here and never a SIGBUS later. Only the overflow stays a hole: a writer fills
     // its part when it needs it.
-    // Beyond RLIMIT_FSIZE the kernel does not only refuse: it sends SIGXFSZ, which kills.
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && header->segment_bytes > limit.rlim_cur) return EFBIG;
+    if (!mslot__file_may_reach(header->segment_bytes)) return EFBIG;
     int error = mslot__file_allocate(descriptor, 0, mslot__header_fixed_bytes(header));
     if (error != 0 || header->overflow_offset == 0) return error;
     return MSLOT_UNINTERRUPTED(ftruncate(descriptor, (off_t)header->segment_bytes)) == 0 ? 0 : errno;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -172,8 +173,17 @@ bool mslot__file_unlink(int descriptor, const char *path)
     return true;
 }
 
+bool mslot__file_may_reach(uint64_t bytes)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur;
+}
+
 int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes)
 {
+    struct stat status;
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return errno;
+    if (offset + bytes > (uint64_t)status.st_size && !mslot__file_may_reach(offset + bytes)) return EFBIG;
     int error;
     do error = posix_fallocate(descriptor, (off_t)offset, (off_t)bytes);
     while (error == EINTR);

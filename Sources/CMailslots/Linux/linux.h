@@ -238,6 +238,8 @@ static inline uint64_t mslot__header_fixed_bytes(const mslot_header *header)
 {
     return header->overflow_offset != 0 ? header->overflow_offset : header->segment_bytes;
 }
+/// Asked before a file grows: beyond RLIMIT_FSIZE the kernel does not only refuse, it sends SIGXFSZ, which kills.
+bool mslot__file_may_reach(uint64_t bytes);
 /// Sets room aside for a part of the file: 0, or an errno.
 int mslot__file_allocate(int descriptor, uint64_t offset, uint64_t bytes);
 

@@ -262,6 +262,7 @@ mslot_failure mslot_hosts_list(void (*each)(const mslot_host *host, void *contex
 /// Writes all, or says why not: 0, or an errno.
 static int write_at(int descriptor, const void *bytes, size_t byte_count, off_t offset)
 {
+    if (!mslot__file_may_reach((uint64_t)offset + byte_count)) return EFBIG;
     ssize_t written = MSLOT_UNINTERRUPTED(pwrite(descriptor, bytes, byte_count, offset));
     if (written < 0) return errno;
     return (size_t)written == byte_count ? 0 : ENOSPC;

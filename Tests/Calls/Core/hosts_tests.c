@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -773,4 +774,25 @@ TEST(a_table_that_cannot_be_made_says_why)
     expect_words(&failure);
     failure.outcome = MSLOT_NO_SPACE;
     expect_words(&failure);
+}
+
+TEST(a_limit_of_file_sizes_is_an_error_of_the_table_and_never_a_death)
+{
+    pid_t child = child_start(); // for the limit is the process's
+    if (child == 0) {
+        struct rlimit limit = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
+        expect_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        expect_outcome(mslot_hosts_open(0).failure.outcome, MSLOT_NO_SPACE);
+        limit.rlim_cur = 2 * RECORD_BYTES;
+        expect_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        mslot_hosts *hosts = must_open_hosts(0);
+        mslot_host host = {.number = 1, .host = "ben", .domain = "home"};
+        expect_outcome(mslot_hosts_set(hosts, &host).outcome, MSLOT_DONE);
+        host.number = 2;
+        expect_outcome(mslot_hosts_set(hosts, &host).outcome, MSLOT_NO_SPACE);
+        expect_outcome(mslot_hosts_close(hosts), MSLOT_DONE);
+        child_end();
+    }
+    child_join(child);
+    expect_equal(unlink(table_path()), 0);
 }
