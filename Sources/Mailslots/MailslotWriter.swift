@@ -36,7 +36,8 @@ public struct MailslotWriter: ~Copyable, Sendable {
     /// Writes one message, and waits for room as long as it takes.
     ///
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/tooLong``, ``MailslotError/Code/closed``,
-    ///   ``MailslotError/Code/noReader`` (while it waits), ``MailslotError/Code/interrupted``, ``MailslotError/Code/forked``,
+    ///   ``MailslotError/Code/noReader`` and ``MailslotError/Code/notFound`` (while it waits: the reader was killed, the file was deleted),
+    ///   ``MailslotError/Code/interrupted``, ``MailslotError/Code/forked``,
     ///   ``MailslotError/Code/damaged``. Whenever it throws, nothing was written.
     ///
     /// The corresponding C function is `mslot_writer_write`, the Windows call `WriteFile`.

@@ -359,6 +359,21 @@ mslot_created mslot_create(const char *name_text, const mslot_create_options *op
 
 // MARK: close, leave and remove
 
+/// Takes our name away, which the reader's lock in the mapping lets us change: DONE, also when it is gone or another's; or why it stays.
+static mslot_outcome give_name_up(const mslot_mapping *mapping)
+{
+    errno = 0;
+    if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) {
+        int descriptor = MSLOT_UNINTERRUPTED(open(mapping->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        bool is_gone = mslot__file_unlink(descriptor, mapping->path);
+        int error = errno;
+        if (descriptor >= 0) close(descriptor);
+        if (is_gone) return MSLOT_DONE;
+        errno = error;
+    }
+    return errno == 0 || errno == ENOENT || errno == ENOTDIR ? MSLOT_DONE : mslot__failure_errno(errno).outcome;
+}
+
 /// Takes the handle for its last call, one too that a reset found broken: DONE, or why not.
 static mslot_outcome begin_last_call(mslot_reader *reader)
 {
@@ -385,13 +400,9 @@ mslot_outcome mslot_reader_close_counting(mslot_reader *reader, uint32_t *discar
     mslot__ring_seal(&reader->ring.ring);
     mslot__wake_writers_slow(reader->ring.ring.control);
     if (discarded != NULL) *discarded = count_unread(&reader->ring.ring, reader->ring.head);
-    const mslot_mapping *mapping = &reader->mapping;
-    // The name is ours to change: the mapping holds the reader's lock.
-    int descriptor = MSLOT_UNINTERRUPTED(open(mapping->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (mslot__file_has_name(mapping->path, mapping->device, mapping->inode)) (void)mslot__file_unlink(descriptor, mapping->path);
-    if (descriptor >= 0) close(descriptor);
+    mslot_outcome outcome = give_name_up(&reader->mapping);
     end_handle(reader);
-    return MSLOT_DONE;
+    return outcome;
 }
 
 mslot_outcome mslot_reader_close(mslot_reader *reader) { return mslot_reader_close_counting(reader, NULL); }

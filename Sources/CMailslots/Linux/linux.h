@@ -254,7 +254,8 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
 /// Sees to it that some of the mapping's bytes are part of the file, and not a hole, where touching them on a full file system is a SIGBUS.
 /// `advice`: MADV_POPULATE_READ, or MADV_POPULATE_WRITE to write there. 0, or an errno; ENOSPC: there is no room for them.
 int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_t byte_count, int advice);
-
+/// What is mapped: more than the segment.
+size_t mslot__mapping_bytes(const mslot_mapping *mapping);
 /// Keeps errno.
 void mslot__mapping_end(mslot_mapping *mapping);
 
@@ -272,9 +273,10 @@ bool mslot__mapping_is_of(const mslot_mapping *mapping, int descriptor);
 
 // MARK: presence.c
 
-/// Asks for the reader's lock. If it cannot be asked (the name is gone, no descriptors are left), says that the reader is there: a wrong
-/// "gone" would be the worse answer.
-bool mslot__reader_is_present(mslot_writer *writer);
+/// Asks for the reader's lock: DONE, it is there; NO_READER. If it cannot be asked (no descriptors are left, the path is not to be seen from
+/// here), says that the reader is there: a wrong "gone" would be the worse answer. NOT_FOUND: the file has lost its name, so nobody can ask,
+/// and no other reader can come.
+mslot_outcome mslot__reader_ask(mslot_writer *writer);
 /// Closes the descriptor that asks, if there is one and it still is ours.
 void mslot__writer_close_query(mslot_writer *writer);
 

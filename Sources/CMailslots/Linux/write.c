@@ -22,10 +22,10 @@ mslot_outcome mslot_writer_check_reader(mslot_writer *writer)
 {
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     int saved_errno = errno;
-    bool present = mslot__reader_is_present(writer);
+    bool is_gone = mslot__reader_ask(writer) == MSLOT_NO_READER;
     errno = saved_errno;
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
-    return present ? MSLOT_DONE : MSLOT_NO_READER;
+    return is_gone ? MSLOT_NO_READER : MSLOT_DONE;
 }
 
 // MARK: waiting for room
@@ -87,11 +87,11 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, ui
     outcome = try_to_publish(writer);
     if (outcome != MSLOT_FULL) return outcome;
     if (mslot__interrupt_take(&writer->interrupt)) return MSLOT_INTERRUPTED;
-    if (!writer->waits_through_restarts && !mslot__reader_is_present(writer)) {
-        // Once more: who closes seals before it lets go of its lock, so this tells a close from a death.
+    mslot_outcome reader = mslot__reader_ask(writer);
+    if (reader == MSLOT_NOT_FOUND || (reader == MSLOT_NO_READER && !writer->waits_through_restarts)) {
+        // Once more: who closes seals before it lets go of its lock and its name, so this tells a close from a death.
         outcome = try_to_publish(writer);
-        if (outcome == MSLOT_FULL) outcome = MSLOT_NO_READER;
-        return outcome;
+        return outcome == MSLOT_FULL ? reader : outcome;
     }
     return mslot__now_ns() >= deadline_ns ? MSLOT_TIMED_OUT : MSLOT_FULL;
 }

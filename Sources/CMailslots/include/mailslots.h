@@ -217,7 +217,8 @@ mslot_outcome mslot_reader_reset(mslot_reader *reader);
 
 /// Closes: discards what is unread, tells every waiting writer, frees the name. Every write that succeeded came before.
 /// The pointer is invalid afterwards. BUSY: a call is going on, nothing was closed. NOT_OPEN: it was closed before. In a forked child it
-/// closes nothing of the parent's.
+/// closes nothing of the parent's. NO_PERMISSION, SYSTEM_ERROR (errno): closed all the same, but the name stays, as a reader finds that
+/// has dropped its privileges. Opening says NOT_FOUND; the next reader that may change the directory takes the name over.
 mslot_outcome mslot_reader_close(mslot_reader *reader);
 
 /// As mslot_reader_close, and says how many messages were discarded: exactly, for no write succeeds after the seal. What is lent counts.

@@ -1559,6 +1559,78 @@ TEST(behind_a_stopped_reader_writers_get_full_or_their_own_time_out)
     expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
 }
 
+// MARK: a name that is gone
+
+static void remove_the_file(const char *name)
+{
+    char path[4096];
+    expect_outcome(mslot_path(name, path, sizeof path).outcome, MSLOT_DONE);
+    expect_equal(unlink(path), 0);
+}
+
+static void need_to_be_told_of_lost_names(const mslot_writer *writer)
+{
+    char link[80], path[4096];
+    uintptr_t base = (uintptr_t)writer->mapping.base;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t byte_count = (writer->mapping.bytes + page - 1) / page * page + page;
+    snprintf(link, sizeof link, "/proc/self/map_files/%jx-%jx", (uintmax_t)base, (uintmax_t)(base + byte_count));
+    if (readlink(link, path, sizeof path) < 0) skip("no /proc/self/map_files: %s", strerror(errno));
+}
+
+TEST(a_writer_that_waits_for_room_learns_that_the_name_is_gone_whether_the_reader_was_killed_or_not)
+{
+    for (int variant = 0; variant < 4; variant++) {
+        bool through_restarts = variant & 1, killed = variant & 2;
+        trying("%s, waiting through restarts: %d", killed ? "killed" : "alive", through_restarts);
+        uint64_t *created = shared_words(1);
+        pid_t child = child_start();
+        if (child == 0) {
+            must_create("orders", 1, 1);
+            shared_set(created, 1);
+            for (;;) pause();
+        }
+        wait_until(shared_get(created) == 1);
+        mslot_open_options options = mslot_open_options_default();
+        options.wait_through_restarts = through_restarts;
+        mslot_opened opened = mslot_open("orders", &options);
+        expect_outcome(opened.failure.outcome, MSLOT_DONE);
+        need_to_be_told_of_lost_names(opened.writer);
+        must_write(opened.writer, 0, 0);
+        remove_the_file("orders");
+        if (killed) child_kill(child);
+        expect_outcome(mslot_writer_write(opened.writer, "x", 1, TEST_TIMEOUT_NS), MSLOT_NOT_FOUND);
+        expect_outcome(mslot_writer_check_reader(opened.writer), MSLOT_DONE); // it cannot be asked
+        must_close_writer(opened.writer);
+        if (!killed) child_kill(child);
+    }
+}
+
+TEST(a_reader_that_may_no_longer_change_the_directory_closes_and_says_that_the_name_stays)
+{
+    if (geteuid() != 0) skip("needs root");
+    const char *directory = getenv("MAILSLOT_DIRECTORY");
+    static const struct {
+        mode_t mode;
+        const char *why;
+    } directories[] = {{0755, "not to be written"}, {0700, "not to be seen"}};
+    for (size_t i = 0; i < 2; i++) {
+        trying("the directory is %s", directories[i].why);
+        expect_equal(chmod(directory, directories[i].mode), 0);
+        pid_t child = child_start();
+        if (child == 0) {
+            mslot_reader *reader = must_create("orders", 1, 1);
+            expect_equal(setuid(65534), 0);
+            expect_outcome(mslot_reader_close(reader), MSLOT_NO_PERMISSION);
+            expect_outcome(mslot_reader_close(reader), MSLOT_NOT_OPEN);
+            child_end();
+        }
+        child_join(child);
+        expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
+        must_close(must_create("orders", 1, 1));
+    }
+}
+
 // MARK: fork
 
 TEST(a_forked_child_gets_forked_from_every_call_and_the_parent_is_undisturbed)

@@ -235,9 +235,10 @@ static mslot_failure read_hosts(void)
 }
 static mslot_failure close_reader(void)
 {
-    mslot_outcome outcome = mslot_reader_close(reader);
+    mslot_failure failure = outcome_only(mslot_reader_close(reader));
+    if (failure.outcome == MSLOT_SYSTEM_ERROR) failure.system_error = errno; // the name stays
     reader = NULL;
-    return outcome_only(outcome);
+    return failure;
 }
 static mslot_failure close_writer(void)
 {

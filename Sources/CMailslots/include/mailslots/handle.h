@@ -232,9 +232,10 @@ static inline mslot_outcome mslot__writer_publish_waiting(mslot_writer *writer, 
 }
 
 /// Writes one message; when the ring is full waits up to `timeout_ns` for room (0: not at all, MSLOT_FOREVER).
-/// Returns DONE; FULL (timeout 0) or TIMED_OUT; CLOSED; NO_READER; INTERRUPTED; TOO_LONG; BUSY; FORKED; DAMAGED; and for a writer's
-/// first message of more than 424 bytes also NO_SPACE (the file system has no room for its overflow) and SYSTEM_ERROR (errno).
-/// After anything but DONE nothing was written. `bytes` may be NULL when `byte_count` is 0; else that is BAD_ARGUMENT.
+/// Returns DONE; FULL (timeout 0) or TIMED_OUT; CLOSED; while it waits INTERRUPTED, NO_READER, NOT_FOUND (the name is gone); TOO_LONG;
+/// BUSY; FORKED; DAMAGED; and for a writer's first message of more than 424 bytes also NO_SPACE (the file system has no room for its
+/// overflow) and SYSTEM_ERROR (errno). After anything but DONE nothing was written. `bytes` may be NULL when `byte_count` is 0; else that
+/// is BAD_ARGUMENT.
 MSLOT_INLINE mslot_outcome mslot_writer_write(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
     if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE))) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
