@@ -128,8 +128,8 @@ enum {
 };
 
 /// Waits before it looks again for what nobody will wake it for: 100 µs the first time, with `*step_ns` 0, then each time twice as long up
-/// to `step_ns_max`. False, at once: the deadline is over.
-bool mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns);
+/// to `step_ns_max`. DONE: look; at once TIMED_OUT, INTERRUPTED. `interrupt`: as in mslot_open_options.
+mslot_outcome mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns, uint32_t *interrupt);
 
 /// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason. The caller
 /// looks again. True: the time was up. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.

@@ -86,13 +86,20 @@ mslot_opened mslot__open_local(const mslot_name *name, const mslot_open_options 
         while (opened.failure.outcome == MSLOT_BUSY);
         bool may_appear = opened.failure.outcome == MSLOT_NOT_FOUND || opened.failure.outcome == MSLOT_NO_READER;
         if (!may_appear || options->wait_ns <= 0) break;
-        if (!mslot__look_later(&step, APPEAR_STEP_NS_MAX, deadline)) {
-            opened.failure = mslot__failure_of(MSLOT_TIMED_OUT);
+        mslot_outcome outcome = mslot__look_later(&step, APPEAR_STEP_NS_MAX, deadline, options->interrupt);
+        if (outcome != MSLOT_DONE) {
+            opened.failure = mslot__failure_of(outcome);
             break;
         }
     }
     free(path);
     return opened;
+}
+
+void mslot_open_interrupt(uint32_t *interrupt)
+{
+    uint32_t *no_wakeup = NULL;
+    if (interrupt != NULL) mslot__interrupt_set(interrupt, &no_wakeup);
 }
 
 // MARK: reset and close

@@ -55,15 +55,22 @@ int64_t mslot__deadline(int64_t timeout_ns)
 
 static struct timespec timespec_of(int64_t ns) { return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}; }
 
-bool mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns)
+mslot_outcome mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns, uint32_t *interrupt)
 {
     int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot__now_ns();
-    if (left <= 0) return false;
+    if (interrupt != NULL && mslot__load_relaxed_32(interrupt) != 0) return MSLOT_INTERRUPTED;
+    if (left <= 0) return MSLOT_TIMED_OUT;
     *step_ns = *step_ns == 0 ? FIRST_LOOK_NS : *step_ns * 2;
     if (*step_ns > step_ns_max) *step_ns = step_ns_max;
-    struct timespec pause = timespec_of(left < *step_ns ? left : *step_ns);
-    nanosleep(&pause, NULL);
-    return true;
+    int64_t pause_ns = left < *step_ns ? left : *step_ns;
+    if (interrupt != NULL) {
+        const mslot_sleep_on word = {interrupt, 0, true};
+        mslot__sleep(&word, 1, mslot__now_ns() + pause_ns);
+    } else {
+        struct timespec pause = timespec_of(pause_ns);
+        nanosleep(&pause, NULL);
+    }
+    return MSLOT_DONE;
 }
 
 // MARK: sleep and wake

@@ -115,7 +115,22 @@ static mslot_failure await_answer(outbox_opening *e, mslot_writer *requests, msl
             if (mslot_writer_check_reader(requests) == MSLOT_NO_READER) return mslot__failure_of(MSLOT_NO_BRIDGE);
             checked_ns = mslot__now_ns();
         }
-        if (!mslot__look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns)) return time_is_up(requests);
+        mslot_outcome outcome = mslot__look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns, e->options.interrupt);
+        if (outcome != MSLOT_DONE) return outcome == MSLOT_TIMED_OUT ? time_is_up(requests) : mslot__failure_of(outcome);
+    }
+}
+
+/// Waits for room by looks if an interrupt may come, for it is not the writer's.
+static mslot_outcome write_request(const outbox_opening *e, mslot_writer *requests, const unsigned char *bytes, size_t byte_count)
+{
+    const uint32_t *interrupt = e->options.interrupt;
+    for (;;) {
+        int64_t left_ns = e->deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : e->deadline_ns - mslot__now_ns();
+        bool is_last = interrupt == NULL || left_ns <= ANSWER_STEP_NS_MAX;
+        int64_t step_ns = is_last ? left_ns : ANSWER_STEP_NS_MAX;
+        mslot_outcome outcome = mslot_writer_write(requests, bytes, byte_count, step_ns > 1 ? step_ns : 1);
+        if (outcome != MSLOT_TIMED_OUT || is_last) return outcome;
+        if (mslot__load_relaxed_32(interrupt) != 0) return MSLOT_INTERRUPTED;
     }
 }
 
@@ -133,8 +148,7 @@ static mslot_failure send_request(outbox_opening *e, mslot_writer *requests, msl
     };
     unsigned char bytes[MSLOT_OUTBOX_REQUEST_BYTES_MAX];
     size_t byte_count = mslot__outbox_request_encode(&request, bytes);
-    int64_t left_ns = e->deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : e->deadline_ns - mslot__now_ns();
-    mslot_outcome outcome = mslot_writer_write(requests, bytes, byte_count, left_ns > 1 ? left_ns : 1);
+    mslot_outcome outcome = write_request(e, requests, bytes, byte_count);
     if (outcome == MSLOT_TIMED_OUT) return time_is_up(requests);
     if (outcome == MSLOT_CLOSED) return mslot__failure_of(MSLOT_BUSY);
     if (outcome != MSLOT_DONE) return failure_of_bridge(mslot__failure_of(outcome));
@@ -165,7 +179,8 @@ static mslot_failure open_some_outbox(outbox_opening *e)
     for (e->outbox = 0; e->outbox < MSLOT_OUTBOXES_MAX;) {
         mslot_failure failure = open_outbox(e) ? e->opened.failure : ask(e);
         if (failure.outcome == MSLOT_BUSY) {
-            if (!mslot__look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns)) return mslot__failure_of(MSLOT_TIMED_OUT);
+            mslot_outcome outcome = mslot__look_later(&step_ns, ANSWER_STEP_NS_MAX, e->deadline_ns, e->options.interrupt);
+            if (outcome != MSLOT_DONE) return mslot__failure_of(outcome);
         } else if (failure.outcome == MSLOT_TOO_MANY_WRITERS) {
             e->outbox++;
         } else {
@@ -195,7 +210,10 @@ mslot_opened mslot__open_outbox(const mslot_name *name, const mslot_open_options
         opened.failure = open_some_outbox(&e);
         bool may_appear = opened.failure.outcome == MSLOT_NO_BRIDGE || opened.failure.outcome == MSLOT_NO_SUCH_HOST;
         int64_t step_ns_max = opened.failure.outcome == MSLOT_NO_BRIDGE ? ANSWER_STEP_NS_MAX : HOST_STEP_NS_MAX;
-        if (!may_appear || !mslot__look_later(&step_ns, step_ns_max, wait_until_ns)) break;
+        if (!may_appear || options->wait_ns <= 0) break;
+        mslot_outcome outcome = mslot__look_later(&step_ns, step_ns_max, wait_until_ns, options->interrupt);
+        if (outcome == MSLOT_INTERRUPTED) opened.failure = mslot__failure_of(outcome);
+        if (outcome != MSLOT_DONE) break;
     }
     if (opened.failure.outcome == MSLOT_DONE) opened.writer = e.opened.writer;
     return opened;

@@ -41,7 +41,7 @@
  *
  *   pthread_cancel. No call is a cancellation point, nor is what it calls back: the thread goes on to its next one. While a call works on
  *   files its thread's signals wait too, but for those of faults.
- *     Fix: mslot_reader_interrupt and mslot_writer_interrupt end waits.
+ *     Fix: mslot_reader_interrupt, mslot_writer_interrupt and mslot_open_interrupt end waits.
  *
  *   longjmp, or asynchronous cancellation, out of a read or a write leaves the handle BUSY: the message may or may not have been published.
  *     Fix: mslot_writer_reset for a writer, which finds out; mslot_reader_reset for a reader. Both make the handle usable.
@@ -254,6 +254,9 @@ typedef struct mslot_open_options {
     bool lock_pages;
     /// 0.
     unsigned char reserved_behind[7];
+    /// NULL, or a word that any thread or signal handler may set by mslot_open_interrupt, also before the call: then the wait ends with
+    /// INTERRUPTED. It is 0 before, and the call leaves it as it is.
+    uint32_t *interrupt;
 } mslot_open_options;
 
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;
@@ -276,12 +279,16 @@ typedef struct mslot_opened {
 } mslot_opened;
 
 /// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe. Failures:
-/// BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
+/// BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, INTERRUPTED, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
 ///
 /// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the
 /// bridge is asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;
 /// NO_SUCH_HOST, NOT_ALLOWED, NO_SPACE, BAD_NAME: the bridge refuses, and `words` in the failure says why; TIMED_OUT: it does not answer.
 mslot_opened mslot_open(const char *name, const mslot_open_options *options);
+
+/// Sets the word, and ends at once every mslot_open that waits with it; also those to come, until the word is set to 0. From any thread or
+/// signal handler. Who sets the word to 1 itself is heard within 10 ms; in the name of another machine within a second.
+void mslot_open_interrupt(uint32_t *interrupt);
 
 /// A message for mslot_writer_write_batch.
 typedef struct mslot_bytes {

@@ -159,6 +159,61 @@ TEST(no_call_is_a_cancellation_point)
     remove_the_hosts();
 }
 
+// MARK: an opening that waits is interrupted
+
+static uint32_t interrupt_word;
+static int64_t interrupted_ns;
+
+static void *interrupt_after_a_while(void *unused)
+{
+    for (int i = 0; i < 50; i++) poll_pause(); // by then it looks every 10 ms, or every second
+    interrupted_ns = now_ns();
+    mslot_open_interrupt(&interrupt_word);
+    return unused;
+}
+
+TEST(an_interrupt_ends_an_opening_that_waits_for_ever_at_once)
+{
+    static const char *names[] = {"orders", "\\\\host\\mailslot\\x"};
+    mslot_open_options options = mslot_open_options_default();
+    options.wait_ns = MSLOT_FOREVER;
+    options.interrupt = &interrupt_word;
+    for (int i = 0; i < 2; i++) {
+        trying("%s", names[i]);
+        interrupt_word = 0;
+        pthread_t thread;
+        pthread_create(&thread, NULL, interrupt_after_a_while, NULL);
+        expect_outcome(mslot_open(names[i], &options).failure.outcome, MSLOT_INTERRUPTED);
+        expect(now_ns() - interrupted_ns < AT_ONCE_NS);
+        pthread_join(thread, NULL);
+        expect_equal(interrupt_word, 1);
+        expect_outcome(mslot_open(names[i], &options).failure.outcome, MSLOT_INTERRUPTED); // until the word is 0
+    }
+    reader = must_create("orders", 1, 1);
+    mslot_opened opened = mslot_open("orders", &options); // it need not wait
+    expect_outcome(opened.failure.outcome, MSLOT_DONE);
+    must_close_writer(opened.writer);
+    must_close(reader);
+    mslot_open_interrupt(NULL);
+}
+
+static void interrupt_by_signal(int number)
+{
+    (void)number;
+    mslot_open_interrupt(&interrupt_word);
+}
+
+TEST(a_signal_handler_may_end_an_opening_that_waits)
+{
+    interrupt_word = 0;
+    expect_equal(sigaction(SIGALRM, &(struct sigaction){.sa_handler = interrupt_by_signal, .sa_flags = SA_RESTART}, NULL), 0);
+    setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {.tv_usec = 50000}}, NULL);
+    mslot_open_options options = mslot_open_options_default();
+    options.wait_ns = MSLOT_FOREVER;
+    options.interrupt = &interrupt_word;
+    expect_outcome(mslot_open("orders", &options).failure.outcome, MSLOT_INTERRUPTED);
+}
+
 // MARK: a signal handler that forks
 
 static long forks;

@@ -31,7 +31,7 @@ typedef enum MSLOT_CLOSED_ENUM mslot_outcome {
     MSLOT_CLOSED MSLOT_SWIFT_NAME(closed) = 4,
     /// The mailslot is there, but its reader is gone without closing it: it was killed, or left (`mslot_reader_leave`).
     MSLOT_NO_READER MSLOT_SWIFT_NAME(noReader) = 5,
-    /// `mslot_reader_interrupt` or `mslot_writer_interrupt` ended the wait. A signal never does.
+    /// `mslot_reader_interrupt`, `mslot_writer_interrupt` or `mslot_open_interrupt` ended the wait. A signal never does.
     MSLOT_INTERRUPTED MSLOT_SWIFT_NAME(interrupted) = 6,
     /// The segment breaks its own rules: a process that may write it overwrote it. See mslot_reader_peek for what is skipped.
     MSLOT_DAMAGED MSLOT_SWIFT_NAME(damaged) = 7,
