@@ -1877,3 +1877,41 @@ TEST(shm_open_finds_a_mailslot_in_the_default_directory)
     must_close(reader);
     expect(shm_open(shared_name, O_RDONLY, 0) < 0 && errno == ENOENT);
 }
+
+// MARK: fairness
+
+/// There is none, but nobody is forgotten. Prints what Sizing.md says: the longest that one of them waited for room.
+TEST(of_many_writers_on_one_cell_each_gets_through_and_how_long_one_waits_is_told)
+{
+    enum { WRITERS = 32, WRITES = 2000 };
+    uint64_t *longest_ns = shared_words(2 * WRITERS), *ended = longest_ns + WRITERS;
+    mslot_reader *reader = must_create("orders", 1, WRITERS);
+    pid_t children[WRITERS];
+    for (int i = 0; i < WRITERS; i++) {
+        children[i] = child_start();
+        if (children[i] != 0) continue;
+        mslot_writer *writer = must_open("orders");
+        for (uint64_t number = 0; number < WRITES; number++) {
+            int64_t begun = now_ns();
+            must_write(writer, (uint64_t)i, number);
+            uint64_t waited = (uint64_t)(now_ns() - begun);
+            if (waited > longest_ns[i]) longest_ns[i] = waited;
+        }
+        shared_set(&ended[i], 1);
+        must_close_writer(writer);
+        child_end();
+    }
+    counts arrived = {.count = 0};
+    int64_t begun = now_ns();
+    while (arrived.count < WRITERS * WRITES) counts_add(&arrived, must_read(reader), false);
+    int64_t took = now_ns() - begun;
+    uint64_t longest = 0;
+    for (int i = 0; i < WRITERS; i++) {
+        child_join(children[i]);
+        expect_equal(ended[i], 1);
+        if (longest_ns[i] > longest) longest = longest_ns[i];
+    }
+    printf("%d writers, one cell: %.0f messages/s, the longest wait %.0f ms\n", WRITERS, WRITERS * WRITES * 1e9 / (double)took,
+        (double)longest / 1e6);
+    must_close(reader);
+}
