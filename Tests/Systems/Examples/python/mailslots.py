@@ -78,7 +78,8 @@ class mslot_created(Structure):
 class mslot_open_options(Structure):
     _fields_ = [
         ("size", c_uint32), ("trust_user", c_uint32), ("wait_ns", c_int64), ("answer_ns", c_int64), ("wait_through_restarts", c_bool),
-        ("populate", c_bool), ("reserved", c_uint8 * 6), ("lock_pages", c_bool), ("reserved_behind", c_uint8 * 7)]
+        ("populate", c_bool), ("reserved", c_uint8 * 6), ("lock_pages", c_bool), ("reserved_behind", c_uint8 * 7),
+        ("interrupt", c_void_p)]
 
 
 class mslot_opened(Structure):
