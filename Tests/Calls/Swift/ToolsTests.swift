@@ -352,21 +352,21 @@ import Testing
     @Test(.enabled(if: isInstalled("python3"), "python3 is not installed"))
     func `a file that its owner leases is left out, and a line says so`() throws {
         try leave("some/orders", unread: 1)
-        try leave("leased", unread: 0)
+        try leave("hidden", unread: 0)
         let script = packageRoot.appending(path: "Tests/Support/Command/leased.py").path
         let owner = try RunningProgram(
-            URL(filePath: "/usr/bin/env"), ["python3", script, folder.appending(path: "mailslot.leased").path])
+            URL(filePath: "/usr/bin/env"), ["python3", script, folder.appending(path: "mailslot.hidden").path])
         try eventually("it is leased") { owner.outputSoFar == "leased\n" }
 
         for command in [["list"], ["list", "--json"], ["list", "--prometheus"], ["top", "--interval", "0.1"]] {
             let result = try run(program, command, environment: environment)
-            #expect(result.status == 0 && result.text.contains("some/orders") && !result.text.contains("leased"))
+            #expect(result.status == 0 && result.text.contains("some/orders") && !result.text.contains("hidden"))
             let lines = result.errors.split(separator: "\n")
-            #expect(lines.count == 1 && lines[0].contains("left out: Mailslot \"leased\"") && lines[0].contains("holds a lease"))
+            #expect(lines.count == 1 && lines[0].contains("left out: Mailslot \"hidden\"") && lines[0].contains("holds a lease"))
         }
         let doctor = try call("doctor")
-        #expect(doctor.status == 0 && doctor.text.contains("left out: Mailslot \"leased\"") && doctor.text.contains("1 in \"some/orders\""))
-        let info = try call("info", "leased", "some/orders")
+        #expect(doctor.status == 0 && doctor.text.contains("left out: Mailslot \"hidden\"") && doctor.text.contains("1 in \"some/orders\""))
+        let info = try call("info", "hidden", "some/orders")
         #expect(info.status == 1 && info.errors.contains("holds a lease") && info.text.contains("some/orders"))
         owner.kill()
         #expect(try call("list").errors.isEmpty)
