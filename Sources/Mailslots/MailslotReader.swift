@@ -174,7 +174,8 @@ public struct MailslotReader: ~Copyable, Sendable {
 
     /// Closes the mailslot: discards unread messages, tells every waiting writer, frees the name. Every write that succeeded came before.
     /// Or leaves it, with what is unread, to a reader that adopts it.
-    /// The name stays if the process may no longer change the directory, having dropped its privileges; the next reader that may takes it over.
+    /// The name stays if the process may no longer change the directory, having dropped its privileges; the next reader that may takes it
+    /// over.
     ///
     /// - Parameter unread: What becomes of unread messages.
     /// - Returns: How many they were. Discarded: exactly. Kept: at that moment; writers may go on.

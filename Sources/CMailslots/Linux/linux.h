@@ -273,9 +273,9 @@ bool mslot__mapping_is_of(const mslot_mapping *mapping, int descriptor);
 
 // MARK: presence.c
 
-/// Asks for the reader's lock: DONE, it is there; NO_READER. If it cannot be asked (no descriptors are left, the path is not to be seen from
-/// here), says that the reader is there: a wrong "gone" would be the worse answer. NOT_FOUND: the file has lost its name, so nobody can ask,
-/// and no other reader can come.
+/// Asks for the reader's lock: DONE, it is there; NO_READER. If it cannot be asked (no descriptors are left, the path is not to be seen
+/// from here), says that the reader is there: a wrong "gone" would be the worse answer. NOT_FOUND: the file has lost its name, so nobody
+/// can ask, and no other reader can come.
 mslot_outcome mslot__reader_ask(mslot_writer *writer);
 /// Closes the descriptor that asks, if there is one and it still is ours.
 void mslot__writer_close_query(mslot_writer *writer);

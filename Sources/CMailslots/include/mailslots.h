@@ -278,8 +278,8 @@ typedef struct mslot_opened {
     uint64_t reserved[2];
 } mslot_opened;
 
-/// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe. Failures:
-/// BAD_NAME, NOT_FOUND, NO_READER, TIMED_OUT, INTERRUPTED, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
+/// Opens a mailslot, to write to it. `options` NULL: the defaults. Not async-signal-safe. Failures: BAD_NAME, NOT_FOUND, NO_READER,
+/// TIMED_OUT, INTERRUPTED, TOO_MANY_WRITERS, NO_PERMISSION, UNTRUSTED, NOT_A_MAILSLOT, OTHER_LAYOUT, SYSTEM_ERROR.
 ///
 /// A name of another machine, `\\host\mailslot\x`, opens an outbox of this machine's bridge: the first time for a host and a name the
 /// bridge is asked to make it, some 100 µs; afterwards it is opened as any other is. The writer is one as any other. Then also NO_BRIDGE;

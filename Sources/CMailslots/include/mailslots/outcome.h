@@ -49,8 +49,8 @@ typedef enum MSLOT_CLOSED_ENUM mslot_outcome {
 
     /// The name is not a mailslot's name; `detail` is a mslot_name_problem.
     MSLOT_BAD_NAME MSLOT_SWIFT_NAME(badName) = 12,
-    /// No mailslot has this name. Of a write: it found no room, and the mailslot has lost its name, by other means than a close; whether the
-    /// reader is there cannot be asked.
+    /// No mailslot has this name. Of a write: it found no room, and the mailslot's file was deleted by other means than a close; whether
+    /// the reader is there cannot be asked.
     MSLOT_NOT_FOUND MSLOT_SWIFT_NAME(notFound) = 13,
     /// Another reader has this name: `holder_pid` and `holder_uid` say who, as information.
     MSLOT_ALREADY_EXISTS MSLOT_SWIFT_NAME(alreadyExists) = 14,
