@@ -8,7 +8,8 @@ struct Read: ParsableCommand {
         abstract: "Create a mailslot and print what is written to it.",
         discussion: """
             Prints each message as a line, until Ctrl-C, or as --count, --timeout and --until-empty say. A message is given back only \
-            after it was printed: if this process is killed, a reader with --adopt gets it again.
+            after it was printed. If this process is killed, or cannot print because the disk is full or nobody reads the pipe, the \
+            mailslot stays, and a reader with --adopt gets what was not printed. The last messages may be printed twice.
 
               mailslot read orders | tee log
               mailslot read --raw --until-empty backup > copy      with: mailslot write --raw --end backup < original
@@ -78,7 +79,8 @@ struct Read: ParsableCommand {
                 let unread = reader.info.messageCount
                 complain("reading \"\(reader.info.name)\"\(reader.hasAdoptedMessages ? ", \(unread) unread adopted" : ""); Ctrl-C ends")
             }
-            var printer = MessagePrinter(format: raw ? .raw : json ? .json : .lines, stopsAtEmpty: untilEmpty, limit: count)
+            var printer = MessagePrinter(
+                of: name, format: raw ? .raw : json ? .json : .lines, stopsAtEmpty: untilEmpty, limit: count)
             let end = try printer.printMessages(of: &reader, timeout: timeout?.timeout ?? .forever, signals)
             let unread = reader.close(unread: keepUnread ? .keep : .discard) + printer.unprinted
             if unread > 0, !keepUnread { complain("discarded \(counted(unread)); --keep-unread leaves them to a reader with --adopt") }
@@ -92,6 +94,7 @@ private func counted(_ unread: Int) -> String { "\(unread) unread \(unread == 1 
 
 /// Prints messages until something ends it.
 struct MessagePrinter: ~Copyable {
+    let name: String
     let stopsAtEmpty: Bool
     let limit: Int?
     private var printed = 0
@@ -103,7 +106,8 @@ struct MessagePrinter: ~Copyable {
     /// As many as the output's buffer holds, so that a batch is one write.
     private static let batch = 512
 
-    init(format: MessageOutput.Format, stopsAtEmpty: Bool, limit: Int?) {
+    init(of name: String, format: MessageOutput.Format, stopsAtEmpty: Bool, limit: Int?) {
+        self.name = name
         output = MessageOutput(format: format)
         self.stopsAtEmpty = stopsAtEmpty
         self.limit = limit
@@ -129,7 +133,6 @@ struct MessagePrinter: ~Copyable {
                     throw error
                 }
             }
-            if try !output.isWanted() { return nil }
             if let number = signals.received { return ExitCode(128 + number) }
         }
         return nil
@@ -144,7 +147,18 @@ struct MessagePrinter: ~Copyable {
             append(bytes, info)
         } beforeRelease: {
             output.flush()
+            if let failure = output.failure { leave(because: failure) }
         }
+    }
+
+    /// What could not be written out was not given back. `exit` closes nothing, so it waits, with all that is unread, as a killed reader's.
+    /// A pipe that nobody reads any more is no failure, but somebody may want the messages.
+    private func leave(because failure: Int32) -> Never {
+        let count = (try? Mailslot.info(of: name))?.messageCount ?? 0
+        complain(
+            "\(StandardOutput.says(of: failure)). \(count) \(count == 1 ? "message waits" : "messages wait") in \"\(name)\": "
+                + "mailslot read --adopt")
+        exit(failure == EPIPE ? EXIT_SUCCESS : EXIT_FAILURE)
     }
 
     private mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
@@ -199,12 +213,15 @@ struct MessageOutput: ~Copyable {
 
     mutating func flush() { output.flush() }
 
+    /// What prevented writing, an errno.
+    var failure: Int32? { output.failure }
+
     /// False: whoever read our output has had enough. Anything else that prevents writing is an error. Waits up to `milliseconds` to find
     /// out.
     func isWanted(within milliseconds: Int32 = 0) throws -> Bool {
         if let failure = output.failure {
             if failure == EPIPE { return false }
-            complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
+            complain(StandardOutput.says(of: failure))
             throw ExitStatus.failure
         }
         if milliseconds == 0 { return true }

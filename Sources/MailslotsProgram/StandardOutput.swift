@@ -3,14 +3,14 @@ internal import Foundation
 /// Standard output with a buffer, written out when it is full or when it is told to. What `print` does costs an allocation
 /// and a lock a message.
 package struct StandardOutput: ~Copyable {
-    /// Nobody reads the other end any more (EPIPE), or the disk is full: nothing is written from then on.
+    /// An errno. Nobody reads the other end any more (EPIPE), or the disk is full: nothing is written from then on.
     package private(set) var failure: Int32?
 
     private var storage = [UInt8](repeating: 0, count: 1 << 18)
     private var used = 0
 
     package init() {
-        _ = signal(SIGPIPE, SIG_IGN)  // EPIPE says the same, and lets us close our mailslot
+        _ = signal(SIGPIPE, SIG_IGN)  // EPIPE says the same, and lets us end in order
     }
 
     package mutating func append(_ bytes: RawSpan) {
@@ -52,6 +52,12 @@ package struct StandardOutput: ~Copyable {
         }
         used = 0
     }
+
+    /// In words.
+    package static func says(of failure: Int32) -> String {
+        failure == EPIPE
+            ? "nobody reads standard output any more" : "cannot write to standard output: \(unsafe String(cString: strerror(failure)))"
+    }
 }
 
 /// As the shell called it.
@@ -71,7 +77,7 @@ package func emit(_ lines: [String]) throws {
     }
     output.flush()
     guard let failure = output.failure, failure != EPIPE else { return }
-    complain("cannot write to standard output: \(unsafe String(cString: strerror(failure)))")
+    complain(StandardOutput.says(of: failure))
     throw ExitStatus.failure
 }
 package func emit(_ line: String) throws { try emit([line]) }

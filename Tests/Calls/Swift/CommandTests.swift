@@ -219,17 +219,52 @@ import Testing
         #expect(errorOf { try writer.write("late") }?.code == .closed)
     }
 
-    @Test func `a reader whose output nobody wants ends in order`() throws {
+    // MARK: output that cannot be written
+
+    /// A reader was killed, and left these messages.
+    func leave(_ texts: [String], in name: String) throws {
+        let reader = try startMailslot("read", name, "--max-size", "100000")
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        reader.kill()
+        for text in texts { try writer.write(text) }
+    }
+
+    /// The second has messages of which the output's buffer does not hold a batch: some fail before the last of them was looked at.
+    @Test(arguments: [1, 90_000], [[], ["--json"], ["--raw"], ["--count", "4"], ["--until-empty"]])
+    func `a reader that cannot write gives back what it did not print`(length: Int, format: [String]) throws {
         let name = uniqueName()
-        let script = #""$0" read "$1" | head -n 1"#
+        let texts = ["a", "b", "c", "d"].map { String(repeating: $0, count: length) }
+        try leave(texts + [""], in: name)
+        let full = try run(
+            "sh", ["-c", #"exec "$0" "$@" > /dev/full"#, buildFolder.appending(path: "mailslot").path, "read", name, "--adopt"] + format)
+        #expect(full.status == 1)
+        #expect(full.errors.contains("cannot write to standard output: No space left on device"), "\(full.errors)")
+        #expect(full.errors.contains("5 messages wait in \"\(name)\": mailslot read --adopt"), "\(full.errors)")
+        let next = try mailslot("read", name, "--adopt", "--until-empty", "--timeout", "0")
+        #expect(next.text == texts.map { $0 + "\n" }.joined())
+    }
+
+    @Test func `a reader whose output nobody wants ends, and leaves what it did not print`() throws {
+        let name = uniqueName()
+        let script = #""$0" read "$1" | head -n 1; echo ${PIPESTATUS[0]}"#
         let pipeline = try RunningProgram(
-            URL(filePath: "/bin/sh"), ["-c", script, buildFolder.appending(path: "mailslot").path, name])
+            URL(filePath: "/usr/bin/env"), ["bash", "-c", script, buildFolder.appending(path: "mailslot").path, name])
         var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
         try writer.write("wanted")
-        // The reader finds out at its next line.
-        try eventually("the mailslot is closed") { errorOf { try writer.write("unwanted") }?.code == .closed }
-        #expect(try pipeline.wait().text == "wanted\n")
-        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(of: name)))
+        try eventually("it is read") { pipeline.outputSoFar == "wanted\n" }
+        // The reader finds out at its next line after `head` has gone.
+        var unwanted: [String] = []
+        try eventually("the reader is gone") {
+            unwanted.append("unwanted \(unwanted.count)")
+            try writer.write(unwanted[unwanted.count - 1])
+            return try !Mailslot.info(of: name).hasReader
+        }
+        let result = try pipeline.wait()
+        #expect(result.text == "wanted\n0\n")
+        #expect(result.errors.contains("nobody reads standard output any more. "), "\(result.errors)")
+        let rest = try mailslot("read", name, "--adopt", "--timeout", "0").text.split(separator: "\n").map(String.init)
+        // What `head` was still there for went into the pipe.
+        #expect(!rest.isEmpty && unwanted.suffix(rest.count) == rest[...], "\(rest)")
     }
 
     @Test(.timeLimit(.minutes(5)))
