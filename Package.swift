@@ -50,7 +50,7 @@ let package = Package(
         .target(
             name: "CMailslotsWin32", dependencies: ["CMailslots"], exclude: ["libmailslots-win32.map"], cSettings: cSettings),
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
-        // What the program asks of the kernel and the terminal.
+        // What the programs ask of the kernel and the terminal.
         .target(name: "CMailslotsCommand", dependencies: ["CMailslots"], cSettings: cSettings),
         // What the C below every transport shares.
         .target(name: "CMailslotsTransport", cSettings: cSettings),
@@ -107,7 +107,7 @@ let package = Package(
         .executableTarget(
             name: "MailslotsBridgeCommand",
             dependencies: [
-                "Mailslots", "MailslotsBridge", "MailslotsKeys", "MailslotsProgram",
+                "Mailslots", "MailslotsBridge", "MailslotsKeys", "MailslotsProgram", "CMailslotsCommand",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

@@ -17,6 +17,12 @@ command_window command_window_of(int descriptor)
     return (command_window){size.ws_col, size.ws_row};
 }
 
+bool command_ignores(int signal)
+{
+    struct sigaction action;
+    return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static int writing_end = -1;
 
 static void tell(int signal)
@@ -45,6 +51,7 @@ int command_signals_to_pipe(const int *signals, int count)
     sigset_t set;
     sigemptyset(&set);
     for (int i = 0; i < count; i++) {
+        if (command_ignores(signals[i])) continue;
         tell_from_now_on(signals[i]);
         sigaddset(&set, signals[i]);
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMailslotsCommand
 import Foundation
 import Logging
 import Mailslots
@@ -24,7 +25,8 @@ struct BridgeCommand: ParsableCommand {
               mailslot-bridge --config /etc/mailslots/bridge.json
 
             Options go before environment variables (MAILSLOT_BRIDGE_NETWORK_PORT), these before the file. SIGTERM and Ctrl-C end it \
-            when it has sent what was written; SIGHUP reads the files again. It logs to standard error.
+            when it has sent what was written; SIGHUP reads the files again; a signal that was ignored when it started, as by nohup, stays \
+            ignored. It logs to standard error.
 
             `mailslot bridge` is this program. Exit status: 0 success, 1 failure, 3 with --status: no bridge runs, 4 a bridge runs \
             already, 64 wrong usage.
@@ -90,12 +92,16 @@ struct BridgeCommand: ParsableCommand {
         configuration.log(to: logger)
 
         let bridge = try Bridge(configuration, logger: logger)
+        let reloads = command_ignores(SIGHUP) ? [] : [Reloader(bridge: bridge, options: options, logger: logger)]
         let group = ServiceGroup(
-            services: [bridge, Reloader(bridge: bridge, options: options, logger: logger)],
-            gracefulShutdownSignals: [.sigterm, .sigint], cancellationSignals: [.sigquit], logger: logger)
+            services: [bridge] + reloads, gracefulShutdownSignals: heard([.sigterm, .sigint]), cancellationSignals: heard([.sigquit]),
+            logger: logger)
         try waitFor { try await group.run() }
     }
 }
+
+/// A signal that whoever started the program ignores, as nohup does, stays ignored.
+private func heard(_ signals: [UnixSignal]) -> [UnixSignal] { signals.filter { !command_ignores($0.rawValue) } }
 
 /// Gives the bridge its configuration anew at each SIGHUP. One that cannot be changes nothing.
 private struct Reloader: Service {

@@ -1,9 +1,11 @@
+import CMailslotsCommand
 import Dispatch
 import Foundation
 import Mailslots
 import Synchronization
 
-/// Ends a wait when the user asks the program to stop, so that it closes its mailslot before it goes.
+/// Ends a wait when the user asks the program to stop, so that it closes its mailslot before it goes. A signal that whoever started the
+/// program ignores, as nohup does, stays ignored.
 struct StopSignals {
     private final class Number: Sendable {
         let value = Atomic<Int32>(0)
@@ -21,7 +23,7 @@ struct StopSignals {
     init(interrupting interrupter: MailslotInterrupter) {
         let queue = DispatchQueue(label: "mailslot.signals")
         let number = number
-        sources = [SIGINT, SIGTERM, SIGHUP].map { which in
+        sources = [SIGINT, SIGTERM, SIGHUP].filter { !command_ignores($0) }.map { which in
             _ = signal(which, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: which, queue: queue)
             source.setEventHandler {

@@ -1,4 +1,4 @@
-// What the program `mailslot` needs of C: questions to the kernel, a process that dies at a given step, and the terminal's size.
+// What the programs need of C: questions to the kernel, a process that dies at a given step, signals, and the terminal's size.
 #ifndef MAILSLOTS_COMMAND_H
 #define MAILSLOTS_COMMAND_H
 
@@ -47,6 +47,17 @@ int command_publish_and_die(const char *mailslot, int reader);
 /// Whether somebody holds a lock on the first byte of this file. -1: it cannot be asked.
 int command_is_locked(const char *path);
 
+// MARK: signals
+
+/// Whether this process ignores the signal: before it says anything of it itself, because whoever started it wants that, as nohup does.
+bool command_ignores(int signal);
+
+/// From here on these signals do nothing but write their number, a byte, into the pipe whose reading end is returned; those that are
+/// ignored stay so. -1 with errno.
+int command_signals_to_pipe(const int *signals, int count);
+/// Stops this process as the signal would without us; returns when it goes on.
+void command_stop_self(int signal);
+
 // MARK: the terminal
 
 /// 0 if it has no size.
@@ -55,10 +66,5 @@ typedef struct command_window {
     uint16_t rows;
 } command_window;
 command_window command_window_of(int descriptor);
-
-/// From here on these signals do nothing but write their number, a byte, into the pipe whose reading end is returned. -1 with errno.
-int command_signals_to_pipe(const int *signals, int count);
-/// Stops this process as the signal would without us; returns when it goes on.
-void command_stop_self(int signal);
 
 #endif

@@ -143,6 +143,24 @@ import Testing
         #expect(try here.endBridge().status == 0)
     }
 
+    @Test func `a bridge leaves signals ignored that arrive so`() throws {
+        let here = try Network().here
+        let options = ["bridge", "--host", "here", "--address", "127.0.0.1", "--domain", "studio", "--insecure", "--port", "0"]
+        let script = #"trap "" INT HUP QUIT; exec "$@""#
+        let bridge = try RunningProgram(
+            URL(filePath: "/bin/sh"), ["-c", script, "sh", buildFolder.appending(path: "mailslot").path] + options,
+            environment: here.environment)
+        let reader = try here.start("read", "--remote", "--count", "6", "jobs")
+        try here.awaitReader("jobs", first: "local")
+        #expect(try here.write("0", to: #"\\studio\mailslot\jobs"#).status == 0)
+        for signal in [SIGINT, SIGHUP, SIGQUIT] { _ = kill(bridge.id, signal) }
+        // One that ends carries no more, and soon is gone.
+        for text in 1...4 { #expect(try here.write("\(text)", to: #"\\studio\mailslot\jobs"#).status == 0) }
+        #expect(try reader.wait().text == "local\n0\n1\n2\n3\n4\n")
+        _ = kill(bridge.id, SIGTERM)
+        #expect(try bridge.wait().status == 0)
+    }
+
     @Test func `a second bridge of a directory, and a port that is taken, are refused`() throws {
         let network = try Network()
         try network.startBridges()

@@ -219,6 +219,20 @@ import Testing
         #expect(errorOf { try writer.write("late") }?.code == .closed)
     }
 
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func `a signal that arrives ignored stays ignored`(signal: Int32) throws {
+        let name = uniqueName()
+        let script = #"trap "" $1; exec "$0" read "$2" --count 2"#
+        let reader = try RunningProgram(
+            URL(filePath: "/bin/sh"), ["-c", script, buildFolder.appending(path: "mailslot").path, "\(signal)", name])
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        try writer.write("before")
+        try eventually("it reads") { reader.outputSoFar == "before\n" }
+        _ = kill(reader.id, signal)
+        try writer.write("after")
+        let result = try reader.wait()
+        #expect(result.status == 0 && result.signal == nil && result.text == "before\nafter\n")
+    }
+
     // MARK: output that cannot be written
 
     /// A reader was killed, and left these messages.
