@@ -57,6 +57,8 @@ struct BridgeCommand: ParsableCommand {
         return level
     }
 
+    static func main() { begin(checking: refuseMistakesForHelp) }
+
     func run() throws {
         warnOfAnotherRelease()
         try reportingErrors {

@@ -24,6 +24,9 @@ struct MailslotCommand: ParsableCommand {
               mailslot read --remote jobs             on the machine render7
               mailslot write '\\\\render7\\mailslot\\jobs' "hello"     on another; '\\\\*\\mailslot\\jobs' is every machine
 
+            Arguments are UTF-8; -- goes before names and messages that begin with -. A signal that was ignored when the program started, \
+            as by nohup, stays ignored.
+
             Exit status: 0 success, 1 failure, 2 the time was up, 3 no such mailslot or host, no reader, no bridge, or it was closed, \
             4 it already has a reader, or a bridge runs already, 64 wrong usage, 128 + N ended by signal N (130: Ctrl-C).
             """,
@@ -32,6 +35,15 @@ struct MailslotCommand: ParsableCommand {
             Demo.self, Read.self, Write.self, Tail.self, List.self, Info.self, Top.self, Remove.self, Keygen.self, BridgeCommand.self,
             Hosts.self, Doctor.self, Bench.self, DemoPart.self,
         ])
+
+    static func main() {
+        begin { arguments in
+            // The bridge's are its own business.
+            if arguments.first != "bridge" { try refuseMistakesForHelp(arguments) }
+        } checkingHelp: { arguments in
+            try Write.refuseHelpForMessage(arguments)
+        }
+    }
 }
 
 /// Seconds on the command line, such as 0.5.

@@ -7,10 +7,11 @@ struct Write: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write messages to a mailslot.",
         discussion: """
-            Each TEXT is a message. Without one, each line of standard input is, or with --raw every --size bytes. Waits for room when \
-            the mailslot is full.
+            Each TEXT is a message; -- goes before one that begins with -. Without one, each line of standard input is, or with --raw \
+            every --size bytes. Waits for room when the mailslot is full.
 
               mailslot write orders "hello" "world"
+              mailslot write orders -- "$text"
               tail -f log | mailslot write orders
               mailslot write --raw --end backup < original
 
@@ -54,6 +55,14 @@ struct Write: ParsableCommand {
         if size < 1 || size > Mailslot.maximumLongMessageSize {
             throw ValidationError("--size is 1 to \(Mailslot.maximumLongMessageSize).")
         }
+    }
+
+    /// Who runs this with what a program gives must not be told that it was written when it was taken for a wish for help.
+    static func refuseHelpForMessage(_ arguments: [String]) throws {
+        guard arguments.first == "write", arguments.count > 2 else { return }
+        try refuse(
+            "nothing was written, for one of the arguments asks for help or the version. Write -- before messages that begin with -; "
+                + "the help is: mailslot write --help")
     }
 
     func run() throws {

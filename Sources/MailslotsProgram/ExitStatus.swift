@@ -14,6 +14,7 @@ package enum ExitStatus {
     package static let timeIsUp = ExitCode(2)
     package static let noMailslot = ExitCode(3)
     package static let alreadyExists = ExitCode(4)
+    package static let wrongUsage = ExitCode.validationFailure
 }
 
 /// An error whose description tells a person the cause and the cure.

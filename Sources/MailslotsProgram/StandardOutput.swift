@@ -63,9 +63,9 @@ package struct StandardOutput: ~Copyable {
 /// As the shell called it.
 private let programName = URL(filePath: CommandLine.arguments[0]).lastPathComponent
 
-/// Prints to standard error, where messages for people go.
+/// Prints to standard error, where messages for people go. If nobody can be told there, nobody is.
 package func complain(_ text: String) {
-    FileHandle.standardError.write(Data("\(programName): \(text)\n".utf8))
+    try? FileHandle.standardError.write(contentsOf: Data("\(programName): \(text)\n".utf8))
 }
 
 /// Prints a line or several. Whoever does not read them is not told; anything else that prevents writing is an error.

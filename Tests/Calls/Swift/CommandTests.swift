@@ -233,6 +233,68 @@ import Testing
         #expect(result.status == 0 && result.signal == nil && result.text == "before\nafter\n")
     }
 
+    // MARK: arguments
+
+    @Test(arguments: [["-hello"], ["-h"], ["--help"], ["--version"], ["a", "-h"], ["-xyz"], ["--trust"], ["--end", "-hello"]])
+    func `write succeeds only if it wrote, and -- goes before what begins with a dash`(texts: [String]) throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        let program = buildFolder.appending(path: "mailslot")
+        let refused = try run(program, ["write", name] + texts)
+        #expect(refused.status == 64 && refused.text.isEmpty && !refused.errors.isEmpty, "\(refused.text)\(refused.errors)")
+        #expect(try reader.read(timeout: .now) == nil)
+        #expect(try run(program, ["write", name, "--"] + texts).status == 0)
+        for text in texts { #expect(try reader.read(timeout: .now)?.text == text) }
+    }
+
+    @Test func `help is for who asks for it and for nothing else`() throws {
+        for command in ["read", "remove", "list"] {
+            let mistaken = try mailslot(command, "-hello")
+            #expect(
+                mistaken.status == 64 && mistaken.text.isEmpty && mistaken.errors.contains("no option \"-hello\""), "\(mistaken.errors)")
+        }
+        #expect(try run(buildFolder.appending(path: "mailslot-bridge"), ["-hello"]).status == 64)
+        for wish in [["write", "-h"], ["write", "--help"], ["help", "write"]] {
+            let help = try run(buildFolder.appending(path: "mailslot"), wish)
+            #expect(help.status == 0 && help.text.contains("mailslot write orders -- "), "\(help.text)")
+        }
+    }
+
+    /// Bytes in the place of text, by a shell: Swift's arguments are text.
+    @Test(arguments: [#"write "$1" $'a\xffb'"#, #"read $'\xff' --timeout 0"#, #"remove $'\xff'"#, #"bridge --config $'\xff' --check"#])
+    func `arguments that are not UTF-8 are refused`(command: String) throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name)
+        let program = buildFolder.appending(path: "mailslot").path
+        let result = try run("bash", ["-c", #""$0" "# + command, program, name])
+        #expect(result.status == 64)
+        #expect(result.errors.contains("is not valid UTF-8"), "\(result.errors)")
+        #expect(try reader.read(timeout: .now) == nil)
+        #expect(try Mailslot.names().allSatisfy { !$0.contains("\u{fffd}") })
+        let direct = try run("bash", ["-c", #""$0-bridge" --config $'\xff'"#, program])
+        #expect(direct.status == 64 && direct.errors.contains("is not valid UTF-8"))
+    }
+
+    // MARK: descriptors
+
+    @Test func `a mailslot is never opened in the place of a standard descriptor that is closed`() throws {
+        let name = uniqueName()
+        let program = buildFolder.appending(path: "mailslot").path
+        try leave(["kept"], in: name)
+        let result = try run("sh", ["-c", #""$0" read "$1" --adopt --timeout 0 >&-"#, program, name])
+        #expect(result.status == 1 && result.errors.contains("cannot write to standard output: Bad file descriptor"), "\(result.errors)")
+        #expect(try mailslot("read", name, "--adopt", "--timeout", "0").text == "kept\n")
+        var reader = try Mailslot.create(name)
+        let input = try run("sh", ["-c", #""$0" write "$1" <&-"#, program, name])
+        #expect(input.status == 1 && input.errors.contains("cannot read standard input: Bad file descriptor"), "\(input.errors)")
+        #expect(try reader.read(timeout: .now) == nil)
+    }
+
+    @Test(arguments: ["2>&-", "2> /dev/full"]) func `whom nobody can be told of an error has the status`(errors: String) throws {
+        let result = try run("sh", ["-c", #"exec "$0" read a:b "# + errors, buildFolder.appending(path: "mailslot").path])
+        #expect(result.status == 1 && result.signal == nil)
+    }
+
     // MARK: output that cannot be written
 
     /// A reader was killed, and left these messages.
