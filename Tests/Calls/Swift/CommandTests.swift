@@ -275,6 +275,15 @@ import Testing
         #expect(direct.status == 64 && direct.errors.contains("is not valid UTF-8"))
     }
 
+    @Test func `remove goes on after a name that it cannot remove`() throws {
+        let names = (0..<3).map { _ in uniqueName() }
+        for name in [names[0], names[2]] { try leave(["x"], in: name) }
+        let result = try mailslot("remove", names[0], names[1], names[2])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("\"\(names[1])\"") && result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+        #expect(try Mailslot.names().allSatisfy { !names.map { $0.lowercased() }.contains($0) })
+    }
+
     // MARK: descriptors
 
     @Test func `a mailslot is never opened in the place of a standard descriptor that is closed`() throws {
