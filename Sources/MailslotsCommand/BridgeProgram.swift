@@ -33,7 +33,8 @@ struct BridgeProgram {
         unsafe setenv(programVersionVariable, programVersion, 1)
         let words = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
         unsafe execv(path, words)
-        complain("\(path) cannot be run: \(unsafe String(cString: strerror(errno)))")
+        let error = errno
+        complain("\(path) cannot be run: \(unsafe String(cString: strerror(error)))")
         throw ExitStatus.failure
     }
 

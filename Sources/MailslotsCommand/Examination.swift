@@ -43,9 +43,10 @@ struct Examination {
         }
         let mode = String(status.st_mode & 0o7777, radix: 8)
         guard unsafe access(directory, W_OK | X_OK) == 0 else {
+            let error = errno  // what follows has an errno of its own
             return [
                 .failure(
-                    check, "\(directory), mode \(mode), user \(userName(status.st_uid)): you may not make files there: \(text(errno))",
+                    check, "\(directory), mode \(mode), user \(userName(status.st_uid)): you may not make files there: \(text(error))",
                     cure: "Let MAILSLOT_DIRECTORY name a directory of your own, the same for readers and writers.")
             ]
         }

@@ -3,8 +3,12 @@
 #include "linux.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 const char *mslot_version(void) { return MSLOT_VERSION; }
 
@@ -153,12 +157,65 @@ static int describe_remote(const mslot_failure *failure, const char *name, char 
     }
 }
 
+/// As the variable names it, also when it cannot be found.
+static const char *directory_as_named(char *buffer, size_t capacity)
+{
+    const char *directory = mslot__directory(buffer, capacity);
+    return directory != NULL ? directory : secure_getenv("MAILSLOT_DIRECTORY");
+}
+
+/// What is not found because the directory of the mailslots is not there. It is looked at again, for the errno does not say which of the
+/// two is missing. -1: the directory is there.
+static int describe_missing_directory(const mslot_failure *failure, char *text, size_t capacity)
+{
+    mslot_outcome outcome = failure->outcome;
+    bool may_be_missing = outcome == MSLOT_NOT_FOUND || outcome == MSLOT_TIMED_OUT || outcome == MSLOT_NO_BRIDGE
+        || (outcome == MSLOT_SYSTEM_ERROR && failure->system_error == ENOTDIR);
+    char buffer[PATH_MAX];
+    struct stat status;
+    const char *directory = directory_as_named(buffer, sizeof buffer);
+    if (!may_be_missing || directory == NULL) return -1;
+    int error = MSLOT_UNINTERRUPTED(stat(directory, &status)) != 0 ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+    if (error != ENOENT && error != ENOTDIR) return -1;
+    return snprintf(text, capacity,
+        "The directory of the mailslots, %s, %s. %s MAILSLOT_DIRECTORY name %s: the same for readers and writers.", directory,
+        error == ENOENT ? "does not exist" : "is not a directory", error == ENOENT ? "Make it, or let" : "Let",
+        error == ENOENT ? "another" : "one");
+}
+
+/// What the directory of the mailslots forbids, and not the file, which is not there or cannot be seen. -1: the file does.
+/// `path` NULL: the mailslots were to be listed.
+static int describe_closed_directory(const mslot_failure *failure, const char *path, char *text, size_t capacity)
+{
+    char buffer[PATH_MAX];
+    struct stat status;
+    const char *directory = directory_as_named(buffer, sizeof buffer);
+    if (failure->outcome != MSLOT_NO_PERMISSION || directory == NULL) return -1;
+    if (path != NULL) {
+        if (MSLOT_UNINTERRUPTED(lstat(path, &status)) == 0) return -1;
+        if (MSLOT_UNINTERRUPTED(faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS)) == 0) return -1;
+    }
+    return snprintf(text, capacity,
+        "The directory of the mailslots, %s, cannot be used: %s. Let MAILSLOT_DIRECTORY name one that you may read and write: the same for "
+        "readers and writers.",
+        directory, strerror(failure->system_error));
+}
+
+/// Whether a file could be opened, but not removed: of another user, in a directory as /dev/shm.
+static bool is_for_others_to_remove(const mslot_failure *failure, const char *path)
+{
+    struct stat status;
+    if (path == NULL || failure->system_error != EPERM || MSLOT_UNINTERRUPTED(lstat(path, &status)) != 0) return false;
+    return !mslot__file_may_unlink(path, status.st_uid);
+}
+
 size_t mslot_failure_describe(const mslot_failure *failure, const char *name_text, char *text, size_t capacity)
 {
     if (text == NULL) capacity = 0;
     if (capacity != 0) text[0] = 0;
     if (failure == NULL) return 0;
-    int length = 0;
+    int length = describe_missing_directory(failure, text, capacity);
+    if (length >= 0) return (size_t)length;
     if (name_text == NULL && failure->outcome != MSLOT_BAD_NAME) {
         length = describe_hosts(failure, text, capacity);
         return length < 0 ? 0 : (size_t)length;
@@ -170,6 +227,14 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
     const char *path = allocated != NULL ? allocated : "the mailslot's file";
     if (parsed.is_remote) {
         length = describe_remote(failure, name, text, capacity);
+        if (length >= 0) {
+            free(allocated);
+            return (size_t)length;
+        }
+    }
+    bool is_of_list = strcmp(name, "*") == 0;
+    if (allocated != NULL || is_of_list) {
+        length = describe_closed_directory(failure, allocated, text, capacity);
         if (length >= 0) {
             free(allocated);
             return (size_t)length;
@@ -198,8 +263,7 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
         break;
     case MSLOT_NOT_FOUND:
         length = snprintf(text, capacity,
-            "There is no mailslot \"%s\" (%s). Start its reader first, or wait for it; see that both use the same MAILSLOT_DIRECTORY, "
-            "and that the directory exists.",
+            "There is no mailslot \"%s\" (%s). Start its reader first, or wait for it; see that both use the same MAILSLOT_DIRECTORY.",
             name, path);
         break;
     case MSLOT_NO_READER:
@@ -227,6 +291,13 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
             name);
         break;
     case MSLOT_NO_PERMISSION:
+        if (is_for_others_to_remove(failure, allocated)) {
+            length = snprintf(text, capacity,
+                "Mailslot \"%s\" has no reader any more, but you may not remove it: %s belongs to another user, or its directory does. Let "
+                "its owner or root remove it, or use another name.",
+                name, path);
+            break;
+        }
         length = snprintf(text, capacity,
             "Mailslot \"%s\": permission denied for %s%s%s. A mailslot is for its own user unless it is created with a mode such as 0660.",
             name, path, failure->system_error != 0 ? ": " : "", failure->system_error != 0 ? system : "");

@@ -641,8 +641,8 @@ mslot_failure mslot_guard_install(void);
 // MARK: words
 
 /// Puts a failure into words: what is wrong, why, and the cure. Writes at most `capacity` bytes with the closing zero, and
-/// returns how many bytes the whole text has. `name` is what the failed call was given; NULL: it was about the table of hosts. 0 for a
-/// failure that is NULL.
+/// returns how many bytes the whole text has. `name` is what the failed call was given; "*": it was mslot_list; NULL: it was about the
+/// table of hosts. 0 for a failure that is NULL. Looks whether the directory of the mailslots is the cause.
 size_t mslot_failure_describe(const mslot_failure *failure, const char *name, char *text, size_t capacity);
 
 /// The outcome in a few words, for a message. Never NULL.

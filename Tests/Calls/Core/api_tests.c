@@ -112,6 +112,55 @@ TEST(a_missing_directory_is_not_found)
     expect_outcome(create_outcome("orders", NULL), MSLOT_NOT_FOUND);
 }
 
+static void list_nothing(const char *name, void *context) { (void)name, (void)context; }
+
+TEST(a_missing_directory_is_named_and_not_the_mailslot)
+{
+    char missing[PATH_MAX];
+    snprintf(missing, sizeof missing, "%s/none", getenv("MAILSLOT_DIRECTORY"));
+    const struct {
+        const char *directory;
+        const char *says;
+    } tries[] = {{missing, "/none, does not exist. Make it"}, {"nowhere/at/all", "nowhere/at/all, does not exist. Make it"},
+        {"/proc/self/exe", "/proc/self/exe, is not a directory. Let MAILSLOT_DIRECTORY"},
+        {"/proc/self/exe/x", "/proc/self/exe/x, is not a directory. Let MAILSLOT_DIRECTORY"}};
+    mslot_open_options patient = mslot_open_options_default();
+    patient.wait_ns = 1;
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        setenv("MAILSLOT_DIRECTORY", tries[i].directory, 1);
+        const struct {
+            const char *call;
+            const char *name;
+            mslot_failure failure;
+        } failures[] = {
+            {"create", "orders", mslot_create("orders", NULL).failure},
+            {"open", "orders", mslot_open("orders", NULL).failure},
+            {"open, waiting", "orders", mslot_open("orders", &patient).failure},
+            {"open of another machine", "\\\\host\\mailslot\\x", mslot_open("\\\\host\\mailslot\\x", NULL).failure},
+            {"inspect", "orders", mslot_inspect("orders").failure},
+            {"observe", "orders", mslot_observer_open("orders", 0).failure},
+            {"remove", "orders", mslot_remove("orders")},
+            {"list", "*", mslot_list(list_nothing, NULL)},
+            {"hosts", NULL, mslot_origin_host(1, MSLOT_TRUST_NOBODY_ELSE).failure},
+        };
+        for (size_t j = 0; j < sizeof failures / sizeof failures[0]; j++) {
+            char text[1000];
+            mslot_failure_describe(&failures[j].failure, failures[j].name, text, sizeof text);
+            trying("%s in %s: %s", failures[j].call, tries[i].directory, text);
+            expect(strstr(text, tries[i].says) != NULL);
+            expect(strstr(text, "Start its reader") == NULL && strstr(text, "\"*\"") == NULL);
+        }
+    }
+}
+
+TEST(a_directory_that_is_there_is_not_blamed)
+{
+    char text[1000];
+    mslot_failure failure = mslot_open("orders", NULL).failure;
+    mslot_failure_describe(&failure, "orders", text, sizeof text);
+    expect(strstr(text, "There is no mailslot \"orders\"") != NULL && strstr(text, "Start its reader") != NULL);
+}
+
 TEST(the_file_has_the_mode_that_was_asked_for_whatever_the_umask)
 {
     static const uint32_t modes[] = {0, 0600, 0660, 0666, 0606};

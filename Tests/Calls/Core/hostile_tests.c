@@ -353,6 +353,14 @@ TEST(roots_mailslot_is_trusted_by_everybody_whom_its_mode_lets_in)
     must_close(created.reader);
 }
 
+static void expect_description(mslot_failure failure, const char *name, const char *says)
+{
+    char text[1000];
+    mslot_failure_describe(&failure, name, text, sizeof text);
+    trying("%s: %s", name, text);
+    expect(strstr(text, says) != NULL);
+}
+
 TEST(a_directory_without_permission_is_said_to_be_one)
 {
     need_root();
@@ -362,12 +370,18 @@ TEST(a_directory_without_permission_is_said_to_be_one)
         become(SOMEBODY);
         expect_outcome(create_outcome("orders", NULL), MSLOT_NO_PERMISSION);
         expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
+        const char *says = "cannot be used: Permission denied. Let MAILSLOT_DIRECTORY name one";
+        expect_description(mslot_create("orders", NULL).failure, "orders", says);
+        expect_description(mslot_open("orders", NULL).failure, "orders", "Start its reader first");
         expect_equal(seteuid(0), 0);
         expect_equal(chmod(getenv("MAILSLOT_DIRECTORY"), 0700), 0);
         become(SOMEBODY);
         expect_outcome(create_outcome("orders", NULL), MSLOT_NO_PERMISSION);
         expect_outcome(open_outcome("orders"), MSLOT_NO_PERMISSION);
         expect_outcome(mslot_list(NULL, NULL).outcome, MSLOT_NO_PERMISSION);
+        expect_description(mslot_create("orders", NULL).failure, "orders", says);
+        expect_description(mslot_open("orders", NULL).failure, "orders", says);
+        expect_description(mslot_list(NULL, NULL), "*", says);
         child_end();
     }
     child_join(client);
@@ -409,6 +423,7 @@ TEST(a_directory_in_which_only_owners_remove_keeps_a_dead_readers_mailslot_from_
     if (other == 0) {
         become(SOMEBODY_ELSE);
         expect_outcome(mslot_remove("orders").outcome, MSLOT_NO_PERMISSION);
+        expect_description(mslot_remove("orders"), "orders", "you may not remove it");
         child_end();
     }
     child_join(other);

@@ -233,6 +233,17 @@ import Testing
         #expect(result.status == 0 && result.signal == nil && result.text == "before\nafter\n")
     }
 
+    // MARK: errors
+
+    @Test(arguments: [["list"], ["top"], ["info", "x"], ["tail", "x"], ["read", "x"], ["write", "x", "y"], ["remove", "x"], ["hosts"]])
+    func `a directory that is not there is what is named`(command: [String]) throws {
+        for (directory, says) in [("/nowhere", "/nowhere, does not exist"), ("/proc/self/exe", "/proc/self/exe, is not a directory")] {
+            let result = try run(buildFolder.appending(path: "mailslot"), command, environment: ["MAILSLOT_DIRECTORY": directory])
+            #expect(result.status != 0 && result.text.isEmpty)
+            #expect(result.errors.hasPrefix("mailslot: The directory of the mailslots, \(says)."), "\(result.errors)")
+        }
+    }
+
     // MARK: arguments
 
     @Test(arguments: [["-hello"], ["-h"], ["--help"], ["--version"], ["a", "-h"], ["-xyz"], ["--trust"], ["--end", "-hello"]])

@@ -413,6 +413,30 @@ import Testing
         #expect(result.text == "one\ntwo\nthree\none\ntwo\n")
     }
 
+    // MARK: other users
+
+    /// The program as another user, who can run it where the build is not open to everybody.
+    func callAs(_ user: Int, _ arguments: String...) throws -> RunningProgram.Result {
+        let copy = folder.appending(path: "program")
+        if !FileManager.default.fileExists(atPath: copy.path) {
+            try FileManager.default.copyItem(at: program, to: copy)
+            unsafe chmod(copy.path, 0o755)
+        }
+        return try run(
+            "setpriv", ["--reuid=\(user)", "--regid=\(user)", "--clear-groups", copy.path] + arguments, environment: environment)
+    }
+
+    static let canBeOthers = geteuid() == 0 && isInstalled("setpriv")
+
+    @Test(.enabled(if: canBeOthers, "this is not root, or setpriv is not installed"))
+    func `a directory that may not be written is what is named`() throws {
+        unsafe chmod(folder.path, 0o755)
+        let read = try callAs(65534, "read", "x", "--timeout", "0")
+        #expect(read.status == 1 && read.errors.contains("\(folder.path), cannot be used: Permission denied"), "\(read.errors)")
+        let doctor = try callAs(65534, "doctor")
+        #expect(doctor.status == 1 && doctor.text.contains("you may not make files there: Permission denied\n"), "\(doctor.text)")
+    }
+
     @Test func `completions are scripts of their shells, and know the names`() throws {
         for shell in ["bash", "zsh", "fish"] {
             let script = try mailslot("--generate-completion-script", shell)
