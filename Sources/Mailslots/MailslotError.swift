@@ -92,6 +92,8 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
     public let errno: Int32
     /// With ``Code/alreadyExists``: who has the name.
     public let holder: Holder?
+    /// With ``Code/untrusted``: whose the mailslot is.
+    package let ownerUserID: UInt32?
     /// What is wrong, why, and the cure.
     public let description: String
 
@@ -101,6 +103,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         self.name = nameOrHosts ?? "*"
         self.errno = failure.system_error
         self.holder = failure.outcome == .alreadyExists ? Holder(processID: failure.holder_pid, userID: failure.holder_uid) : nil
+        self.ownerUserID = failure.outcome == .untrusted ? failure.holder_uid : nil
         var failure = failure
         var text = [CChar](repeating: 0, count: 2048)
         let length = unsafe mslot_failure_describe(&failure, nameOrHosts, &text, text.count)

@@ -8,7 +8,7 @@ struct Hosts: ParsableCommand {
         abstract: "List the machines that this one's bridge knows.",
         discussion: """
             A machine is "there" while it is heard of, and "gone" when it said goodbye, or was silent for three announcements. KEY says \
-            whether it has its domain's key.
+            whether it has its domain's key. What the bridge says is trusted if it runs as you or root, or as whom an option names.
 
               mailslot hosts
               mailslot hosts --json
@@ -17,12 +17,11 @@ struct Hosts: ParsableCommand {
     @Flag(help: "Print a line of JSON for each.")
     var json = false
 
-    @Flag(help: "Trust what a bridge of any user says, not only your own and root's.")
-    var trustAnyone = false
+    @OptionGroup var trust: TrustOptions
 
     func run() throws {
         try reportingErrors {
-            let hosts = try Mailslot.hosts(trusting: trustAnyone ? .anyone : .sameUser).map(KnownHost.init)
+            let hosts = try Mailslot.hosts(trusting: trust.trust).map(KnownHost.init)
             if json {
                 try emit(hosts.map { jsonText($0) })
             } else if hosts.isEmpty {

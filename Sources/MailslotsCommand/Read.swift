@@ -62,13 +62,59 @@ struct Read: ParsableCommand {
     func validate() throws {
         if raw && json { throw ValidationError("Choose one of --raw and --json.") }
         if let count, count < 1 { throw ValidationError("--count is at least 1.") }
+        try validateSizes()
+    }
+
+    /// What `Mailslot.create` would call an argument out of range, without saying which.
+    private func validateSizes() throws {
+        let capacities = 1...32_768
+        if let capacity, !capacities.contains(capacity) || capacity.nonzeroBitCount != 1 {
+            let next = (0...15).map { 1 << $0 }.first { $0 > capacity } ?? capacities.upperBound
+            throw ValidationError("--capacity is a power of two from 1 to 32768, and not \(capacity). Choose \(next).")
+        }
+        // With --adopt it may be less than the default.
+        let most = 65_535 - (capacity ?? (adopt ? 1 : 4096))
+        if let writers, !(1...most).contains(writers) {
+            throw ValidationError(
+                "--writers is 1 to \(most), and not \(writers): with the capacity it is at most 65535. "
+                    + "Choose \(min(max(writers, 1), most)).")
+        }
+        if let maxSize, !(1...Mailslot.maximumLongMessageSize).contains(maxSize) {
+            throw ValidationError(
+                "--max-size is 1 to \(Mailslot.maximumLongMessageSize), and not \(maxSize). "
+                    + "Choose \(min(max(maxSize, 1), Mailslot.maximumLongMessageSize)).")
+        }
+        if let bits = mode?.permissions.rawValue {
+            // Who may read the file must be able to write it: <doc:Trust>.
+            let next = [0o060, 0o006].filter { bits & $0 == $0 }.reduce(0o600, |)
+            guard bits == next else {
+                throw ValidationError(
+                    "--mode is 0600, 0660, 0606 or 0666, and not 0\(String(bits, radix: 8)): who may read a mailslot could hold it up, "
+                        + "so that is only for those who may write it. Choose 0\(String(next, radix: 8)).")
+            }
+        }
+    }
+
+    private func create() throws -> MailslotReader {
+        do {
+            return try Mailslot.create(
+                name, capacity: capacity, maximumWriters: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
+                unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
+        } catch {
+            // `catch where` on a typed error crashes Swift 6.3.1 here.
+            guard error.code == .untrusted else { throw error }
+            // A writer may trust whom it likes, but a reader has no use for a mailslot of somebody else.
+            let owner = error.ownerUserID.map(userName) ?? "?"
+            complain(
+                "The name \"\(name)\" is taken by user \(owner), and only that user and root can read there. "
+                    + "Use another name, or let them remove it: mailslot remove")
+            throw ExitStatus.failure
+        }
     }
 
     func run() throws {
         try reportingErrors {
-            var reader = try Mailslot.create(
-                name, capacity: capacity, maximumWriters: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
-                unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
+            var reader = try create()
             reader.unreadAtEndOfScope = keepUnread ? .keep : .discard
             let left = reader.predecessorUnreadCount
             if left > 0, !adopt {

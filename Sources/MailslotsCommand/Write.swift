@@ -47,8 +47,7 @@ struct Write: ParsableCommand {
     @Flag(help: "When the reader is killed, or leaves, wait for one that adopts the mailslot.")
     var throughRestarts = false
 
-    @Flag(help: "Trust a mailslot of any user, not only your own and root's.")
-    var trustAnyone = false
+    @OptionGroup var trust: TrustOptions
 
     func validate() throws {
         if raw && !text.isEmpty { throw ValidationError("--raw is for standard input.") }
@@ -68,7 +67,7 @@ struct Write: ParsableCommand {
     func run() throws {
         try reportingErrors {
             let writer = try Mailslot.open(
-                name, waitingUpTo: wait?.timeout ?? .now, trusting: trustAnyone ? .anyone : .sameUser,
+                name, waitingUpTo: wait?.timeout ?? .now, trusting: trust.trust,
                 onReaderDeath: throughRestarts ? .wait : .fail)
             var messages = MessageWriter(writer: writer, timeout: timeout?.timeout ?? .forever)
             if !text.isEmpty {

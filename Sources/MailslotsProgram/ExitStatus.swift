@@ -20,6 +20,12 @@ package enum ExitStatus {
 /// An error whose description tells a person the cause and the cure.
 package protocol ReportedError: Error, CustomStringConvertible {
     var exitStatus: ExitCode { get }
+    /// How a user of the program does what the description advises a programmer to do.
+    var advice: String? { get }
+}
+
+extension ReportedError {
+    package var advice: String? { nil }
 }
 
 extension MailslotError: ReportedError {
@@ -31,6 +37,8 @@ extension MailslotError: ReportedError {
         default: ExitStatus.failure
         }
     }
+
+    package var advice: String? { ownerUserID.map { "The option for that is --trust-user \(userName($0))." } }
 }
 
 /// Runs `body`; an error of ours becomes its description and its exit status.
@@ -38,7 +46,7 @@ package func reportingErrors(_ body: () throws -> Void) throws {
     do {
         try body()
     } catch let error as any ReportedError {
-        complain(error.description)
+        complain([error.description, error.advice].compactMap(\.self).joined(separator: " "))
         throw error.exitStatus
     }
 }

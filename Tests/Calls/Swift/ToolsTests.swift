@@ -437,6 +437,38 @@ import Testing
         #expect(doctor.status == 1 && doctor.text.contains("you may not make files there: Permission denied\n"), "\(doctor.text)")
     }
 
+    @Test(.enabled(if: canBeOthers, "this is not root, or setpriv is not installed"))
+    func `another user's mailslot is opened by who is told to trust that user`() throws {
+        unsafe chmod(folder.path, 0o1777)
+        let copied = try callAs(65534, "--version")
+        #expect(copied.status == 0)
+        let reader = try RunningProgram(
+            URL(filePath: "/usr/bin/env"),
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", folder.path + "/program", "read", "x", "--mode", "0666"],
+            environment: environment)
+        try eventually("it is there") { try call("info", "x").status == 0 }
+        let owner = userName(65534)
+        for refused in [
+            try call("write", "x", "no"), try callAs(65533, "write", "x", "no"), try call("write", "x", "no", "--trust-user=0"),
+        ] {
+            #expect(refused.status == 1 && refused.errors.contains("--trust-user \(owner)"), "\(refused.errors)")
+        }
+        for (user, options) in [(0, ["--trust-user", owner]), (65533, ["--trust-user", "65534"]), (65533, ["--trust-anyone"])] {
+            let written = try run(
+                "setpriv", ["--reuid=\(user)", "--clear-groups", folder.path + "/program", "write", "x", "yes"] + options,
+                environment: environment)
+            #expect(written.status == 0, "\(written.errors)")
+        }
+        try eventually("all are read") { reader.outputSoFar == "yes\nyes\nyes\n" }
+        let second = try callAs(65533, "read", "x")
+        #expect(second.status == 1 && second.errors.contains("is taken by user \(owner)") && !second.errors.contains("trust"))
+        for strange in ["nobody-of-this-name", "4294967294", "4294967295", "-1"] {
+            #expect(try call("write", "x", "no", "--trust-user=\(strange)").status == 64)
+        }
+        #expect(try call("write", "x", "no", "--trust-user", owner, "--trust-anyone").status == 64)
+        reader.kill()
+    }
+
     @Test func `completions are scripts of their shells, and know the names`() throws {
         for shell in ["bash", "zsh", "fish"] {
             let script = try mailslot("--generate-completion-script", shell)
