@@ -35,7 +35,7 @@ struct BridgeCommand: ParsableCommand {
 
     @OptionGroup var options: BridgeOptions
 
-    @Flag(help: "Read the configuration and the keys, say what they mean, and end.")
+    @Flag(help: "Read the configuration and the keys, say what they mean, and end: with status 1 if this machine lacks what they need.")
     var check = false
 
     @Flag(help: "Print what the bridge that runs here has counted: messages, datagrams, and what was dropped by cause.")
@@ -65,7 +65,10 @@ struct BridgeCommand: ParsableCommand {
             if keyID { return try printKeyID() }
             if status { return try printStatus() }
             let configuration = try options.configuration()
-            if check { return try emit(table(nil, configuration.facts.map { [$0.name, $0.says] })) }
+            if check {
+                try emit(table(nil, configuration.facts.map { [$0.name, $0.says] }))
+                return try configuration.checkTransportIsUsable()
+            }
             try serve(configuration)
         }
     }

@@ -35,6 +35,9 @@ extension BridgeFlags {
 }
 
 extension BridgeConfiguration {
+    /// - Throws: What the transport that is used would say at the start of a bridge: its engine or client is not there.
+    package func checkTransportIsUsable() throws(BridgeError) { try transports.used.checkIsUsable() }
+
     /// For the transport that is used.
     package var transport: TransportConfiguration {
         TransportConfiguration(

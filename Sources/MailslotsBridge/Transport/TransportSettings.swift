@@ -13,6 +13,8 @@ protocol TransportSettings: Sendable, Hashable {
     static func read(_ settings: Settings, folder: URL?) throws(BridgeError) -> Self?
     /// Checks every value. Looks at no file and no socket.
     func validate() throws(BridgeError)
+    /// Finds out whether this program, on this machine, has what the transport needs. Looks at no network.
+    func checkIsUsable() throws(BridgeError)
 
     /// For people, who ask what a configuration means.
     var facts: [(name: String, says: String)] { get }

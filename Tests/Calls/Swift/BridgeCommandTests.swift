@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Mailslots
+@testable import MailslotsCommand
 
 /// `mailslot keygen` and `mailslot-bridge`, as far as one process shows it; what two bridges do: BridgesTests.
 @Suite final class BridgeCommandTests {
@@ -202,6 +203,27 @@ import Testing
         #expect(lines[3] == "network        UDP port 5000 of 127.0.0.1; multicast by the kernel's routes")
         #expect(lines[4] == "engine         mmsg")
         #expect(lines[6].contains("from * into jobs, render/*, those that accept remote messages; no limits"))
+    }
+
+    @Test(
+        .disabled(if: isSanitized, "a sanitizer asks for what is refused"), .enabled(if: isInstalled("python3"), "python3 is not installed")
+    )
+    func `check fails where the engine that was chosen cannot be used`() throws {
+        let script = packageRoot.appending(path: "Tests/Support/Command/confined.py").path
+        let bridge = [buildFolder.appending(path: "mailslot-bridge").path, "--domain", "studio", "--insecure", "--check", "--engine"]
+        for (engine, status) in [("io_uring", Int32(1)), ("mmsg", 0), ("automatic", 0)] {
+            let result = try run("python3", [script] + bridge + [engine])
+            if result.status == 77 { try Test.cancel("the kernel filters no system calls here") }
+            #expect(result.status == status && result.text.contains("domain studio"), "\(result.text)\(result.errors)")
+            #expect(result.errors.contains("The engine io_uring cannot be used") == (status == 1), "\(result.errors)")
+        }
+    }
+
+    @Test func `check fails where the client of NATS was not built in`() throws {
+        let result = try call("bridge", "--domain", "studio", "--insecure", "--nats", "nats://10.0.0.5:4222", "--check")
+        #expect(result.text.contains("NATS through nats://10.0.0.5:4222"))
+        #expect(result.status == (NATSClient.isUsable ? 0 : 1))
+        #expect(result.errors.contains("NATS cannot be used") == !NATSClient.isUsable, "\(result.errors)")
     }
 
     @Test func `environment variables are settings`() throws {

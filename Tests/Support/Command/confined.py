@@ -1,9 +1,9 @@
-"""Runs a command to which the kernel refuses get_robust_list and futex_waitv, as some sandboxes do.
+"""Runs a command to which the kernel refuses get_robust_list, futex_waitv and io_uring_setup, as some sandboxes do.
 
 Status 77: filters cannot be made here."""
 import ctypes, os, platform, struct, sys
 
-CALLS = {"x86_64": (0xC000003E, [274, 449]), "aarch64": (0xC00000B7, [100, 449])}
+CALLS = {"x86_64": (0xC000003E, [274, 449, 425]), "aarch64": (0xC00000B7, [100, 449, 425])}
 if platform.machine() not in CALLS:
     sys.exit(77)
 machine, numbers = CALLS[platform.machine()]

@@ -13,6 +13,13 @@ struct NATSEndpoint: @unchecked Sendable {
         return (probed.is_usable, text(of: probed.text))
     }
 
+    /// The client that this was built with.
+    static func usableClient() throws(BridgeError) -> String {
+        let probed = probe()
+        guard probed.isUsable else { throw BridgeError(.system, "NATS cannot be used: \(probed.says).") }
+        return probed.says
+    }
+
     /// Connects, or begins to try.
     init(_ settings: NATSSettings, name: String) throws(BridgeError) {
         try settings.validate()

@@ -69,6 +69,8 @@ extension NATSSettings: TransportSettings {
 
     static func read(_ settings: Settings, folder: URL?) throws(BridgeError) -> Self? { try Self(settings, folder: folder) }
 
+    func checkIsUsable() throws(BridgeError) { _ = try NATSEndpoint.usableClient() }
+
     func makeTransport(_ configuration: TransportConfiguration, logger: Logger) throws(BridgeError) -> any Transport {
         try NATSTransport(configuration, logger: logger)
     }

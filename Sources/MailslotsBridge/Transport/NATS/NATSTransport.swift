@@ -47,9 +47,7 @@ package final class NATSTransport: Transport {
         self.logger = logger
         host = configuration.host
         subjects = try NATSSubjects(prefix: settings.subjectPrefix)
-        let probed = NATSEndpoint.probe()
-        client = probed.says
-        guard probed.isUsable else { throw BridgeError(.system, "NATS cannot be used: \(client).") }
+        client = try NATSEndpoint.usableClient()
         endpoint = try NATSEndpoint(settings, name: "mailslots bridge \(configuration.host)")
         try enter(configuration.domains.map(\.name))
         // So that whatever is sent from now on reaches us.

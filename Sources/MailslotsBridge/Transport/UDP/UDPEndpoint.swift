@@ -21,6 +21,8 @@ struct UDPEndpoint: @unchecked Sendable {
         unsafe handle = endpoint
     }
 
+    func close() { unsafe mslot_datagram_close(handle) }
+
     private static func cannotOpen(_ engine: mslot_datagram_engine, _ outcome: mslot_datagram_outcome, _ systemError: Int32) -> String {
         switch outcome {
         case .MSLOT_DATAGRAM_NO_ENGINE:

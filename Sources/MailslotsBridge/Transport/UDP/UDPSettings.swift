@@ -79,6 +79,8 @@ extension UDPSettings: TransportSettings {
         try Check.range(sendBufferSize, 4096...1 << 30, "network.sendBufferBytes")
     }
 
+    func checkIsUsable() throws(BridgeError) { try UDPEndpoint(engine: engine).close() }
+
     func makeTransport(_ configuration: TransportConfiguration, logger: Logger) throws(BridgeError) -> any Transport {
         try UDPTransport(configuration)
     }

@@ -41,7 +41,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         do throws(BridgeError) {
             hosts = try Self.bindHosts(endpoint, network)
         } catch {
-            unsafe mslot_datagram_close(endpoint.handle)
+            endpoint.close()
             throw error
         }
         unsafe views = .allocate(capacity: Self.viewsMax)
