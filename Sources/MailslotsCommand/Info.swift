@@ -41,8 +41,8 @@ struct Info: ParsableCommand {
         let mode = String(info.permissions.rawValue, radix: 8)
         let file = (try? Mailslot.path(of: info.name)) ?? "?"
         let rows: [[String]] = [
-            ["name", info.name],
-            ["file", "\(file), \(info.segmentSize) bytes, mode 0\(mode), user \(userName(info.ownerUserID))"],
+            ["name", printable(info.name)],
+            ["file", "\(printable(file)), \(info.segmentSize) bytes, mode 0\(mode), user \(userName(info.ownerUserID))"],
             [
                 "reader",
                 info.hasReader ? "process \(info.readerProcessID) of user \(userName(info.readerUserID))" : "gone without closing",

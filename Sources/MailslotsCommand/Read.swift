@@ -11,6 +11,9 @@ struct Read: ParsableCommand {
             after it was printed. If this process is killed, or cannot print because the disk is full or nobody reads the pipe, the \
             mailslot stays, and a reader with --adopt gets what was not printed. The last messages may be printed twice.
 
+            On a terminal, what would be a command to it or deceive the eye is written out, with --raw and --json too: \\x1b, \\u{202e}, \
+            \\n, and \\\\ for a backslash. Pipes and files get the bytes as they are.
+
               mailslot read orders | tee log
               mailslot read --raw --until-empty backup > copy      with: mailslot write --raw --end backup < original
               mailslot read --remote jobs                          also what bridges of other machines bring
@@ -226,6 +229,8 @@ struct MessageOutput: ~Copyable {
     enum Format { case lines, raw, json }
 
     let format: Format
+    /// Pipes and files get the bytes, terminals what they can show.
+    private let isTerminal = isatty(STDOUT_FILENO) != 0
     private var output = StandardOutput()
     private var hosts: [UInt16: MailslotHost] = [:]
 
@@ -234,9 +239,9 @@ struct MessageOutput: ~Copyable {
     mutating func append(_ bytes: RawSpan, _ info: MailslotMessage.Info) {
         switch format {
         case .raw:
-            output.append(bytes)
+            append(bytes, .stream)
         case .lines:
-            output.append(bytes)
+            append(bytes, .line)
             output.append(UInt8(ascii: "\n"))
         case .json:
             append(line: MessageLine(bytes, info, from: host(of: info.origin)).json)
@@ -252,8 +257,13 @@ struct MessageOutput: ~Copyable {
         return host
     }
 
+    private mutating func append(_ bytes: RawSpan, _ notation: TerminalNotation) {
+        if isTerminal { output.append(unsafe notation.escaped(bytes).span.bytes) } else { output.append(bytes) }
+    }
+
+    /// A line of JSON.
     mutating func append(line: String) {
-        output.append(line)
+        append(unsafe Array(line.utf8).span.bytes, .json)
         output.append(UInt8(ascii: "\n"))
     }
 

@@ -9,7 +9,7 @@ struct Tail: ParsableCommand {
         discussion: """
             Shows the last messages, read or not, then each new one, until Ctrl-C. It only looks: it takes no writer's place, and nobody \
             waits for it. So it may be overtaken: it then says how many messages it missed, and every message that it shows is whole. \
-            A message of more than 424 bytes can be seen only until the reader takes it.
+            A message of more than 424 bytes can be seen only until the reader takes it. A terminal gets what it can show, as from read.
 
               mailslot tail orders
               mailslot tail orders --last 100 --no-follow --json

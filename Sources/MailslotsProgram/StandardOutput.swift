@@ -65,7 +65,9 @@ private let programName = URL(filePath: CommandLine.arguments[0]).lastPathCompon
 
 /// Prints to standard error, where messages for people go. If nobody can be told there, nobody is.
 package func complain(_ text: String) {
-    try? FileHandle.standardError.write(contentsOf: Data("\(programName): \(text)\n".utf8))
+    // Texts quote names, and what others sent.
+    let line = printable("\(programName): \(text)", besides: ["\n", "\t"]) + "\n"
+    try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
 }
 
 /// Prints a line or several. Whoever does not read them is not told; anything else that prevents writing is an error.

@@ -22,11 +22,6 @@ package func tableLines(_ rows: [[String]], rightAligned: [Bool] = []) -> [Strin
     }
 }
 
-/// For terminals, which take some characters for commands: these become U+FFFD. Names have none, but the file of another may lie.
-package func printable(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
-}
-
 private let userNames = Locked<[UInt32: String]>([:])
 
 /// The name of a user, or the number if there is none.

@@ -30,11 +30,19 @@ import Testing
 
     /// A reader that was killed, and left so many messages.
     func leave(_ name: String, unread: Int) throws {
+        try leave(name) {
+            try run(program, ["write", name] + (unread > 0 ? (0..<unread).map { "\($0)" } : []), environment: environment)
+        }
+    }
+
+    /// A reader that was killed, and left what this call of the program wrote.
+    func leave(_ name: String, written write: () throws -> RunningProgram.Result) throws {
         let reader = try start("read", name, "--capacity", "8")
         #expect(try call("write", name, "--wait", "30", "read").status == 0)
         try eventually("it reads") { reader.outputSoFar == "read\n" }
         _ = kill(reader.id, SIGSTOP)
-        if unread > 0 { #expect(try run(program, ["write", name] + (0..<unread).map { "\($0)" }, environment: environment).status == 0) }
+        let result = try write()
+        #expect(result.status == 0, "\(result.errors)")
         reader.kill()
     }
 
@@ -467,6 +475,52 @@ import Testing
         }
         #expect(try call("write", "x", "no", "--trust-user", owner, "--trust-anyone").status == 64)
         reader.kill()
+    }
+
+    // MARK: terminals
+
+    /// What a terminal is given that is a command's standard output.
+    func onTerminal(_ arguments: [String]) throws -> String {
+        let script = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+        let result = try run(
+            "python3", ["-c", script, "sh", "-c", #"exec "$0" "$@" 2> /dev/null"#, program.path] + arguments, environment: environment)
+        #expect(result.status == 0, "\(result.errors)")
+        return result.text.replacing("\r\n", with: "\n")
+    }
+
+    /// What a terminal would obey or show otherwise than it is: a title, a screen that is cleared, letters the other way round.
+    static let hostile = "\u{1b}]0;title\u{7}\\ ü\tx\ny\r\u{9b}2J\u{202e}live\u{2028}\u{e0001}"
+
+    @Test(.enabled(if: isInstalled("python3"), "python3 is not installed"))
+    func `a terminal is given what it can show, and a pipe the bytes`() throws {
+        let bytes = Data(Self.hostile.utf8) + [0xff, 0xe2, 0x80]
+        try leave("hostile") { try call("write", "hostile", "--raw", input: bytes) }
+        let written = #"\x1b]0;title\x07\\ ü$TABx$NEWLINEy\r\u{9b}2J\u{202e}live\u{2028}\u{e0001}\xff\xe2\x80"#.replacing(
+            "$TAB", with: "\t")
+        let line = written.replacing("$NEWLINE", with: #"\n"#) + "\n"
+        let last = ["hostile", "--no-follow", "--last", "1"]
+        #expect(try onTerminal(["tail"] + last) == line)
+        #expect(try onTerminal(["tail", "--raw"] + last) == written.replacing("$NEWLINE", with: "\n"))
+        #expect(try run(program, ["tail"] + last, environment: environment).output == bytes + Data("\n".utf8))
+        #expect(try run(program, ["tail", "--raw"] + last, environment: environment).output == bytes)
+        #expect(try onTerminal(["read", "hostile", "--adopt", "--count", "1"]) == line)
+    }
+
+    @Test(.enabled(if: isInstalled("python3"), "python3 is not installed"))
+    func `JSON on a terminal means the same, and is harmless`() throws {
+        try leave("hostile") { try call("write", "hostile", "--raw", input: Data(Self.hostile.utf8)) }
+        let shown = try onTerminal(["tail", "hostile", "--no-follow", "--last", "1", "--json"])
+        #expect(shown.unicodeScalars.allSatisfy { $0.value >= 32 && $0.isASCII || "\nü".unicodeScalars.contains($0) }, "\(shown)")
+        struct Line: Decodable { let text: String }
+        #expect(try JSONDecoder().decode(Line.self, from: Data(shown.utf8)).text.unicodeScalars.elementsEqual(Self.hostile.unicodeScalars))
+    }
+
+    @Test func `what joins letters and emoji stays`() throws {
+        let text = "👩‍👩‍👧 می‌خواهم"
+        for notation in [TerminalNotation.line, .stream, .json] {
+            #expect(notation.escaped(unsafe Array(text.utf8).span.bytes) == Array(text.utf8))
+        }
+        #expect(printable("\(text)\u{1b}\u{202e}") == "\(text)\u{fffd}\u{fffd}")
     }
 
     @Test func `completions are scripts of their shells, and know the names`() throws {
