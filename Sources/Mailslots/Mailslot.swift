@@ -149,24 +149,24 @@ public enum Mailslot {
         prefaulting: Bool = false,
         locksPages: Bool = false
     ) throws(MailslotError) -> MailslotWriter {
-        var options = openOptions(trust, onReaderDeath, prefaulting, locksPages)
-        options.wait_ns = wait.nanoseconds
-        return try open(name, options)
+        var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages)
+        unsafe options.wait_ns = wait.nanoseconds
+        return try unsafe open(name, options)
     }
 
     static func openOptions(
         _ trust: Trust, _ onReaderDeath: ReaderDeath, _ prefaulting: Bool, _ locksPages: Bool
     ) -> mslot_open_options {
-        var options = mslot_open_options_default()
-        options.trust_user = trust.user
-        options.wait_through_restarts = onReaderDeath == .wait
-        options.populate = prefaulting
-        options.lock_pages = locksPages
-        return options
+        var options = unsafe mslot_open_options_default()
+        unsafe options.trust_user = trust.user
+        unsafe options.wait_through_restarts = onReaderDeath == .wait
+        unsafe options.populate = prefaulting
+        unsafe options.lock_pages = locksPages
+        return unsafe options
     }
 
     static func open(_ name: String, _ options: mslot_open_options) throws(MailslotError) -> MailslotWriter {
-        var options = options
+        var options = unsafe options
         let opened = unsafe mslot_open(name, &options)
         guard let handle = unsafe opened.writer else { throw unsafe MailslotError(opened.failure, name: name) }
         return unsafe MailslotWriter(handle: handle, name: name)

@@ -292,7 +292,8 @@ static attempt_result attempt_once(attempt *a)
     if (failure.outcome != MSLOT_DONE) return fail(a, failure);
 
     attempt_result result = LOST_A_RACE;
-    mslot_locked locked = mslot__file_lock(&file, a->path, a->path, MSLOT_LOCK_READER, a->options.adopt ? pages_of_a_reader(&a->options) : 0);
+    mslot_locked locked =
+        mslot__file_lock(&file, a->path, a->path, MSLOT_LOCK_READER, a->options.adopt ? pages_of_a_reader(&a->options) : 0);
     switch (locked.result) {
     case MSLOT_LOCK_TAKEN:
         if (mslot__file_has_name(a->path, file.device, file.inode)) result = take_over(a, &file, locked.mapping);

@@ -215,7 +215,8 @@ static uint32_t count_writers(lane_query *query, uint32_t first, uint32_t end)
     uint32_t count = 0;
     while (first < end) {
         if (!may_ask(query)) return count + count_owned(query->sight, first, end);
-        mslot_locked_bytes locked = mslot__lock_find(query->descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)first, MSLOT_LOCK_FIRST_LANE + (off_t)end);
+        mslot_locked_bytes locked =
+            mslot__lock_find(query->descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)first, MSLOT_LOCK_FIRST_LANE + (off_t)end);
         if (locked.first >= locked.end) break;
         uint32_t lock_first = (uint32_t)(locked.first - MSLOT_LOCK_FIRST_LANE), lock_end = (uint32_t)(locked.end - MSLOT_LOCK_FIRST_LANE);
         count += lock_end - lock_first;

@@ -15,8 +15,8 @@ extension Mailslot {
         prefaulting: Bool = false,
         locksPages: Bool = false
     ) async throws -> MailslotWriter {
-        var options = openOptions(trust, onReaderDeath, prefaulting, locksPages)
-        options.answer_ns = 2_000_000
+        var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages)
+        unsafe options.answer_ns = 2_000_000
         let begun = ContinuousClock.now
         let deadline = wait.duration.map { begun + $0 }
         // As the call that blocks: a bridge has ten seconds to answer.
@@ -25,7 +25,7 @@ extension Mailslot {
         while true {
             let until: ContinuousClock.Instant?
             do {
-                return try open(name, options)
+                return try unsafe open(name, options)
             } catch {
                 switch error.code {
                 case .notFound, .noReader, .noBridge, .noSuchHost: until = deadline

@@ -22,8 +22,8 @@ package struct RemoteWriter: ~Copyable {
     }
 
     package init(opening name: String, trusting trust: Mailslot.Trust) throws(Refusal) {
-        var options = mslot_open_options_default()
-        options.trust_user = trust.user
+        var options = unsafe mslot_open_options_default()
+        unsafe options.trust_user = trust.user
         let opened = unsafe mslot_open(name, &options)
         guard let writer = unsafe opened.writer else {
             let outcome = unsafe opened.failure.outcome

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TESTS_MAX = 400, WATCHDOG_SECONDS = 60, WORD_BYTES = 900 };
+enum { TESTS_MAX = 800, WATCHDOG_SECONDS = 60, WORD_BYTES = 900 };
 
 typedef struct test {
     const char *name;

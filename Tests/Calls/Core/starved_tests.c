@@ -331,7 +331,9 @@ static void victim_act(void)
         shared_get(&shared[FOR_EVER]) ? " for ever" : "", mslot_outcome_text(failure.outcome));
     if (error == 0 || error == EINTR) expect_outcome(failure.outcome, tried->normal); // signals never end a call
     bool is_as_if_held = shared_get(&shared[CALL]) == SYS_fcntl && (error == EACCES || error == EAGAIN);
-    if (failure.outcome == MSLOT_SYSTEM_ERROR) expect_equal(failure.system_error, is_as_if_held ? EAGAIN : error);
+    bool is_out_of_memory = shared_get(&shared[CALL]) == SYS_mmap && error == EAGAIN; // that may be locked
+    int expected = is_as_if_held ? EAGAIN : is_out_of_memory ? ENOMEM : error;
+    if (failure.outcome == MSLOT_SYSTEM_ERROR) expect_equal(failure.system_error, expected);
     if (failure.outcome != tried->normal) {
         char text[1000];
         expect(mslot_failure_describe(&failure, tried->is_remote ? JOBS : "orders", text, sizeof text) > 40);
