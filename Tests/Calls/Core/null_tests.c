@@ -77,6 +77,7 @@ TEST(no_observer_no_wait_and_no_table_are_bad_arguments)
     expect_outcome(mslot_observer_close(NULL), MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_hosts_set(NULL, &host).outcome, MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_hosts_close(NULL), MSLOT_BAD_ARGUMENT);
+    mslot_open_interrupt(NULL);
     mslot_wait_cancel(NULL);
     mslot_wait_stop(NULL);
     mslot_wait_signal_eventfd(NULL);
@@ -101,6 +102,7 @@ TEST(no_name_is_an_empty_name_and_no_callback_a_bad_argument)
         expect_equal(failures[i].detail, MSLOT_NAME_EMPTY);
     }
     expect_outcome(mslot_list(NULL, NULL).outcome, MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_list_with_skipped(NULL, NULL, NULL).outcome, MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_hosts_list(NULL, NULL, MSLOT_TRUST_ANYONE).outcome, MSLOT_BAD_ARGUMENT);
     char text[8] = "before";
     expect_equal(mslot_failure_describe(NULL, "orders", text, sizeof text), 0);
