@@ -322,8 +322,6 @@ int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_
     return error;
 }
 
-size_t mslot__mapping_bytes(const mslot_mapping *mapping) { return mapped_bytes(mapping->bytes); }
-
 void mslot__mapping_end(mslot_mapping *mapping)
 {
     int error = errno;

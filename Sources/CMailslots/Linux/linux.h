@@ -254,8 +254,6 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
 /// Sees to it that some of the mapping's bytes are part of the file, and not a hole, where touching them on a full file system is a SIGBUS.
 /// `advice`: MADV_POPULATE_READ, or MADV_POPULATE_WRITE to write there. 0, or an errno; ENOSPC: there is no room for them.
 int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_t byte_count, int advice);
-/// What is mapped: more than the segment.
-size_t mslot__mapping_bytes(const mslot_mapping *mapping);
 /// Keeps errno.
 void mslot__mapping_end(mslot_mapping *mapping);
 

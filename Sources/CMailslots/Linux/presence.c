@@ -19,13 +19,19 @@ void mslot__writer_close_query(mslot_writer *writer)
 /// namespace, permissions) says nothing. False: it has one, or this cannot be told.
 static bool name_is_gone(const mslot_mapping *mapping)
 {
-    static const char deleted[] = " (deleted)";
-    char link[80], path[PATH_MAX];
-    uintptr_t base = (uintptr_t)mapping->base;
-    snprintf(link, sizeof link, "/proc/self/map_files/%jx-%jx", (uintmax_t)base, (uintmax_t)(base + mslot__mapping_bytes(mapping)));
-    ssize_t length = MSLOT_UNINTERRUPTED(readlink(link, path, sizeof path));
-    size_t end = sizeof deleted - 1;
-    return length > (ssize_t)end && memcmp(path + length - end, deleted, end) == 0;
+    // By its beginning, for locks and an overflow's access may have split it.
+    char begins[24], line[PATH_MAX + 128];
+    int length = snprintf(begins, sizeof begins, "%jx-", (uintmax_t)(uintptr_t)mapping->base);
+    FILE *maps = fopen("/proc/self/maps", "re");
+    bool is_gone = false;
+    for (bool is_found = false; maps != NULL && !is_found && fgets(line, sizeof line, maps) != NULL;) {
+        static const char deleted[] = " (deleted)\n";
+        size_t bytes = strlen(line), end = sizeof deleted - 1;
+        is_found = strncmp(line, begins, (size_t)length) == 0;
+        is_gone = is_found && bytes > end && strcmp(line + bytes - end, deleted) == 0;
+    }
+    if (maps != NULL) fclose(maps);
+    return is_gone;
 }
 
 mslot_outcome mslot__reader_ask(mslot_writer *writer)
