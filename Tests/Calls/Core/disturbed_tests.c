@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // MARK: cancellation
@@ -197,6 +197,20 @@ TEST(an_interrupt_ends_an_opening_that_waits_for_ever_at_once)
     mslot_open_interrupt(NULL);
 }
 
+/// Calls the handler once after that time, again with each call. A timer of its own: setitimer would end the watchdog's alarm.
+static void signal_after(int64_t ns, void (*handler)(int))
+{
+    static timer_t timer;
+    static bool is_made;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    if (!is_made) {
+        expect_equal(sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handler, .sa_flags = SA_RESTART}, NULL), 0);
+        expect_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+        is_made = true;
+    }
+    timer_settime(timer, 0, &(struct itimerspec){.it_value = {.tv_nsec = (long)ns}}, NULL);
+}
+
 static void interrupt_by_signal(int number)
 {
     (void)number;
@@ -206,8 +220,7 @@ static void interrupt_by_signal(int number)
 TEST(a_signal_handler_may_end_an_opening_that_waits)
 {
     interrupt_word = 0;
-    expect_equal(sigaction(SIGALRM, &(struct sigaction){.sa_handler = interrupt_by_signal, .sa_flags = SA_RESTART}, NULL), 0);
-    setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {.tv_usec = 50000}}, NULL);
+    signal_after(50 * MILLISECOND, interrupt_by_signal);
     mslot_open_options options = mslot_open_options_default();
     options.wait_ns = MSLOT_FOREVER;
     options.interrupt = &interrupt_word;
@@ -229,13 +242,12 @@ static void fork_and_go_on(int number)
 
 TEST(a_timer_whose_handler_forks_hangs_no_call)
 {
-    enum { FORKS = 300 };
+    enum { FORKS = 300, DELAY_NS_MAX = 300000 };
     forks = 0;
     reader = must_create("orders", 1, 2);
-    expect_equal(sigaction(SIGALRM, &(struct sigaction){.sa_handler = fork_and_go_on, .sa_flags = SA_RESTART}, NULL), 0);
-    const struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
-    setitimer(ITIMER_REAL, &often, NULL);
     for (int64_t begun = now_ns(); forks < FORKS && now_ns() - begun < TEST_TIMEOUT_NS;) {
+        // Once each time: where a fork takes longer than the delay, nothing else would be done.
+        signal_after(1 + (int64_t)random_below(DELAY_NS_MAX), fork_and_go_on);
         open_it();
         create_it();
         create_what_is_there();
@@ -244,7 +256,7 @@ TEST(a_timer_whose_handler_forks_hangs_no_call)
         list_them();
         tell_of_a_host();
     }
-    setitimer(ITIMER_REAL, &never, NULL);
+    signal(SIGUSR1, SIG_IGN);
     expect(forks >= FORKS);
     must_close(reader);
     remove_the_hosts();
