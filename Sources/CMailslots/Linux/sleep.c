@@ -58,7 +58,8 @@ static struct timespec timespec_of(int64_t ns) { return (struct timespec){.tv_se
 mslot_outcome mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns, uint32_t *interrupt)
 {
     int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot__now_ns();
-    if (interrupt != NULL && mslot__load_relaxed_32(interrupt) != 0) return MSLOT_INTERRUPTED;
+    // Acquire: pairs with the store in mslot__interrupt_set. What the interrupter did before is seen.
+    if (interrupt != NULL && mslot__load_acquire_32(interrupt) != 0) return MSLOT_INTERRUPTED;
     if (left <= 0) return MSLOT_TIMED_OUT;
     *step_ns = *step_ns == 0 ? FIRST_LOOK_NS : *step_ns * 2;
     if (*step_ns > step_ns_max) *step_ns = step_ns_max;

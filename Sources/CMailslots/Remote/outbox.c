@@ -130,7 +130,7 @@ static mslot_outcome write_request(const outbox_opening *e, mslot_writer *reques
         int64_t step_ns = is_last ? left_ns : ANSWER_STEP_NS_MAX;
         mslot_outcome outcome = mslot_writer_write(requests, bytes, byte_count, step_ns > 1 ? step_ns : 1);
         if (outcome != MSLOT_TIMED_OUT || is_last) return outcome;
-        if (mslot__load_relaxed_32(interrupt) != 0) return MSLOT_INTERRUPTED;
+        if (mslot__load_acquire_32(interrupt) != 0) return MSLOT_INTERRUPTED; // pairs with the store in mslot__interrupt_set
     }
 }
 

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -56,6 +57,22 @@ mslot_outcome open_outcome(const char *name)
 }
 
 // MARK: other users
+
+void need_mappings_that_are_not_forked(void)
+{
+    void *page = mmap(NULL, 1, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    expect(page != MAP_FAILED);
+    expect_equal(madvise(page, 1, MADV_DONTFORK), 0);
+    uint64_t *forked = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        shared_set(forked, msync(page, 1, MS_ASYNC) == 0); // ENOMEM: it is not mapped
+        child_end();
+    }
+    child_join(child);
+    munmap(page, 1);
+    if (shared_get(forked) != 0) skip("this kernel forks mappings that are not to be forked");
+}
 
 void need_root(void)
 {

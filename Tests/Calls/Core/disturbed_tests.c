@@ -345,6 +345,7 @@ static void *fork_children_that_live(void *ended)
 
 TEST(children_forked_amid_openings_that_live_on_keep_neither_name_nor_lane)
 {
+    need_mappings_that_are_not_forked();
     uint64_t ended = 0;
     pthread_t thread;
     pthread_create(&thread, NULL, fork_children_that_live, &ended);
@@ -372,6 +373,9 @@ static void *open_what_is_taken(void *ended)
 TEST(a_fork_does_not_wait_until_an_opening_has_tried_every_lane)
 {
     enum { LANES = 4000, TRIES = 10 };
+#if defined(__has_feature)
+    if (__has_feature(thread_sanitizer)) skip("the thread sanitizer takes longer to fork than we to open");
+#endif
     static mslot_writer *writers[LANES];
     reader = must_create("orders", 1, LANES);
     for (int i = 0; i < LANES; i++) writers[i] = must_open("orders");

@@ -137,6 +137,7 @@ static pid_t start_waiting_writer(uint64_t *outcome, bool through_restarts)
 
 TEST(a_writer_that_waits_for_room_learns_within_about_a_second_that_the_reader_left)
 {
+    need_mappings_that_are_not_forked();
     uint64_t *outcome = shared_words(1);
     mslot_reader *reader = must_create("orders", 4, 2);
     pid_t child = start_waiting_writer(outcome, false);
@@ -151,6 +152,7 @@ TEST(a_writer_that_waits_for_room_learns_within_about_a_second_that_the_reader_l
 
 TEST(a_writer_told_so_waits_until_another_reader_follows_one_that_left)
 {
+    need_mappings_that_are_not_forked();
     uint64_t *outcome = shared_words(1);
     mslot_reader *reader = must_create("orders", 4, 2);
     pid_t child = start_waiting_writer(outcome, true);

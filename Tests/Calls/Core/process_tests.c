@@ -1727,23 +1727,6 @@ TEST(a_child_made_without_fork_handlers_gets_forked_too)
     must_close(reader);
 }
 
-/// An emulator may take MADV_DONTFORK and do nothing. Then a forked child has its parent's mappings, and with them its locks.
-static void need_mappings_that_are_not_forked(void)
-{
-    void *page = mmap(NULL, 1, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    expect(page != MAP_FAILED);
-    expect_equal(madvise(page, 1, MADV_DONTFORK), 0);
-    uint64_t *forked = shared_words(1);
-    pid_t child = child_start();
-    if (child == 0) {
-        shared_set(forked, msync(page, 1, MS_ASYNC) == 0); // ENOMEM: it is not mapped
-        child_end();
-    }
-    child_join(child);
-    munmap(page, 1);
-    if (shared_get(forked) != 0) skip("this kernel forks mappings that are not to be forked");
-}
-
 TEST(a_forked_child_that_lives_on_keeps_no_lock_of_its_killed_parent)
 {
     need_mappings_that_are_not_forked();

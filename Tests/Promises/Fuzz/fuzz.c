@@ -284,6 +284,9 @@ static void *put_in_memory(const unsigned char *bytes, segment_size size)
     return base;
 }
 
+// Of memory that is no file. Opened to ask for the reader, it is not there.
+static char no_file[] = "/nothing/mailslot.memory";
+
 static void play_in_memory(scene *s, const unsigned char *bytes, segment_size size)
 {
     size_t byte_count = size.bytes;
@@ -301,7 +304,7 @@ static void play_in_memory(scene *s, const unsigned char *bytes, segment_size si
 
     memset(&reader, 0, sizeof reader);
     if (mslot__ring_take_over(&reader.ring, &ring) == MSLOT_DONE) {
-        reader.mapping = (mslot_mapping){.base = base, .bytes = byte_count};
+        reader.mapping = (mslot_mapping){.base = base, .bytes = byte_count, .path = no_file};
         reader.state = MSLOT_HANDLE_IDLE;
         s->reader = &reader;
     }
@@ -309,12 +312,12 @@ static void play_in_memory(scene *s, const unsigned char *bytes, segment_size si
         memset(&writers[i], 0, sizeof writers[i]);
         uint32_t lane = input_byte(s->input) % ring.lane_count;
         if (mslot__ring_recover_lane(&writers[i].ring, &ring, lane) != MSLOT_DONE) continue;
-        writers[i].mapping = (mslot_mapping){.base = base, .bytes = byte_count};
+        writers[i].mapping = (mslot_mapping){.base = base, .bytes = byte_count, .path = no_file};
         writers[i].message_bytes_max = header.message_bytes_max;
         writers[i].slot_bytes_max = header.message_bytes_max < MSLOT_MESSAGE_BYTES_MAX ? header.message_bytes_max : MSLOT_MESSAGE_BYTES_MAX;
         writers[i].lane_index = lane;
         writers[i].query_descriptor = -1;
-        writers[i].waits_through_restarts = true; // there is no file to ask
+        writers[i].waits_through_restarts = true;
         writers[i].state = MSLOT_HANDLE_IDLE;
         s->writers[i] = &writers[i];
     }
@@ -343,8 +346,14 @@ static void count_name(const char *name, void *context)
 static void end_reader(mslot_reader *reader, bool leaves)
 {
     uint32_t discarded, cells = reader->ring.ring.cell_count;
-    if (leaves) check(mslot_reader_leave(reader) == MSLOT_DONE);
-    else check(mslot_reader_close_counting(reader, &discarded) == MSLOT_DONE && discarded <= cells);
+    if (leaves) {
+        check(mslot_reader_leave(reader) == MSLOT_DONE);
+        return;
+    }
+    // It is closed in any case; what else it says is why the name stays, where unlink fails.
+    mslot_outcome outcome = mslot_reader_close_counting(reader, &discarded);
+    check(outcome != MSLOT_BUSY && outcome != MSLOT_BAD_ARGUMENT && outcome != MSLOT_NOT_OPEN && outcome != MSLOT_FORKED);
+    check(discarded <= cells);
 }
 
 static void play_with_file(scene *s, uint8_t flags, uint8_t shape, const unsigned char *bytes, segment_size size)
