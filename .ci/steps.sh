@@ -18,12 +18,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export MAILSLOTS_WARNINGS_AS_ERRORS=1
 export SWIFT_BACKTRACE=enable=no
 
-# Three lanes beside each other. The first is SwiftPM's, which locks what it builds: no step of the others builds in .build. The second
-# computes. The third mostly waits: for processes that are stopped after each instruction, and for clocks. Nobody measures time, but
-# for the ratios of `guard`, whose two sides suffer alike.
+# Three lanes beside each other, of much the same length. The first is SwiftPM's, which locks what it builds: no step of the others builds
+# in .build. In the second `embedding` comes before `guard`, for both build in Benchmarks/.build. The third begins with what waits most: for
+# processes that are stopped after each instruction, and for clocks. Nobody measures time, but for the ratios of `guard`, whose two sides
+# suffer alike.
 lane_1=(format tidy readme network documentation threads wire_fuzz)
-lane_2=(embedding nio core instructions mutants sanitized model aarch64 fuzz)
-lane_3=(kills soak datagram win32 nats guard)
+lane_2=(embedding nio core instructions mutants guard)
+lane_3=(kills soak datagram win32 nats sanitized model aarch64 fuzz)
 # Alone, for they measure.
 alone=(benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
