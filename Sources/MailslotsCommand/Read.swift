@@ -88,7 +88,7 @@ struct Read: ParsableCommand {
                     + "Choose \(min(max(maxSize, 1), Mailslot.maximumLongMessageSize)).")
         }
         if let bits = mode?.permissions.rawValue {
-            // Who may read the file must be able to write it: <doc:Trust>.
+            // As the core allows it: who may only read could hold the mailslot up.
             let next = [0o060, 0o006].filter { bits & $0 == $0 }.reduce(0o600, |)
             guard bits == next else {
                 throw ValidationError(

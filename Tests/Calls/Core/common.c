@@ -1,9 +1,11 @@
 #include "common.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -72,6 +74,16 @@ void need_mappings_that_are_not_forked(void)
     child_join(child);
     munmap(page, 1);
     if (shared_get(forked) != 0) skip("this kernel forks mappings that are not to be forked");
+}
+
+unsigned files_in_directory(void)
+{
+    unsigned count = 0;
+    DIR *entries = opendir(getenv("MAILSLOT_DIRECTORY"));
+    expect(entries != NULL);
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) count += entry->d_name[0] != '.';
+    closedir(entries);
+    return count;
 }
 
 void need_root(void)

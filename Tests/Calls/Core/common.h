@@ -37,6 +37,8 @@ static inline bool has_waited(mslot_reader *reader, uint64_t count) { return msl
 enum { SOMEBODY = 65534, SOMEBODY_ELSE = 65533 };
 /// Skips the test where it cannot act as another user.
 void need_root(void);
+/// Files in the directory of the mailslots.
+unsigned files_in_directory(void);
 /// An emulator may take MADV_DONTFORK and do nothing. Then a forked child has its parent's mappings, and with them its locks.
 void need_mappings_that_are_not_forked(void);
 /// The rest of this child runs as that user.

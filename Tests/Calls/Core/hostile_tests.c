@@ -2,7 +2,6 @@
 
 #include "common.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -506,16 +505,6 @@ static void expect_no_lock(mslot_failure failure)
     expect(mslot_failure_describe(&failure, "orders", text, sizeof text) < sizeof text && strstr(text, "tmpfs") != NULL);
 }
 
-static unsigned files_there(void)
-{
-    unsigned count = 0;
-    DIR *entries = opendir(getenv("MAILSLOT_DIRECTORY"));
-    expect(entries != NULL);
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) count += entry->d_name[0] != '.';
-    closedir(entries);
-    return count;
-}
-
 TEST(where_a_mapping_keeps_no_lock_nothing_is_created_adopted_or_opened)
 {
     char all[PATH_MAX];
@@ -531,7 +520,7 @@ TEST(where_a_mapping_keeps_no_lock_nothing_is_created_adopted_or_opened)
     mslot_create_options options = small_options(2, 2), adopting = mslot_create_options_default();
     adopting.adopt = true;
     expect_no_lock(mslot_create("orders", &options).failure);
-    expect_equal(files_there(), 1);
+    expect_equal(files_in_directory(), 1);
     pid_t child = child_start();
     if (child == 0) { // likewise under a name that goes away
         refuse_system_call_with_bits(SYS_openat, EOPNOTSUPP, 2, O_TMPFILE & ~O_DIRECTORY);
@@ -539,7 +528,7 @@ TEST(where_a_mapping_keeps_no_lock_nothing_is_created_adopted_or_opened)
         child_end();
     }
     child_join(child);
-    expect_equal(files_there(), 1);
+    expect_equal(files_in_directory(), 1);
 
     trying("a dead reader's");
     expect_no_lock(mslot_create("dead", &adopting).failure);
@@ -870,7 +859,7 @@ TEST(where_too_little_may_be_locked_it_is_an_error_that_says_so_and_leaves_nothi
         expect_equal(failure.system_error, ENOMEM);
         char text[1000];
         expect(mslot_failure_describe(&failure, "orders", text, sizeof text) < sizeof text && strstr(text, "RLIMIT_MEMLOCK") != NULL);
-        expect_equal(files_there(), 0);
+        expect_equal(files_in_directory(), 0);
 
         mslot_reader *reader = mslot_create("orders", &unlocked).reader;
         expect(reader != NULL);

@@ -29,16 +29,6 @@ static void use_orders(void)
     }
 }
 
-static unsigned files_in_directory(void)
-{
-    unsigned count = 0;
-    DIR *entries = opendir(getenv("MAILSLOT_DIRECTORY"));
-    expect(entries != NULL);
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) count += entry->d_name[0] != '.';
-    closedir(entries);
-    return count;
-}
-
 // MARK: making a file
 
 TEST(where_files_without_a_name_are_unknown_a_mailslot_is_made_under_another_name_that_goes_away)

@@ -200,6 +200,19 @@ TEST(a_round_trip_between_two_processes_goes_on_and_on)
 
 // MARK: waking
 
+/// Reads messages of writer 0, and says after each how many were read, for the next is written then. How many came late.
+static unsigned read_in_turn(mslot_reader *reader, uint64_t count, uint64_t *read)
+{
+    unsigned late = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        int64_t begun = now_ns();
+        must_read_this(reader, 0, i);
+        if (now_ns() - begun > AT_ONCE_NS) late++;
+        shared_set(read, i + 1);
+    }
+    return late;
+}
+
 TEST(a_message_wakes_a_sleeping_reader_at_once)
 {
     enum { TURNS = 30 };
@@ -216,13 +229,7 @@ TEST(a_message_wakes_a_sleeping_reader_at_once)
         must_close_writer(writer);
         child_end();
     }
-    unsigned late = 0;
-    for (uint64_t i = 0; i < TURNS; i++) {
-        int64_t begun = now_ns();
-        must_read_this(reader, 0, i);
-        if (now_ns() - begun > AT_ONCE_NS) late++;
-        shared_set(told, i + 1);
-    }
+    unsigned late = read_in_turn(reader, TURNS, told);
     child_join(sender);
     expect(!is_parked(control));
     expect(late <= 2); // without wakes every one would be found by the re-check after a second
@@ -265,13 +272,7 @@ TEST(somebody_else_who_sleeps_on_the_readers_cell_does_not_rob_it_of_its_wake)
         must_close_writer(own);
         child_end();
     }
-    unsigned late = 0;
-    for (uint64_t i = 0; i < TURNS; i++) {
-        int64_t begun = now_ns();
-        must_read_this(reader, 0, i);
-        if (now_ns() - begun > AT_ONCE_NS) late++;
-        shared_set(read, i + 1);
-    }
+    unsigned late = read_in_turn(reader, TURNS, read);
     child_join(sender);
     for (uint64_t i = 0; i < TURNS; i++) child_kill(others[i]);
     expect(late <= 2); // else each would be found by the re-check after a second

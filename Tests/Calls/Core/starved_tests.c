@@ -80,7 +80,7 @@ static void expect_no_leak(const belongings *before)
         fail_at(__FILE__, __LINE__, "a mapping came or went: before \"%.90s\", now \"%.90s\"", &before->maps[same], &after.maps[same]);
 }
 
-static unsigned files_in_directory(bool remove_them)
+static unsigned files_left(bool remove_them)
 {
     unsigned count = 0;
     DIR *entries = opendir(getenv("MAILSLOT_DIRECTORY"));
@@ -356,7 +356,7 @@ static void victim_act(void)
 #if defined(SYS_unlink)
     may_leave_its_temporary_name |= call == SYS_unlink;
 #endif
-    expect(files_in_directory(may_leave_its_temporary_name) == 0 || may_leave_its_temporary_name);
+    expect(files_left(may_leave_its_temporary_name) == 0 || may_leave_its_temporary_name);
     child_end();
 }
 

@@ -2,7 +2,6 @@
 
 #include "stepping.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -388,14 +387,4 @@ void expect_lanes_work(uint32_t in_use)
     unsigned char seen[ARRIVALS_MAX] = {0};
     expect(mslot__ring_count_indices(&heirs[in_use]->ring.ring, seen));
     close_lanes(heirs, in_use);
-}
-
-unsigned files_in_directory(void)
-{
-    unsigned count = 0;
-    DIR *entries = opendir(getenv("MAILSLOT_DIRECTORY"));
-    expect(entries != NULL);
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) count += entry->d_name[0] != '.';
-    closedir(entries);
-    return count;
 }

@@ -113,8 +113,6 @@ void expect_heirs_spare_what_is_unread(uint32_t in_use);
 /// And each of them works, for more than a lap, and has the whole of its overflow.
 void expect_lanes_work(uint32_t in_use);
 
-unsigned files_in_directory(void);
-
 /// For a child that polls: it is not to take turns with the one that is stepped.
 void leave_processor(void);
 
