@@ -173,7 +173,7 @@ int command_publish_and_die(const char *mailslot, int reader)
         bool is_parked = mslot__load_acquire(&writer->ring.ring.control->parked_position) != 0;
         if (is_parked && is_asleep(reader)) {
             // A write up to the step before the wake. The note stays, for the kernel to find.
-            mslot_publication publication = mslot__ring_publish(&writer->ring, note);
+            mslot_publication publication = mslot__ring_publish(&writer->ring, note, NULL);
             if (publication.outcome != MSLOT_DONE) return (int)publication.outcome;
             kill(getpid(), SIGKILL);
         }

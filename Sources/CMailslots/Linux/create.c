@@ -79,6 +79,7 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
     reader->gathering.next_rests = 1;
     mslot__store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
     note_reader(&ring.ring);
+    mslot__reader_leave_fence(reader);
     mslot__reader_end(reader);
     a->created.reader = reader;
     return CREATED;

@@ -137,7 +137,7 @@ static bool replace(const mslot_guarded *entry)
     if (!replace_memory(base, entry->bytes)) return false;
     const mslot_ring *ring = &entry->ring;
     // All bits set is neither EMPTY nor FULL nor CLOSED, of any lap.
-    memset(ring->cells, 0xff, ring->cell_count * sizeof(uint64_t));
+    for (uint32_t i = 0; i < ring->cell_count; i++) ring->cells[i].state = ~0ULL;
     ring->control->tail_hint = ring->cell_count;
     ring->control->head = ring->cell_count;
     ring->control->damaged = 1;

@@ -72,16 +72,17 @@ static void mend_hints(const mslot_ring *ring, const mslot_file *file, uint32_t 
         if (!is_held(file, lane) && errno == 0) hint_clear(ring, lane);
 }
 
-mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages)
+/// Tries every lane but the express lane.
+static mslot_lane_taken take_any(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages)
 {
-    uint32_t count = file->header.lane_count;
+    uint32_t count = file->header.lane_count - 1;
     // A start that differs between openers, so that they do not all try the same lane.
-    uint32_t start = (uint32_t)((uint64_t)mslot__now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % count;
+    uint32_t start = (uint32_t)((uint64_t)mslot__now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % (count > 0 ? count : 1);
     for (int by_hints = 1; by_hints >= 0; by_hints--) {
         uint64_t hints = 0;
         for (uint32_t i = 0; i < count; i++) {
-            uint32_t lane = (start + i) % count;
-            if (by_hints && (i == 0 || lane % 64 == 0)) hints = hints_near(file, lane);
+            uint32_t lane = MSLOT_EXPRESS_LANE + 1 + (start + i) % count;
+            if (by_hints && (i == 0 || lane == MSLOT_EXPRESS_LANE + 1 || lane % 64 == 0)) hints = hints_near(file, lane);
             if (hints & hint_bit(lane)) continue;
             mslot_lane_taken taken = take_lane(writer, file, path, pages, lane);
             if (taken.outcome == MSLOT_DONE && !by_hints) mend_hints(&writer->ring, file, start);
@@ -89,6 +90,20 @@ mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *f
         }
     }
     return (mslot_lane_taken){.outcome = MSLOT_TOO_MANY_WRITERS};
+}
+
+mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages, bool leaves_express)
+{
+    // The only writer always has it, also after one that was killed: so its lock is asked, and not its hint.
+    mslot_lane_taken taken = {.outcome = MSLOT_BUSY};
+    if (!leaves_express) taken = take_lane(writer, file, path, pages, MSLOT_EXPRESS_LANE);
+    if (taken.outcome == MSLOT_DONE || taken.outcome == MSLOT_SYSTEM_ERROR) return taken;
+    taken = take_any(writer, file, path, pages);
+    if (taken.outcome != MSLOT_TOO_MANY_WRITERS || !leaves_express) return taken;
+    // It is the last.
+    taken = take_lane(writer, file, path, pages, MSLOT_EXPRESS_LANE);
+    if (taken.outcome != MSLOT_DONE && taken.outcome != MSLOT_SYSTEM_ERROR) taken.outcome = MSLOT_TOO_MANY_WRITERS;
+    return taken;
 }
 
 void mslot__lane_give_back(const mslot_ring *ring, uint32_t lane)

@@ -278,6 +278,13 @@ mslot_outcome mslot__reader_ask(mslot_writer *writer);
 /// Closes the descriptor that asks, if there is one and it still is ours.
 void mslot__writer_close_query(mslot_writer *writer);
 
+// MARK: membarrier.c
+
+/// Lets those who wait for room make the reader's fence, if this process may be registered for it. Not for a reader that reads already.
+void mslot__reader_leave_fence(mslot_reader *reader);
+/// Makes a fence in every running thread of every process that is registered. False: it is refused.
+bool mslot__fence_others(void);
+
 // MARK: robust.c
 
 /// The kernel must not find an address in a mapping that is going away.
@@ -292,8 +299,9 @@ typedef struct mslot_lane_taken {
     mslot_mapping mapping;
 } mslot_lane_taken;
 
-/// Takes a lane that nobody has: DONE, TOO_MANY_WRITERS, or SYSTEM_ERROR with errno, as of mslot__file_lock.
-mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages);
+/// Takes a lane that nobody has, the express lane first, or with `leaves_express` last: DONE, TOO_MANY_WRITERS, or SYSTEM_ERROR with errno,
+/// as of mslot__file_lock.
+mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages, bool leaves_express);
 /// Before the lock goes.
 void mslot__lane_give_back(const mslot_ring *ring, uint32_t lane);
 

@@ -24,9 +24,9 @@ static mslot_failure failure_without_reader(const mslot_file *file, const char *
     return mslot__failure_of(tail.outcome == MSLOT_DONE && tail.closed ? MSLOT_NOT_FOUND : MSLOT_NO_READER);
 }
 
-static mslot_failure take_lane(const mslot_file *file, const char *path, unsigned pages, mslot_writer *writer)
+static mslot_failure take_lane(const mslot_file *file, const char *path, unsigned pages, bool leaves_express, mslot_writer *writer)
 {
-    mslot_lane_taken taken = mslot__lane_take(&writer->ring, file, path, pages);
+    mslot_lane_taken taken = mslot__lane_take(&writer->ring, file, path, pages, leaves_express);
     if (taken.outcome == MSLOT_SYSTEM_ERROR) return errno == ESTALE ? mslot__failure_of(MSLOT_BUSY) : mslot__failure_errno(errno);
     if (taken.outcome != MSLOT_DONE) return mslot__failure_of(taken.outcome);
     // A close or a take-over is going on: the segment is sealed, its name not yet removed.
@@ -37,6 +37,7 @@ static mslot_failure take_lane(const mslot_file *file, const char *path, unsigne
     }
     writer->mapping = taken.mapping;
     writer->lane_index = taken.lane;
+    writer->express_bytes_end = taken.lane == MSLOT_EXPRESS_LANE ? MSLOT_EXPRESS_BYTES_MAX + 1 : 0;
     return mslot__failure_of(MSLOT_DONE);
 }
 
@@ -51,7 +52,7 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     mslot_writer *writer = mslot__handle_allocate();
     if (writer == NULL) failure = mslot__failure_errno(errno);
     else if (!mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER)) failure = failure_without_reader(&file, path);
-    else failure = take_lane(&file, path, pages, writer);
+    else failure = take_lane(&file, path, pages, options->leaves_express_lane, writer);
     close(file.descriptor);
     if (failure.outcome != MSLOT_DONE) {
         if (writer != NULL) mslot__handle_free(writer);
@@ -111,6 +112,7 @@ mslot_outcome mslot_writer_reset(mslot_writer *writer)
     mslot_ring ring = writer->ring.ring;
     mslot_outcome outcome = mslot__ring_recover_lane(&writer->ring, &ring, writer->lane_index);
     writer->unplaced = NULL;
+    writer->waiting_express = NULL;
     if (outcome == MSLOT_DONE) {
         // Published, perhaps, and left before Write 7. Until this is made good the robust-list entry stays, for if we are killed.
         uint32_t *wake = mslot__ring_parked_word(&writer->ring);

@@ -48,7 +48,7 @@ static void let_messages_gather(mslot_reader *reader)
     const mslot_ring *ring = &reader->ring.ring;
     uint64_t last = reader->ring.next + GATHERED_MIN - 1;
     // Relaxed: it decides nothing but the next pause.
-    if (mslot__cell_is_full_of(mslot__load_relaxed(mslot__ring_cell(ring, last)), mslot__ring_lap(ring, last))) {
+    if (mslot__cell_is_full_of(mslot__load_relaxed(mslot__ring_state(ring, last)), mslot__ring_lap(ring, last))) {
         gathering->next_rests = 1;
     } else {
         gathering->rests = gathering->next_rests;
@@ -148,11 +148,12 @@ static mslot_look settle(mslot_reader *reader, mslot_look look)
             return look;
         }
         look.outcome = MSLOT_DAMAGED;
+        look.can_be_skipped = true;
         mslot__count(&reader->ring.ring.control->damaged);
     }
     // A message with an impossible length, or without its bytes, is skipped, once nothing older is lent: one bad writer must not stop the
     // mailslot.
-    bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.slot != NULL && reader->ring.next == reader->ring.head;
+    bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.can_be_skipped && reader->ring.next == reader->ring.head;
     if (can_be_skipped) {
         mslot__ring_take(&reader->ring);
         mslot__reader_give_space(reader);
@@ -205,10 +206,10 @@ mslot_batch mslot_reader_read_batch(mslot_reader *reader, mslot_message *message
         }
         mslot_message *message = &messages[batch.count];
         message->byte_count = look.length;
-        message->sender = look.slot->sender;
-        message->origin = look.slot->origin;
+        message->sender = look.sender;
+        message->origin = look.origin;
         message->position = reader->ring.next;
-        memcpy(message->bytes, look.bytes, look.length);
+        mslot__copy(message->bytes, look.bytes, look.length);
         batch.outcome = mslot__ring_take(&reader->ring);
         batch.count++;
     }
@@ -238,6 +239,7 @@ mslot_outcome mslot_reader_reset(mslot_reader *reader)
     mslot_ring ring = reader->ring.ring;
     mslot_outcome outcome = mslot__ring_take_over(&reader->ring, &ring);
     mslot__wake_writers_slow(ring.control);
+    if (outcome == MSLOT_DONE) mslot__reader_leave_fence(reader);
     mslot__store_relaxed_32(&reader->state, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }

@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-enum { POLLS_PER_CLOCK = 16 };
+enum {
+    POLLS_PER_CLOCK = 16,
+    /// Who cannot make the reader's fence for it looks again this often.
+    UNFENCED_SLEEP_NS = 1000000
+};
 
 mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted)
 {
@@ -35,7 +39,7 @@ static void spin_for_room(mslot_writer *writer, int64_t deadline_ns)
 {
     const mslot_ring *ring = &writer->ring.ring;
     // What the reader changes when it makes room: the next cell; or only the head, when the ring has room and the overflow has none.
-    const uint64_t *word = writer->unplaced == NULL ? mslot__ring_cell(ring, writer->ring.position) : &ring->control->head;
+    const uint64_t *word = writer->unplaced == NULL ? mslot__ring_state(ring, writer->ring.position) : &ring->control->head;
     uint64_t full = mslot__load_relaxed(word);
     int64_t end = mslot__now_ns() + writer->spin.limit_ns;
     if (end > deadline_ns) end = deadline_ns;
@@ -47,10 +51,11 @@ static void spin_for_room(mslot_writer *writer, int64_t deadline_ns)
     } while (mslot__now_ns() < end);
 }
 
-/// Publishes what is filled; of a long message, what can be placed.
+/// Publishes the short message that waits, or what is filled; of a long message, what can be placed.
 static mslot_outcome try_to_publish(mslot_writer *writer)
 {
-    if (writer->unplaced == NULL) return mslot__writer_publish_filled(writer);
+    if (writer->waiting_express != NULL) return mslot__writer_publish_and_wake(writer, writer->waiting_express);
+    if (writer->unplaced == NULL) return mslot__writer_publish_and_wake(writer, NULL);
     mslot_place place = mslot__ring_place(&writer->ring, writer->unplaced_bytes);
     if (place.bytes == NULL) {
         // What publishing would have met: the swap is not tried, for the own slot is not filled.
@@ -68,11 +73,26 @@ static mslot_outcome try_to_publish(mslot_writer *writer)
     slot->extra = place.offset;
     writer->place_offset = place.offset;
     writer->unplaced = NULL;
-    return mslot__writer_publish_filled(writer);
+    return mslot__writer_publish_and_wake(writer, NULL);
 }
 
-/// Looks for room so that the caller may sleep afterwards. FULL: until `space_sequence` is no longer `*sequence`.
-static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, uint32_t *sequence)
+/// How a writer sleeps for room.
+typedef struct space_sleep {
+    /// Until `space_sequence` is no longer this.
+    uint32_t sequence;
+    int64_t ns_max;
+} space_sleep;
+
+static space_sleep want_space(mslot_writer *writer)
+{
+    mslot_space_wait wait = mslot__ring_want_space(&writer->ring);
+    // Refused, we may not have seen the room that the reader makes, nor it that we want it.
+    bool is_fenced = !wait.makes_readers_fence || mslot__fence_others();
+    return (space_sleep){wait.sequence, is_fenced ? MSLOT_SLEEP_NS_MAX : UNFENCED_SLEEP_NS};
+}
+
+/// Looks for room so that the caller may sleep afterwards. FULL: as `*sleep` says.
+static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, space_sleep *sleep)
 {
     mslot_outcome outcome;
     if (writer->spin.limit_ns > 0) {
@@ -83,7 +103,7 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, ui
             return outcome;
         }
     }
-    *sequence = mslot__ring_want_space(&writer->ring);
+    *sleep = want_space(writer);
     outcome = try_to_publish(writer);
     if (outcome != MSLOT_FULL) return outcome;
     if (mslot__interrupt_take(&writer->interrupt)) return MSLOT_INTERRUPTED;
@@ -96,22 +116,24 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, ui
     return mslot__now_ns() >= deadline_ns ? MSLOT_TIMED_OUT : MSLOT_FULL;
 }
 
-mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, int64_t timeout_ns)
+mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express *express, int64_t timeout_ns)
 {
     int saved_errno = errno;
     int64_t deadline = mslot__deadline(timeout_ns);
     mslot_outcome outcome;
-    uint32_t sequence;
-    while ((outcome = look_for_room(writer, deadline, &sequence)) == MSLOT_FULL) {
+    space_sleep sleep;
+    writer->waiting_express = express;
+    while ((outcome = look_for_room(writer, deadline, &sleep)) == MSLOT_FULL) {
         int64_t before = mslot__now_ns();
         mslot__count(&writer->ring.lane->writer_waits);
         const mslot_sleep_on words[2] = {
-            {&writer->ring.ring.control->space_sequence, sequence, false},
+            {&writer->ring.ring.control->space_sequence, sleep.sequence, false},
             {&writer->interrupt, 0, true},
         };
-        mslot__sleep(words, 2, deadline);
+        mslot__sleep(words, 2, deadline < before + sleep.ns_max ? deadline : before + sleep.ns_max);
         mslot__spin_learn(&writer->spin, mslot__now_ns() - before);
     }
+    writer->waiting_express = NULL;
     errno = saved_errno;
     return outcome;
 }
@@ -166,7 +188,7 @@ static void end_long(mslot_writer *writer, size_t byte_count, mslot_outcome outc
 mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns)
 {
     if (bytes == NULL) return MSLOT_BAD_ARGUMENT;
-    mslot_outcome outcome = mslot__writer_wait_if_full(writer, begin_long(writer, bytes, byte_count), timeout_ns);
+    mslot_outcome outcome = mslot__writer_wait_if_full(writer, NULL, begin_long(writer, bytes, byte_count), timeout_ns);
     end_long(writer, byte_count, outcome);
     return outcome;
 }
@@ -174,15 +196,15 @@ mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, 
 // MARK: a wait that another thread sleeps through
 
 /// As a reader's.
-static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, uint32_t sequence)
+static mslot_outcome sleep_elsewhere(mslot_writer *writer, mslot_wait *wait, space_sleep sleep)
 {
     mslot__count(&writer->ring.lane->writer_waits);
     wait->begun_ns = mslot__now_ns();
     // A reader that is killed, or leaves, wakes nobody.
-    int64_t latest = wait->begun_ns + MSLOT_SLEEP_NS_MAX;
+    int64_t latest = wait->begun_ns + sleep.ns_max;
     wait->until_ns = wait->deadline_ns < latest ? wait->deadline_ns : latest;
     wait->word = &writer->ring.ring.control->space_sequence;
-    wait->value = sequence;
+    wait->value = sleep.sequence;
     wait->interrupt = &writer->interrupt;
     wait->parked_position = NULL;
     writer->wait = wait;
@@ -208,37 +230,33 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
     if (mslot__load_relaxed_32(&writer->state) == MSLOT_HANDLE_WAITING) mslot_writer_end_wait(writer);
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     bool is_long = byte_count > writer->slot_bytes_max;
+    mslot_express message = mslot__writer_message(writer, bytes, byte_count);
     mslot_outcome outcome;
     if (is_long) {
         outcome = begin_long(writer, bytes, byte_count);
     } else {
-        mslot__writer_fill(writer, bytes, byte_count);
-        outcome = mslot__writer_publish_filled(writer);
+        if (mslot__writer_is_express(writer, byte_count)) writer->waiting_express = &message;
+        else mslot__writer_fill(writer, &message);
+        outcome = try_to_publish(writer);
     }
-    uint32_t sequence;
+    space_sleep sleep;
     if (outcome == MSLOT_FULL) {
         if (wait->deadline_ns == 0) { // the first call for this message
             wait->deadline_ns = mslot__deadline(wait->timeout_ns);
             if (!wait->was_full) mslot__count(&writer->ring.lane->full_writes);
         }
         int saved_errno = errno;
-        outcome = look_for_room(writer, wait->deadline_ns, &sequence);
+        outcome = look_for_room(writer, wait->deadline_ns, &sleep);
         errno = saved_errno;
     }
+    writer->waiting_express = NULL;
     if (is_long) end_long(writer, byte_count, outcome);
-    if (outcome == MSLOT_FULL) return sleep_elsewhere(writer, wait, sequence);
+    if (outcome == MSLOT_FULL) return sleep_elsewhere(writer, wait, sleep);
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
 }
 
 // MARK: from other machines
-
-static void fill_from(mslot_writer *writer, const void *bytes, size_t byte_count, uint32_t sender, uint16_t origin)
-{
-    mslot_slot *slot = mslot__writer_fill(writer, bytes, byte_count);
-    slot->sender = sender;
-    slot->origin = origin;
-}
 
 mslot_outcome mslot_writer_write_from(
     mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns, uint32_t sender, uint16_t origin)
@@ -247,8 +265,8 @@ mslot_outcome mslot_writer_write_from(
     if (!mslot__writer_begin(writer, MSLOT_HANDLE_IDLE)) return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
     mslot_outcome outcome = MSLOT_TOO_LONG;
     if (byte_count <= writer->slot_bytes_max) {
-        fill_from(writer, bytes, byte_count, sender, origin);
-        outcome = mslot__writer_publish_waiting(writer, timeout_ns);
+        const mslot_express message = {bytes, (uint32_t)byte_count, sender, origin};
+        outcome = mslot__writer_write_short(writer, &message, timeout_ns);
     }
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return outcome;
@@ -271,7 +289,7 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         batch.outcome = mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
         return batch;
     }
-    // As in mslot__writer_publish_filled; but the entry stays for the cell at which the reader sleeps, until it is woken there, or left it.
+    // As in mslot__writer_publish_and_wake; but the entry stays for the cell at which the reader sleeps, until it is woken there or left it.
     mslot_robust_list robust = mslot__writer_robust_list(writer);
     mslot_robust_list none = robust;
     none.list_op_pending = &writer->no_robust_list;
@@ -282,9 +300,12 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         if (message->byte_count > writer->slot_bytes_max) break;
         batch.outcome = MSLOT_BAD_ARGUMENT;
         if (message->bytes == NULL && message->byte_count != 0) break;
-        fill_from(writer, message->bytes, message->byte_count, message->sender, message->origin);
+        const mslot_express express = {message->bytes, (uint32_t)message->byte_count, message->sender, message->origin};
+        bool is_express = mslot__writer_is_express(writer, message->byte_count);
+        if (!is_express) mslot__writer_fill(writer, &express);
         if (asleep != NULL && !is_asleep_on(&writer->ring.ring, asleep)) asleep = NULL;
-        mslot_publication publication = mslot__ring_publish(&writer->ring, asleep == NULL ? robust : none);
+        mslot_robust_list list = asleep == NULL ? robust : none;
+        mslot_publication publication = mslot__ring_publish(&writer->ring, list, is_express ? &express : NULL);
         batch.outcome = publication.outcome;
         if (publication.wake == NULL) continue;
         // A second time: it woke by itself since the look, and sleeps again.

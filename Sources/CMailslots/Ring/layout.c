@@ -33,7 +33,7 @@ uint64_t mslot__layout_header(mslot_header *header, uint32_t cell_count, uint32_
     header->lane_hints_offset = header->control_offset + MSLOT_CONTROL_BYTES;
     header->lanes_offset = header->lane_hints_offset + round_up_to_line(((uint64_t)lane_count + 63) / 64 * sizeof(uint64_t));
     header->cells_offset = header->lanes_offset + lane_count * sizeof(mslot_lane);
-    header->consumed_offset = header->cells_offset + round_up_to_line(cell_count * sizeof(uint64_t));
+    header->consumed_offset = header->cells_offset + cell_count * sizeof(mslot_cell);
     header->slots_offset = header->consumed_offset + round_up_to_line(slot_count * sizeof(uint64_t));
     header->overflow_offset = 0;
     header->segment_bytes = header->slots_offset + slot_count * MSLOT_SLOT_BYTES;
@@ -68,7 +68,7 @@ mslot_ring mslot__ring_of(const mslot_header *header, void *segment)
         .control = (mslot_control *)(void *)(base + header->control_offset),
         .lane_hints = (uint64_t *)(void *)(base + header->lane_hints_offset),
         .lanes = (mslot_lane *)(void *)(base + header->lanes_offset),
-        .cells = (uint64_t *)(void *)(base + header->cells_offset),
+        .cells = (mslot_cell *)(void *)(base + header->cells_offset),
         .consumed = (uint64_t *)(void *)(base + header->consumed_offset),
         .slots = base + header->slots_offset,
         .overflow = header->overflow_offset != 0 ? base + header->overflow_offset : NULL,
@@ -84,7 +84,7 @@ mslot_ring mslot__ring_of(const mslot_header *header, void *segment)
 
 void mslot__ring_initialise(const mslot_ring *ring)
 {
-    for (uint32_t i = 0; i < ring->cell_count; i++) ring->cells[i] = mslot__cell_empty(1, i);
+    for (uint32_t i = 0; i < ring->cell_count; i++) ring->cells[i].state = mslot__cell_empty(1, i);
     for (uint32_t i = 0; i < ring->lane_count; i++) {
         ring->lanes[i].own = ring->cell_count + i;
         ring->lanes[i].intent_position = MSLOT_POSITION_NONE;

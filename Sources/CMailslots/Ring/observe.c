@@ -66,9 +66,19 @@ static uint64_t head_of(const mslot_sight *sight, mslot_outcome *outcome)
     return word_at(sight, MSLOT_HEADER_BYTES + offsetof(mslot_control, head), outcome);
 }
 
-static uint64_t cell_at(const mslot_sight *sight, uint64_t position, mslot_outcome *outcome)
+static uint64_t cell_offset(const mslot_sight *sight, uint64_t position)
 {
-    return word_at(sight, sight->cells_offset + (position & (sight->cell_count - 1)) * sizeof(uint64_t), outcome);
+    return sight->cells_offset + (position & (sight->cell_count - 1)) * sizeof(mslot_cell);
+}
+
+static uint64_t state_at(const mslot_sight *sight, uint64_t position, mslot_outcome *outcome)
+{
+    return word_at(sight, cell_offset(sight, position) + offsetof(mslot_cell, state), outcome);
+}
+
+static uint64_t label_at(const mslot_sight *sight, uint64_t position, mslot_outcome *outcome)
+{
+    return word_at(sight, cell_offset(sight, position) + offsetof(mslot_cell, label), outcome);
 }
 
 static uint64_t lap_of(const mslot_sight *sight, uint64_t position) { return position >> sight->cell_shift; }
@@ -100,22 +110,22 @@ static cell_told hear_cell(const mslot_sight *sight, uint64_t cell, uint64_t num
 /// DAMAGED: a cell says what it cannot have said between the two looks at the head.
 static mslot_extent look_at_cells(const mslot_sight *sight)
 {
-    enum { CELLS_AT_ONCE = 1024 };
+    enum { CELLS_AT_ONCE = 256 };
     mslot_extent extent = {.outcome = MSLOT_DONE};
     uint64_t head = head_of(sight, &extent.outcome);
     int64_t lap_cells = (int64_t)sight->cell_count;
     int64_t newest = -lap_cells, newest_empty = -lap_cells;
     bool is_sound = true;
     for (uint64_t first = 0; first < sight->cell_count && extent.outcome == MSLOT_DONE; first += CELLS_AT_ONCE) {
-        uint64_t cells[CELLS_AT_ONCE];
+        mslot_cell cells[CELLS_AT_ONCE];
         uint64_t count = sight->cell_count - first < CELLS_AT_ONCE ? sight->cell_count - first : CELLS_AT_ONCE;
-        extent.outcome = sight->copy(sight, sight->cells_offset + first * sizeof(uint64_t), cells, count * sizeof(uint64_t));
+        extent.outcome = sight->copy(sight, cell_offset(sight, first), cells, count * sizeof cells[0]);
         for (uint64_t i = 0; i < count && extent.outcome == MSLOT_DONE; i++) {
-            cell_told told = hear_cell(sight, cells[i], first + i, lap_of(sight, head));
+            cell_told told = hear_cell(sight, cells[i].state, first + i, lap_of(sight, head));
             int64_t ahead = (int64_t)(told.end - head);
             // What is FULL has not been released; what is older than a lap has been published over.
             is_sound &= told.is_sound && ahead > (told.is_full ? 0 : -lap_cells);
-            extent.is_closed |= mslot__cell_is_closed(cells[i]);
+            extent.is_closed |= mslot__cell_is_closed(cells[i].state);
             if (ahead > newest) newest = ahead;
             if (told.is_empty && ahead > newest_empty) newest_empty = ahead;
         }
@@ -143,22 +153,29 @@ mslot_extent mslot__sight_extent(const mslot_sight *sight)
 
 // MARK: messages
 
+/// The length of what a FULL cell shows. More than may be, if the cell says nothing sensible.
+static uint32_t length_at(const mslot_sight *sight, uint64_t position, uint64_t state, mslot_outcome *outcome)
+{
+    uint32_t index = mslot__cell_index(state);
+    if (index >= sight->slot_count) return UINT32_MAX;
+    if (!mslot__cell_is_here(state)) return (uint32_t)word_at(sight, slot_offset(sight, index), outcome);
+    uint32_t length = mslot__label_length(label_at(sight, position, outcome));
+    return length <= MSLOT_EXPRESS_BYTES_MAX ? length : UINT32_MAX;
+}
+
 mslot_next_length mslot__sight_next_length(const mslot_sight *sight)
 {
     mslot_next_length next = {.outcome = MSLOT_DONE};
     for (int looks = 0; looks < 16 && next.outcome == MSLOT_DONE; looks++) {
         uint64_t head = head_of(sight, &next.outcome);
-        uint64_t seen = cell_at(sight, head, &next.outcome);
+        uint64_t seen = state_at(sight, head, &next.outcome);
         bool is_full = mslot__cell_is_full_of(seen, lap_of(sight, head));
-        uint32_t index = mslot__cell_index(seen);
-        uint64_t word = is_full && index < sight->slot_count ? word_at(sight, slot_offset(sight, index), &next.outcome) : 0;
-        next.length = (uint32_t)word;
+        next.length = is_full ? length_at(sight, head, seen, &next.outcome) : 0;
         // Valid only if the reader has not released it meanwhile.
-        bool unchanged = cell_at(sight, head, &next.outcome) == seen && head_of(sight, &next.outcome) == head;
+        bool unchanged = state_at(sight, head, &next.outcome) == seen && head_of(sight, &next.outcome) == head;
         if (next.outcome != MSLOT_DONE || !unchanged) continue;
         if (!is_full) return (mslot_next_length){MSLOT_EMPTY, 0};
-        bool is_sound = index < sight->slot_count && next.length <= sight->length_max;
-        return is_sound ? next : (mslot_next_length){MSLOT_DAMAGED, 0};
+        return next.length <= sight->length_max ? next : (mslot_next_length){MSLOT_DAMAGED, 0};
     }
     return (mslot_next_length){next.outcome != MSLOT_DONE ? next.outcome : MSLOT_BUSY, 0};
 }
@@ -183,15 +200,47 @@ static mslot_outcome copy_bytes(const mslot_sight *sight, const mslot_slot *slot
     return sight->copy(sight, sight->overflow_offset + slot->lane * sight->overflow_lane_bytes + slot->extra, buffer, slot->length);
 }
 
+static mslot_copied copy_from_slot(const mslot_sight *sight, uint32_t index, void *buffer, uint64_t capacity)
+{
+    mslot_slot slot;
+    mslot_copied copied = {.outcome = sight->copy(sight, slot_offset(sight, index), &slot, sizeof slot)};
+    if (copied.outcome != MSLOT_DONE) return copied;
+    if (slot.length > sight->length_max) return (mslot_copied){.outcome = MSLOT_BUSY};
+    copied.length = slot.length;
+    copied.sender = slot.sender;
+    copied.origin = slot.origin;
+    copied.outcome = slot.length > capacity ? MSLOT_TOO_LONG : copy_bytes(sight, &slot, buffer);
+    return copied;
+}
+
+/// Copies what lies in a cell's own line. The state, which was seen before, says that it was whole; the tag, which is looked at after the
+/// bytes, says that the owner of lane 0 had not begun to write over it. BUSY: he had.
+static mslot_copied copy_from_line(const mslot_sight *sight, uint64_t position, void *buffer, uint64_t capacity)
+{
+    mslot_cell cell;
+    uint64_t offset = offsetof(mslot_cell, label);
+    mslot_copied copied = {.outcome = sight->copy(sight, cell_offset(sight, position) + offset, &cell.label, sizeof cell - offset)};
+    uint64_t after = copied.outcome == MSLOT_DONE ? label_at(sight, position, &copied.outcome) : 0;
+    if (copied.outcome != MSLOT_DONE) return copied;
+    bool is_whole = after == cell.label && mslot__label_tag(after) == mslot__lap_tag(lap_of(sight, position));
+    copied.length = mslot__label_length(after);
+    if (!is_whole || copied.length > MSLOT_EXPRESS_BYTES_MAX) return (mslot_copied){.outcome = MSLOT_BUSY};
+    copied.sender = mslot__label_sender(after);
+    copied.origin = mslot__label_origin(after);
+    if (copied.length > capacity) copied.outcome = MSLOT_TOO_LONG;
+    else if (copied.length != 0) memcpy(buffer, cell.bytes, copied.length);
+    return copied;
+}
+
 mslot_copied mslot__sight_copy(const mslot_sight *sight, uint64_t position, void *buffer, uint64_t capacity)
 {
     mslot_copied copied = {.outcome = MSLOT_DONE};
     uint64_t lap = lap_of(sight, position);
-    uint64_t seen = cell_at(sight, position, &copied.outcome);
+    uint64_t seen = state_at(sight, position, &copied.outcome);
     if (copied.outcome == MSLOT_DONE && mslot__cell_is_empty_of(seen, lap)) copied.outcome = MSLOT_EMPTY;
     if (copied.outcome != MSLOT_DONE) return copied;
     if (!has_message_of(seen, lap)) {
-        // FULL has 16 bits of the lap: it may be another lap's. What is unread is at the head or above.
+        // FULL has 15 bits of the lap: it may be another lap's. What is unread is at the head or above.
         bool is_read = (int64_t)(head_of(sight, &copied.outcome) - position) > 0;
         if (copied.outcome != MSLOT_DONE) return copied;
         bool closed = mslot__cell_is_closed(seen) && !is_read;
@@ -200,28 +249,22 @@ mslot_copied mslot__sight_copy(const mslot_sight *sight, uint64_t position, void
     }
     uint32_t index = mslot__cell_index(seen);
     if (index >= sight->slot_count) return (mslot_copied){.outcome = MSLOT_BUSY};
-
-    mslot_slot slot;
-    copied.outcome = sight->copy(sight, slot_offset(sight, index), &slot, sizeof slot);
-    if (copied.outcome != MSLOT_DONE) return copied;
-    bool is_long = slot.length > MSLOT_MESSAGE_BYTES_MAX;
-    if (slot.length > sight->length_max) return (mslot_copied){.outcome = MSLOT_BUSY};
-    copied.length = slot.length;
-    copied.sender = slot.sender;
-    copied.origin = slot.origin;
-    copied.outcome = slot.length > capacity ? MSLOT_TOO_LONG : copy_bytes(sight, &slot, buffer);
+    bool is_here = mslot__cell_is_here(seen);
+    copied = is_here ? copy_from_line(sight, position, buffer, capacity) : copy_from_slot(sight, index, buffer, capacity);
     if (copied.outcome != MSLOT_DONE && copied.outcome != MSLOT_TOO_LONG) return copied;
+    bool is_long = copied.length > MSLOT_MESSAGE_BYTES_MAX;
 
     // Who writes to the slot has before found the cell EMPTY of the next lap, and published there; who writes over a long message has
     // found the head beyond it. If neither is so now, what was copied is what was published here.
     mslot_outcome looked = MSLOT_DONE;
-    uint64_t after = cell_at(sight, position, &looked);
+    uint64_t after = state_at(sight, position, &looked);
     bool head_tells = is_long || mslot__cell_is_full_of(after, lap);
     bool was_read = head_tells && (int64_t)(head_of(sight, &looked) - position) > 0;
     // Released between the two looks, or FULL of another lap: below the head nothing is FULL of its own.
-    if (was_read) after = cell_at(sight, position, &looked);
+    if (was_read) after = state_at(sight, position, &looked);
     if (looked != MSLOT_DONE) return (mslot_copied){.outcome = looked};
-    bool intact = has_message_of(after, lap) && mslot__cell_index(after) == index && !(was_read && mslot__cell_is_full_of(after, lap));
+    bool intact = has_message_of(after, lap) && mslot__cell_index(after) == index && mslot__cell_is_here(after) == is_here
+        && !(was_read && mslot__cell_is_full_of(after, lap));
     if (!intact || (was_read && is_long)) return (mslot_copied){.outcome = MSLOT_BUSY};
     return copied;
 }
@@ -229,7 +272,7 @@ mslot_copied mslot__sight_copy(const mslot_sight *sight, uint64_t position, void
 bool mslot__ring_count_indices(const mslot_ring *ring, unsigned char *seen)
 {
     for (uint32_t i = 0; i < ring->cell_count; i++) {
-        uint32_t index = mslot__cell_index(mslot__load_acquire(&ring->cells[i]));
+        uint32_t index = mslot__cell_index(mslot__load_acquire(&ring->cells[i].state));
         if (index >= ring->slot_count || seen[index]++ != 0) return false;
     }
     for (uint32_t i = 0; i < ring->lane_count; i++) {

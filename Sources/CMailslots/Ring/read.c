@@ -2,12 +2,14 @@
 
 #include "mailslots/ring.h"
 
-static bool find_long_message(const mslot_ring *ring, mslot_look *look)
+static bool find_long_message(const mslot_ring *ring, const mslot_slot *slot, mslot_look *look)
 {
     // Once: a hostile writer may change it under our eyes.
-    look->length = *(const volatile uint32_t *)&look->slot->length;
-    look->bytes = mslot__ring_long_bytes(ring, look->slot, look->length);
+    look->length = mslot__load_relaxed_32(&slot->length);
+    look->bytes = mslot__ring_long_bytes(ring, slot, look->length);
     if (look->bytes == NULL) return false;
+    look->sender = slot->sender;
+    look->origin = slot->origin;
     look->outcome = MSLOT_TOO_LONG;
     return true;
 }
@@ -23,8 +25,8 @@ mslot_look mslot__ring_look_slow(const mslot_ring_reader *reader, uint64_t cell)
     uint32_t index = mslot__cell_index(cell);
     mslot_look look = {.outcome = MSLOT_DAMAGED};
     if (mslot__cell_is_full_of(cell, lap) && index < ring->slot_count) {
-        look.slot = mslot__ring_slot(ring, index);
-        if (find_long_message(ring, &look)) return look;
+        look.can_be_skipped = true;
+        if (!mslot__cell_is_here(cell) && find_long_message(ring, mslot__ring_slot(ring, index), &look)) return look;
     }
     mslot__count(&ring->control->damaged);
     return look;
@@ -48,7 +50,7 @@ static uint64_t catch_up(const mslot_ring *ring)
 {
     uint64_t head = mslot__load_acquire(&ring->control->head);
     for (uint32_t i = 0; i < ring->cell_count; i++) {
-        uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, head));
+        uint64_t cell = mslot__load_acquire(mslot__ring_state(ring, head));
         if (mslot__cell_is_closed(cell) || mslot__cell_laps_ahead(cell, mslot__ring_lap(ring, head)) <= 0) break;
         head++;
         mslot__store_release(&ring->control->head, head);
@@ -58,6 +60,8 @@ static uint64_t catch_up(const mslot_ring *ring)
 
 mslot_outcome mslot__ring_take_over(mslot_ring_reader *reader, const mslot_ring *ring)
 {
+    // First: a reader that has not said it for itself has its own fence.
+    mslot__store_relaxed_32(&ring->control->leaves_fence, 0);
     uint64_t head = catch_up(ring);
     mslot__store_seq_cst(&ring->control->parked_position, 0);
     change_space_sequence(ring);
@@ -81,7 +85,7 @@ mslot_outcome mslot__ring_seal(const mslot_ring *ring)
     // Each turn moves on, or a writer has published between the load and the swap; at most N + 1 positions are looked at.
     for (uint64_t turns = 0; turns <= 4 * (uint64_t)ring->cell_count + 64; turns++) {
         uint64_t lap = mslot__ring_lap(ring, position);
-        uint64_t *cell = mslot__ring_cell(ring, position);
+        uint64_t *cell = mslot__ring_state(ring, position);
         uint64_t seen = mslot__load_acquire(cell);
         if (mslot__cell_is_closed(seen)) {
             outcome = MSLOT_DONE;
@@ -89,7 +93,7 @@ mslot_outcome mslot__ring_seal(const mslot_ring *ring)
         }
         if (mslot__cell_is_empty_of(seen, lap)) {
             // Pairs with the publishing swap, Write 5: one of the two wins.
-            if (!mslot__compare_and_swap_seq_cst(cell, seen, mslot__cell_closed(lap, mslot__cell_index(seen)))) continue;
+            if (!mslot__compare_and_swap_seq_cst(cell, seen, seen | MSLOT_CELL_CLOSED)) continue;
             outcome = MSLOT_DONE;
             break;
         }
@@ -101,8 +105,8 @@ mslot_outcome mslot__ring_seal(const mslot_ring *ring)
             // Full: consume the oldest message, with the seal in the place of the empty cell (Read 3 to 5).
             uint32_t index = mslot__cell_index(seen);
             if (index >= ring->slot_count) break;
-            mslot__store_relaxed(&ring->consumed[index], head);
-            mslot__store_release(cell, mslot__cell_closed(lap, index));
+            if (!mslot__cell_is_here(seen)) mslot__store_relaxed(&ring->consumed[index], head);
+            mslot__store_release(cell, mslot__cell_released(seen, lap) | MSLOT_CELL_CLOSED);
             mslot__store_release(&ring->control->head, head + 1);
             outcome = MSLOT_DONE;
             break;

@@ -13,7 +13,7 @@ mslot_tail mslot__ring_tail(const mslot_ring *ring)
 
         for (uint32_t i = 0; i <= 2 * ring->cell_count; i++) {
             uint64_t lap = mslot__ring_lap(ring, position);
-            uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, position));
+            uint64_t cell = mslot__load_acquire(mslot__ring_state(ring, position));
             if (mslot__cell_is_closed(cell)) return (mslot_tail){MSLOT_DONE, position, true};
             if (mslot__cell_is_empty_of(cell, lap)) return (mslot_tail){MSLOT_DONE, position, false};
             if (mslot__cell_is_full_of(cell, lap - 1)) {

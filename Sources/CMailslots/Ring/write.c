@@ -53,7 +53,7 @@ mslot_step mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t po
 static uint32_t recovered_slot(const mslot_ring *ring, uint32_t own, uint64_t intent_position, uint32_t intent_spare)
 {
     if (intent_position == MSLOT_POSITION_NONE || own == intent_spare) return own;
-    uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, intent_position));
+    uint64_t cell = mslot__load_acquire(mslot__ring_state(ring, intent_position));
     bool in_its_cell = (uint32_t)cell == 0 && mslot__cell_index(cell) == own;
     if (in_its_cell) return intent_spare;
     // Acquire: pairs with the release in Read 4, which comes after the store to `consumed`.

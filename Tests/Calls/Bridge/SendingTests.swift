@@ -304,11 +304,16 @@ struct Segment {
             try file.seek(toOffset: number(at: 80, bytes: 8) + slot * number(at: 32, bytes: 4))
             try file.write(contentsOf: [0xFF, 0xFF, 0xFF, 0xFF])
         }
+        // Of a message in its cell's own line, in the second byte of its label.
+        for cell in 0..<cellCount {
+            try file.seek(toOffset: number(at: 64, bytes: 8) + cell * 64 + 9)
+            try file.write(contentsOf: [0xFF])
+        }
     }
 
     /// None says which message is next.
     func overwriteCells() throws {
         try file.seek(toOffset: number(at: 64, bytes: 8))
-        try file.write(contentsOf: [UInt8](repeating: 0xFF, count: 8 * Int(cellCount)))
+        try file.write(contentsOf: [UInt8](repeating: 0xFF, count: 64 * Int(cellCount)))
     }
 }

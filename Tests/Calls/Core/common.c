@@ -39,6 +39,16 @@ mslot_writer *must_open(const char *name)
     return opened.writer;
 }
 
+mslot_writer *must_open_without_express(const char *name)
+{
+    mslot_open_options options = mslot_open_options_default();
+    options.leaves_express_lane = true;
+    mslot_opened opened = mslot_open(name, &options);
+    expect_outcome(opened.failure.outcome, MSLOT_DONE);
+    expect(opened.writer->lane_index != MSLOT_EXPRESS_LANE);
+    return opened.writer;
+}
+
 void must_close(mslot_reader *reader) { expect_outcome(mslot_reader_close(reader), MSLOT_DONE); }
 void must_close_writer(mslot_writer *writer) { expect_outcome(mslot_writer_close(writer), MSLOT_DONE); }
 

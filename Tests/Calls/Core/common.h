@@ -13,6 +13,8 @@ mslot_reader *must_create(const char *name, uint32_t capacity, uint32_t writers)
 /// Adopts what a dead reader left, or fails the test.
 mslot_reader *must_adopt(const char *name);
 mslot_writer *must_open(const char *name);
+/// One that writes by slots only: where there is another lane than the express lane.
+mslot_writer *must_open_without_express(const char *name);
 void must_close(mslot_reader *reader);
 void must_close_writer(mslot_writer *writer);
 

@@ -605,8 +605,9 @@ static void fill_file_system(void)
 /// Publishes a slot that says: a long message, in the overflow of a lane that never had one.
 static void publish_a_hole(mslot_writer *writer)
 {
+    static const unsigned char zeros[MSLOT_EXPRESS_BYTES_MAX + 1]; // too many for the cell's own line
     mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
-    expect_outcome(mslot_writer_try_write(writer, "x", 1), MSLOT_DONE);
+    expect_outcome(mslot_writer_try_write(writer, zeros, sizeof zeros), MSLOT_DONE);
     slot->length = 65536;
     slot->lane = 1 - writer->lane_index;
 }
@@ -672,18 +673,18 @@ TEST(a_long_message_that_is_a_hole_is_damage_too_where_a_mapping_cannot_be_popul
 
 TEST(a_full_file_system_is_an_error_at_creation_and_leaves_nothing)
 {
-    mount_small("size=1m");
-    expect_outcome(create_outcome("orders", NULL), MSLOT_NO_SPACE); // about 2 MB
+    mount_small("size=600k");
+    expect_outcome(create_outcome("orders", NULL), MSLOT_NO_SPACE); // more
     expect_outcome(open_outcome("orders"), MSLOT_NOT_FOUND);
-    mslot_create_options options = small_options(1024, 4); // about 450 KB: two of them fit
+    mslot_create_options options = small_options(512, 4); // about 270 KB: two of them fit
     mslot_created first = mslot_create("first", &options), second = mslot_create("second", &options);
     mslot_created third = mslot_create("third", &options);
     expect_outcome(first.failure.outcome, MSLOT_DONE);
     expect_outcome(second.failure.outcome, MSLOT_DONE);
     expect_outcome(third.failure.outcome, MSLOT_NO_SPACE);
     mslot_writer *writer = must_open("second");
-    for (uint64_t i = 0; i < 1024; i++) must_write(writer, 0, i); // every page is there
-    for (uint64_t i = 0; i < 1024; i++) must_read_this(second.reader, 0, i);
+    for (uint64_t i = 0; i < 512; i++) must_write(writer, 0, i); // every page is there
+    for (uint64_t i = 0; i < 512; i++) must_read_this(second.reader, 0, i);
     must_close_writer(writer);
     must_close(first.reader);
     third = mslot_create("third", &options);

@@ -270,7 +270,7 @@ TEST(a_message_whose_writer_was_killed_before_it_woke_the_sleeping_reader_is_fou
         mslot__writer_head(writer, slot, message_make(slot->payload, 0, 0));
         mslot_robust_list none = {.list_op_pending = &writer->no_robust_list, .futex_offset = 0};
         wait_until(is_parked(writer->ring.ring.control));
-        mslot_publication publication = mslot__ring_publish(&writer->ring, none);
+        mslot_publication publication = mslot__ring_publish(&writer->ring, none, NULL);
         expect_outcome(publication.outcome, MSLOT_DONE);
         expect(publication.wake != NULL); // and it is not woken
         shared_set(published_ns, (uint64_t)now_ns());

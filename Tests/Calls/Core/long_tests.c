@@ -430,7 +430,7 @@ static void publish_long_and_no_more(mslot_writer *writer, uint32_t number)
     mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
     mslot__writer_head(writer, slot, 1000);
     slot->extra = place.offset;
-    expect_outcome(mslot__writer_publish_filled(writer), MSLOT_DONE);
+    expect_outcome(mslot__writer_publish_and_wake(writer, NULL), MSLOT_DONE);
 }
 
 TEST(what_a_writer_published_just_before_it_was_killed_is_not_written_over_by_the_next_owner_of_its_lane)
@@ -569,7 +569,7 @@ TEST(a_slot_that_lies_about_a_long_message_is_damage_or_bytes_of_this_mailslot)
         trying("lie %zu", i);
         expect_outcome(write_long(writer, 0, 0, 1000, 0), MSLOT_DONE);
         mslot_ring *ring = &reader->ring.ring;
-        mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(*mslot__ring_cell(ring, reader->ring.next)));
+        mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(*mslot__ring_state(ring, reader->ring.next)));
         slot->length = lies[i].length;
         slot->lane = lies[i].lane;
         slot->extra = lies[i].extra;

@@ -145,7 +145,7 @@ TEST(a_sound_handle_refuses_nothing_to_read_from_or_to_write_to)
     expect_outcome(mslot_reader_read(reader, NULL, 0, 0).outcome, MSLOT_DONE);
     expect_outcome(mslot_reader_read(reader, NULL, 0, 0).outcome, MSLOT_TOO_LONG);
     expect_outcome(mslot_reader_read(reader, NULL, 8, 0).outcome, MSLOT_BAD_ARGUMENT);
-    unsigned char byte;
+    unsigned char byte = 0;
     expect_outcome(mslot_reader_read(reader, &byte, 1, 0).outcome, MSLOT_DONE);
     expect_equal(byte, 'x');
     expect_outcome(mslot_observer_close(observer), MSLOT_DONE);

@@ -257,7 +257,7 @@ TEST(somebody_else_who_sleeps_on_the_readers_cell_does_not_rob_it_of_its_wake)
         int descriptor = open(path, O_RDONLY | O_CLOEXEC);
         unsigned char *mapped = mmap(NULL, map_bytes, PROT_READ, MAP_SHARED, descriptor, 0);
         expect(mapped != MAP_FAILED);
-        uint64_t *cells = (uint64_t *)(void *)(mapped + cells_offset);
+        mslot_cell *cells = (mslot_cell *)(void *)(mapped + cells_offset);
         uint32_t *word = mslot__cell_futex(&cells[i]);
         for (;;) syscall(SYS_futex, word, FUTEX_WAIT, *word, NULL, NULL, 0);
     }
@@ -299,7 +299,7 @@ TEST(a_reader_whose_wake_was_lost_looks_again_within_about_a_second)
     // A publication whose writer is stopped before it wakes anybody.
     uintptr_t no_robust_list = 0;
     mslot__writer_head(writer, mslot__ring_own_slot(&writer->ring), 0);
-    expect_outcome(mslot__ring_publish(&writer->ring, (mslot_robust_list){.list_op_pending = &no_robust_list}).outcome, MSLOT_DONE);
+    expect_outcome(mslot__ring_publish(&writer->ring, (mslot_robust_list){.list_op_pending = &no_robust_list}, NULL).outcome, MSLOT_DONE);
     wait_until(shared_get(read) == 1);
     child_join(child);
     // Unless it slept anew meanwhile: then it may have seen the message when it was awake.
@@ -950,7 +950,7 @@ static void take_in_place(mslot_reader *reader, uint64_t number)
 static void take_damaged(mslot_reader *reader, uint64_t number)
 {
     (void)number;
-    mslot__ring_slot(&reader->ring.ring, mslot__cell_index(*mslot__ring_cell(&reader->ring.ring, reader->ring.head)))->length = 425;
+    mslot__ring_slot(&reader->ring.ring, mslot__cell_index(*mslot__ring_state(&reader->ring.ring, reader->ring.head)))->length = 425;
     expect_outcome(poll_outcome(reader), MSLOT_DAMAGED);
 }
 

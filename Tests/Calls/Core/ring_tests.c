@@ -37,7 +37,7 @@ static ring_fixture ring_make_at(uint32_t cell_count, uint64_t first)
     mslot__ring_initialise(&f.ring);
 
     f.ring.control->head = f.ring.control->tail_hint = first;
-    for (uint32_t i = 0; i < cell_count; i++) f.ring.cells[i] = mslot__cell_empty(first / cell_count, i);
+    for (uint32_t i = 0; i < cell_count; i++) f.ring.cells[i].state = mslot__cell_empty(first / cell_count, i);
     f.reader = (mslot_ring_reader){.ring = f.ring, .head = first, .next = first};
     for (uint32_t i = 0; i < LANES; i++) expect_outcome(mslot__ring_recover_lane(&f.writers[i], &f.ring, i), MSLOT_DONE);
     return f;
@@ -67,10 +67,21 @@ static mslot_publication publish(ring_fixture *f, uint32_t lane, uint32_t number
     slot->length = sizeof number;
     slot->lane = lane;
     memcpy(slot->payload, &number, sizeof number);
-    mslot_publication publication = mslot__ring_publish(writer, note_of(f));
+    mslot_publication publication = mslot__ring_publish(writer, note_of(f), NULL);
     f->pending = 0;
     return publication;
 }
+
+/// In the cell's own line, which only lane 0 may.
+static mslot_publication publish_express(ring_fixture *f, uint32_t number)
+{
+    const mslot_express message = {&number, sizeof number, 77, 5};
+    mslot_publication publication = mslot__ring_publish(&f->writers[MSLOT_EXPRESS_LANE], note_of(f), &message);
+    f->pending = 0;
+    return publication;
+}
+
+static void must_publish_express(ring_fixture *f, uint32_t number) { expect_outcome(publish_express(f, number).outcome, MSLOT_DONE); }
 
 static void must_publish(ring_fixture *f, uint32_t lane, uint32_t number) { expect_outcome(publish(f, lane, number).outcome, MSLOT_DONE); }
 
@@ -79,7 +90,7 @@ static uint32_t number_of(mslot_look look)
     uint32_t number;
     expect_outcome(look.outcome, MSLOT_DONE);
     expect_equal(look.length, sizeof number);
-    memcpy(&number, look.slot->payload, sizeof number);
+    memcpy(&number, look.bytes, sizeof number);
     return number;
 }
 
@@ -106,6 +117,8 @@ static void expect_works(ring_fixture *f)
     for (uint32_t i = 0; i < 2 * f->ring.cell_count + LANES; i++) {
         must_publish(f, i % LANES, 1000 + i);
         must_take(f, 1000 + i);
+        must_publish_express(f, 2000 + i);
+        must_take(f, 2000 + i);
     }
     expect_outcome(mslot__ring_look(&f->reader).outcome, MSLOT_EMPTY);
     expect(indices_are_sound(f));
@@ -115,7 +128,7 @@ static void expect_works(ring_fixture *f)
 static void empty_cell_without_moving_head(ring_fixture *f)
 {
     uint64_t head = f->ring.control->head;
-    uint64_t *cell = mslot__ring_cell(&f->ring, head);
+    uint64_t *cell = mslot__ring_state(&f->ring, head);
     uint32_t index = mslot__cell_index(*cell);
     f->ring.consumed[index] = head;
     *cell = mslot__cell_empty(mslot__ring_lap(&f->ring, head) + 1, index);
@@ -132,11 +145,11 @@ TEST(a_segment_is_laid_out_as_documented)
         uint32_t cells, lanes;
         uint64_t lanes_offset, cells_offset, consumed_offset, slots_offset, bytes;
     } cases[] = {
-        {1, 1, 4160, 4224, 4288, 4352, 4352 + 2 * 448},
-        {8, 65, 4160, 8320, 8384, 9024, 9024 + 73 * 448},
-        {4096, 256, 4160, 20544, 53312, 88128, 88128 + 4352 * 448},
-        {32768, 32767, 8192, 2105280, 2367424, 2891712, 2891712 + 65535ULL * 448},
-        {1, 65534, 12288, 4206464, 4206528, 4730816, 4730816 + 65535ULL * 448},
+        {1, 1, 3136, 3200, 3264, 3328, 3328 + 2 * 448},
+        {8, 65, 3136, 7296, 7808, 8448, 8448 + 73 * 448},
+        {4096, 256, 3136, 19520, 281664, 316480, 316480 + 4352 * 448},
+        {32768, 32767, 7168, 2104256, 4201408, 4725696, 4725696 + 65535ULL * 448},
+        {1, 65534, 11264, 4205440, 4205504, 4729792, 4729792 + 65535ULL * 448},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         trying("%u cells, %u lanes", cases[i].cells, cases[i].lanes);
@@ -145,8 +158,8 @@ TEST(a_segment_is_laid_out_as_documented)
 
         expect_equal(mslot__layout_header(&header, cases[i].cells, cases[i].lanes, MSLOT_MESSAGE_BYTES_MAX), cases[i].bytes);
 
-        expect_equal(header.control_offset, 2048);
-        expect_equal(header.lane_hints_offset, 4096);
+        expect_equal(header.control_offset, 1280);
+        expect_equal(header.lane_hints_offset, 3072);
         expect_equal(header.lanes_offset, cases[i].lanes_offset);
         expect_equal(header.cells_offset, cases[i].cells_offset);
         expect_equal(header.consumed_offset, cases[i].consumed_offset);
@@ -154,7 +167,7 @@ TEST(a_segment_is_laid_out_as_documented)
     }
 }
 
-TEST(the_words_of_a_segment_are_where_every_version_1_finds_them)
+TEST(the_words_of_a_segment_are_where_every_version_2_finds_them)
 {
     expect_equal(offsetof(mslot_header, layout_version), 8);
     expect_equal(offsetof(mslot_header, segment_bytes), 16);
@@ -170,7 +183,12 @@ TEST(the_words_of_a_segment_are_where_every_version_1_finds_them)
     expect_equal(offsetof(mslot_control, parked_position), 256);
     expect_equal(offsetof(mslot_control, space_wanted), 384);
     expect_equal(offsetof(mslot_control, space_sequence), 388);
-    expect_equal(offsetof(mslot_control, read_timeout_ns), 512);
+    expect_equal(offsetof(mslot_control, leaves_fence), 512);
+    expect_equal(offsetof(mslot_control, reader_alive), 516);
+    expect_equal(offsetof(mslot_control, read_timeout_ns), 520);
+    expect_equal(offsetof(mslot_cell, state), 0);
+    expect_equal(offsetof(mslot_cell, label), 8);
+    expect_equal(offsetof(mslot_cell, bytes), 16);
     expect_equal(offsetof(mslot_lane, intent_position), 0);
     expect_equal(offsetof(mslot_lane, intent_spare), 8);
     expect_equal(offsetof(mslot_lane, own), 12);
@@ -180,7 +198,8 @@ TEST(the_words_of_a_segment_are_where_every_version_1_finds_them)
     // Lap 0x1234:56789ab is 0x1234 over its low 28 bits.
     expect_equal(mslot__cell_empty(0x123456789abULL, 0x4321), 0x43211234256789abULL);
     expect_equal(mslot__cell_closed(0x123456789abULL, 0x4321), 0x43211234356789abULL);
-    expect_equal(mslot__cell_full(0x123456789abULL, 0x4321), 0x432189ab00000000ULL);
+    expect_equal(mslot__cell_full(0x123456789abULL, 0x4321), 0x432109ab00000000ULL);
+    expect_equal(mslot__cell_full(0x123456789abULL, 0x4321) | MSLOT_CELL_HERE, 0x432189ab00000000ULL);
 }
 
 TEST(a_geometry_out_of_range_has_no_layout)
@@ -213,7 +232,7 @@ TEST(a_header_is_believed_only_if_all_of_it_is_right)
     expect_outcome(mslot__header_check(&header, bytes), MSLOT_DONE);
     expect_outcome(mslot__header_check(&header, bytes + 4096), MSLOT_DONE);
     expect_outcome(mslot__header_check(&header, bytes - 1), MSLOT_NOT_A_MAILSLOT);
-    header.layout_version = 2;
+    header.layout_version = 1;
     expect_outcome(mslot__header_check(&header, bytes), MSLOT_OTHER_LAYOUT);
 
     // Every bit of these fields matters.
@@ -277,12 +296,12 @@ TEST(an_index_in_two_places_or_in_none_is_counted)
     ring_fixture f = ring_make(4);
     expect(indices_are_sound(&f));
 
-    uint64_t cell = f.ring.cells[2];
-    f.ring.cells[2] = mslot__cell_empty(1, 3);
+    uint64_t cell = f.ring.cells[2].state;
+    f.ring.cells[2].state = mslot__cell_empty(1, 3);
     expect(!indices_are_sound(&f));
-    f.ring.cells[2] = mslot__cell_full(1, f.ring.slot_count);
+    f.ring.cells[2].state = mslot__cell_full(1, f.ring.slot_count);
     expect(!indices_are_sound(&f));
-    f.ring.cells[2] = cell;
+    f.ring.cells[2].state = cell;
     f.ring.lanes[1].own = 2;
     expect(!indices_are_sound(&f));
     f.ring.lanes[1].own = 0xffffffffu;
@@ -496,6 +515,180 @@ TEST(all_cells_may_be_lent_and_are_released_in_order)
     }
 }
 
+// MARK: the express lane
+
+TEST(a_short_message_by_the_express_lane_leaves_every_slot_where_it_is)
+{
+    for (size_t i = 0; i < CELL_COUNTS; i++) {
+        uint32_t n = cell_counts[i];
+        ring_fixture f = ring_make(n);
+        uint32_t own = f.writers[0].own;
+        for (uint32_t number = 0; number < 3 * n; number++) {
+            mslot_cell *cell = mslot__ring_cell(&f.ring, f.reader.next);
+            uint32_t spare = mslot__cell_index(cell->state);
+            must_publish_express(&f, number);
+            expect(mslot__cell_is_full_of(cell->state, f.reader.next / n) && mslot__cell_is_here(cell->state));
+            expect_equal(mslot__cell_index(cell->state), spare);
+            expect(indices_are_sound(&f));
+            mslot_look look = mslot__ring_look(&f.reader);
+            expect_equal(number_of(look), number);
+            expect(look.bytes == cell->bytes && look.sender == 77 && look.origin == 5);
+            expect_equal(next_length(&f).length, sizeof number);
+            must_take(&f, number);
+            expect(!mslot__cell_is_full_of(cell->state, f.reader.next / n) && mslot__cell_index(cell->state) == spare);
+        }
+        expect_equal(f.writers[0].own, own);
+        expect_equal(f.ring.lanes[0].own, own);
+        expect_equal(f.ring.lanes[0].intent_position, MSLOT_POSITION_NONE);
+        for (uint32_t slot = 0; slot < f.ring.slot_count; slot++) expect_equal(f.ring.consumed[slot], 0);
+        expect_works(&f);
+        ring_end(&f);
+    }
+}
+
+TEST(a_full_ring_and_a_sealed_one_refuse_the_express_lane_too)
+{
+    ring_fixture f = ring_make(2);
+    must_publish_express(&f, 0);
+    must_publish(&f, 1, 1);
+    expect_outcome(publish_express(&f, 2).outcome, MSLOT_FULL);
+    must_take(&f, 0);
+    must_publish_express(&f, 2);
+    must_take(&f, 1);
+    expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
+    expect_outcome(publish_express(&f, 3).outcome, MSLOT_CLOSED);
+    must_take(&f, 2);
+    ring_end(&f);
+
+    // Full: the seal takes the place of the oldest, whose spare stays where it is.
+    f = ring_make(1);
+    must_publish_express(&f, 0);
+    expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
+    expect(mslot__cell_is_closed(f.ring.cells[0].state));
+    expect(indices_are_sound(&f));
+    ring_end(&f);
+}
+
+TEST(what_a_stopped_owner_of_the_express_lane_goes_on_storing_spoils_no_message)
+{
+    enum { FILL = 0xeeeeeeee };
+    for (size_t i = 0; i < CELL_COUNTS; i++) {
+        uint32_t n = cell_counts[i];
+        ring_fixture f = ring_make(n);
+        for (uint32_t number = 0; number < n; number++) {
+            must_publish_express(&f, number);
+            must_take(&f, number);
+        }
+        // It has looked at its cell, and stores into it whenever it likes, for more than three laps.
+        mslot_cell *line = mslot__ring_cell(&f.ring, 2 * n);
+        uint32_t fill = FILL;
+        const mslot_express message = {&fill, sizeof fill, 1, 1};
+        mslot_sight sight = mslot__sight_of_memory(&f.header, f.segment);
+        for (uint32_t number = 0; number < 4 * n; number++) {
+            mslot__ring_fill_line(line, 2, &message);
+            must_publish(&f, 1, 100 + number);
+            mslot__ring_fill_line(line, 2, &message);
+            for (int read = 0; read < 2; read++) {
+                uint32_t seen = 0;
+                mslot_copied copied = mslot__sight_copy(&sight, 2 * n + number, &seen, sizeof seen);
+                expect_outcome(copied.outcome, MSLOT_DONE);
+                expect_equal(seen, 100 + number);
+                if (read == 0) must_take(&f, 100 + number);
+                mslot__ring_fill_line(line, 2, &message);
+            }
+        }
+        expect_works(&f);
+        ring_end(&f);
+    }
+}
+
+/// The words that an observer copies, between which the owner of the express lane goes on.
+static ring_fixture *observed_ring;
+static mslot_outcome (*copy_of_memory)(const mslot_sight *sight, uint64_t offset, void *bytes, uint64_t byte_count);
+static int64_t words_before_it_goes_on;
+static void (*go_on)(ring_fixture *f);
+
+static mslot_outcome copy_and_go_on(const mslot_sight *sight, uint64_t offset, void *bytes, uint64_t byte_count)
+{
+    for (uint64_t done = 0; done < byte_count; done += sizeof(uint64_t)) {
+        uint64_t left = byte_count - done;
+        copy_of_memory(sight, offset + done, (unsigned char *)bytes + done, left < sizeof(uint64_t) ? left : sizeof(uint64_t));
+        if (words_before_it_goes_on-- == 0) go_on(observed_ring);
+    }
+    return MSLOT_DONE;
+}
+
+static void fill_half_a_line(ring_fixture *f)
+{
+    mslot_cell *cell = mslot__ring_cell(&f->ring, f->reader.next);
+    mslot__store_relaxed(&cell->label, mslot__label(mslot__lap_tag(mslot__ring_lap(&f->ring, f->reader.next)), 4, 0, 0));
+    cell->bytes[0] ^= 0xff;
+}
+static void fill_a_line(ring_fixture *f)
+{
+    uint32_t number = 0x11111111;
+    const mslot_express message = {&number, sizeof number, 1, 1};
+    mslot__ring_fill_line(mslot__ring_cell(&f->ring, f->reader.next), mslot__ring_lap(&f->ring, f->reader.next), &message);
+}
+static void publish_by_a_slot(ring_fixture *f) { must_publish(f, 1, 0x22222222); }
+static void publish_by_express(ring_fixture *f) { must_publish_express(f, 0x33333333); }
+static void publish_and_read_a_lap(ring_fixture *f)
+{
+    for (uint32_t i = 0; i < f->ring.cell_count; i++) {
+        must_publish_express(f, 0x44444444);
+        must_take(f, 0x44444444);
+    }
+}
+
+TEST(an_observer_between_whose_looks_the_owner_of_the_express_lane_goes_on_is_shown_no_torn_message)
+{
+    static void (*const steps[])(ring_fixture * f) = {
+        fill_half_a_line, fill_a_line, publish_by_a_slot, publish_by_express, publish_and_read_a_lap};
+    enum { STEPS = sizeof steps / sizeof steps[0], WORDS = 16, NUMBER = 0x12345678 };
+    uint32_t shown = 0;
+    for (size_t i = 0; i < CELL_COUNTS; i++) {
+        for (int step = 0; step < STEPS; step++) {
+            for (int words = -1; words < WORDS; words++) {
+                uint32_t n = cell_counts[i];
+                ring_fixture f = ring_make(n);
+                for (uint32_t number = 0; number < n; number++) {
+                    must_publish_express(&f, number == 0 ? NUMBER : number);
+                    must_take(&f, number == 0 ? NUMBER : number);
+                }
+                mslot_sight sight = mslot__sight_of_memory(&f.header, f.segment);
+                observed_ring = &f;
+                copy_of_memory = sight.copy;
+                sight.copy = copy_and_go_on;
+                go_on = steps[step];
+                words_before_it_goes_on = words;
+                if (words < 0) go_on(&f);
+                uint32_t seen = 0;
+                mslot_copied copied = mslot__sight_copy(&sight, n, &seen, sizeof seen);
+                trying("%u cells, step %d after %d words", n, step, words + 1);
+                if (copied.outcome == MSLOT_DONE) expect_equal(seen, NUMBER);
+                else expect_outcome(copied.outcome, MSLOT_BUSY);
+                shown += copied.outcome == MSLOT_DONE;
+                ring_end(&f);
+            }
+        }
+    }
+    expect(shown > 0);
+}
+
+TEST(who_waits_for_room_makes_the_fence_of_a_reader_that_has_none)
+{
+    ring_fixture f = ring_make(2);
+    expect(!mslot__ring_want_space(&f.writers[1]).makes_readers_fence);
+    mslot__ring_leave_fence(&f.reader);
+    expect(mslot__ring_want_space(&f.writers[1]).makes_readers_fence);
+    expect(mslot__ring_space_made(&f.reader));
+    // Whoever takes over has its own fence, until it says otherwise.
+    expect_outcome(mslot__ring_take_over(&f.reader, &f.ring), MSLOT_DONE);
+    expect(!f.reader.leaves_fence);
+    expect(!mslot__ring_want_space(&f.writers[1]).makes_readers_fence);
+    ring_end(&f);
+}
+
 // MARK: parking and waking
 
 static uint32_t *park(ring_fixture *f)
@@ -600,17 +793,17 @@ TEST(a_dying_writer_would_leave_word_on_the_cell_it_publishes)
     mslot_robust_list robust = {.list_op_pending = &f.pending, .futex_offset = -32};
     mslot__ring_own_slot(&f.writers[0])->length = 0;
 
-    mslot_publication publication = mslot__ring_publish(&f.writers[0], robust);
+    mslot_publication publication = mslot__ring_publish(&f.writers[0], robust, NULL);
     expect_outcome(publication.outcome, MSLOT_DONE);
     expect_equal(f.pending + (uintptr_t)robust.futex_offset, (uintptr_t)word_at(&f, 2)); // until the caller has woken
 
     must_publish(&f, 1, 1);
     f.pending = 1;
-    expect_outcome(mslot__ring_publish(&f.writers[0], robust).outcome, MSLOT_FULL);
+    expect_outcome(mslot__ring_publish(&f.writers[0], robust, NULL).outcome, MSLOT_FULL);
     expect_equal(f.pending, 0);
     f.pending = 1;
     expect_outcome(mslot__ring_seal(&f.ring), MSLOT_DONE);
-    expect_outcome(mslot__ring_publish(&f.writers[0], robust).outcome, MSLOT_CLOSED);
+    expect_outcome(mslot__ring_publish(&f.writers[0], robust, NULL).outcome, MSLOT_CLOSED);
     expect_equal(f.pending, 0);
     expect_equal(f.ring.lanes[0].intent_position, MSLOT_POSITION_NONE);
     ring_end(&f);
@@ -622,7 +815,7 @@ TEST(room_is_announced_when_somebody_wants_it_and_only_then)
     must_publish(&f, 0, 1);
     expect(!mslot__ring_space_made(&f.reader));
 
-    uint32_t sequence = mslot__ring_want_space(&f.writers[1]);
+    uint32_t sequence = mslot__ring_want_space(&f.writers[1]).sequence;
     expect_equal(sequence, f.ring.control->space_sequence);
     expect_outcome(publish(&f, 1, 2).outcome, MSLOT_FULL);
     must_take(&f, 1);
@@ -784,8 +977,8 @@ TEST(a_sealer_that_dies_before_it_moves_the_head_leaves_a_sealed_ring)
     ring_fixture f = ring_make(2);
     must_publish(&f, 0, 1);
     must_publish(&f, 0, 2);
-    f.ring.consumed[mslot__cell_index(f.ring.cells[0])] = 2;
-    f.ring.cells[0] = mslot__cell_closed(2, mslot__cell_index(f.ring.cells[0])); // and not: head = 3
+    f.ring.consumed[mslot__cell_index(f.ring.cells[0].state)] = 2;
+    f.ring.cells[0].state = mslot__cell_closed(2, mslot__cell_index(f.ring.cells[0].state)); // and not: head = 3
 
     expect_outcome(publish(&f, 1, 99).outcome, MSLOT_CLOSED);
     expect_outcome(mslot__ring_take_over(&f.reader, &f.ring), MSLOT_CLOSED);
@@ -804,7 +997,7 @@ typedef struct death {
 
 static void note_intent(ring_fixture *f, uint64_t position)
 {
-    f->ring.lanes[0].intent_spare = mslot__cell_index(*mslot__ring_cell(&f->ring, position));
+    f->ring.lanes[0].intent_spare = mslot__cell_index(*mslot__ring_state(&f->ring, position));
     f->ring.lanes[0].intent_position = position;
 }
 
@@ -812,7 +1005,7 @@ static void note_intent(ring_fixture *f, uint64_t position)
 static void swap_only(ring_fixture *f)
 {
     uint64_t position = f->writers[0].position;
-    uint64_t *cell = mslot__ring_cell(&f->ring, position);
+    uint64_t *cell = mslot__ring_state(&f->ring, position);
     note_intent(f, position);
     uint32_t number = 7;
     mslot_slot *slot = mslot__ring_own_slot(&f->writers[0]);
@@ -841,7 +1034,7 @@ static bool loses_the_swap_and_dies_while_it_notes_the_next(ring_fixture *f)
     must_publish(f, 1, 8);
     must_take(f, 8);
     if (f->ring.cell_count == 1) return false;
-    f->ring.lanes[0].intent_spare = mslot__cell_index(*mslot__ring_cell(&f->ring, position + 1)); // and not the position
+    f->ring.lanes[0].intent_spare = mslot__cell_index(*mslot__ring_state(&f->ring, position + 1)); // and not the position
     return true;
 }
 static bool loses_the_swap_and_the_winner_is_unread(ring_fixture *f)
@@ -967,7 +1160,7 @@ TEST(a_third_party_sees_the_length_of_the_next_message)
 {
     ring_fixture f = ring_make(2);
     mslot__ring_own_slot(&f.writers[0])->length = 424;
-    expect_outcome(mslot__ring_publish(&f.writers[0], note_of(&f)).outcome, MSLOT_DONE);
+    expect_outcome(mslot__ring_publish(&f.writers[0], note_of(&f), NULL).outcome, MSLOT_DONE);
     must_publish(&f, 1, 5);
 
     expect_outcome(next_length(&f).outcome, MSLOT_DONE);
@@ -1033,11 +1226,11 @@ TEST(a_message_of_an_impossible_length_is_damage_and_can_be_released)
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         ring_fixture f = ring_make(4);
         mslot__ring_own_slot(&f.writers[0])->length = lengths[i];
-        expect_outcome(mslot__ring_publish(&f.writers[0], note_of(&f)).outcome, MSLOT_DONE);
+        expect_outcome(mslot__ring_publish(&f.writers[0], note_of(&f), NULL).outcome, MSLOT_DONE);
 
         mslot_look look = mslot__ring_look(&f.reader);
         expect_outcome(look.outcome, MSLOT_DAMAGED);
-        expect(look.slot != NULL);
+        expect(look.can_be_skipped);
         expect_equal(f.ring.control->damaged, 1);
         expect_outcome(next_length(&f).outcome, MSLOT_DAMAGED);
         mslot__ring_lend(&f.reader);
@@ -1061,20 +1254,20 @@ TEST(a_cell_that_makes_no_sense_is_damage_to_whoever_meets_it)
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
         trying("cell 0x%llx", (unsigned long long)cells[i]);
         ring_fixture f = ring_make(4);
-        f.ring.cells[0] = cells[i];
+        f.ring.cells[0].state = cells[i];
 
         expect_outcome(extent(&f).outcome, MSLOT_DAMAGED);
         mslot_look look = mslot__ring_look(&f.reader);
         expect_outcome(look.outcome, MSLOT_DAMAGED);
-        expect(look.slot == NULL);
+        expect(!look.can_be_skipped);
         mslot__ring_lend(&f.reader);
         expect_outcome(mslot__ring_release(&f.reader), MSLOT_DAMAGED);
-        expect(!mslot__cell_is_empty_of(f.ring.cells[0], 1));
+        expect(!mslot__cell_is_empty_of(f.ring.cells[0].state, 1));
         ring_end(&f);
     }
 
     ring_fixture f = ring_make(4);
-    f.ring.cells[0] = mslot__cell_empty(1, 8); // a spare that does not exist
+    f.ring.cells[0].state = mslot__cell_empty(1, 8); // a spare that does not exist
     expect_outcome(publish(&f, 0, 1).outcome, MSLOT_DAMAGED);
     expect_equal(f.ring.lanes[0].intent_position, MSLOT_POSITION_NONE);
     ring_end(&f);
@@ -1093,7 +1286,7 @@ static void use_all_of(ring_fixture *f)
         (void)mslot__ring_poll(&f->reader);
         (void)mslot__ring_park(&f->reader);
         mslot__ring_unpark(&f->reader);
-        if (look.slot == NULL) break;
+        if (look.outcome == MSLOT_DAMAGED && !look.can_be_skipped) break;
         mslot__ring_lend(&f->reader);
         if (mslot__ring_release(&f->reader) != MSLOT_DONE) break;
     }
@@ -1118,7 +1311,7 @@ TEST(a_segment_that_a_hostile_writer_changes_at_random_is_never_a_crash)
             f.ring.control->head + random_below(9), (uint64_t)1 << random_below(64)};
         for (uint64_t changes = 1 + random_below(8); changes > 0; changes--) {
             uint64_t value = interesting[random_below(sizeof interesting / sizeof interesting[0])];
-            if (random_below(2) == 0) f.ring.cells[random_below(4)] = value;
+            if (random_below(2) == 0) f.ring.cells[random_below(4)].state = value;
             else words[first + random_below(count)] = value;
         }
         use_all_of(&f);
@@ -1156,7 +1349,7 @@ static void ring_out(uint64_t *wakeup)
 
 static void send_wakeup(stress *s, uint32_t *word)
 {
-    if (word != NULL) ring_out(&s->cell_bells[(uint64_t *)(void *)word - s->f.ring.cells]);
+    if (word != NULL) ring_out(&s->cell_bells[(mslot_cell *)(void *)word - s->f.ring.cells]);
 }
 
 /// Asleep in the kernel: with sched_yield a busy scheduler would let milliseconds go by at every turn.
@@ -1179,14 +1372,16 @@ static void *stress_write(void *context)
         mslot_slot *slot = mslot__ring_own_slot(writer);
         uint32_t length = (uint32_t)message_make(slot->payload, self->lane, number);
         mslot__store_relaxed_32(&slot->length, length);
+        const mslot_express message = {slot->payload, length, 0, 0};
+        const mslot_express *express = self->lane == MSLOT_EXPRESS_LANE && length <= MSLOT_EXPRESS_BYTES_MAX ? &message : NULL;
         for (;;) {
-            mslot_publication publication = mslot__ring_publish(writer, robust);
+            mslot_publication publication = mslot__ring_publish(writer, robust, express);
             send_wakeup(s, publication.wake);
             if (publication.outcome == MSLOT_DONE) break;
             expect_outcome(publication.outcome, MSLOT_FULL);
             uint64_t heard = shared_get(&s->space_bell);
-            uint32_t sequence = mslot__ring_want_space(writer);
-            publication = mslot__ring_publish(writer, robust);
+            uint32_t sequence = mslot__ring_want_space(writer).sequence;
+            publication = mslot__ring_publish(writer, robust, express);
             send_wakeup(s, publication.wake);
             if (publication.outcome == MSLOT_DONE) break;
             if (mslot__load_acquire_32(&s->f.ring.control->space_sequence) == sequence) sleep_until_rung(&s->space_bell, heard);
@@ -1205,7 +1400,7 @@ static void *stress_look_on(void *context)
         // The head never comes before its cell: a crash between them would wedge the ring.
         for (int i = 0; i < 200; i++) {
             uint64_t head = mslot__load_acquire(&ring->control->head);
-            uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, head - 1));
+            uint64_t cell = mslot__load_acquire(mslot__ring_state(ring, head - 1));
             expect(!mslot__cell_is_full_of(cell, mslot__ring_lap(ring, head - 1)));
         }
         mslot_tail tail = mslot__ring_tail(ring);
@@ -1245,7 +1440,7 @@ static void stress_read(stress *s, uint32_t writer_count)
         }
         expect_outcome(look.outcome, MSLOT_DONE);
         expect_equal(s->f.reader.next, position++);
-        memcpy(bytes, look.slot->payload, look.length);
+        memcpy(bytes, look.bytes, look.length);
         counts_add(&all, message_check(bytes, look.length), false);
         mslot__ring_lend(&s->f.reader);
         expect_outcome(mslot__ring_release(&s->f.reader), MSLOT_DONE);

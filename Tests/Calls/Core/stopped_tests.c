@@ -82,18 +82,24 @@ static void write_here_and_close(uint64_t count)
 // MARK: a signal handler that writes
 
 static mslot_writer *victims_writer;
+/// Messages go by the express lane; else by slots.
+static bool by_express;
 
+static size_t make_to_go(unsigned char *to, uint64_t writer, uint64_t number)
+{
+    return by_express ? message_make_of(MSLOT_EXPRESS_BYTES_MAX - number, to, writer, number) : message_make(to, writer, number);
+}
 static void handle_by_writing(int number)
 {
     (void)number;
     unsigned char of_handler[MSLOT_MESSAGE_BYTES_MAX];
-    tell(TOLD_BY_ANOTHER, mslot_writer_try_write(victims_writer, of_handler, message_make(of_handler, 7, 0)));
+    tell(TOLD_BY_ANOTHER, mslot_writer_try_write(victims_writer, of_handler, make_to_go(of_handler, 7, 0)));
 }
 static void open_to_be_interrupted(void)
 {
-    victims_writer = must_open("orders");
+    victims_writer = by_express ? must_open("orders") : must_open_without_express("orders");
     must_write(victims_writer, 0, 0); // so that everything slow has been done
-    byte_count = message_make(bytes, 0, 1);
+    byte_count = make_to_go(bytes, 0, 1);
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handle_by_writing}, NULL);
 }
 static void write_and_tell(void) { tell(TOLD_OUTCOME, mslot_writer_write(victims_writer, bytes, byte_count, 0)); }
@@ -110,10 +116,13 @@ static void expect_whole_messages(void)
 
 TEST(a_signal_handler_that_writes_at_any_instruction_of_a_write_does_no_harm)
 {
-    reader = must_create("orders", 4, 1);
-    meet_at_any_instruction(
-        &(meeting){.prepare = open_to_be_interrupted, .act = write_and_tell, .meanwhile = interrupt, .afterwards = expect_whole_messages});
-    must_close(reader);
+    for (int express = 0; express < 2; express++) {
+        by_express = express;
+        reader = must_create("orders", 4, 2);
+        meet_at_any_instruction(&(meeting){
+            .prepare = open_to_be_interrupted, .act = write_and_tell, .meanwhile = interrupt, .afterwards = expect_whole_messages});
+        must_close(reader);
+    }
 }
 
 // MARK: the reader at work
@@ -191,8 +200,8 @@ static void open_and_fill(void)
 /// As mslot_writer_write does when the ring is full: then it sleeps on the count that it tells.
 static void ask_for_room_and_tell(void)
 {
-    uint32_t sequence = mslot__ring_want_space(&victims_writer->ring);
-    tell(TOLD_OUTCOME, mslot__writer_publish_filled(victims_writer));
+    uint32_t sequence = mslot__ring_want_space(&victims_writer->ring).sequence;
+    tell(TOLD_OUTCOME, mslot__writer_publish_and_wake(victims_writer, NULL));
     shared_set(&told[TOLD_BY_ANOTHER], sequence);
 }
 static void make_room_and_use_it_up(pid_t victim)
@@ -242,7 +251,7 @@ static void fill_and_ask_for_room(pid_t victim)
     (void)victim;
     writer = must_open("orders");
     while (mslot_writer_try_write(writer, "x", 1) == MSLOT_DONE) {}
-    sequence_to_sleep_on = mslot__ring_want_space(&writer->ring);
+    sequence_to_sleep_on = mslot__ring_want_space(&writer->ring).sequence;
     would_sleep = mslot_writer_try_write(writer, "x", 1) == MSLOT_FULL;
 }
 static void expect_word_of_the_next_room(void)

@@ -137,10 +137,10 @@ TEST(who_only_looks_fills_no_hole_whatever_a_slot_says)
     options.message_bytes_max = 65536;
     mslot_reader *reader = mslot_create("orders", &options).reader;
     expect(reader != NULL);
-    mslot_writer *writer = must_open("orders");
+    mslot_writer *writer = must_open_without_express("orders");
     must_write(writer, 0, 0);
     // The message says that its bytes are in the overflow of a lane that nobody has used yet.
-    mslot_slot *slot = mslot__ring_slot(&reader->ring.ring, mslot__cell_index(*mslot__ring_cell(&reader->ring.ring, 4)));
+    mslot_slot *slot = mslot__ring_slot(&reader->ring.ring, mslot__cell_index(*mslot__ring_state(&reader->ring.ring, 4)));
     slot->length = 65536;
     slot->lane = 15;
     slot->extra = 0;

@@ -9,12 +9,13 @@ import Testing
 
     /// The structures, by the headings of their tables.
     static let structures = [
-        "Header: mslot_header", "Control: mslot_control", "Lane counters: mslot_lane_counters", "Lane: mslot_lane", "Slot: mslot_slot",
+        "Header: mslot_header", "Control: mslot_control", "Lane counters: mslot_lane_counters", "Lane: mslot_lane", "Cell: mslot_cell",
+        "Slot: mslot_slot",
     ]
 
     @Test(arguments: structures) func `a structure's fields follow each other without a gap`(heading: String) throws {
         let rows = Self.page.rows(heading)
-        try #require(rows.count > 3)
+        try #require(rows.count >= 3)
         var end = 0
         for row in rows {
             #expect(Int(row[0]) == end, "\(row)")
@@ -90,17 +91,22 @@ import Testing
         return (fields + ["_Static_assert(sizeof(\(name)) == \(size), \"size of \(name)\");"]).joined(separator: "\n")
     }
 
-    /// EMPTY, FULL and CLOSED as the table of bits has them.
+    /// EMPTY, FULL, CLOSED and the label as the tables of bits have them.
     func cells() throws -> String {
-        let rows = Self.page.rows("Cell")
-        return try ["EMPTY", "FULL", "CLOSED"].enumerated().map { column, name in
-            let fields = try rows.map { row in
-                let ends = row[0].split(separator: "-")
-                try #require(ends.count == 2)
-                return "bits(\(row[column + 1].trimmingCharacters(in: ["`"])), \(ends[0]), \(ends[1]))"
-            }
-            return "static uint64_t \(name)(uint64_t lap, uint64_t index) { return \(fields.joined(separator: " | ")); }"
-        }.joined(separator: "\n")
+        let states = try ["EMPTY", "FULL", "CLOSED"].enumerated().map { column, name in
+            "static uint64_t \(name)(uint64_t lap, uint64_t index, uint64_t here) { return \(try word("State of a cell", column + 1)); }"
+        }
+        let label = "static uint64_t LABEL(uint64_t lap, uint64_t length, uint64_t origin, uint64_t sender)"
+        return (states + ["\(label) { return \(try word("Label of a cell", 1)); }"]).joined(separator: "\n")
+    }
+
+    /// What a column of a table of bits adds up to.
+    private func word(_ heading: String, _ column: Int) throws -> String {
+        try Self.page.rows(heading).map { row in
+            let ends = row[0].split(separator: "-")
+            try #require(ends.count == 2)
+            return "bits(\(row[column].trimmingCharacters(in: ["`"])), \(ends[0]), \(ends[1]))"
+        }.joined(separator: " | ")
     }
 
     /// Where the parts are, as the table computes it, and as the library does.
@@ -138,7 +144,8 @@ import Testing
         static int descriptor;
         static mslot_control *control;
         static mslot_lane *lanes;
-        static uint64_t *cells, *consumed;
+        static mslot_cell *cells;
+        static uint64_t *consumed;
         static mslot_slot *slots;
         static mslot_reader *reader;
         static unsigned words_compared;
@@ -223,9 +230,13 @@ import Testing
                 for (unsigned shift = 0; shift < 50; shift++) {
                     uint64_t lap = (1ULL << shift) * 3 + shift;
                     for (uint32_t index = 0; index < 65535; index += 257) {
-                        expect(mslot__cell_empty(lap, index) == EMPTY(lap, index), "EMPTY");
-                        expect(mslot__cell_full(lap, index) == FULL(lap, index), "FULL");
-                        expect(mslot__cell_closed(lap, index) == CLOSED(lap, index), "CLOSED");
+                        expect(mslot__cell_empty(lap, index) == EMPTY(lap, index, 0), "EMPTY");
+                        expect(mslot__cell_full(lap, index) == FULL(lap, index, 0), "FULL");
+                        expect((mslot__cell_full(lap, index) | MSLOT_CELL_HERE) == FULL(lap, index, 1), "FULL, here");
+                        expect(mslot__cell_released(FULL(lap, index, 1), lap + 1) == EMPTY(lap + 1, index, 1), "EMPTY, here");
+                        expect(mslot__cell_closed(lap, index) == CLOSED(lap, index, 0), "CLOSED");
+                        expect(mslot__label(mslot__lap_tag(lap), index % 49, index * 7, (uint16_t)index)
+                            == LABEL(lap, index % 49, index, index * 7), "a label");
                     }
                 }
 
@@ -237,29 +248,34 @@ import Testing
                 memcpy(copy, segment, segment_bytes);
                 new_words(copy);
                 erase(copy, segment, sizeof(mslot_header));
+                erase(copy, &control->leaves_fence, 4);
                 erase(copy, &control->reader_since_ns, 16);
                 for (size_t i = 0; i < segment_bytes; i++) expect(copy[i] == 0, "all other bytes are zero");
-                for (size_t i = 1144; i < 2048; i++) expect(segment[i] == 0, "the header's reserved bytes are zero");
+                for (size_t i = 1144; i < 1280; i++) expect(segment[i] == 0, "the header's reserved bytes are zero");
                 expect(is_locked(\(locks[0])), "the reader's lock");
                 for (uint64_t i = 0; i < W; i++) expect(!is_locked(\(locks[1])), "no lane is taken");
                 mslot_writer *writer = mslot_open("layout/new", NULL).writer;
                 expect(writer != NULL && mslot_writer_write(writer, "x", 1, 0) == MSLOT_DONE, "a message is written");
                 for (uint64_t i = 0; i < W; i++)
-                    expect(is_locked(\(locks[1])) == (i == slots[N + i].lane && lanes[i].messages_written == 1), "the lock of a lane");
+                    expect(is_locked(\(locks[1])) == (i == 0 && lanes[i].messages_written == 1), "the lock of a lane");
                 mslot_writer_close(writer);
                 mslot_reader_close(reader);
                 expect(!is_locked(\(locks[0])), "the reader's lock is gone");
 
-                make("layout/example", 2, 1);
+                make("layout/example", 4, 1);
                 writer = mslot_open("layout/example", NULL).writer;
                 char text[MSLOT_MESSAGE_BYTES_MAX];
                 expect(mslot_writer_write(writer, "hello", 5, 0) == MSLOT_DONE, "hello is written");
                 expect(mslot_reader_read(reader, text, sizeof text, 0).outcome == MSLOT_DONE, "and read");
+                char longer[100] = "longer";
+                expect(mslot_writer_write(writer, longer, sizeof longer, 0) == MSLOT_DONE, "a longer one is written");
+                expect(mslot_reader_read(reader, text, sizeof text, 0).outcome == MSLOT_DONE, "and read");
                 expect(mslot_writer_write(writer, "bye", 3, 0) == MSLOT_DONE, "bye is written");
                 copy = realloc(copy, segment_bytes);
                 example_words(copy);
-                expect(memcmp(slots[2].payload, "hello", 5) == 0 && memcmp(slots[0].payload, "bye", 3) == 0, "the payloads");
-                expect(slots[0].sender == (uint32_t)getpid() && slots[0].lane == 0 && slots[0].origin == 0, "the slot's header");
+                expect(memcmp(cells[0].bytes, "hello", 5) == 0 && memcmp(cells[2].bytes, "bye", 3) == 0, "the lines");
+                expect(memcmp(slots[4].payload, longer, sizeof longer) == 0, "the payload");
+                expect(slots[4].sender == (uint32_t)getpid() && slots[4].lane == 0 && slots[4].origin == 0, "the slot's header");
                 printf("%u words compared\\n", words_compared);
                 return 0;
             }

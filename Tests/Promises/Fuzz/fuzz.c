@@ -90,6 +90,21 @@ static const unsigned char *bytes_of_slot(const mslot_ring *ring, const mslot_sl
     return ring->overflow + slot->lane * ring->overflow_lane_bytes + slot->extra;
 }
 
+/// Where a FULL cell says that its message is, and how long it is: these must be it.
+static void check_cell(const mslot_ring *ring, uint64_t position, const unsigned char *bytes, size_t byte_count)
+{
+    const mslot_cell *cell = mslot__ring_cell(ring, position);
+    uint32_t index = mslot__cell_index(cell->state);
+    check(index < ring->slot_count);
+    if (mslot__cell_is_here(cell->state)) {
+        check(byte_count <= MSLOT_EXPRESS_BYTES_MAX && mslot__label_length(cell->label) == byte_count);
+        check(memcmp(bytes, cell->bytes, byte_count) == 0);
+        return;
+    }
+    const mslot_slot *slot = mslot__ring_slot(ring, index);
+    check(slot->length == byte_count && memcmp(bytes, bytes_of_slot(ring, slot, byte_count), byte_count) == 0);
+}
+
 static void check_message(const mslot_ring *ring, uint64_t position, const unsigned char *bytes, size_t byte_count)
 {
     check(byte_count <= ring->length_max);
@@ -97,10 +112,7 @@ static void check_message(const mslot_ring *ring, uint64_t position, const unsig
         for (size_t i = 0; i < byte_count; i++) check(bytes[i] & FUZZ_PAYLOAD_BIT);
         return;
     }
-    uint32_t index = mslot__cell_index(*mslot__ring_cell(ring, position));
-    check(index < ring->slot_count);
-    const mslot_slot *slot = mslot__ring_slot(ring, index);
-    check(slot->length == byte_count && memcmp(bytes, bytes_of_slot(ring, slot, byte_count), byte_count) == 0);
+    check_cell(ring, position, bytes, byte_count);
 }
 
 static void check_damage(const scene *s, mslot_outcome outcome, uint64_t damage_before, unsigned sleeps_before)
@@ -180,10 +192,9 @@ static void check_written(const scene *s, const mslot_writer *writer, size_t byt
 {
     if (racing || s->sleeps != sleeps_before) return;
     const mslot_ring *ring = &writer->ring.ring;
-    uint64_t position = writer->ring.position - 1, cell = *mslot__ring_cell(ring, position);
+    uint64_t position = writer->ring.position - 1, cell = *mslot__ring_state(ring, position);
     check(mslot__cell_is_full_of(cell, mslot__ring_lap(ring, position)));
-    const mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(cell));
-    check(slot->length == byte_count && memcmp(bytes_of_slot(ring, slot, byte_count), payload, byte_count) == 0);
+    check_cell(ring, position, payload, byte_count);
 }
 
 static void use_writer(scene *s, mslot_writer *writer, uint8_t what)

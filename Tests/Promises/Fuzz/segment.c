@@ -7,7 +7,7 @@ static uint64_t around(fuzz_input *input, uint64_t number) { return number + (ui
 /// Where positions begin: near every place at which some field of a lap wraps around.
 static uint64_t start_position(fuzz_input *input, uint32_t cell_count)
 {
-    static const uint64_t laps[] = {1, 2, 0xffff, 0x10000, 0x0fffffff, 0x10000000, 0xfffffffffff, 0x100000000000};
+    static const uint64_t laps[] = {1, 2, 0x7fff, 0x8000, 0x0fffffff, 0x10000000, 0x7ffffffffff, 0x80000000000};
     uint64_t lap = laps[input_byte(input) % 8];
     return lap * cell_count + input_byte(input) % cell_count;
 }
@@ -22,8 +22,17 @@ enum change_kind {
     CHANGE_CONSUMED,
     CHANGE_LENGTH,
     CHANGE_SHIFT_CELL,
+    CHANGE_LABEL,
     CHANGE_KINDS
 };
+
+/// Whether a byte is a message's, in a slot or in a cell's line: these have a bit by which they are known.
+static bool is_payload(const mslot_ring *ring, const unsigned char *byte)
+{
+    if (byte >= ring->slots) return (size_t)(byte - ring->slots) % MSLOT_SLOT_BYTES >= MSLOT_SLOT_HEADER_BYTES;
+    const unsigned char *cells = (const unsigned char *)ring->cells, *end = (const unsigned char *)(ring->cells + ring->cell_count);
+    return byte >= cells && byte < end && (size_t)(byte - cells) % sizeof(mslot_cell) >= offsetof(mslot_cell, bytes);
+}
 
 static void change_bytes(fuzz_input *input, const mslot_ring *ring)
 {
@@ -31,24 +40,23 @@ static void change_bytes(fuzz_input *input, const mslot_ring *ring)
     size_t byte_count = (size_t)(ring->slots - first) + (size_t)ring->slot_count * MSLOT_SLOT_BYTES;
     size_t at = input_number(input, 2) % byte_count;
     size_t count = 1 + input_byte(input) % 16;
-    for (size_t i = at; i < at + count && i < byte_count; i++) {
-        size_t in_slots = i - (size_t)(ring->slots - first);
-        bool payload = first + i >= ring->slots && in_slots % MSLOT_SLOT_BYTES >= MSLOT_SLOT_HEADER_BYTES;
-        first[i] = input_byte(input) | (payload ? FUZZ_PAYLOAD_BIT : 0);
-    }
+    for (size_t i = at; i < at + count && i < byte_count; i++)
+        first[i] = input_byte(input) | (is_payload(ring, first + i) ? FUZZ_PAYLOAD_BIT : 0);
 }
 
 static void change_cell(fuzz_input *input, const mslot_ring *ring)
 {
     uint64_t head = mslot__load_relaxed(&ring->control->head);
-    uint64_t *cell = mslot__ring_cell(ring, head + input_byte(input));
+    uint64_t *cell = mslot__ring_state(ring, head + input_byte(input));
     uint64_t lap = around(input, mslot__ring_lap(ring, head));
     uint32_t index = input_byte(input);
     if (index >= 0xf0) index = 0xff00 | index;
-    switch (input_byte(input) % 4) {
-    case 0: mslot__store_relaxed(cell, mslot__cell_empty(lap, index)); break;
-    case 1: mslot__store_relaxed(cell, mslot__cell_full(lap, index)); break;
-    case 2: mslot__store_relaxed(cell, mslot__cell_closed(lap, index)); break;
+    uint8_t kind = input_byte(input);
+    uint64_t here = kind & 0x80 ? MSLOT_CELL_HERE : 0;
+    switch (kind % 4) {
+    case 0: mslot__store_relaxed(cell, mslot__cell_empty(lap, index) | here); break;
+    case 1: mslot__store_relaxed(cell, mslot__cell_full(lap, index) | here); break;
+    case 2: mslot__store_relaxed(cell, mslot__cell_closed(lap, index) | here); break;
     case 3: mslot__store_relaxed(cell, input_number(input, 8)); break;
     }
 }
@@ -95,6 +103,15 @@ static void change_length(fuzz_input *input, const mslot_ring *ring, mslot_slot 
     }
 }
 
+/// Around the longest that is allowed, or anything.
+static void change_label(fuzz_input *input, mslot_cell *cell)
+{
+    bool anything = (input_byte(input) & 1) != 0;
+    uint64_t label =
+        anything ? input_number(input, 8) : mslot__label(input_byte(input), (uint32_t)around(input, MSLOT_EXPRESS_BYTES_MAX), 1, 0);
+    mslot__store_relaxed(&cell->label, label);
+}
+
 static void change_one(fuzz_input *input, const mslot_ring *ring, enum change_kind kind)
 {
     uint32_t slot = input_byte(input) % ring->slot_count;
@@ -106,10 +123,11 @@ static void change_one(fuzz_input *input, const mslot_ring *ring, enum change_ki
     case CHANGE_LENGTH: change_length(input, ring, mslot__ring_slot(ring, slot)); break;
     case CHANGE_SHIFT_CELL: {
         // A cell that was right a moment ago, a few laps or indices off.
-        uint64_t *cell = &ring->cells[slot % ring->cell_count];
+        uint64_t *cell = &ring->cells[slot % ring->cell_count].state;
         mslot__store_relaxed(cell, mslot__load_relaxed(cell) + (around(input, 0) << (input_byte(input) % 2 ? 32 : 48)));
         break;
     }
+    case CHANGE_LABEL: change_label(input, &ring->cells[slot % ring->cell_count]); break;
     case CHANGE_BYTES:
     default: change_bytes(input, ring); break;
     }
@@ -143,6 +161,12 @@ static void fill_payloads(const mslot_ring *ring)
     }
 }
 
+static void fill_lines(const mslot_ring *ring)
+{
+    for (uint32_t i = 0; i < ring->cell_count; i++)
+        for (uint32_t byte = 0; byte < MSLOT_EXPRESS_BYTES_MAX; byte++) ring->cells[i].bytes[byte] |= FUZZ_PAYLOAD_BIT | (byte & 15);
+}
+
 static uint32_t longest_of(uint8_t shape) { return shape & SHAPE_OVERFLOW ? FUZZ_LONG_BYTES_MAX : MSLOT_MESSAGE_BYTES_MAX; }
 
 static void fill_header(mslot_header *header, uint8_t shape)
@@ -173,8 +197,12 @@ static void fill_ring(fuzz_input *input, const mslot_ring *ring)
     for (uint64_t i = 0; i < ring->cell_count; i++) {
         uint64_t position = head + i, lap = mslot__ring_lap(ring, position);
         uint32_t index = (uint32_t)(position % ring->cell_count);
-        *mslot__ring_cell(ring, position) = i < count ? mslot__cell_full(lap, index) : mslot__cell_empty(lap, index);
+        *mslot__ring_state(ring, position) = i < count ? mslot__cell_full(lap, index) : mslot__cell_empty(lap, index);
         if (i < count) fill_slot(ring, mslot__ring_slot(ring, index), (uint32_t)i);
+        if (i >= count || i % 3 != 2) continue;
+        mslot_cell *cell = mslot__ring_cell(ring, position);
+        cell->state |= MSLOT_CELL_HERE;
+        cell->label = mslot__label(mslot__lap_tag(lap), (uint32_t)(i * 7 % (MSLOT_EXPRESS_BYTES_MAX + 1)), 1, 0);
     }
     ring->control->head = head;
     ring->control->tail_hint = head + count;
@@ -204,6 +232,7 @@ segment_size segment_make(fuzz_input *input, unsigned char bytes[FUZZ_FIXED_BYTE
         fill_ring(input, &ring);
     }
     fill_payloads(&ring);
+    fill_lines(&ring);
     for (int changes = input_byte(input) % 8; changes > 0; changes--) {
         uint8_t where = input_byte(input);
         if (where & 0x80) bytes[input_number(input, 2) % sizeof header] = input_byte(input);

@@ -14,11 +14,13 @@ void describe_variant(const row *r, char text[VARIANT_BYTES])
     static const char *const waiting[] = {"", ", a writer waits", ", two writers wait"};
     const char *waits = r->a_writer_is_about_to_wait ? ", a writer is about to wait" : waiting[r->writers_that_wait];
     const char *far = r->in_pid_namespace ? ", other pid namespace" : "";
-    const char *length = r->long_messages ? ", long messages" : "";
+    const char *length = r->long_messages ? ", long messages" : r->express ? ", express" : "";
     uint32_t of_cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
     snprintf(text, VARIANT_BYTES, "%u cell%s, %u unread%s%s%s%s%s%s%s", of_cells, of_cells == 1 ? "" : "s", r->unread, length,
         readers[r->reader], far, waits, when[r->heirs], meanwhiles[r->meanwhile], lanes_left[r->dead_lane]);
 }
+
+void open_bystander(bool leaves_express) { bystander = leaves_express ? must_open_without_express("orders") : must_open("orders"); }
 
 void come_to(const char *label) { snprintf(world->label, LABEL_BYTES, "%s", label); }
 

@@ -72,6 +72,8 @@ struct row {
     bool in_pid_namespace;
     /// Longer than a slot, all but those that a writer prepares itself with.
     bool long_messages;
+    /// So short that they go by the express lane, which the victim has, if it is a writer; else the bystander.
+    bool express;
     /// Only with --long.
     bool is_long;
     /// NULL: what the operation says.
@@ -95,6 +97,9 @@ enum { VARIANT_BYTES = 160 };
 void describe_variant(const row *r, char text[VARIANT_BYTES]);
 
 // MARK: playing a case
+
+/// Opens the bystander. The express lane is its own, or left to the victim.
+void open_bystander(bool leaves_express);
 
 /// Brings the victim to the instruction that this case is about. In the case that records the act it does not return.
 void reach(pid_t victim);

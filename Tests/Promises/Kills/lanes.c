@@ -20,7 +20,7 @@ static void open_to_close(void)
 static void play_lane(const row *r)
 {
     start_reader(HERE);
-    bystander = must_open("orders");
+    open_bystander(r->express);
     if (r->dead_lane != NO_DEAD_LANE) leave_dead_lane(r->dead_lane);
     for (uint32_t i = r->dead_lane != NO_DEAD_LANE; i < r->unread; i++) send_now(bystander, BYSTANDER);
     pid_t victim = victim_start(&r->operation->act, r->in_pid_namespace);
@@ -67,8 +67,11 @@ static const row rows[] = {
     {&opening, KILLED, HEIRS_FIRST, .dead_lane = BEFORE_ITS_SWAP, .is_long = true},
     {&opening, KILLED, HEIRS_FIRST, .unread = 1, .dead_lane = BEFORE_CLEARING_ITS_INTENT, .is_long = true},
     {&opening, KILLED, .cells = 2, .lanes = 4, .in_pid_namespace = true, .is_long = true},
+    {&opening, KILLED, HEIRS_FIRST, .lanes = 4, .express = true},
     {&opening, STOPPED, .cells = 2, .lanes = 4},
+    {&opening, STOPPED, .cells = 2, .lanes = 4, .express = true, .is_long = true},
     {&closing, KILLED, HEIRS_FIRST},
+    {&closing, KILLED, HEIRS_FIRST, .express = true},
     {&closing, STOPPED, .cells = 2, .lanes = 4},
 };
 const table lane_rows = TABLE(rows);

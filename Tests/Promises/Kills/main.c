@@ -117,6 +117,7 @@ _Noreturn static void play_case(const row *r)
     cells = r->cells != 0 ? r->cells : CELLS_DEFAULT;
     lanes = r->lanes != 0 ? r->lanes : LANES_DEFAULT;
     messages_are_long = r->long_messages;
+    messages_are_short = r->express;
     if (state_number < 0) need_stepping();
     unsigned descriptors_before = descriptors_open();
     r->operation->play(r);

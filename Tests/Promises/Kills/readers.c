@@ -89,7 +89,7 @@ static uint64_t adopt_what_is_left(void)
 /// What a write does that waits, up to the sleep: the word that it would sleep on has to change.
 static uint32_t be_about_to_wait(void)
 {
-    uint32_t sequence = mslot__ring_want_space(&bystander->ring);
+    uint32_t sequence = mslot__ring_want_space(&bystander->ring).sequence;
     send_until_full(bystander, BYSTANDER);
     return sequence;
 }
@@ -181,15 +181,19 @@ static const row rows[] = {
     {&reading, STOPPED, FULL(1), .dead_lane = BEHIND_ITS_SWAP},
     {&reading, STOPPED, FULL(1), .lanes = 4, .dead_lane = BEFORE_CLEARING_ITS_INTENT, .is_long = true},
     {&reading, STOPPED, .unread = 8, .is_long = true},
+    {&reading, KILLED, FULL(2), .express = true},
+    {&reading, STOPPED, FULL(2), A_WRITER_WAITS, .express = true},
     {&reading, KILLED, .unread = 3, .long_messages = true, .is_long = true},
     {&reading, STOPPED, .unread = 3, .long_messages = true, .is_long = true},
     {&reading_batch, KILLED, FULL(4), .must_see = "0 released|1 released|2 released|3 released"},
     {&reading_batch, KILLED, FULL(2), .is_long = true},
+    {&reading_batch, KILLED, FULL(4), .express = true, .is_long = true, .must_see = "0 released|1 released|2 released|3 released"},
     {&reading_batch, STOPPED, FULL(4), A_WRITER_WAITS},
     {&reading_batch, STOPPED, FULL(4), TWO_WRITERS_WAIT},
     {&reading_batch, KILLED, FULL(4), TWO_WRITERS_WAIT, .is_long = true},
     {&lending, KILLED, FULL(2)},
     {&lending, KILLED, FULL(4), A_WRITER_WAITS, .is_long = true},
+    {&lending, KILLED, FULL(2), .express = true},
     {&lending, STOPPED, FULL(2), A_WRITER_WAITS},
     {&lending, STOPPED, FULL(4), .a_writer_is_about_to_wait = true, .is_long = true},
     {&lending, KILLED, .long_messages = true, A_WRITER_WAITS, .is_long = true},

@@ -15,7 +15,7 @@ shared_world *world;
 mslot_reader *reader;
 mslot_writer *bystander;
 uint32_t cells, lanes;
-bool messages_are_long;
+bool messages_are_long, messages_are_short;
 
 static pid_t reading_child;
 static bool reading_child_sleeps;  // when nothing is there
@@ -65,6 +65,9 @@ mslot_reader *create_mailslot(void)
 
 size_t make_message(unsigned char *bytes, uint64_t sender, uint64_t number)
 {
+    enum { SHORTEST = 24 };
+    if (messages_are_short)
+        return message_make_of(SHORTEST + (sender * 31 + number * 7) % (MSLOT_EXPRESS_BYTES_MAX - SHORTEST + 1), bytes, sender, number);
     if (!messages_are_long) return message_make(bytes, sender, number);
     // Not much longer than a slot: the library copies it with few instructions.
     return message_make_of(MSLOT_MESSAGE_BYTES_MAX + 1 + (sender * 31 + number * 7) % 80, bytes, sender, number);
@@ -241,14 +244,29 @@ void consume(void)
     let_reader_settle();
 }
 
+void expect_observed_whole(void)
+{
+    mslot_observer *observer = mslot_observer_open("orders", cells).observer;
+    expect(observer != NULL);
+    mslot_observed observed;
+    while ((observed = mslot_observer_next(observer, buffer, sizeof buffer)).outcome == MSLOT_DONE)
+        message_check(buffer, observed.byte_count);
+    if (observed.outcome != MSLOT_CLOSED) expect_outcome(observed.outcome, MSLOT_EMPTY);
+    expect_outcome(mslot_observer_close(observer), MSLOT_DONE);
+}
+
 void expect_unread_whole(void)
 {
     const mslot_ring *ring = &bystander->ring.ring;
     uint64_t tail = mslot__ring_tail(ring).position;
     for (uint64_t at = ring->control->head; at != tail; at++) {
-        uint64_t cell = *mslot__ring_cell(ring, at);
-        if (!mslot__cell_is_full_of(cell, mslot__ring_lap(ring, at))) continue; // a reader is between Read 4 and 5
-        const mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(cell));
+        const mslot_cell *cell = mslot__ring_cell(ring, at);
+        if (!mslot__cell_is_full_of(cell->state, mslot__ring_lap(ring, at))) continue; // a reader is between Read 4 and 5
+        if (mslot__cell_is_here(cell->state)) {
+            message_check(cell->bytes, mslot__label_length(cell->label));
+            continue;
+        }
+        const mslot_slot *slot = mslot__ring_slot(ring, mslot__cell_index(cell->state));
         const unsigned char *bytes = slot->payload;
         if (slot->length > MSLOT_MESSAGE_BYTES_MAX) bytes = ring->overflow + slot->lane * ring->overflow_lane_bytes + slot->extra;
         message_check(bytes, slot->length);
@@ -264,12 +282,17 @@ mslot_outcome try_to_send(mslot_writer *writer, uint64_t sender)
 
 void send_now(mslot_writer *writer, uint64_t sender) { expect_outcome(try_to_send(writer, sender), MSLOT_DONE); }
 
+/// The sender's next, for which a free cell is room enough.
+static size_t make_message_of_a_cell(uint64_t sender)
+{
+    return messages_are_long ? message_make(buffer, sender, sent[sender]) : make_message(buffer, sender, sent[sender]);
+}
+
 void send_until_full(mslot_writer *writer, uint64_t sender)
 {
     if (messages_are_long) send_longest_until_full(writer, sender);
     mslot_outcome outcome;
-    for (uint32_t i = 0; (outcome = send_message(writer, sender, message_make(buffer, sender, sent[sender]))) == MSLOT_DONE; i++)
-        expect(i < 2 * cells);
+    for (uint32_t i = 0; (outcome = send_message(writer, sender, make_message_of_a_cell(sender))) == MSLOT_DONE; i++) expect(i < 2 * cells);
     expect_outcome(outcome, MSLOT_FULL);
 }
 
@@ -314,7 +337,7 @@ void leave_dead_lane(dead_lane where)
         uint64_t position = mslot__ring_tail(&writer->ring.ring).position;
         uint32_t own = writer->ring.own;
         if (where == BEFORE_ITS_SWAP) {
-            lane->intent_spare = mslot__cell_index(*mslot__ring_cell(&writer->ring.ring, position));
+            lane->intent_spare = mslot__cell_index(*mslot__ring_state(&writer->ring.ring, position));
         } else {
             send_now(writer, DEAD);
             lane->intent_spare = writer->ring.own;

@@ -49,8 +49,8 @@ typedef enum reader_kind { HERE, PARKED, SPINNING } reader_kind;
 extern mslot_reader *reader;
 extern mslot_writer *bystander;
 extern uint32_t cells, lanes;
-/// Messages are longer than a slot, and lie in their lane's overflow.
-extern bool messages_are_long;
+/// Messages are longer than a slot, and lie in their lane's overflow; or so short that the express lane's owner writes them in their cells.
+extern bool messages_are_long, messages_are_short;
 
 enum {
     /// The longest message of such a mailslot; so many of them fill a lane's overflow.
@@ -79,6 +79,8 @@ _Noreturn void read_for_ever(mslot_reader *from, int64_t timeout_ns);
 void consume(void);
 /// One message arrives, read by this process.
 void consume_one(void);
+/// Whatever an observer is shown of the last lap is whole.
+void expect_observed_whole(void);
 /// Each message that was published and not released is whole where it lies. Nobody may be at work.
 void expect_unread_whole(void);
 /// Somebody sees a message. Fails the case unless it is the next one, or one that came before with the same position.

@@ -34,6 +34,7 @@ static void make_messages_of_act(void)
 static void open_and_write(void)
 {
     open_to_write();
+    expect((victims_writer->lane_index == MSLOT_EXPRESS_LANE) == messages_are_short);
     prepare(make_message(prepared_bytes, VICTIM, 0));
     make_messages_of_act();
 }
@@ -99,6 +100,7 @@ static uint64_t published_by_victim(uint64_t sent_by_others)
 /// While a writer is stopped: whoever reads and writes goes on.
 static void go_on_beside_a_writer(const row *r)
 {
+    if (r->express) expect_observed_whole(); // also of the lap before, over which it is writing
     if (r->meanwhile == THE_READER_IS_KILLED_AND_ANOTHER_ADOPTS) {
         kill_reader();
         reader = must_adopt("orders");
@@ -106,6 +108,12 @@ static void go_on_beside_a_writer(const row *r)
     if (r->reader == HERE) consume();
     for (uint32_t i = 0; i + 1 < cells && i < 3; i++) send_now(bystander, BYSTANDER);
     consume();
+    // A line that it was filling is a later lap's when it goes on.
+    for (uint32_t i = 0; r->express && i < 3 * cells + 1; i++) {
+        send_now(bystander, BYSTANDER);
+        consume();
+        expect_observed_whole();
+    }
 }
 
 /// A writer is stopped while the reader closes: it had published before, or is told so.
@@ -135,7 +143,7 @@ static void expect_published_cells_to_wake(void)
 static void play_writer(const row *r)
 {
     start_reader(r->reader);
-    bystander = must_open("orders");
+    open_bystander(r->express);
     if (r->dead_lane != NO_DEAD_LANE) leave_dead_lane(r->dead_lane);
     pid_t victim = victim_start(&r->operation->act, r->in_pid_namespace);
     if (!r->operation->leaves_unread) consume();
@@ -162,6 +170,7 @@ static void play_writer(const row *r)
             expect_outcome(outcome_of_act(), MSLOT_DONE);
     }
 
+    expect_observed_whole();
     uint32_t in_use = r->fate == KILLED ? 1 : 2;
     if (r->heirs == BEFORE_READING && lanes > in_use) {
         expect_lanes_recoverable(in_use);
@@ -225,6 +234,7 @@ static const operation writing = {"write", WRITER(write_one), ONE_AT_STAKE},
 #define ONE_FREE .cells = 2, .unread = 1
 #define FULL .cells = 2, .unread = 2
 #define LONG .long_messages = true
+#define EXPRESS .express = true
 
 static const row rows[] = {
     {&writing, KILLED, .heirs = BEFORE_READING},
@@ -236,6 +246,16 @@ static const row rows[] = {
     {&writing, KILLED, .reader = PARKED, .in_pid_namespace = true, .must_see = BY_THE_KERNEL},
     {&writing, KILLED, .reader = SPINNING},
     {&writing, KILLED, .reader = SPINNING, .in_pid_namespace = true, .is_long = true},
+    {&writing, KILLED, EXPRESS, .heirs = BEFORE_READING},
+    {&writing, KILLED, EXPRESS, ONE_FREE, .heirs = A_LAP_LATER},
+    {&writing, KILLED, EXPRESS, .cells = 1, .is_long = true},
+    {&writing, KILLED, EXPRESS, .reader = PARKED, .must_see = BY_THE_KERNEL},
+    {&writing, KILLED, EXPRESS, .reader = SPINNING, .is_long = true},
+    {&writing, STOPPED, EXPRESS, .cells = 1},
+    {&writing, STOPPED, EXPRESS, .cells = 2, .is_long = true},
+    {&writing, STOPPED, EXPRESS, .cells = 2, .reader = PARKED, .is_long = true},
+    {&writing, STOPPED, EXPRESS, .meanwhile = THE_READER_CLOSES, .must_see = "published|closed"},
+    {&writing, STOPPED, EXPRESS, .cells = 2, .reader = PARKED, .meanwhile = THE_READER_IS_KILLED_AND_ANOTHER_ADOPTS, .is_long = true},
     {&writing, STOPPED, .cells = CELLS_DEFAULT},
     {&writing, STOPPED, ONE_FREE},
     {&writing, STOPPED, .reader = PARKED},
@@ -248,12 +268,16 @@ static const row rows[] = {
     {&trying_to_write, KILLED, ONE_FREE, .heirs = BEFORE_READING, .is_long = true},
     {&trying_to_write, STOPPED, .reader = PARKED, .is_long = true},
     {&trying_in_vain, KILLED, FULL, .heirs = BEFORE_READING},
+    {&trying_in_vain, KILLED, EXPRESS, FULL, .heirs = BEFORE_READING, .is_long = true},
+    {&trying_in_vain, STOPPED, EXPRESS, FULL, .is_long = true},
     {&trying_in_vain, STOPPED, FULL},
     {&trying_in_vain, STOPPED, FULL, .meanwhile = THE_READER_CLOSES, .must_see = "closed"},
 
     {&waiting_for_room, KILLED, FULL},
     {&waiting_for_room, KILLED, FULL, .in_pid_namespace = true, .is_long = true},
     {&waiting_for_room, KILLED, .cells = 1, .unread = 1, .heirs = A_LAP_LATER, .is_long = true},
+    {&waiting_for_room, KILLED, EXPRESS, FULL},
+    {&waiting_for_room, STOPPED, EXPRESS, FULL, .is_long = true},
     {&waiting_for_room, STOPPED, FULL},
     {&waiting_for_room, STOPPED, .cells = 1, .unread = 1, .is_long = true},
     {&waiting_for_room, STOPPED, FULL, .meanwhile = THE_READER_CLOSES, .must_see = "published|closed"},
@@ -286,6 +310,10 @@ static const row rows[] = {
     {&batch, KILLED, .reader = PARKED, .in_pid_namespace = true, .is_long = true},
     {&batch, STOPPED, .reader = PARKED},
     {&batch, STOPPED, .reader = SPINNING, .is_long = true},
+    {&batch, KILLED, EXPRESS, .reader = PARKED},
+    {&batch, STOPPED, EXPRESS, .cells = 4, .is_long = true},
+    {&batch_from, KILLED, EXPRESS, .reader = PARKED},
+    {&batch_from, KILLED, EXPRESS, .cells = 4, .heirs = A_LAP_LATER, .is_long = true},
     {&batch_from, KILLED, .heirs = BEFORE_READING},
     {&batch_from, KILLED, .reader = PARKED},
     {&batch_from, KILLED, .reader = SPINNING, .is_long = true},
@@ -296,6 +324,8 @@ static const row rows[] = {
 
     {&publishing_loan, KILLED, .heirs = BEFORE_READING},
     {&publishing_loan, KILLED, .reader = PARKED, .must_see = BY_THE_KERNEL},
+    {&publishing_loan, KILLED, EXPRESS, .heirs = BEFORE_READING},
+    {&publishing_loan, STOPPED, EXPRESS, .cells = 2, .is_long = true},
     {&publishing_loan, STOPPED, .reader = PARKED},
     {&abandoning_loan, KILLED, .cells = CELLS_DEFAULT},
     {&abandoning_loan, STOPPED, .is_long = true},

@@ -52,6 +52,9 @@ static inline bool mslot__compare_and_swap_seq_cst(uint64_t *word, uint64_t expe
 /// Orders this thread's earlier stores before its later loads. The only fence that does.
 static inline void mslot__fence_seq_cst(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
+/// Orders this thread's earlier stores before its later stores.
+static inline void mslot__fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+
 /// Keeps the compiler, not the processor, from moving memory accesses across. Enough where the other side is a signal
 /// handler on this thread, the kernel after this thread's death, or a process that first saw this one's lock released.
 static inline void mslot__compiler_order(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }

@@ -97,6 +97,8 @@ struct mslot_writer {
     uint32_t message_bytes_max;
     /// The longest message that goes into a slot: message_bytes_max, or 424.
     uint32_t slot_bytes_max;
+    /// A message shorter than this goes into its cell's own line; 0: none does, for the lane is not the express lane.
+    uint32_t express_bytes_end;
     uint32_t process_id;
     uint32_t lane_index;
     /// Waiting for room goes on when the reader is killed, or leaves.
@@ -104,6 +106,8 @@ struct mslot_writer {
     /// To ask for the reader's lock; opened at the first wait for room; -1: not yet.
     int query_descriptor;
     mslot_spin spin;
+    /// While it waits for room with a short message: that; NULL: with the own slot, or with a long one.
+    const mslot_express *waiting_express;
     /// A long message that found no place yet; NULL: there is none.
     const void *unplaced;
     size_t unplaced_bytes;
@@ -148,7 +152,7 @@ typedef struct mslot_received {
 // Out of line: the ways that are not hot. Not API.
 mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted);
 mslot_robust_list mslot__writer_robust_list_slow(mslot_writer *writer);
-mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, int64_t timeout_ns);
+mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express *express, int64_t timeout_ns);
 mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns);
 void mslot__wake_reader_slow(uint32_t *word);
 mslot_outcome mslot__reader_refusal(const mslot_reader *reader);
@@ -189,15 +193,6 @@ static inline void mslot__writer_head(mslot_writer *writer, mslot_slot *slot, si
     writer->ring.more_lines = is_long ? 0 : (uint32_t)(byte_count + MSLOT_SLOT_HEADER_BYTES - 1) / MSLOT_LINE_BYTES;
 }
 
-/// Fills the own slot with a message that fits into it. `bytes` NULL: an empty one.
-static inline mslot_slot *mslot__writer_fill(mslot_writer *writer, const void *bytes, size_t byte_count)
-{
-    mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
-    mslot__writer_head(writer, slot, byte_count);
-    if (MSLOT_LIKELY(bytes != NULL)) memcpy(slot->payload, bytes, byte_count);
-    return slot;
-}
-
 /// The robust list to publish with: this thread's, or none.
 static inline mslot_robust_list mslot__writer_robust_list(mslot_writer *writer)
 {
@@ -208,27 +203,65 @@ static inline mslot_robust_list mslot__writer_robust_list(mslot_writer *writer)
     return robust;
 }
 
-/// Publishes the filled slot and wakes whom it must.
-static inline mslot_outcome mslot__writer_publish_filled(mslot_writer *writer)
+/// Publishes a short message, or, if that is NULL, the filled slot, and wakes whom it must.
+static inline __attribute__((always_inline)) mslot_outcome mslot__writer_publish_and_wake(
+    mslot_writer *writer, const mslot_express *express)
 {
     mslot_robust_list robust = mslot__writer_robust_list(writer);
-    mslot_publication publication = mslot__ring_publish(&writer->ring, robust);
+    mslot_publication publication = mslot__ring_publish(&writer->ring, robust, express);
     if (MSLOT_UNLIKELY(publication.wake != NULL)) mslot__wake_reader_slow(publication.wake);
     *(volatile uintptr_t *)robust.list_op_pending = 0;
     return publication.outcome;
 }
 
 /// After a first try: if the ring was full counts that, and waits for room as long as it may.
-static inline mslot_outcome mslot__writer_wait_if_full(mslot_writer *writer, mslot_outcome outcome, int64_t timeout_ns)
+static inline mslot_outcome mslot__writer_wait_if_full(
+    mslot_writer *writer, const mslot_express *express, mslot_outcome outcome, int64_t timeout_ns)
 {
     if (MSLOT_LIKELY(outcome != MSLOT_FULL)) return outcome;
     mslot__count(&writer->ring.lane->full_writes); // once a write, however often it looks again while it waits
-    return timeout_ns > 0 ? mslot__writer_wait_slow(writer, timeout_ns) : outcome;
+    return timeout_ns > 0 ? mslot__writer_wait_slow(writer, express, timeout_ns) : outcome;
 }
 
-static inline mslot_outcome mslot__writer_publish_waiting(mslot_writer *writer, int64_t timeout_ns)
+/// Whether a message of this length goes into its cell's own line.
+static inline bool mslot__writer_is_express(const mslot_writer *writer, size_t byte_count)
 {
-    return mslot__writer_wait_if_full(writer, mslot__writer_publish_filled(writer), timeout_ns);
+    return byte_count < writer->express_bytes_end;
+}
+
+/// Fills the own slot with a message that fits into it, unless that is where its bytes are.
+static inline void mslot__writer_fill(mslot_writer *writer, const mslot_express *message)
+{
+    mslot_slot *slot = mslot__ring_own_slot(&writer->ring);
+    mslot__writer_head(writer, slot, message->byte_count);
+    slot->sender = message->sender;
+    slot->origin = message->origin;
+    if (message->bytes != slot->payload) mslot__copy(slot->payload, message->bytes, message->byte_count);
+}
+
+/// Writes a message that fits into a slot.
+static inline __attribute__((always_inline)) mslot_outcome mslot__writer_write_short(
+    mslot_writer *writer, const mslot_express *message, int64_t timeout_ns)
+{
+    mslot_outcome outcome;
+    if (mslot__writer_is_express(writer, message->byte_count)) {
+        outcome = mslot__writer_publish_and_wake(writer, message);
+        return mslot__writer_wait_if_full(writer, message, outcome, timeout_ns);
+    }
+    mslot__writer_fill(writer, message);
+    outcome = mslot__writer_publish_and_wake(writer, NULL);
+    return mslot__writer_wait_if_full(writer, NULL, outcome, timeout_ns);
+}
+
+/// A message of this writer's own.
+static inline mslot_express mslot__writer_message(const mslot_writer *writer, const void *bytes, size_t byte_count)
+{
+    mslot_express message;
+    message.bytes = bytes;
+    message.byte_count = (uint32_t)byte_count;
+    message.sender = writer->process_id;
+    message.origin = 0;
+    return message;
 }
 
 /// Writes one message; when the ring is full waits up to `timeout_ns` for room (0: not at all, MSLOT_FOREVER).
@@ -244,8 +277,8 @@ MSLOT_INLINE mslot_outcome mslot_writer_write(mslot_writer *writer, const void *
         // Said to be likely, clang takes the write for the cold part, and moves it out of line.
         bool is_nothing = bytes == NULL && byte_count != 0;
         if (!is_nothing) {
-            mslot__writer_fill(writer, bytes, byte_count);
-            outcome = mslot__writer_publish_waiting(writer, timeout_ns);
+            mslot_express message = mslot__writer_message(writer, bytes, byte_count);
+            outcome = mslot__writer_write_short(writer, &message, timeout_ns);
         }
     } else {
         outcome = mslot__writer_write_long(writer, bytes, byte_count, timeout_ns);
@@ -283,8 +316,8 @@ MSLOT_INLINE mslot_outcome mslot_writer_publish(mslot_writer *writer, size_t byt
     if (MSLOT_UNLIKELY(!mslot__writer_begin(writer, MSLOT_HANDLE_LOANED))) return mslot__writer_refusal(writer, MSLOT_HANDLE_LOANED);
     mslot_outcome outcome = MSLOT_TOO_LONG;
     if (MSLOT_LIKELY(byte_count <= writer->slot_bytes_max)) {
-        mslot__writer_head(writer, mslot__ring_own_slot(&writer->ring), byte_count);
-        outcome = mslot__writer_publish_waiting(writer, timeout_ns);
+        mslot_express message = mslot__writer_message(writer, mslot__ring_own_slot(&writer->ring)->payload, byte_count);
+        outcome = mslot__writer_write_short(writer, &message, timeout_ns);
     }
     mslot__writer_end(writer, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_LOANED);
     return outcome;
@@ -352,8 +385,8 @@ MSLOT_INLINE mslot_view mslot_reader_peek(mslot_reader *reader, int64_t timeout_
         view.byte_count = look.length;
         view.bytes = look.bytes;
         view.position = reader->ring.next;
-        view.sender = look.slot->sender;
-        view.origin = look.slot->origin;
+        view.sender = look.sender;
+        view.origin = look.origin;
         mslot__ring_lend(&reader->ring);
     }
     mslot__reader_end(reader);
@@ -401,7 +434,7 @@ MSLOT_INLINE mslot_received mslot_reader_read(mslot_reader *reader, void *buffer
             } else if (MSLOT_UNLIKELY(buffer == NULL) && look.length != 0) {
                 received.outcome = MSLOT_BAD_ARGUMENT;
             } else {
-                if (MSLOT_LIKELY(buffer != NULL)) memcpy(buffer, look.bytes, look.length);
+                if (MSLOT_LIKELY(buffer != NULL)) mslot__copy(buffer, look.bytes, look.length);
                 received.outcome = mslot__ring_take(&reader->ring);
                 mslot__reader_give_space(reader);
             }

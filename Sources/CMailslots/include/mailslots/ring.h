@@ -5,6 +5,9 @@
  *   An empty cell is not empty: it holds the index of a spare slot. The publishing swap puts the filled slot in
  *   and takes the spare out.
  *
+ * One writer, the owner of lane 0, has it shorter: it fills the cell's own line with a message of up to 48 bytes, and its swap says that
+ * the message is there, and leaves the spare where it is. Nobody else ever stores into that line, so nothing else changes.
+ *
  * So a writer owns exactly one slot before and after every write, nobody ever has to ask whether a writer that claimed
  * something is slow or dead, and there is no free list from which anything could leak.
  *
@@ -15,6 +18,8 @@
  */
 #ifndef MAILSLOTS_RING_H
 #define MAILSLOTS_RING_H
+
+#include <string.h>
 
 #include "outcome.h"
 #include "segment.h"
@@ -28,7 +33,7 @@ typedef struct mslot_ring {
     mslot_control *control;
     mslot_lane *lanes;
     uint64_t *lane_hints;
-    uint64_t *cells;
+    mslot_cell *cells;
     uint64_t *consumed;
     unsigned char *slots;
     /// The bytes of long messages, lane by lane; NULL: none are allowed.
@@ -49,10 +54,12 @@ typedef struct mslot_ring {
 static const uint64_t MSLOT_CELL_EMPTY = 0x20000000u;
 static const uint64_t MSLOT_CELL_CLOSED = 0x30000000u;
 static const uint64_t MSLOT_CELL_KIND_MASK = 0xf0000000u;
-/// All of an EMPTY cell but its spare.
-static const uint64_t MSLOT_CELL_STATE_MASK = 0x0000ffffffffffffULL;
+/// Of a FULL cell: its message is in its own line. Of an EMPTY or CLOSED one: that of the message released there last was.
+static const uint64_t MSLOT_CELL_HERE = (uint64_t)1 << 47;
+/// All of a cell but its index, and where its message is.
+static const uint64_t MSLOT_CELL_STATE_MASK = 0x00007fffffffffffULL;
 
-static inline uint64_t mslot__cell_lap_bits(uint64_t lap) { return ((lap >> 28 & 0xffff) << 32) | (lap & 0x0fffffff); }
+static inline uint64_t mslot__cell_lap_bits(uint64_t lap) { return ((lap >> 28 & 0x7fff) << 32) | (lap & 0x0fffffff); }
 static inline uint64_t mslot__cell_empty(uint64_t lap, uint32_t spare)
 {
     return (uint64_t)spare << 48 | mslot__cell_lap_bits(lap) | MSLOT_CELL_EMPTY;
@@ -61,29 +68,48 @@ static inline uint64_t mslot__cell_closed(uint64_t lap, uint32_t spare)
 {
     return (uint64_t)spare << 48 | mslot__cell_lap_bits(lap) | MSLOT_CELL_CLOSED;
 }
-static inline uint64_t mslot__cell_full(uint64_t lap, uint32_t index) { return (uint64_t)index << 48 | (lap & 0xffff) << 32; }
-/// The spare of an EMPTY or CLOSED cell, the message's slot of a FULL one. Not yet checked.
+static inline uint64_t mslot__cell_full(uint64_t lap, uint32_t index) { return (uint64_t)index << 48 | (lap & 0x7fff) << 32; }
+/// The spare of an EMPTY or CLOSED cell, or of a FULL one whose message is in its line; else the message's slot. Not yet checked.
 static inline uint32_t mslot__cell_index(uint64_t cell) { return (uint32_t)(cell >> 48); }
+static inline bool mslot__cell_is_here(uint64_t cell) { return (cell & MSLOT_CELL_HERE) != 0; }
 static inline bool mslot__cell_is_empty_of(uint64_t cell, uint64_t lap)
 {
     return (cell & MSLOT_CELL_STATE_MASK) == (mslot__cell_lap_bits(lap) | MSLOT_CELL_EMPTY);
 }
-static inline bool mslot__cell_is_full_of(uint64_t cell, uint64_t lap) { return (cell & MSLOT_CELL_STATE_MASK) == (lap & 0xffff) << 32; }
-/// How many laps the cell is ahead of `lap`: negative if it is behind. Of a FULL cell's lap 16 bits are known, of the others' 44.
+static inline bool mslot__cell_is_full_of(uint64_t cell, uint64_t lap) { return (cell & MSLOT_CELL_STATE_MASK) == (lap & 0x7fff) << 32; }
+/// How many laps the cell is ahead of `lap`: negative if it is behind. Of a FULL cell's lap 15 bits are known, of the others' 43.
 static inline int64_t mslot__cell_laps_ahead(uint64_t cell, uint64_t lap)
 {
     bool full = (uint32_t)cell == 0;
-    unsigned unknown_bits = full ? 64 - 16 : 64 - 44;
-    uint64_t cell_lap = full ? cell >> 32 & 0xffff : (cell >> 32 & 0xffff) << 28 | (cell & 0x0fffffff);
+    unsigned unknown_bits = full ? 64 - 15 : 64 - 43;
+    uint64_t cell_lap = full ? cell >> 32 & 0x7fff : (cell >> 32 & 0x7fff) << 28 | (cell & 0x0fffffff);
     return (int64_t)((cell_lap - lap) << unknown_bits) >> unknown_bits;
 }
 static inline bool mslot__cell_is_closed(uint64_t cell) { return (cell & MSLOT_CELL_KIND_MASK) == MSLOT_CELL_CLOSED; }
+/// What a FULL cell is once its message is released: a spare for the next lap, which was where the message is, or is in its slot.
+static inline uint64_t mslot__cell_released(uint64_t full, uint64_t next_lap)
+{
+    return (full & ~MSLOT_CELL_STATE_MASK) | mslot__cell_lap_bits(next_lap) | MSLOT_CELL_EMPTY;
+}
+
+static inline uint64_t mslot__label(uint8_t tag, uint32_t length, uint32_t sender, uint16_t origin)
+{
+    return tag | (uint64_t)length << 8 | (uint64_t)origin << 16 | (uint64_t)sender << 32;
+}
+static inline uint8_t mslot__label_tag(uint64_t label) { return (uint8_t)label; }
+static inline uint32_t mslot__label_length(uint64_t label) { return (uint8_t)(label >> 8); }
+static inline uint16_t mslot__label_origin(uint64_t label) { return (uint16_t)(label >> 16); }
+static inline uint32_t mslot__label_sender(uint64_t label) { return (uint32_t)(label >> 32); }
+/// What tells observers which of its last laps a line was filled for.
+static inline uint8_t mslot__lap_tag(uint64_t lap) { return (uint8_t)lap; }
 
 static inline uint64_t mslot__ring_lap(const mslot_ring *ring, uint64_t position) { return position >> ring->cell_shift; }
-static inline uint64_t *mslot__ring_cell(const mslot_ring *ring, uint64_t position)
+static inline mslot_cell *mslot__ring_cell(const mslot_ring *ring, uint64_t position)
 {
     return &ring->cells[position & (ring->cell_count - 1)];
 }
+/// The word that says what is at a position.
+static inline uint64_t *mslot__ring_state(const mslot_ring *ring, uint64_t position) { return &mslot__ring_cell(ring, position)->state; }
 static inline mslot_slot *mslot__ring_slot(const mslot_ring *ring, uint32_t index)
 {
     return (mslot_slot *)(void *)(ring->slots + (size_t)index * MSLOT_SLOT_BYTES);
@@ -94,7 +120,34 @@ static inline mslot_lane_counters *mslot__ring_lane_counters(const mslot_ring *r
     return &ring->control->lane_counters[(uint64_t)(lane - ring->lanes) % MSLOT_LANE_COUNTERS];
 }
 /// The word of a cell that the reader sleeps on and that the kernel looks at: the low half, which comes first.
-static inline uint32_t *mslot__cell_futex(uint64_t *cell) { return (uint32_t *)(void *)cell; }
+static inline uint32_t *mslot__cell_futex(mslot_cell *cell) { return (uint32_t *)(void *)&cell->state; }
+
+/// Copies up to 64 bytes by loads and stores that overlap: a call costs more than they do. More than 64 goes to memcpy.
+static inline void mslot__copy(void *to, const void *from, size_t byte_count)
+{
+    unsigned char *t = (unsigned char *)to;
+    const unsigned char *f = (const unsigned char *)from;
+    if (byte_count >= 16) {
+        if (MSLOT_UNLIKELY(byte_count > 64)) {
+            memcpy(to, from, byte_count);
+            return;
+        }
+        __builtin_memcpy(t, f, 16);
+        if (byte_count > 32) {
+            __builtin_memcpy(t + 16, f + 16, 16);
+            if (byte_count > 48) __builtin_memcpy(t + 32, f + 32, 16);
+        }
+        __builtin_memcpy(t + byte_count - 16, f + byte_count - 16, 16);
+    } else if (byte_count >= 8) {
+        __builtin_memcpy(t, f, 8);
+        __builtin_memcpy(t + byte_count - 8, f + byte_count - 8, 8);
+    } else if (byte_count >= 4) {
+        __builtin_memcpy(t, f, 4);
+        __builtin_memcpy(t + byte_count - 4, f + byte_count - 4, 4);
+    } else {
+        for (size_t i = 0; i < byte_count; i++) t[i] = f[i];
+    }
+}
 
 // MARK: the writer's side
 
@@ -159,7 +212,7 @@ enum {
 /// Progress: wait-free. Crash: nothing changed.
 static inline void mslot__ring_prefetch_write(const mslot_ring *ring, uint64_t position, uint32_t more_lines)
 {
-    const uint64_t *cell = mslot__ring_cell(ring, position + MSLOT_PREFETCH_WRITE_CELLS);
+    const uint64_t *cell = mslot__ring_state(ring, position + MSLOT_PREFETCH_WRITE_CELLS);
     uint64_t ahead = mslot__load_relaxed(cell);
     // FULL: nearly a lap behind us, the reader is about to read that slot.
     if ((uint32_t)ahead == 0) return;
@@ -220,10 +273,31 @@ static inline mslot_step mslot__ring_damage(const mslot_ring_writer *writer)
     return step;
 }
 
-/// Publishes the own slot, whose length must be set. FULL, CLOSED and DAMAGED leave it filled and private. `robust.list_op_pending` must
-/// hold 0, and be set to 0 by the caller after it has woken what this returns.
+/// A short message on its way into a cell's own line.
+typedef struct mslot_express {
+    const void *bytes;
+    /// 0 to MSLOT_EXPRESS_BYTES_MAX.
+    uint32_t byte_count;
+    uint32_t sender;
+    uint16_t origin;
+} mslot_express;
+
+/// Fills a cell's line for a lap. Whoever publishes there meanwhile makes it worthless, not wrong: his state says that his message is
+/// elsewhere. Progress: wait-free. Crash: no state says that anything is here.
+static inline void mslot__ring_fill_line(mslot_cell *cell, uint64_t lap, const mslot_express *message)
+{
+    mslot__store_relaxed(&cell->label, mslot__label(mslot__lap_tag(lap), message->byte_count, message->sender, message->origin));
+    // Before a byte changes: pairs with the look at the label that copy_from_line takes after its copy.
+    mslot__fence_release();
+    mslot__copy(cell->bytes, message->bytes, message->byte_count);
+}
+
+/// Publishes `express` in the cell's own line, which only the owner of lane 0 may, or, if that is NULL, the own slot, whose length must be
+/// set. FULL, CLOSED and DAMAGED leave the slot filled and private. `robust.list_op_pending` must hold 0, and be set to 0 by the caller
+/// after it has woken what this returns.
 /// Progress: lock-free: whoever makes this try again has published. Crash: the kill table in segment.h.
-static inline mslot_publication mslot__ring_publish(mslot_ring_writer *writer, mslot_robust_list robust)
+static inline __attribute__((always_inline)) mslot_publication mslot__ring_publish(
+    mslot_ring_writer *writer, mslot_robust_list robust, const mslot_express *express)
 {
     const mslot_ring *ring = &writer->ring;
     mslot_lane *lane = writer->lane;
@@ -235,9 +309,9 @@ static inline mslot_publication mslot__ring_publish(mslot_ring_writer *writer, m
     if ((int64_t)(hint - position) > 0) position = hint;
 
     for (uint64_t steps = 0;; steps++) {
-        uint64_t *cell = mslot__ring_cell(ring, position);
-        // Acquire: pairs with the release in Read 4; the spare is the reader's no more.
-        uint64_t seen = mslot__load_acquire(cell);
+        mslot_cell *cell = mslot__ring_cell(ring, position);
+        // Acquire: pairs with the release in Read 4; the spare, and the line, are the reader's no more.
+        uint64_t seen = mslot__load_acquire(&cell->state);
         uint64_t lap = mslot__ring_lap(ring, position);
 
         if (MSLOT_UNLIKELY(!mslot__cell_is_empty_of(seen, lap))) {
@@ -249,22 +323,32 @@ static inline mslot_publication mslot__ring_publish(mslot_ring_writer *writer, m
         uint32_t spare = mslot__cell_index(seen);
         if (MSLOT_UNLIKELY(spare >= ring->slot_count)) return mslot__ring_give_up(writer, robust, mslot__ring_damage(writer));
 
-        // Write 3: note the intent. Compiler order is enough: it is read only once this thread is provably gone.
-        mslot__store_relaxed_32(&lane->intent_spare, spare);
-        mslot__compiler_order();
-        mslot__store_relaxed(&lane->intent_position, position);
+        uint64_t full;
+        if (express != NULL) {
+            // Instead of Write 1 and 3: nothing leaves the lane or the cell, so whoever inherits the lane has nothing to ask.
+            mslot__ring_fill_line(cell, lap, express);
+            full = mslot__cell_full(lap, spare) | MSLOT_CELL_HERE;
+        } else {
+            // Write 3: note the intent. Compiler order is enough: it is read only once this thread is provably gone.
+            mslot__store_relaxed_32(&lane->intent_spare, spare);
+            mslot__compiler_order();
+            mslot__store_relaxed(&lane->intent_position, position);
+            full = mslot__cell_full(lap, writer->own);
+        }
 
         // Write 4: the robust-list entry.
         *(volatile uintptr_t *)robust.list_op_pending = (uintptr_t)mslot__cell_futex(cell) - (uintptr_t)robust.futex_offset;
         mslot__compiler_order();
 
         // Write 5: publish. Pairs with the reader's acquire load in mslot__ring_look.
-        if (MSLOT_LIKELY(mslot__compare_and_swap_seq_cst(cell, seen, mslot__cell_full(lap, writer->own)))) {
-            // Write 6: the spare is mine. Order matters to recovery only: own first, then no intent.
-            writer->own = spare;
-            mslot__store_relaxed_32(&lane->own, spare);
-            mslot__compiler_order();
-            mslot__store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
+        if (MSLOT_LIKELY(mslot__compare_and_swap_seq_cst(&cell->state, seen, full))) {
+            if (express == NULL) {
+                // Write 6: the spare is mine. Order matters to recovery only: own first, then no intent.
+                writer->own = spare;
+                mslot__store_relaxed_32(&lane->own, spare);
+                mslot__compiler_order();
+                mslot__store_relaxed(&lane->intent_position, MSLOT_POSITION_NONE);
+            }
             mslot__count(&lane->messages_written);
             writer->position = position + 1;
             mslot__store_release(&ring->control->tail_hint, position + 1);
@@ -275,20 +359,31 @@ static inline mslot_publication mslot__ring_publish(mslot_ring_writer *writer, m
     result.outcome = MSLOT_DONE;
     result.wake = mslot__ring_parked_word(writer);
     // After Write 7: nothing may widen the gap between 5 and 7.
-    mslot__ring_prefetch_write(ring, writer->position - 1, writer->more_lines);
+    if (express == NULL) mslot__ring_prefetch_write(ring, writer->position - 1, writer->more_lines);
     return result;
 }
 
-/// Before sleeping for room: the value of `space_sequence` to sleep on. After this, try to publish once more; still full: sleep.
+/// What a writer needs to know that is about to sleep for room.
+typedef struct mslot_space_wait {
+    /// The value of `space_sequence` to sleep on.
+    uint32_t sequence;
+    /// The reader has no fence of its own: make one for it, by membarrier(2), before the next look.
+    bool makes_readers_fence;
+} mslot_space_wait;
+
+/// Before sleeping for room. After this, and the reader's fence, try to publish once more; still full: sleep.
 /// Progress: wait-free. Crash: at most one extra wake.
-static inline uint32_t mslot__ring_want_space(mslot_ring_writer *writer)
+static inline mslot_space_wait mslot__ring_want_space(mslot_ring_writer *writer)
 {
     mslot_control *control = writer->ring.control;
-    uint32_t sequence = mslot__load_acquire_32(&control->space_sequence); // before the flag and the look: else a wake is lost
+    mslot_space_wait wait;
+    wait.sequence = mslot__load_acquire_32(&control->space_sequence); // before the flag and the look: else a wake is lost
     mslot__store_relaxed_32(&control->space_wanted, 1);
-    // Pairs with the fence in mslot__ring_space_made: either the reader sees the flag, or the next look sees the room.
+    // Pairs with the fence in mslot__ring_space_made: either the reader sees the flag, or the next look sees the room. And with the one in
+    // mslot__ring_leave_fence: either we see that the reader has no such fence, or it sees the flag from its first look on.
     mslot__fence_seq_cst();
-    return sequence;
+    wait.makes_readers_fence = mslot__load_relaxed_32(&control->leaves_fence) != 0;
+    return wait;
 }
 
 // MARK: long messages, the writer's side (Ring/long.c)
@@ -332,16 +427,24 @@ typedef struct mslot_ring_reader {
     uint32_t predicted;
     uint32_t seen_spare;
     uint64_t seen_position;
+    /// The last message came in its cell's line, and so will the next: then no slot is touched in advance.
+    bool expects_express;
+    /// The process is registered with membarrier(2), and `control` says so: who waits for room pays for the fence.
+    bool leaves_fence;
 } mslot_ring_reader;
 
 /// What is at a position.
 typedef struct mslot_look {
     /// DONE: `length` bytes are at `bytes`. TOO_LONG: as well, but in an overflow, of which a hostile writer may have filled nothing: see
-    /// that they are there before you touch them. EMPTY. DAMAGED, with `slot` if the position can be released.
+    /// that they are there before you touch them. EMPTY. DAMAGED: nothing of it can be believed.
     mslot_outcome outcome;
     uint32_t length;
-    mslot_slot *slot;
     const unsigned char *bytes;
+    /// As the writer says.
+    uint32_t sender;
+    uint16_t origin;
+    /// What is DAMAGED is but this message, and the position can be released.
+    bool can_be_skipped;
 } mslot_look;
 
 /// Where the rest of a look goes when there is no good message, or a long one. Out of line. Progress: wait-free. Crash: nothing changed.
@@ -357,24 +460,37 @@ enum {
 static inline mslot_look mslot__ring_look(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
+    mslot_cell *cell = mslot__ring_cell(ring, reader->next);
     // Acquire: pairs with the publishing swap, Write 5.
-    uint64_t cell = mslot__load_acquire(mslot__ring_cell(ring, reader->next));
-    uint32_t index = mslot__cell_index(cell);
+    uint64_t state = mslot__load_acquire(&cell->state);
+    uint32_t index = mslot__cell_index(state);
     mslot_look look;
-    if (MSLOT_UNLIKELY(!mslot__cell_is_full_of(cell, mslot__ring_lap(ring, reader->next)) || index >= ring->slot_count))
-        return mslot__ring_look_slow(reader, cell);
-    look.slot = mslot__ring_slot(ring, index);
-    // Once: a hostile writer may change it under our eyes.
-    look.length = *(const volatile uint32_t *)&look.slot->length;
-    if (MSLOT_UNLIKELY(look.length > MSLOT_MESSAGE_BYTES_MAX)) return mslot__ring_look_slow(reader, cell);
-    look.bytes = look.slot->payload;
+    if (MSLOT_UNLIKELY(!mslot__cell_is_full_of(state, mslot__ring_lap(ring, reader->next)) || index >= ring->slot_count))
+        return mslot__ring_look_slow(reader, state);
     look.outcome = MSLOT_DONE;
+    look.can_be_skipped = false;
+    reader->expects_express = mslot__cell_is_here(state);
+    if (reader->expects_express) {
+        // Once: a hostile writer may change it under our eyes.
+        uint64_t label = mslot__load_relaxed(&cell->label);
+        look.length = mslot__label_length(label);
+        if (MSLOT_UNLIKELY(look.length > MSLOT_EXPRESS_BYTES_MAX)) return mslot__ring_look_slow(reader, state);
+        look.bytes = cell->bytes;
+        look.sender = mslot__label_sender(label);
+        look.origin = mslot__label_origin(label);
+        return look;
+    }
+    const mslot_slot *slot = mslot__ring_slot(ring, index);
+    look.length = mslot__load_relaxed_32(&slot->length); // once, too
+    if (MSLOT_UNLIKELY(look.length > MSLOT_MESSAGE_BYTES_MAX)) return mslot__ring_look_slow(reader, state);
+    look.bytes = slot->payload;
+    look.sender = slot->sender;
+    look.origin = slot->origin;
 
-    uint64_t ahead = mslot__load_relaxed(mslot__ring_cell(ring, reader->next + MSLOT_PREFETCH_CELLS));
+    uint64_t ahead = mslot__load_relaxed(mslot__ring_state(ring, reader->next + MSLOT_PREFETCH_CELLS));
     if ((uint32_t)ahead == 0) {
         // An index out of range gives an address that is only fetched, never read; a prefetch does not fault.
-        const unsigned char *slot = ring->slots + (size_t)mslot__cell_index(ahead) * MSLOT_SLOT_BYTES;
-        __builtin_prefetch(slot);
+        __builtin_prefetch(ring->slots + (size_t)mslot__cell_index(ahead) * MSLOT_SLOT_BYTES);
     }
     return look;
 }
@@ -412,16 +528,17 @@ static inline mslot_outcome mslot__ring_release(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
     uint64_t head = reader->head;
-    uint64_t *cell = mslot__ring_cell(ring, head);
+    uint64_t *cell = mslot__ring_state(ring, head);
     uint64_t lap = mslot__ring_lap(ring, head);
     uint64_t seen = mslot__load_relaxed(cell); // relaxed: acquired when it was looked at, and only this reader changes it
     uint32_t index = mslot__cell_index(seen);
     if (MSLOT_UNLIKELY(!mslot__cell_is_full_of(seen, lap) || index >= ring->slot_count)) return mslot__ring_release_damaged(reader);
     if (MSLOT_UNLIKELY((head & ring->sample_mask) == 0)) mslot__ring_sample_depth(ring, head);
-    // Read 3. Relaxed: ordered before Read 4 by its release, for whoever recovers the lane that published the slot.
-    mslot__store_relaxed(&ring->consumed[index], head);
-    // Read 4. Release: pairs with the writer's acquire in Write 2; what was read of the slot was read before.
-    mslot__store_release(cell, mslot__cell_empty(lap + 1, index));
+    // Read 3. Relaxed: ordered before Read 4 by its release, for whoever recovers the lane that published the slot. A spare that stayed
+    // where it was came from no lane.
+    if (!mslot__cell_is_here(seen)) mslot__store_relaxed(&ring->consumed[index], head);
+    // Read 4. Release: pairs with the writer's acquire in Write 2; what was read of the slot, or of the line, was read before.
+    mslot__store_release(cell, mslot__cell_released(seen, lap + 1));
     // Read 5, after 4: the other way round wedges the ring if the reader dies between. Release: pairs with the acquire
     // of a writer that found the ring full.
     mslot__store_release(&ring->control->head, head + 1);
@@ -442,8 +559,9 @@ static inline mslot_outcome mslot__ring_take(mslot_ring_reader *reader)
 static inline bool mslot__ring_space_made(mslot_ring_reader *reader)
 {
     mslot_control *control = reader->ring.control;
-    // Pairs with the fence in mslot__ring_want_space.
-    mslot__fence_seq_cst();
+    // Pairs with the fence in mslot__ring_want_space, or is made for us by the membarrier of whoever waits.
+    if (MSLOT_LIKELY(reader->leaves_fence)) mslot__compiler_order();
+    else mslot__fence_seq_cst();
     if (MSLOT_LIKELY(mslot__load_relaxed_32(&control->space_wanted) == 0)) return false;
     mslot__store_relaxed_32(&control->space_wanted, 0); // before the count: the other way round loses a wake
     mslot__store_release_32(&control->space_sequence, mslot__load_relaxed_32(&control->space_sequence) + 1);
@@ -451,19 +569,29 @@ static inline bool mslot__ring_space_made(mslot_ring_reader *reader)
     return true;
 }
 
+/// From here on who waits for room makes the reader's fence. The caller's process is registered with membarrier(2).
+/// Progress: wait-free. Crash: the next reader takes it back before it reads.
+static inline void mslot__ring_leave_fence(mslot_ring_reader *reader)
+{
+    mslot__store_relaxed_32(&reader->ring.control->leaves_fence, 1);
+    // Pairs with the fence in mslot__ring_want_space.
+    mslot__fence_seq_cst();
+    reader->leaves_fence = true;
+}
+
 /// One poll of an empty ring: true if something is at the next position. Touches the slot in which the message will probably
 /// come, so that its line travels together with the cell's. Progress: wait-free. Crash: nothing changed.
 static inline bool mslot__ring_poll(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
-    uint64_t cell = mslot__load_relaxed(mslot__ring_cell(ring, reader->next)); // relaxed: mslot__ring_look acquires
+    uint64_t cell = mslot__load_relaxed(mslot__ring_state(ring, reader->next)); // relaxed: mslot__ring_look acquires
     if ((uint32_t)cell == 0) return true;
     if (reader->seen_position != reader->next) {
         reader->predicted = reader->seen_spare;
         reader->seen_position = reader->next;
     }
     reader->seen_spare = mslot__cell_index(cell);
-    __builtin_prefetch(ring->slots + (size_t)reader->predicted * MSLOT_SLOT_BYTES);
+    if (!reader->expects_express) __builtin_prefetch(ring->slots + (size_t)reader->predicted * MSLOT_SLOT_BYTES);
     return !mslot__cell_is_empty_of(cell, mslot__ring_lap(ring, reader->next));
 }
 
@@ -477,11 +605,11 @@ typedef struct mslot_futex_wait {
 static inline mslot_futex_wait mslot__ring_park(mslot_ring_reader *reader)
 {
     const mslot_ring *ring = &reader->ring;
-    uint64_t *cell = mslot__ring_cell(ring, reader->next);
+    mslot_cell *cell = mslot__ring_cell(ring, reader->next);
     mslot_futex_wait futex;
     // seq_cst both: pairs with the swap and the load in Write 5 and 7.
     mslot__store_seq_cst(&ring->control->parked_position, reader->next + 1);
-    uint64_t seen = mslot__load_seq_cst(cell);
+    uint64_t seen = mslot__load_seq_cst(&cell->state);
     futex.word = mslot__cell_is_empty_of(seen, mslot__ring_lap(ring, reader->next)) ? mslot__cell_futex(cell) : NULL;
     futex.value = (uint32_t)seen;
     return futex;

@@ -1,25 +1,39 @@
 /*
  * The segment: what lies in shared memory, byte by byte.
  *
- * This is an ABI. Version 1. Little-endian, naturally aligned; every word that two processes touch is on a line of its
+ * This is an ABI. Version 2. Little-endian, naturally aligned; every word that two processes touch is on a line of its
  * own writer. Nothing here is ever moved; what is reserved is zero, and stays zero until a later version gives it a meaning.
  *
  *     +--------+---------+------------+----------+----------+---------------+------------+-------------+
  *     | header | control | lane hints | lanes[W] | cells[N] | consumed[N+W] | slots[N+W] | overflow[W] |
  *     +--------+---------+------------+----------+----------+---------------+------------+-------------+
- *     0        2048      4096         each part starts at a multiple of 64; the header says where
+ *     0        1280      3072         each part starts at a multiple of 64; the header says where
  *
  *     N cells (a power of two, 1 to 32768) · W writer lanes (1 or more) · N + W slots (at most 65535)
  *
- * A cell is 64 bits and says which slot is at a position. Its LOW half is the word that the reader sleeps on.
+ * With up to 7680 lanes the first page holds all that the owner of lane 0 touches to open, to publish and to close, but for the cell.
  *
- *     bit  63        48 47        32 31   28 27              0
- *     EMPTY  spare      lap >> 28     0010    lap & 0x0fffffff     bit 29: no thread id reaches it
- *     FULL   index      lap & 0xffff  0000    0                    0: the value on which the kernel wakes for a dying thread
- *     CLOSED spare      lap >> 28     0011    lap & 0x0fffffff     the seal: nobody publishes here or beyond
+ * A cell is a cache line. Its first 64 bits, the state, say what is at a position; their LOW half is the word that the reader sleeps on.
  *
- * Position t is 64 bits, starts at N and counts up for ever. cell(t) = cells[t mod N]; lap(t) = t / N, kept modulo 2^44
- * (EMPTY, CLOSED) or 2^16 (FULL). Positions are compared by signed difference, laps modulo their width.
+ *     bit  63        48   47   46        32 31   28 27              0
+ *     EMPTY  spare      here  lap >> 28      0010    lap & 0x0fffffff     bit 29: no thread id reaches it
+ *     FULL   index      here  lap & 0x7fff   0000    0                    0: the value on which the kernel wakes for a dying thread
+ *     CLOSED spare      here  lap >> 28      0011    lap & 0x0fffffff     the seal: nobody publishes here or beyond
+ *
+ * Of a FULL cell `here` says where its message is: 0, in the slot `index`; 1, in this very line, and `index` is the spare, which stayed
+ * where it was. Of an EMPTY or CLOSED one it says so of the message that was released there last, for observers.
+ *
+ *     +-------+-----+--------+--------+--------+-----------------+
+ *     | state | tag | length | origin | sender | bytes, up to 48 |
+ *     +-------+-----+--------+--------+--------+-----------------+
+ *     0       8     9        10       12       16                64
+ *             \____________ label ____________/
+ *
+ * Only the owner of lane 0 writes behind the state: the express lane. `tag`, the low byte of the lap for which the line is filled, is for
+ * observers: it changes before any byte does, so that a message is whole whose state says `here` and whose tag still is its own.
+ *
+ * Position t is 64 bits, starts at N and counts up for ever. cell(t) = cells[t mod N]; lap(t) = t / N, kept modulo 2^43
+ * (EMPTY, CLOSED) or 2^15 (FULL). Positions are compared by signed difference, laps modulo their width.
  *
  * A slot is 448 bytes, 7 cache lines: a header of 24 bytes and 424 bytes of payload.
  *
@@ -37,11 +51,13 @@
  *   I1  Every slot index is in exactly one place: one lane's `own`, or one cell.
  *   I2  Positions are published one after another: a writer tries t only after it has seen every position below t published.
  *   I3  A cell leaves EMPTY(lap) only by the publishing swap or the reader's seal, and leaves FULL(lap) only by the reader.
+ *   I4  Whoever stores behind a cell's state holds lane 0, and the cell was EMPTY of the lap that it means to publish when it looked.
  *
  * A writer killed at any step of a write (the steps are those of mslot__ring_publish):
  *
  *     killed                              state left              the reader                                     lost
- *     while filling, or holding a loan    a private slot          unaffected                                     that message
+ *     while filling, or holding a loan    a private slot, or      unaffected                                     that message
+ *                                         a line that says nothing
  *     after 3 or 4, before 5              cell EMPTY              unaffected: the kernel finds no thread id      that message
  *     after 5                             published               awake: reads it; asleep on that cell: the
  *                                                                 kernel finds the pending word 0 and wakes it   nothing
@@ -68,6 +84,10 @@ enum {
     MSLOT_SLOT_HEADER_BYTES = 24,
     MSLOT_SLOT_BYTES = 448,
     MSLOT_LINE_BYTES = 64,
+    /// The longest message that fits into a cell's own line, in bytes.
+    MSLOT_EXPRESS_BYTES_MAX = 48,
+    /// The lane whose owner may write there.
+    MSLOT_EXPRESS_LANE = 0,
 
     MSLOT_CELLS_DEFAULT = 4096,
     MSLOT_CELLS_MAX = 32768,
@@ -75,9 +95,9 @@ enum {
     /// N + W: a slot's index has 16 bits, and 65535 is none.
     MSLOT_SLOTS_MAX = 65535,
 
-    MSLOT_LAYOUT_VERSION = 1,
-    MSLOT_HEADER_BYTES = 2048,
-    MSLOT_CONTROL_BYTES = 2048,
+    MSLOT_LAYOUT_VERSION = 2,
+    MSLOT_HEADER_BYTES = 1280,
+    MSLOT_CONTROL_BYTES = 1792,
     MSLOT_LANE_COUNTERS = 16,
     /// 255 characters of UTF-8.
     MSLOT_NAME_BYTES_MAX = 1020,
@@ -155,6 +175,12 @@ typedef struct mslot_control {
     uint32_t space_sequence;
     unsigned char space_pad[120];
 
+    /// Not 0: the reader's process is registered for membarrier(2) by others, and the reader leaves its fence to those who wait for room.
+    /// Each reader says it for itself; who takes over clears it first.
+    uint32_t leaves_fence;
+    /// 0: ask the reader's lock. Else the id of a thread of the reader's process, whose death the kernel marks here (FUTEX_OWNER_DIED).
+    /// Written by the reader, and by the kernel.
+    uint32_t reader_alive;
     /// The mailslot's own read time-out in nanoseconds; INT64_MAX: for ever. Written by the reader.
     uint64_t read_timeout_ns;
     /// When the reader took the mailslot, nanoseconds since 1970, and who it is. Information, never a decision.
@@ -169,7 +195,7 @@ typedef struct mslot_control {
     /// The most messages that the reader saw waiting; see mslot__ring_sample_depth.
     uint64_t high_water;
     uint64_t late_wakes;
-    unsigned char reader_pad[56];
+    unsigned char reader_pad[48];
 
     /// Lane i counts in number i % MSLOT_LANE_COUNTERS.
     mslot_lane_counters lane_counters[MSLOT_LANE_COUNTERS];
@@ -197,6 +223,13 @@ typedef struct mslot_lane {
     uint64_t overflow;
 } mslot_lane;
 
+/// What is at a position, in one line. `state` is everybody's; the rest is written by the owner of lane 0 only, before it publishes.
+typedef struct mslot_cell {
+    uint64_t state;
+    uint64_t label;
+    unsigned char bytes[MSLOT_EXPRESS_BYTES_MAX];
+} mslot_cell;
+
 /// A message on its way. Private to a writer until published, to the reader until released.
 typedef struct mslot_slot {
     uint32_t length;
@@ -217,6 +250,7 @@ MSLOT_STATIC_ASSERT(sizeof(mslot_control) == MSLOT_CONTROL_BYTES, "control ends 
 MSLOT_STATIC_ASSERT(sizeof(mslot_lane_counters) == MSLOT_LINE_BYTES && offsetof(mslot_control, lane_counters) % 128 == 0,
     "a group's counters are one line");
 MSLOT_STATIC_ASSERT(sizeof(mslot_lane) == MSLOT_LINE_BYTES, "a lane is one line, so that writers do not share one");
+MSLOT_STATIC_ASSERT(sizeof(mslot_cell) == MSLOT_LINE_BYTES, "a cell is one line");
 MSLOT_STATIC_ASSERT(sizeof(mslot_slot) == MSLOT_SLOT_BYTES, "a slot is seven lines");
 MSLOT_STATIC_ASSERT(offsetof(mslot_slot, payload) == MSLOT_SLOT_HEADER_BYTES, "40 bytes of payload share the header's line");
 MSLOT_STATIC_ASSERT(
