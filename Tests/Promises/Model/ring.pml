@@ -5,6 +5,9 @@
  * Read it beside include/mailslots/ring.h and Ring/: names and steps ("Write 5", "Read 4") are the same. README.md says what
  * is not in it; `run` runs it.
  *
+ * The owner of lane 0 publishes each message in its slot or in the line of the cell, as it likes. A line holds its message in one
+ * piece here; what an owner that is stopped leaves half written, and who sees it, is express.pml's.
+ *
  * Every statement outside `atomic` is one step between which any other process may run. What is `atomic` touches shared memory
  * once at most, but for words that only a dead owner's heir reads (a lane's, `consumed`).
  */
@@ -21,6 +24,9 @@
 #endif
 #ifndef OPENERS
 #define OPENERS 0           /* writers that come later, on the lanes of the dead; each writes one message */
+#endif
+#ifndef EXPRESS
+#define EXPRESS 1           /* 0: the owner of lane 0 publishes by slots only */
 #endif
 #ifndef KILLS
 #define KILLS 0             /* of writers */
@@ -88,18 +94,27 @@
 #define OWN_BEFORE_SWAP         29  /* Write 6's own = s before the swap has won */
 #define LEAVE_SEALS             30
 #define LEAVE_TAKES_LENT        31  /* what is lent counts as read */
+#define SECOND_EXPRESS_WRITER   32  /* every writer writes into lines, not only the owner of lane 0 */
+#define HERE_EXCHANGES_SLOT     33  /* a swap that leaves the message in the line takes the spare out as well */
+#define SPARE_NOT_LEFT          34  /* such a swap puts the own slot in the spare's place, and nobody has the spare */
+#define FILL_AFTER_SWAP         35
+#define LINE_FILLED_ONCE        36  /* who lost the swap does not fill the line of the next cell */
+#define HERE_READ_FROM_SLOT     37
 
 /* ---- cells ---- */
 
 #define EMPTY 1
 #define FULL 2
 #define CLOSED 3
+/* `here`: the message is in the cell's line, and `index` the spare. What EMPTY and CLOSED say of it is for observers: express.pml. */
+#define make_full(lap, index, here) ((here) << 12 | FULL << 10 | (lap) << 4 | (index))
 #define make_cell(kind, lap, index) ((kind) << 10 | (lap) << 4 | (index))
-#define kind_of(cell) ((cell) >> 10)
+#define kind_of(cell) ((cell) >> 10 & 3)
+#define is_here(cell) ((cell) >> 12)
 #define lap_of(cell) ((cell) >> 4 & 63)
 #define index_of(cell) ((cell) & 15)
 #define is_empty_of(cell, lap) ((cell) >> 4 == (EMPTY << 6 | (lap)))
-#define is_full_of(cell, lap) ((cell) >> 4 == (FULL << 6 | (lap)))
+#define is_full_of(cell, lap) (((cell) >> 4 & 255) == (FULL << 6 | (lap)))
 #define is_full(cell) (kind_of(cell) == FULL)
 #define is_closed(cell) (kind_of(cell) == CLOSED)
 #define CELL(position) ((position) % CELLS)
@@ -112,6 +127,7 @@
 short cells[CELLS];
 byte consumed[SLOTS];
 byte slots[SLOTS];                      /* the message in it: 8 * writer + number */
+byte lines[CELLS];                      /* the message in the line of the cell, whole or not: only the owner of lane 0 writes it */
 byte lane_own[LANES], lane_intent_position[LANES], lane_intent_spare[LANES];
 byte tail_hint = CELLS, head = CELLS, parked_position = 0;
 bool space_wanted = false;
@@ -223,7 +239,7 @@ proctype Writer(byte lane; byte who; byte messages) {
     byte pending = NONE;                            /* the robust-list entry: a position, whose cell's word it names */
     byte t, spare, newest, wake = NONE, sequence, sent = 0;
     short seen;
-    bool asked = false, unwoken = false, reset = false;
+    bool asked = false, unwoken = false, reset = false, express = false;
 
 recover:
     /* mslot__ring_recover_lane */
@@ -255,9 +271,17 @@ recover:
 write:
     atomic {
         if :: sent == messages -> goto leave :: else fi;
-        /* Write 1 */
-        slots[own] = 8 * who + sent + 1;
-        MAY_DIE;
+        if
+#if MUTANT == SECOND_EXPRESS_WRITER
+        :: EXPRESS -> express = true
+#else
+        :: EXPRESS && lane == 0 -> express = true
+#endif
+        :: express = false;
+            /* Write 1 */
+            slots[own] = 8 * who + sent + 1;
+            MAY_DIE
+        fi;
         /* Write 2 */
         t = (position > tail_hint -> position : tail_hint)
     }
@@ -287,7 +311,16 @@ look:
             fi;
             seen = 0; newest = 0; goto look
         }
-    :: atomic { is_empty_of(seen, LAP(t)) -> spare = index_of(seen) }
+    :: atomic { is_empty_of(seen, LAP(t)) && !express -> spare = index_of(seen) }
+    :: atomic { is_empty_of(seen, LAP(t)) && express ->
+            spare = index_of(seen);
+            MAY_DIE;
+#if MUTANT == LINE_FILLED_ONCE
+            if :: newest == 0 -> lines[CELL(t)] = 8 * who + sent + 1; newest = 1 :: else fi
+#elif MUTANT != FILL_AFTER_SWAP
+            lines[CELL(t)] = 8 * who + sent + 1
+#endif
+        }
     fi;             /* nothing else can be there: a block here is an error */
 
 #if MUTANT == CLOSED_IS_A_FLAG
@@ -295,8 +328,11 @@ look:
 #endif
     atomic {
         MAY_DIE;
-        /* Write 3 */
-        lane_intent_spare[lane] = spare; MAY_DIE; lane_intent_position[lane] = t; MAY_DIE;
+        /* Write 3: the line needs none, the own slot stays where it is */
+        if
+        :: !express -> lane_intent_spare[lane] = spare; MAY_DIE; lane_intent_position[lane] = t; MAY_DIE
+        :: else
+        fi;
 #if MUTANT != NO_DEATH_NOTE && MUTANT != NOTE_AFTER_SWAP
         /* Write 4 */
         pending = t; MAY_DIE;
@@ -308,7 +344,12 @@ look:
         if
         :: cells[CELL(t)] == seen ->
             assert(!sealed);                        /* every write that succeeds comes before the seal */
-            cells[CELL(t)] = make_cell(FULL, LAP(t), own); published++; unwoken = true; seen = 0
+#if MUTANT == HERE_EXCHANGES_SLOT || MUTANT == SPARE_NOT_LEFT
+            cells[CELL(t)] = make_full(LAP(t), own, express);
+#else
+            cells[CELL(t)] = make_full(LAP(t), (express -> spare : own), express);
+#endif
+            published++; unwoken = true; seen = 0
         :: else ->
 #if MUTANT == OWN_BEFORE_SWAP
             lane_own[lane] = own;
@@ -316,18 +357,27 @@ look:
             seen = 0; spare = 0; goto look
         fi
     }
+#if MUTANT == FILL_AFTER_SWAP
+    if :: atomic { express -> MAY_DIE; lines[CELL(t)] = 8 * who + sent + 1 } :: !express fi;
+#endif
     atomic {
         MAY_DIE;
         /* Write 6 */
-#if MUTANT == INTENT_GONE_BEFORE_OWN
-        lane_intent_position[lane] = NONE; MAY_DIE; own = spare; lane_own[lane] = spare; MAY_DIE;
-#else
-        own = spare; lane_own[lane] = spare; MAY_DIE; lane_intent_position[lane] = NONE; MAY_DIE;
+        if
+#if MUTANT != HERE_EXCHANGES_SLOT
+        :: express
 #endif
+        :: else ->
+#if MUTANT == INTENT_GONE_BEFORE_OWN
+            lane_intent_position[lane] = NONE; MAY_DIE; own = spare; lane_own[lane] = spare; MAY_DIE
+#else
+            own = spare; lane_own[lane] = spare; MAY_DIE; lane_intent_position[lane] = NONE; MAY_DIE
+#endif
+        fi;
 #if MUTANT == NOTE_AFTER_SWAP
         pending = t;
 #endif
-        position = t + 1; t = 0; spare = 0;
+        position = t + 1; t = 0; spare = 0; newest = 0; express = false;
         tail_hint = position
     }
 #if MUTANT == WAKEUP
@@ -421,13 +471,16 @@ leave:
     goto gone;
 
 left:
-    atomic { t = 0; spare = 0; newest = 0; wake = NONE; sequence = 0; seen = 0; asked = false; unwoken = false; reset = true; goto recover };
+    atomic {
+        t = 0; spare = 0; newest = 0; wake = NONE; sequence = 0; seen = 0;
+        asked = false; unwoken = false; express = false; reset = true; goto recover
+    };
 
 gone:
     atomic {
         live--;
         own = 0; position = 0; woken_position = 0; pending = 0; t = 0; spare = 0; newest = 0; wake = 0; sequence = 0; sent = 0; seen = 0;
-        asked = false; unwoken = false; reset = false
+        asked = false; unwoken = false; express = false; reset = false
     }
 }
 
@@ -449,8 +502,14 @@ inline change_space_sequence() {
     atomic { READER_MAY_DIE; futex_wake_writers() }
 }
 
+#if MUTANT == HERE_READ_FROM_SLOT
+#define message_at(position) slots[index_of(cells[CELL(position)])]
+#else
+#define message_at(position) (is_here(cells[CELL(position)]) -> lines[CELL(position)] : slots[index_of(cells[CELL(position)])])
+#endif
+
 proctype Reader() {
-    byte h = CELLS, next = CELLS, index = 0, t = 0;      /* h: mslot_ring_reader.head */
+    byte h = CELLS, next = CELLS, index = 0, message = 0, t = 0;     /* h: mslot_ring_reader.head */
     short seen = 0;
     goto read;
 
@@ -522,16 +581,16 @@ read:
 take:
     atomic {
         READER_MAY_DIE;
-        index = index_of(cells[CELL(next)]);
+        message = message_at(next);
         if
         :: next > delivered ->
             assert(next == delivered + 1);
-            delivered = next; delivered_message[CELL(next)] = slots[index];
-            assert(slots[index] % 8 > last_number[slots[index] / 8]);
-            last_number[slots[index] / 8] = slots[index] % 8
-        :: else -> assert(delivered_message[CELL(next)] == slots[index])             /* again after a death: the same */
+            delivered = next; delivered_message[CELL(next)] = message;
+            assert(message % 8 > last_number[message / 8]);
+            last_number[message / 8] = message % 8
+        :: else -> assert(delivered_message[CELL(next)] == message)                  /* again after a death: the same */
         fi;
-        index = 0; next++;
+        message = 0; next++;
         if
         :: goto read                                                                 /* lent */
         :: next == h + 1 -> goto release                                             /* copied */
@@ -545,7 +604,7 @@ release:
         given_back = h;
 #endif
         index = index_of(cells[CELL(h)]);
-        assert(slots[index] == delivered_message[CELL(h)]);                          /* nobody touched what was lent */
+        assert(message_at(h) == delivered_message[CELL(h)]);                         /* nobody touched what was lent */
 #if MUTANT == HEAD_BEFORE_CELL
         head = h + 1; READER_MAY_DIE
 #endif
@@ -554,8 +613,8 @@ release:
     atomic { cells[CELL(h)] = make_cell(EMPTY, LAP(h) + 1, index); READER_MAY_DIE };
     consumed[index] = h;
 #else
-    /* Read 3 */
-    atomic { consumed[index] = h; READER_MAY_DIE };
+    /* Read 3: of a slot only. Out of the line nothing comes that a lane has to know of. */
+    atomic { consumed[index] = (is_here(cells[CELL(h)]) -> consumed[index] : h); READER_MAY_DIE };
     /* Read 4 */
     cells[CELL(h)] = make_cell(EMPTY, LAP(h) + 1, index);
 #endif
@@ -653,7 +712,7 @@ close:
     goto seal_done;
 seal_full:
 #if MUTANT != SEAL_WITHOUT_CONSUMED
-    atomic { READER_MAY_DIE; consumed[index] = h };
+    atomic { READER_MAY_DIE; consumed[index] = (is_here(seen) -> consumed[index] : h) };
 #endif
     atomic { READER_MAY_DIE; cells[CELL(h)] = make_cell(CLOSED, LAP(t), index); sealed = true };
     atomic { READER_MAY_DIE; head = h + 1 };
