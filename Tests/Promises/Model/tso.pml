@@ -5,8 +5,12 @@
  *     park:  parked_position = h + 1, then look at the cell      publish:  swap the cell, then look at parked_position
  *     room:  empty the cell, then look at space_wanted           want:     space_wanted = 1, then look at the cell
  *
- * In each pair one of the two has to see the other. Names and steps as in include/mailslots/ring.h. Nobody dies here; who owns
- * which slot, laps and recovery are ring.pml's. A cell is EMPTY or FULL for a position.
+ * In each pair one of the two has to see the other. Names and steps as in include/mailslots/ring.h. Who owns which slot, laps and
+ * recovery are ring.pml's. A cell is EMPTY or FULL for a position.
+ *
+ * The fence between the reader's store and load is the writer's business, if the reader could register for it: membarrier(2) waits
+ * until each registered reader's buffer has been empty once. A reader may register or not, and may be killed at any step; what it has
+ * stored reaches memory all the same. The next one takes over.
  *
  * Of futex(2) only what its manual promises is used: the comparison and falling asleep are one step, and a wake comes after the
  * caller's stores. That FUTEX_WAIT is a fence too, in today's Linux, is not.
@@ -23,14 +27,25 @@
 #ifndef TIMEOUTS
 #define TIMEOUTS 0          /* times that the sleeping reader wakes for no reason */
 #endif
+#ifndef READER_KILLS
+#define READER_KILLS 0
+#endif
+#ifndef REFUSALS
+#define REFUSALS 0          /* 1: membarrier may be refused to a writer, who then sleeps a millisecond at most */
+#endif
 
 #ifndef MUTANT
 #define MUTANT 0
 #endif
 #define PARK_WITHOUT_FENCE      1  /* mslot__ring_park: parked_position stored with release */
 #define PUBLISH_WITHOUT_FENCE   2  /* Write 5 and 7: the swap's store may come after the load of parked_position (not on x86; on Arm) */
-#define ROOM_WITHOUT_FENCE      3  /* mslot__ring_space_made */
+#define ROOM_WITHOUT_FENCE      3  /* mslot__ring_space_made, by a reader that is not registered */
 #define WANT_WITHOUT_FENCE      4  /* mslot__ring_want_space */
+#define NO_MEMBARRIER           5
+#define MEMBARRIER_BEFORE_FLAG  6  /* before space_wanted = 1 */
+#define WORD_BELIEVED           7  /* left set by a dead reader, it makes the next, which is not registered, do without its fence */
+#define WORD_WITHOUT_FENCE      8  /* a reader that has just said that it is registered does without its fence at once */
+#define REFUSED_SLEEPS_ON       9  /* a writer whose membarrier is refused sleeps as long as any */
 
 /* The words of memory. */
 #define CELL(position) ((position) % CELLS)
@@ -39,7 +54,8 @@
 #define SPACE_WANTED (CELLS + 2)
 #define SPACE_SEQUENCE (CELLS + 3)
 #define TAIL_HINT (CELLS + 4)
-#define WORDS (CELLS + 5)
+#define REGISTERED (CELLS + 5)
+#define WORDS (CELLS + 6)
 #define empty_for(position) (2 * (position))
 #define full_for(position) (2 * (position) + 1)
 
@@ -79,11 +95,15 @@ end:
 }
 
 bool reader_sleeps = false, writer_sleeps[WRITERS];
-byte futex, timeouts = TIMEOUTS;
+byte futex, timeouts = TIMEOUTS, reader_kills = READER_KILLS;
+
+/* What the kernel knows: whether the reader's process is registered. */
+bool is_registered = false;
+#define membarrier() (!is_registered || empty(buffers[READER]))
 
 proctype Writer(byte self) {
     byte position = CELLS, woken_position = 0, t, seen, value, parked, sequence, sent = 0;
-    bool asked = false;
+    bool asked = false, refused = false;
 
 write:
     if :: sent == MESSAGES -> goto done :: else fi;
@@ -149,11 +169,26 @@ wake:
     }
     /* mslot__ring_want_space */
     load(sequence, SPACE_SEQUENCE);
+#if MUTANT == MEMBARRIER_BEFORE_FLAG
+    load(value, REGISTERED);
+    if :: value != 0 -> membarrier() :: else fi;
+    value = 0;
+#endif
     store(SPACE_WANTED, 1);
 #if MUTANT != WANT_WITHOUT_FENCE
     fence();
 #endif
-    atomic { asked = true; goto look };
+#if MUTANT != NO_MEMBARRIER && MUTANT != MEMBARRIER_BEFORE_FLAG
+    load(value, REGISTERED);
+    if
+    :: value != 0 && membarrier()
+#if REFUSALS
+    :: value != 0 -> refused = true
+#endif
+    :: value == 0
+    fi;
+#endif
+    atomic { value = 0; asked = true; goto look };
 
 no_room:
     /* mslot__ring_give_up */
@@ -168,39 +203,17 @@ sleep:
         fi;
         sequence = 0
     }
-    atomic { !writer_sleeps[self]; goto look };
+#if MUTANT == REFUSED_SLEEPS_ON
+    atomic { !writer_sleeps[self] -> refused = false; goto look };
+#else
+    atomic { (!writer_sleeps[self] || refused) -> writer_sleeps[self] = false; refused = false; goto look };
+#endif
 
 done:
     skip
 }
 
-proctype Reader(byte self) {
-    byte h = CELLS, seen, value;
-
-read:
-    if :: h == CELLS + TOTAL -> goto done :: else fi;
-    load(seen, CELL(h));
-    if
-    :: seen == full_for(h)
-    :: seen == empty_for(h) -> goto park
-    fi;
-    seen = 0;
-    /* Read 4 and 5 */
-    store(CELL(h), empty_for(h + CELLS));
-    store(HEAD, h + 1);
-    h++;
-    /* Read 6 */
-#if MUTANT != ROOM_WITHOUT_FENCE
-    fence();
-#endif
-    load(value, SPACE_WANTED);
-    if
-    :: value == 0 -> goto read
-    :: else -> value = 0
-    fi;
-    store(SPACE_WANTED, 0);
-    load(value, SPACE_SEQUENCE);
-    store(SPACE_SEQUENCE, value + 1);
+inline wake_writers() {
     atomic {
         fence();
         value = 0;
@@ -210,10 +223,83 @@ read:
         od;
         value = 0
     }
+}
+
+/* Killed: what it has stored reaches memory, and the next reader takes over. */
+#define READER_MAY_DIE if :: reader_kills > 0 -> reader_kills--; goto dead :: true fi
+
+proctype Reader(byte self) {
+    byte h = CELLS, seen, value;
+    bool fences;            /* mslot_ring_reader: it is not registered */
+    goto begin;
+
+dead:
+    atomic { fence(); reader_sleeps = false; is_registered = false; seen = 0; value = 0; h = memory[HEAD] };
+    /* mslot__ring_take_over */
+#if MUTANT != WORD_BELIEVED
+    store(REGISTERED, 0);
+#endif
+    do
+    :: atomic { seen_by(self, CELL(h)) > full_for(h) -> h++ };
+        store(HEAD, h)
+    :: else -> break
+    od;
+    store(PARKED_POSITION, 0);
+    load(value, SPACE_SEQUENCE);
+    store(SPACE_SEQUENCE, value + 1);
+    wake_writers();
+
+begin:
+    fences = true;
+    if
+    :: is_registered = true;
+        store(REGISTERED, 1);
+#if MUTANT != WORD_WITHOUT_FENCE
+        fence();
+#endif
+        fences = false
+    :: true
+#if MUTANT == WORD_BELIEVED
+        -> fences = (seen_by(self, REGISTERED) == 0)
+#endif
+    fi;
+
+read:
+    atomic {
+        if :: h == CELLS + TOTAL -> goto done :: else fi;
+        READER_MAY_DIE
+    }
+    load(seen, CELL(h));
+    if
+    :: seen == full_for(h)
+    :: seen == empty_for(h) -> goto park
+    fi;
+    seen = 0;
+    /* Read 4 and 5 */
+    store(CELL(h), empty_for(h + CELLS));
+    READER_MAY_DIE;
+    store(HEAD, h + 1);
+    atomic { h++; READER_MAY_DIE };
+    /* Read 6: after no fence but the compiler's, if whoever waits has membarrier. */
+#if MUTANT != ROOM_WITHOUT_FENCE
+    (!fences || empty(buffers[self]));
+#endif
+    load(value, SPACE_WANTED);
+    if
+    :: value == 0 -> goto read
+    :: else -> value = 0
+    fi;
+    store(SPACE_WANTED, 0);
+    READER_MAY_DIE;
+    load(value, SPACE_SEQUENCE);
+    store(SPACE_SEQUENCE, value + 1);
+    READER_MAY_DIE;
+    wake_writers();
     goto read;
 
 park:
     store(PARKED_POSITION, h + 1);
+    READER_MAY_DIE;
 #if MUTANT != PARK_WITHOUT_FENCE
     fence();
 #endif
@@ -228,6 +314,7 @@ park:
     if
     :: atomic { !reader_sleeps }
     :: atomic { reader_sleeps && timeouts > 0 -> timeouts--; reader_sleeps = false }
+    :: atomic { reader_sleeps && reader_kills > 0 -> reader_kills--; goto dead }
     fi;
     /* mslot__ring_unpark */
     store(PARKED_POSITION, 0);
