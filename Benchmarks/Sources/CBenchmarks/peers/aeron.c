@@ -1,5 +1,9 @@
 /*
- * Aeron's C client: an exclusive publication and a subscription over aeron:ipc, with a media driver of our own.
+ * Aeron's C client: a publication and a subscription over aeron:ipc, with a media driver of our own.
+ *
+ * Its users choose between two kinds of publication. An exclusive one is for one writer, which claims its place in the log with plain
+ * stores; several writers have a log each, and the subscription polls these in turn. A concurrent one is a single log that all writers
+ * share, and claim from by fetch-and-add: what a mailslot is. Each kind is a peer of its own.
  *
  * No distribution has a package of it: Package.swift looks in the prefix that MAILSLOTS_AERON_PREFIX names, where Aeron's `cmake --install`
  * puts include/aeron, lib and bin/aeronmd. Messages do not pass through the driver, but it moves the limit up to which a publication
@@ -28,7 +32,9 @@ static const char *const CHANNEL = "aeron:ipc?term-length=16m";
 typedef struct aeron_end {
     aeron_context_t *context;
     aeron_t *client;
-    aeron_exclusive_publication_t *publication;
+    /// One of the two, as the peer is.
+    aeron_exclusive_publication_t *exclusive;
+    aeron_publication_t *concurrent;
     aeron_subscription_t *subscription;
     unsigned idle_count;
     long park_ns;
@@ -68,13 +74,25 @@ static void remove_channel(bench_channel *channel)
 
 static void sleep_ns(long ns) { nanosleep(&(struct timespec){.tv_nsec = ns}, NULL); }
 
-static bool open_publication(bench_channel *channel, aeron_end *end)
+static bool open_exclusive_publication(bench_channel *channel, aeron_end *end)
 {
     aeron_async_add_exclusive_publication_t *adding = NULL;
     if (aeron_async_add_exclusive_publication(&adding, end->client, CHANNEL, channel->descriptors[0]) < 0) return false;
     for (int i = 0; i < 10000; i++) {
-        if (end->publication == NULL && aeron_async_add_exclusive_publication_poll(&end->publication, adding) < 0) return false;
-        if (end->publication != NULL && aeron_exclusive_publication_is_connected(end->publication)) return true;
+        if (end->exclusive == NULL && aeron_async_add_exclusive_publication_poll(&end->exclusive, adding) < 0) return false;
+        if (end->exclusive != NULL && aeron_exclusive_publication_is_connected(end->exclusive)) return true;
+        sleep_ns(1000000);
+    }
+    return false;
+}
+
+static bool open_concurrent_publication(bench_channel *channel, aeron_end *end)
+{
+    aeron_async_add_publication_t *adding = NULL;
+    if (aeron_async_add_publication(&adding, end->client, CHANNEL, channel->descriptors[0]) < 0) return false;
+    for (int i = 0; i < 10000; i++) {
+        if (end->concurrent == NULL && aeron_async_add_publication_poll(&end->concurrent, adding) < 0) return false;
+        if (end->concurrent != NULL && aeron_publication_is_connected(end->concurrent)) return true;
         sleep_ns(1000000);
     }
     return false;
@@ -92,16 +110,29 @@ static bool open_subscription(bench_channel *channel, aeron_end *end)
     return false;
 }
 
-static bool open_end(bench_channel *channel, bench_end which)
+/// NULL: Aeron refuses.
+static aeron_end *start_client(bench_channel *channel)
 {
     aeron_end *end = calloc(1, sizeof *end);
-    if (end == NULL) return false;
+    if (end == NULL) return NULL;
     channel->end = end;
     cpu_set_t cpus = bench_unpin();
     bool started = aeron_context_init(&end->context) == 0 && aeron_context_set_dir(end->context, folder) == 0
         && aeron_init(&end->client, end->context) == 0 && aeron_start(end->client) == 0;
     bench_pin(cpus);
-    return started && (which == BENCH_READER ? open_subscription(channel, end) : open_publication(channel, end));
+    return started ? end : NULL;
+}
+
+static bool open_exclusive(bench_channel *channel, bench_end which)
+{
+    aeron_end *end = start_client(channel);
+    return end != NULL && (which == BENCH_READER ? open_subscription(channel, end) : open_exclusive_publication(channel, end));
+}
+
+static bool open_concurrent(bench_channel *channel, bench_end which)
+{
+    aeron_end *end = start_client(channel);
+    return end != NULL && (which == BENCH_READER ? open_subscription(channel, end) : open_concurrent_publication(channel, end));
 }
 
 /// Blocking: waits longer each time in vain.
@@ -126,12 +157,23 @@ static bench_moved moved(aeron_end *end)
     return BENCH_MOVED;
 }
 
-static bench_moved send_message(bench_channel *channel, const void *bytes)
+/// `position` is what Aeron's offer says.
+static bench_moved offered(bench_channel *channel, aeron_end *end, int64_t position)
 {
-    aeron_end *end = channel->end;
-    int64_t position = aeron_exclusive_publication_offer(end->publication, bytes, channel->message_bytes, NULL, NULL);
     if (position >= 0) return moved(end);
     return position == AERON_PUBLICATION_BACK_PRESSURED || position == AERON_PUBLICATION_ADMIN_ACTION ? idle(channel, end) : BENCH_FAILED;
+}
+
+static bench_moved send_exclusive(bench_channel *channel, const void *bytes)
+{
+    aeron_end *end = channel->end;
+    return offered(channel, end, aeron_exclusive_publication_offer(end->exclusive, bytes, channel->message_bytes, NULL, NULL));
+}
+
+static bench_moved send_concurrent(bench_channel *channel, const void *bytes)
+{
+    aeron_end *end = channel->end;
+    return offered(channel, end, aeron_publication_offer(end->concurrent, bytes, channel->message_bytes, NULL, NULL));
 }
 
 typedef struct fragment {
@@ -179,20 +221,26 @@ static const char *version(void)
 
 #endif
 
+#if defined(HAS_AERON)
+#define CALLS(open_it, send_it)                                                                                               \
+    .make = make, .open = open_it, .send = send_it, .receive = receive_message, .close = close_end, .remove = remove_channel, \
+    .version = version, .look = look
+#else
+#define CALLS(open_it, send_it) .missing = "build Aeron's C client, and build again with MAILSLOTS_AERON_PREFIX=its prefix"
+#endif
+
+#define SETTINGS ", terms of 16 MiB, driver SHARED; blocking: the backoff idle strategy"
+
 const bench_peer bench_aeron = {
     .name = "aeron-ipc",
-    .settings = "exclusive publication, terms of 16 MiB, driver SHARED; blocking: the backoff idle strategy",
+    .settings = "exclusive publication" SETTINGS,
     .polls = true,
-#if defined(HAS_AERON)
-    .make = make,
-    .open = open_end,
-    .send = send_message,
-    .receive = receive_message,
-    .close = close_end,
-    .remove = remove_channel,
-    .version = version,
-    .look = look,
-#else
-    .missing = "build Aeron's C client, and build again with MAILSLOTS_AERON_PREFIX=its prefix",
-#endif
+    CALLS(open_exclusive, send_exclusive),
+};
+
+const bench_peer bench_aeron_concurrent = {
+    .name = "aeron-concurrent",
+    .settings = "concurrent publication" SETTINGS,
+    .polls = true,
+    CALLS(open_concurrent, send_concurrent),
 };

@@ -4,21 +4,22 @@
 
 #include <pthread.h>
 
-#define PEERS(PEER)            \
-    PEER(bench_pipe)           \
-    PEER(bench_unix_datagram)  \
-    PEER(bench_unix_seqpacket) \
-    PEER(bench_posix_queue)    \
-    PEER(bench_system_v_queue) \
-    PEER(bench_udp)            \
-    PEER(bench_eventfd)        \
-    PEER(bench_condition)      \
-    PEER(bench_boost)          \
-    PEER(bench_zeromq)         \
-    PEER(bench_nng)            \
-    PEER(bench_iceoryx)        \
-    PEER(bench_aeron)          \
-    PEER(bench_redis)          \
+#define PEERS(PEER)              \
+    PEER(bench_pipe)             \
+    PEER(bench_unix_datagram)    \
+    PEER(bench_unix_seqpacket)   \
+    PEER(bench_posix_queue)      \
+    PEER(bench_system_v_queue)   \
+    PEER(bench_udp)              \
+    PEER(bench_eventfd)          \
+    PEER(bench_condition)        \
+    PEER(bench_boost)            \
+    PEER(bench_zeromq)           \
+    PEER(bench_nng)              \
+    PEER(bench_iceoryx)          \
+    PEER(bench_aeron)            \
+    PEER(bench_aeron_concurrent) \
+    PEER(bench_redis)            \
     PEER(bench_nats)
 
 #define REFERENCES(PEER)   \
