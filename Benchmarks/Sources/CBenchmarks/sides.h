@@ -1,4 +1,4 @@
-// What the sides share. Not seen by Swift.
+// What the sides share.
 #ifndef BENCHMARKS_SIDES_H
 #define BENCHMARKS_SIDES_H
 

@@ -135,9 +135,11 @@ final class Run {
     }
 
     /// Throws unless all messages arrive once, whole and in order.
-    func check(_ name: String, _ peer: UnsafePointer<bench_peer>, messageBytes: UInt32, polls: Bool) throws {
+    func check(
+        _ name: String, _ peer: UnsafePointer<bench_peer>, messageBytes: UInt32, polls: Bool, _ sides: (first: Side, second: Side)
+    ) throws {
         try withChannels(name, peer, Load(messageBytes: messageBytes), polls: polls) {
-            bench_run_sides(run, bench_peer_check_first, bench_peer_check_second)
+            bench_run_sides(run, sides.first, sides.second)
         }
     }
 

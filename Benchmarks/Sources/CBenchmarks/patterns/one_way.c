@@ -2,9 +2,6 @@
 
 #include "pattern.h"
 
-/// What the reader has acknowledged: it has enough samples.
-enum { ENOUGH = 1 };
-
 /// A message says who sent it, and which of his it is.
 enum { WRITER_SHIFT = 48 };
 
@@ -17,7 +14,7 @@ void bench_peer_one_way_first(bench_run *run)
     bench_meet(run);
     bench_work_begins(run, BENCH_WRITER);
     uint64_t number = 0;
-    for (; number % 64 != 0 || __atomic_load_n(&run->acknowledged, __ATOMIC_RELAXED) == 0; number++) {
+    for (; number % 64 != 0 || !bench_has_acknowledged(run); number++) {
         bench_put(bytes, writer | number);
         bench_send(run, &channel, bytes);
     }
@@ -62,7 +59,7 @@ void bench_peer_one_way_second(bench_run *run)
         if (before >= span.warm) bench_keep_sample(run, now - before);
         before = now;
         enough = bench_is_over(span, now, run->sample_count);
-        if (enough) __atomic_store_n(&run->acknowledged, ENOUGH, __ATOMIC_RELAXED);
+        if (enough) bench_acknowledge_enough(run);
     }
     bench_work_ends(run, BENCH_READER);
     bench_reader_done(run, received);

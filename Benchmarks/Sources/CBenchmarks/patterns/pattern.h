@@ -1,5 +1,5 @@
 /*
- * What the patterns share. Not seen by Swift.
+ * What the patterns share, and those that are handlers of an event loop, in Swift.
  *
  * A peer is a thousand times slower than another, so a measurement takes a time, not a number of messages; longer only where something
  * else had the CPU for so long that there are too few samples. The first sixth is warm-up.
@@ -80,6 +80,24 @@ static inline void bench_keep_sample(bench_run *run, uint64_t ticks)
     if (run->sample_count == BENCH_SAMPLES_MAX) return;
     run->samples[run->sample_count++] = ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
 }
+
+/// One way: the reader has enough samples, and a writer need send no more than its last. Relaxed: nothing else follows from it.
+static inline void bench_acknowledge_enough(bench_run *run) { __atomic_store_n(&run->acknowledged, 1, __ATOMIC_RELAXED); }
+static inline bool bench_has_acknowledged(const bench_run *run) { return __atomic_load_n(&run->acknowledged, __ATOMIC_RELAXED) != 0; }
+
+// MARK: checking
+
+enum {
+    /// More than fit into any channel, so that its end is reached.
+    BENCH_CHECK_MESSAGES = 20000,
+    /// What the receiver's memory has where no message belongs.
+    BENCH_CHECK_UNTOUCHED = 0x5A
+};
+
+/// For a writer: makes a message.
+void bench_check_fill(bench_run *run, uint32_t number, unsigned char *bytes);
+/// For the reader: fails unless it is what was sent, and nothing behind it in BENCH_PEER_BYTES_MAX bytes was touched.
+void bench_check_message(bench_run *run, uint32_t number, const unsigned char *bytes);
 
 // MARK: the last message
 

@@ -42,7 +42,7 @@ struct CheckCommand: ParsableCommand {
         for polls in peer.pointee.polls ? [true, false] : [false] {
             for bytes: UInt32 in [0, 8, 32, 128, 424] where bytes > 0 || peer.pointee.limits.no_empty_messages == nil {
                 do {
-                    try run.check(contender.name, peer, messageBytes: bytes, polls: polls)
+                    try run.check(contender.name, peer, messageBytes: bytes, polls: polls, contender.checkSides)
                 } catch let failure as BenchmarkFailure {
                     if case .interrupted(let signal) = failure { throw ExitCode(128 + signal) }
                     complaints.append("\(failure) (\(bytes) B, \(polls ? "polling" : "blocking"))")

@@ -94,7 +94,7 @@ struct Comparison {
     private func once(_ pattern: PeerPattern, _ contender: Contender, _ milliseconds: UInt64) throws -> Run.Moved {
         var load = pattern.load(milliseconds: milliseconds)
         load.stallNanoseconds = stallNanoseconds
-        let (first, second) = pattern.sides
+        let (first, second) = contender.sides(for: pattern)
         return contender.pointer == nil
             ? try run.measure(contender.name, nil, load, polls: true, bench_memcpy_one_way, nil)
             : try run.measure(contender.name, contender.pointer(for: pattern), load, polls: pattern.polls, first, second)
@@ -109,6 +109,7 @@ struct Comparison {
             return try run.callsPerMessage(contender.name, peer, load, polls: true, bench_peer_in_turn, nil)
         }
         let load = pattern.load(milliseconds: Self.countingMilliseconds)
-        return try run.callsPerMessage(contender.name, peer, load, polls: false, pattern.sides.first, pattern.sides.second)
+        let (first, second) = contender.sides(for: pattern)
+        return try run.callsPerMessage(contender.name, peer, load, polls: false, first, second)
     }
 }

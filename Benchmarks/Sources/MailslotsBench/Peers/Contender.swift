@@ -13,6 +13,9 @@ struct Contender {
     /// nil: it needs no channel; only copying does not.
     var pointer: UnsafePointer<bench_peer>?
 
+    /// It has sides of its own, for it calls and is not called; nil: those of the pattern.
+    private var ownSides: ((PeerPattern.Kind) -> (first: Side, second: Side)?)?
+
     private init(_ pointer: UnsafePointer<bench_peer>, _ role: Role) {
         name = String(cString: pointer.pointee.name)
         settings = String(cString: pointer.pointee.settings)
@@ -24,12 +27,19 @@ struct Contender {
         (name, role, self.settings, pointer) = ("memcpy", .reference, settings, nil)
     }
 
+    /// SwiftNIO.
+    private static var nio: Contender {
+        var contender = Contender(NIOPeer.pointer, .peer)
+        contender.ownSides = NIOPeer.sides
+        return contender
+    }
+
     /// The one that all others are compared with.
     static var baseline: Contender { Contender(bench_peer_ours(), .ours) }
 
     static var all: [Contender] {
         [baseline, Contender(SwiftPeer.pointer, .ours), Contender(bench_peer_win32(), .ours)]
-            + (0..<bench_peer_count()).map { Contender(bench_peer_at($0), .peer) }
+            + (0..<bench_peer_count()).map { Contender(bench_peer_at($0), .peer) } + [nio]
             + (0..<bench_reference_count()).map { Contender(bench_reference_at($0), .reference) }
             + [Contender(memcpy: "one process that copies each message into a slot, and out of it")]
     }
@@ -50,6 +60,11 @@ struct Contender {
         pattern.kind == .open && role == .peer ? bench_peer_reopened(name) ?? pointer : pointer
     }
 
+    func sides(for pattern: PeerPattern) -> (first: Side, second: Side) { ownSides?(pattern.kind) ?? pattern.sides }
+    var checkSides: (first: Side, second: Side) {
+        ownSides == nil ? (bench_peer_check_first, bench_peer_check_second) : NIOPeer.checkSides
+    }
+
     /// What to do to have it measured; nil: it is here.
     var missing: String? { pointer?.pointee.missing.map { String(cString: $0) } }
     var version: String? { missing == nil ? pointer?.pointee.version.flatMap { $0() }.map { String(cString: $0) } : nil }
@@ -62,6 +77,7 @@ struct Contender {
         let limits = peer.limits
         func reason(_ applies: Bool, _ text: UnsafePointer<CChar>?) -> String? { applies ? text.map { String(cString: $0) } : nil }
         if pattern.polls, !peer.polls { return "it cannot poll" }
+        if let ownSides, ownSides(pattern.kind) == nil { return NIOPeer.whyNot }
         if limits.bytes_max != 0, pattern.bytes > limits.bytes_max { return "its messages have at most \(limits.bytes_max) bytes" }
         if pattern.kind == .open, peer.open == nil { return "nothing is opened: both sides inherit it" }
         return reason(pattern.kind != .roundTrip, limits.no_queueing)
