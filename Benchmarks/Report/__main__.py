@@ -2,6 +2,9 @@
 """Draws report.html, with all pictures in it, from the results.json of a folder that `mailslots-bench peers` has written.
 
     python3 Benchmarks/Report FOLDER
+    python3 Benchmarks/Report FOLDER --publish       the documentation's tables, figures and pictures instead, from this run
+
+With --publish a folder may follow that has the package; without it is this one.
 """
 
 import sys
@@ -19,6 +22,7 @@ import pathlib
 import tempfile
 
 from pictures import draw_bars, draw_distributions, draw_series, svg
+from publish import publish
 from results import Results, short_rate, short_time
 
 STYLE = """
@@ -232,13 +236,17 @@ Medians of the rounds, and the least and the greatest of them. Benchmarks/README
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: python3 Benchmarks/Report FOLDER")
+    publishing = sys.argv[2:3] == ["--publish"]
+    if len(sys.argv) not in ((3, 4) if publishing else (2,)):
+        sys.exit("usage: python3 Benchmarks/Report FOLDER [--publish [PACKAGE]]")
     folder = pathlib.Path(sys.argv[1])
     with open(folder / "results.json", encoding="utf-8") as file:
         results = Results(json.load(file))
     if not results.cells:
         sys.exit("Nothing was measured.")
+    if publishing:
+        publish(results, pathlib.Path(sys.argv[3]) if len(sys.argv) == 4 else pathlib.Path(__file__).resolve().parents[2])
+        return
     with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".html", delete=False, encoding="utf-8") as file:
         file.write(page(results))
     os.chmod(file.name, 0o644)
