@@ -43,13 +43,10 @@
 #define CLOSE 0             /* 1: the reader may close at any time */
 #endif
 #ifndef TAGS
-#define TAGS 2              /* how many laps the tag tells apart; the segment has 255 */
+#define TAGS 2              /* how many laps the tag tells apart; the segment has 256 */
 #endif
 #ifndef FULL_LAPS
 #define FULL_LAPS 4         /* how many laps FULL tells apart; the segment has 32,768 */
-#endif
-#ifndef TAG_ONCE
-#define TAG_ONCE 0          /* 1: a fill begins with the tag of its lap, in place of "none", and then leaves it alone */
 #endif
 #ifndef HOSTILE
 #define HOSTILE 0           /* 1: somebody changes lengths at any time; then only where the reader writes to is checked */
@@ -93,7 +90,6 @@
 #define SLOTS (CELLS + LANES)
 
 /* A line's second word, which is stored and loaded in one piece: the tag and the length, in words. */
-#define TAG_NONE TAGS
 #define LENGTH_MAX 2
 #define make_header(tag, length) ((tag) << 2 | (length))
 #define tag_of(header) ((header) >> 2)
@@ -173,11 +169,11 @@ fill:
 filled_late:
 #endif
 #if MUTANT != BYTES_BEFORE_TAG
-    atomic { MAY_DIE; headers[CELL(t)] = make_header((TAG_ONCE -> tag_for(t) : TAG_NONE), LENGTH_MAX) };
+    atomic { MAY_DIE; headers[CELL(t)] = make_header(tag_for(t), LENGTH_MAX) };
 #endif
     atomic { MAY_DIE; first[CELL(t)] = message };
     atomic { MAY_DIE; second[CELL(t)] = message };
-#if !TAG_ONCE
+#if MUTANT == BYTES_BEFORE_TAG
     atomic { MAY_DIE; headers[CELL(t)] = make_header(tag_for(t), LENGTH_MAX) };
 #endif
 #if MUTANT == FILLED_AFTER_SWAP
@@ -361,7 +357,7 @@ init {
 
     atomic {
         i = 0;
-        do :: i < CELLS -> cells[i] = make_cell(EMPTY, 1, i, 0); headers[i] = make_header(TAG_NONE, 0); i++ :: else -> break od;
+        do :: i < CELLS -> cells[i] = make_cell(EMPTY, 1, i, 0); headers[i] = make_header(0, 0); i++ :: else -> break od;
         i = 0;
         do :: i < LANES -> lane_own[i] = CELLS + i; i++ :: else -> break od;
         run Reader();
