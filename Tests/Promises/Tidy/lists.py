@@ -171,9 +171,9 @@ def named(tree):
             continue
         folder, name = posixpath.split(path)
         stem, kind = posixpath.splitext(name)
-        # What many folders have is named with its folder.
+        # What many folders have is named with its folder, a dot before it or not.
         if name in ("run", "README.md") or not kind:
-            name = posixpath.basename(folder) + "/" + name
+            name = posixpath.basename(folder).lstrip(".") + "/" + name
         if names.get(name, set()) - {path}:
             continue
         # A script beside it, or one that names its folder, names it without its kind, or takes all of its kind: `"$folder"/*.c`.
