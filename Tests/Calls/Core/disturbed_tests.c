@@ -197,7 +197,7 @@ TEST(an_interrupt_ends_an_opening_that_waits_for_ever_at_once)
     mslot_open_interrupt(NULL);
 }
 
-/// Calls the handler once after that time, again with each call. A timer of its own: setitimer would end the watchdog's alarm.
+/// Calls the handler once after that time, again with each call.
 static void signal_after(int64_t ns, void (*handler)(int))
 {
     static timer_t timer;

@@ -28,7 +28,7 @@ static const test *running;
 static pid_t running_process; // the test's own process; its children have others
 static int report[2];         // what ended the test: the first word counts
 static volatile pid_t running_group;
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, timed_out;
 static char case_text[200];
 static uint64_t seed_given;
 static uint64_t random_state;
@@ -107,25 +107,26 @@ uint64_t random_next(void)
 
 // MARK: running
 
-/// Ends the test that runs; the harness then cleans up, and ends.
-static void handle_interrupt(int number)
+/// Ends the test that runs: it takes too long, or somebody ends the harness, which then cleans up. A test could not be its own watchdog:
+/// what hangs may have its signals blocked, as our calls have while nothing may cut in.
+static void end_what_runs(int number)
 {
-    interrupted = number;
+    if (number == SIGALRM) timed_out = 1;
+    else interrupted = number;
     if (running_group > 0) kill(-running_group, SIGKILL);
 }
 
-static void on_interrupts(void (*handler)(int))
+static void on_signals(void (*handler)(int))
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < 3; i++) sigaction(numbers[i], &(struct sigaction){.sa_handler = handler}, NULL);
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
+    for (size_t i = 0; i < 4; i++) sigaction(numbers[i], &(struct sigaction){.sa_handler = handler}, NULL);
 }
 
 _Noreturn static void run_body(const char *directory)
 {
     setpgid(0, 0);
-    on_interrupts(SIG_DFL);
+    on_signals(SIG_DFL);
     running_process = getpid();
-    alarm(WATCHDOG_SECONDS);
     setenv("MAILSLOT_DIRECTORY", directory, 1);
     unsigned descriptors_before = descriptors_open();
     running->body();
@@ -169,7 +170,10 @@ static char run_test(const test *which, char *why)
     if (child == 0) run_body(made);
     setpgid(child, child);
     running_group = child;
+    timed_out = 0;
+    alarm(WATCHDOG_SECONDS);
     int status = child_wait(child, 0);
+    alarm(0);
     running_group = 0;
     // What the test left running. They are our children now, see main.
     kill(-child, SIGKILL);
@@ -187,7 +191,7 @@ static char run_test(const test *which, char *why)
         word[length] = 0;
         result = word[0];
         snprintf(why, WORD_BYTES, "%s", word + 1);
-    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+    } else if (timed_out) {
         result = 'F';
         snprintf(why, WORD_BYTES, "it was not done after %d seconds", WATCHDOG_SECONDS);
     } else if (WIFSIGNALED(status)) {
@@ -236,7 +240,7 @@ int main(int argument_count, char **arguments)
         for (size_t t = 0; t < test_count; t++) chosen[chosen_count++] = &tests[t];
 
     prctl(PR_SET_CHILD_SUBREAPER, 1); // so that the children of a test that died are ours to wait for
-    on_interrupts(handle_interrupt);
+    on_signals(end_what_runs);
     unsigned passed = 0, failed = 0, skipped = 0;
     for (size_t i = 0; i < chosen_count && interrupted == 0; i++) {
         char why[WORD_BYTES];
