@@ -133,6 +133,7 @@ let package = Package(
             ],
             path: "Tests/Systems/Network/Host", swiftSettings: swiftSettings),
         // A process that tests start: what a message costs beside time.
+        .target(name: "TestProcesses", path: "Tests/Support/Processes", swiftSettings: swiftSettings),
         .target(name: "CCounting", path: "Tests/Support/Counting", cSettings: cSettings),
         .executableTarget(
             name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Support/Probe", swiftSettings: swiftSettings),
@@ -140,14 +141,14 @@ let package = Package(
             name: "MailslotsTests",
             dependencies: [
                 "Mailslots", "CMailslots", "MailslotsProgram", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-core-tests",
-                "mailslots-probe",
+                "mailslots-probe", "TestProcesses",
             ],
             path: "Tests/Calls/Swift", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
                 "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsWire", "MailslotsCommand", "MailslotsBridgeCommand",
-                "mailslots-datagram-tests",
+                "mailslots-datagram-tests", "TestProcesses",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

@@ -2,6 +2,7 @@ import CMailslots
 import Foundation
 import Logging
 import Mailslots
+import TestProcesses
 import Testing
 
 @testable import MailslotsBridge
@@ -28,7 +29,9 @@ func withBridge(
 /// Whether a sanitizer is in this process.
 let isSanitized = ["__asan_init", "__tsan_init"].contains { (symbol: String) in unsafe dlsym(nil, symbol) != nil }
 
+/// For the body of an exit test.
 func withOwnDirectory(_ body: () async throws -> Void) async throws {
+    endIfItHangs()
     let folder = URL(filePath: "/dev/shm/mailslots-bridge-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     unsafe setenv("MAILSLOT_DIRECTORY", folder.path, 1)

@@ -1,4 +1,5 @@
 import Foundation
+import TestProcesses
 import Testing
 
 @testable import MailslotsWire
@@ -11,17 +12,18 @@ import Testing
 
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> (status: Int32, text: String) {
         let process = Process()
-        let output = Pipe()
+        let output = try TemporaryFolder()
+        let file = try output.write("", to: "output")
+        let handle = try FileHandle(forWritingTo: URL(filePath: file))  // no pipe: it would wait for whoever inherits it
         process.executableURL = program
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = output
+        process.standardOutput = handle
+        process.standardError = handle
         try process.run()
-        let text = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: text, as: UTF8.self))
+        try process.waitUntilExit(upTo: .seconds(600))
+        return (process.terminationStatus, try String(contentsOfFile: file, encoding: .utf8))
     }
 
     @Test func `the engines have their tests`() {

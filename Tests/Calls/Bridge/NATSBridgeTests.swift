@@ -1,4 +1,5 @@
 import Foundation
+import TestProcesses
 import Testing
 
 @testable import MailslotsBridge
@@ -23,7 +24,7 @@ import Testing
         deinit {
             for process in processes where process.isRunning {
                 process.terminate()
-                process.waitUntilExit()
+                if !process.hasEnded(within: .nanoseconds(Watchdog.nanoseconds)) { process.killWithGroup() }
             }
             try? FileManager.default.removeItem(at: folder)
         }
@@ -65,7 +66,7 @@ import Testing
 
         func write(_ text: String, to name: String) throws {
             let writing = try here.start(["write", "--wait", "30", name, text], output: "write")
-            writing.waitUntilExit()
+            try writing.waitUntilExit(upTo: .nanoseconds(2 * Watchdog.nanoseconds))
             #expect(writing.terminationStatus == 0, "\(here.output("write")) \(here.output("bridge.log"))")
         }
         func arrives(_ text: String, at machine: Machine, in mailslot: String) throws {

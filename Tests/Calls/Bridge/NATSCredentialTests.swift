@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Logging
+import TestProcesses
 import Testing
 
 @testable import MailslotsBridge
@@ -42,7 +43,7 @@ import Testing
             process.standardOutput = FileHandle.nullDevice
             process.standardError = FileHandle.nullDevice
             try process.run()
-            process.waitUntilExit()
+            try process.waitUntilExit(upTo: .nanoseconds(Watchdog.nanoseconds))
             #expect(process.terminationStatus == 0, "openssl \(arguments)")
         }
 

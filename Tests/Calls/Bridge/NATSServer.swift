@@ -1,4 +1,5 @@
 import Foundation
+import TestProcesses
 import Testing
 
 @testable import MailslotsBridge
@@ -67,7 +68,7 @@ final class NATSServer: @unchecked Sendable {
     private func end(_ signal: Int32) {
         guard let process else { return }
         signalled(process, signal)
-        process.waitUntilExit()
+        if !process.hasEnded(within: .nanoseconds(Watchdog.nanoseconds)) { process.killWithGroup() }
         self.process = nil
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestProcesses
 import Testing
 
 @testable import Mailslots
@@ -224,6 +225,7 @@ import Testing
     @Test(.disabled(if: isSanitized, "a child of the exit test has to block all of its threads"))
     func `with a saturated pool threads read as ever, and tasks find their messages when they run again`() async {
         await #expect(processExitsWith: .success) {
+            endIfItHangs()
             let name = uniqueName()
             let (asynchronous, synchronous) = (name + "/a", name + "/s")
             let other = Moved(try Mailslot.create(synchronous))
@@ -266,6 +268,7 @@ import Testing
 
     @Test func `a process whose tasks wait can end`() async {
         await #expect(processExitsWith: .exitCode(7)) {
+            endIfItHangs()
             let name = uniqueName()
             let box = Moved(try Mailslot.create(name))
             Task {

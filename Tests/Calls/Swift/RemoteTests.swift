@@ -1,5 +1,6 @@
 import CMailslots
 import Foundation
+import TestProcesses
 import Testing
 
 @testable import Mailslots
@@ -204,6 +205,7 @@ import Testing
 
 /// For the body of an exit test, which is a process.
 private func inOwnDirectory(_ body: () async throws -> Void) async throws {
+    endIfItHangs()
     let folder = URL(filePath: "/dev/shm/mailslots-remote-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     unsafe setenv("MAILSLOT_DIRECTORY", folder.path, 1)

@@ -1,4 +1,5 @@
 import Foundation
+import TestProcesses
 import Testing
 
 @testable import Mailslots
@@ -81,8 +82,17 @@ final class RunningProgram: @unchecked Sendable {  // Sound: Process is, and the
     func send(_ text: String) { input.fileHandleForWriting.write(Data(text.utf8)) }
     func closeInput() { try? input.fileHandleForWriting.close() }
 
+    /// Waits for its end. What takes too long is killed, and a failure that has its words.
     func wait() throws -> Result {
-        process.waitUntilExit()
+        let patience = Duration.seconds(600)  // it may compile a package beside two other lanes of .ci/run
+        if !process.hasEnded(within: patience) {
+            let end = process.isAlive ? "had not ended" : "has ended, and left a process behind,"
+            let words = "\(outputSoFar.suffix(2000)) \(errorsSoFar.suffix(2000))"
+            let program = "\(process.executableURL?.path ?? "?") \(process.arguments ?? [])"
+            let hang = Hang(description: "\(program) \(end) after \(patience): \(words)")
+            kill()
+            throw hang
+        }
         let crashed = process.terminationReason == .uncaughtSignal
         return Result(
             status: process.terminationStatus, signal: crashed ? process.terminationStatus : nil,
@@ -90,10 +100,7 @@ final class RunningProgram: @unchecked Sendable {  // Sound: Process is, and the
             errors: try String(contentsOf: folder.appending(path: "errors"), encoding: .utf8))
     }
 
-    func kill() {
-        _ = Foundation.kill(id, SIGKILL)
-        process.waitUntilExit()
-    }
+    func kill() { process.killWithGroup() }
 
     deinit {
         if process.isRunning { kill() }
