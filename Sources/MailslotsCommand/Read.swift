@@ -117,13 +117,14 @@ struct Read: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
+            var signals = try StopSignals()
             var reader = try create()
+            signals.interrupt(reader.interrupter)
             reader.unreadAtEndOfScope = keepUnread ? .keep : .discard
             let left = reader.predecessorUnreadCount
             if left > 0, !adopt {
                 complain("discarded \(counted(left)) of a reader that ended without closing; --adopt reads them")
             }
-            let signals = StopSignals(interrupting: reader.interrupter)
             if isatty(STDERR_FILENO) != 0 {
                 let unread = reader.info.messageCount
                 complain("reading \"\(reader.info.name)\"\(reader.hasAdoptedMessages ? ", \(unread) unread adopted" : ""); Ctrl-C ends")
@@ -166,7 +167,7 @@ struct MessagePrinter: ~Copyable {
 
     /// Returns the exit status, `nil` for success.
     mutating func printMessages(
-        of reader: inout MailslotReader, timeout: MailslotTimeout, _ signals: StopSignals
+        of reader: inout MailslotReader, timeout: MailslotTimeout, _ signals: borrowing StopSignals
     ) throws -> ExitCode? {
         while !isDone {
             do {

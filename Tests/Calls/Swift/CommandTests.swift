@@ -215,6 +215,18 @@ import Testing
         #expect(errorOf { try writer.write("late") }?.code == .closed)
     }
 
+    /// It is blocked in whoever starts the reader here, a thread of Dispatch: it waits until the reader hears it.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func `a signal that comes before the mailslot is there ends its reader, too`(signal: Int32)
+        throws
+    {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name)
+        _ = kill(reader.id, signal)
+        let result = try reader.wait()
+        #expect(result.status == 128 + signal && result.signal == nil)
+        #expect(!FileManager.default.fileExists(atPath: try Mailslot.path(of: name)))
+    }
+
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func `a signal that arrives ignored stays ignored`(signal: Int32) throws {
         let name = uniqueName()
         let script = #"trap "" $1; exec "$0" read "$2" --count 2"#
