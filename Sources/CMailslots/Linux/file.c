@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum {
@@ -66,10 +68,32 @@ void mslot__proc_path(int descriptor, char path[MSLOT_PROC_PATH_MAX])
     snprintf(path, MSLOT_PROC_PATH_MAX, "/proc/self/fd/%d", descriptor);
 }
 
+// linux/stat.h of Linux 6.8: the bit, and where the number is. The headers of many systems lack them.
+enum { STATX_MOUNT_NEVER_GIVEN_AGAIN = 0x4000, STATX_MOUNT_OFFSET = 0x90 };
+
+/// The mount of an open file; 0: the kernel does not tell. The rest as fstat, at no more than its price.
+static int status_and_mount(int descriptor, struct stat *status, uint64_t *mount)
+{
+    struct statx all;
+    MSLOT_STATIC_ASSERT(sizeof all >= STATX_MOUNT_OFFSET + sizeof *mount, "the number is inside");
+    *mount = 0;
+    // Refused by a sandbox that does not know it.
+    if (MSLOT_UNINTERRUPTED(statx(descriptor, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MOUNT_NEVER_GIVEN_AGAIN, &all)) != 0)
+        return MSLOT_UNINTERRUPTED(fstat(descriptor, status));
+    if ((all.stx_mask & STATX_MOUNT_NEVER_GIVEN_AGAIN) != 0) memcpy(mount, (const unsigned char *)&all + STATX_MOUNT_OFFSET, sizeof *mount);
+    *status = (struct stat){.st_dev = makedev(all.stx_dev_major, all.stx_dev_minor),
+        .st_ino = all.stx_ino,
+        .st_mode = all.stx_mode,
+        .st_nlink = all.stx_nlink,
+        .st_uid = all.stx_uid,
+        .st_size = (off_t)all.stx_size};
+    return 0;
+}
+
 static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32_t trust_user)
 {
     struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return mslot__failure_errno(errno);
+    if (status_and_mount(file->descriptor, &status, &file->mount) != 0) return mslot__failure_errno(errno);
     if (!S_ISREG(status.st_mode)) return mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
     file->device = status.st_dev;
     file->inode = status.st_ino;
@@ -105,6 +129,7 @@ static mslot_failure check_file(mslot_file *file, const mslot_name *name, uint32
 
 mslot_failure mslot__file_open(mslot_file *file, const char *path, const mslot_name *name, int flags, uint32_t trust_user)
 {
+    file->forks = mslot__forks_so_far();
     // O_NONBLOCK: a FIFO of this name must not hold us up.
     file->descriptor = MSLOT_UNINTERRUPTED(open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (file->descriptor < 0) {
@@ -258,32 +283,85 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
     return mapping;
 }
 
-/// Of a descriptor that no child has, for forks are held.
+/// Of a descriptor that no child has, while forks are held.
 static mslot_locked lock_and_map(const mslot_file *file, const char *path, off_t byte, unsigned pages)
 {
-    mslot_locked locked = {.result = MSLOT_LOCK_FAILED};
-    struct stat status;
-    if (MSLOT_UNINTERRUPTED(fstat(file->descriptor, &status)) != 0) return locked;
-    if (status.st_dev != file->device || status.st_ino != file->inode) {
-        errno = ESTALE;
-        return locked;
-    }
-    locked.result = mslot__lock_try(file->descriptor, byte);
+    mslot_locked locked = {.result = mslot__lock_try(file->descriptor, byte)};
     if (locked.result != MSLOT_LOCK_TAKEN) return locked;
     locked.mapping = mslot__file_map(file, path, PROT_READ | PROT_WRITE, pages);
     if (locked.mapping.base == NULL) locked.result = MSLOT_LOCK_FAILED;
     return locked;
 }
 
-/// Whether the mapping alone keeps the lock, asked by another description: on overlayfs, where a mapping is of another file than the
-/// descriptor, the lock goes with the descriptor.
+static bool is_same_file(const mslot_file *file, int descriptor)
+{
+    struct stat status;
+    if (MSLOT_UNINTERRUPTED(fstat(descriptor, &status)) != 0) return false;
+    errno = ESTALE;
+    return status.st_dev == file->device && status.st_ino == file->inode;
+}
+
+// MARK: whether a mapping keeps its lock
+//
+// On overlayfs, where a mapping is of another file than the descriptor, the lock goes with the descriptor. So each lock is proved, by
+// another description than the one it was taken by. But where one lock of a tmpfs is proved, all later ones of that mount are: a mount
+// never becomes one of another file system, its number is never another's, and tmpfs maps every file alike. (A file system in user space
+// need not, and one that lies above others does as the one below.)
+
+/// The mount where a lock was proved last, if it is a tmpfs. 0: none.
+static uint64_t proved_mount;
+
+static void remember_proof(const mslot_file *file)
+{
+    enum { TMPFS_NUMBER = 0x01021994 };
+    struct statfs status;
+    bool holds_for_all = file->mount != 0 && MSLOT_UNINTERRUPTED(fstatfs(file->descriptor, &status)) == 0 && status.f_type == TMPFS_NUMBER;
+    // Relaxed: it is true whenever it is seen.
+    if (holds_for_all) mslot__store_relaxed(&proved_mount, file->mount);
+}
+
 static void prove(mslot_locked *locked, const mslot_file *file, off_t byte)
 {
-    if (locked->result != MSLOT_LOCK_TAKEN || mslot__lock_is_held(file->descriptor, byte)) return;
+    if (locked->result != MSLOT_LOCK_TAKEN) return;
+    if (mslot__lock_is_held(file->descriptor, byte)) {
+        remember_proof(file);
+        return;
+    }
     int error = errno != 0 ? errno : ENOLCK;
     mslot__mapping_end(&locked->mapping);
     locked->result = MSLOT_LOCK_FAILED;
     errno = error;
+}
+
+bool mslot__file_lock_itself(mslot_file *file, const char *path, off_t byte, unsigned pages, mslot_locked *locked)
+{
+    if (file->mount == 0 || file->mount != mslot__load_relaxed(&proved_mount)) return false;
+    mslot__forks_hold();
+    bool is_ours_alone = file->forks == mslot__forks_so_far();
+    if (is_ours_alone) *locked = lock_and_map(file, path, byte, pages);
+    if (is_ours_alone && locked->result != MSLOT_LOCK_HELD_BY_ANOTHER) {
+        int error = errno;
+        close(file->descriptor);
+        file->descriptor = -1;
+        errno = error;
+    }
+    mslot__forks_release();
+    return is_ours_alone;
+}
+
+bool mslot__file_reopen(mslot_file *file, const char *path)
+{
+    file->mount = 0; // not again by its own descriptor
+    int descriptor = MSLOT_UNINTERRUPTED(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (descriptor < 0) return false;
+    if (!is_same_file(file, descriptor)) {
+        int error = errno;
+        close(descriptor);
+        errno = error;
+        return false;
+    }
+    file->descriptor = descriptor;
+    return true;
 }
 
 mslot_locked mslot__file_lock(const mslot_file *file, const char *by, const char *path, off_t byte, unsigned pages)
@@ -296,7 +374,7 @@ mslot_locked mslot__file_lock(const mslot_file *file, const char *by, const char
     mslot__forks_hold();
     again.descriptor = MSLOT_UNINTERRUPTED(open(by != NULL ? by : proc_path, O_RDWR | O_CLOEXEC | O_NONBLOCK | no_link));
     if (again.descriptor >= 0) {
-        locked = lock_and_map(&again, path, byte, pages);
+        if (is_same_file(file, again.descriptor)) locked = lock_and_map(&again, path, byte, pages);
         int error = errno;
         close(again.descriptor);
         errno = error;

@@ -1,9 +1,10 @@
 // What a fork does to this process's mailslots, and what it must not do.
 //
 // A lock lives as long as its descriptor or its mapping, in any process. So a child must get neither: it would keep the lock of a parent
-// that closed or was killed. It gets no mapping (MADV_DONTFORK). And no descriptor: one that holds a lock is opened, mapped and closed
-// while forks are held (mslot__file_lock), and for nothing else are they held long. Looking at the file, trying lanes, names: all that
-// goes on beside forks, by a descriptor without a lock, which a child may have.
+// that closed or was killed. It gets no mapping (MADV_DONTFORK). And no descriptor: one that holds a lock is locked, mapped and closed
+// while forks are held, and was opened so too (mslot__file_lock), or else nothing has forked since it was (mslot__file_lock_itself). For
+// nothing else are forks held long. Looking at the file, trying lanes, names: all that goes on beside forks, by a descriptor without a
+// lock, which a child may have.
 //
 // The thread's own signal handlers wait until it is over (MSLOT_UNDISTURBED): one that forked in between would wait for itself.
 
@@ -28,6 +29,9 @@ static wiped *all_wiped;
 static sigset_t signals_before_fork;
 static uint32_t generation;
 
+// Changed with the lock, read without.
+static uint32_t forks;
+
 static wiped *first_wiped(void) { return __atomic_load_n(&all_wiped, __ATOMIC_ACQUIRE); }
 
 // MARK: a fork
@@ -43,6 +47,8 @@ static void before_fork(void)
 static void after_fork_in_parent(void)
 {
     sigset_t before = signals_before_fork;
+    // Release: pairs with the acquire in mslot__forks_so_far. After the clone: what is opened with the new count no child has.
+    __atomic_store_n(&forks, forks + 1, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&lock);
     mslot__signals_allow(&before);
 }
@@ -62,6 +68,13 @@ void mslot__forks_hold(void)
 {
     pthread_once(&fork_handlers_once, install_fork_handlers);
     pthread_mutex_lock(&lock);
+}
+
+uint32_t mslot__forks_so_far(void)
+{
+    pthread_once(&fork_handlers_once, install_fork_handlers); // what is not seen is not counted
+    // Acquire: pairs with the release after a fork. What the caller opens, it opens after that.
+    return __atomic_load_n(&forks, __ATOMIC_ACQUIRE);
 }
 
 void mslot__forks_release(void) { pthread_mutex_unlock(&lock); }

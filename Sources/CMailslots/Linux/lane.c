@@ -20,13 +20,29 @@ static void hint_clear(const mslot_ring *ring, uint32_t lane)
     __atomic_fetch_and(&ring->lane_hints[lane / 64], ~hint_bit(lane), __ATOMIC_RELAXED);
 }
 
-/// The word with the lane's bit. By reading, for the file is not mapped yet.
-static uint64_t hints_near(const mslot_file *file, uint32_t lane)
+enum { WINDOW_LANES = 512 };
+
+/// Hints of lanes from `first` on.
+typedef struct hint_window {
+    uint32_t first;
+    uint64_t words[WINDOW_LANES / 64];
+} hint_window;
+
+/// With those of the lane. By reading, for the file is not mapped yet.
+static hint_window hints_near(const mslot_file *file, uint32_t lane)
 {
-    uint64_t word = 0;
-    off_t offset = (off_t)(file->header.lane_hints_offset + lane / 64 * sizeof word);
-    ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &word, sizeof word, offset));
-    return bytes == (ssize_t)sizeof word ? word : 0;
+    hint_window window = {.first = lane / WINDOW_LANES * WINDOW_LANES};
+    uint32_t lanes = file->header.lane_count - window.first;
+    size_t bytes = ((lanes < WINDOW_LANES ? lanes : WINDOW_LANES) + 63) / 64 * sizeof window.words[0];
+    off_t offset = (off_t)(file->header.lane_hints_offset + window.first / 64 * sizeof window.words[0]);
+    ssize_t count = MSLOT_UNINTERRUPTED(pread(file->descriptor, window.words, bytes, offset));
+    if (count != (ssize_t)bytes) memset(window.words, 0, sizeof window.words);
+    return window;
+}
+
+static bool hint_is_set(const hint_window *window, uint32_t lane)
+{
+    return (window->words[(lane - window->first) / 64] & hint_bit(lane)) != 0;
 }
 
 static bool is_held(const mslot_file *file, uint32_t lane)
@@ -34,12 +50,22 @@ static bool is_held(const mslot_file *file, uint32_t lane)
     return mslot__lock_is_held(file->descriptor, MSLOT_LOCK_FIRST_LANE + (off_t)lane);
 }
 
-/// Takes the lane if nobody has it and its words can be believed: DONE, BUSY, DAMAGED, or SYSTEM_ERROR with errno.
-static mslot_lane_taken take_lane(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages, uint32_t lane)
+static mslot_locked lock_lane(mslot_file *file, const char *path, unsigned pages, uint32_t lane, bool at_once)
+{
+    off_t byte = MSLOT_LOCK_FIRST_LANE + (off_t)lane;
+    mslot_locked locked;
+    if (at_once && mslot__file_lock_itself(file, path, byte, pages, &locked)) return locked;
+    if (is_held(file, lane)) return (mslot_locked){.result = MSLOT_LOCK_HELD_BY_ANOTHER};
+    return mslot__file_lock(file, path, path, byte, pages);
+}
+
+/// Takes the lane if nobody has it and its words can be believed: DONE, BUSY, DAMAGED, or SYSTEM_ERROR with errno. `at_once`: it need not
+/// be asked for first, and then the file may be closed; for few lanes, for each try holds forks.
+static mslot_lane_taken take_lane(
+    mslot_ring_writer *writer, mslot_file *file, const char *path, unsigned pages, uint32_t lane, bool at_once)
 {
     mslot_lane_taken taken = {.outcome = MSLOT_BUSY, .lane = lane};
-    if (is_held(file, lane)) return taken;
-    mslot_locked locked = mslot__file_lock(file, path, path, MSLOT_LOCK_FIRST_LANE + (off_t)lane, pages);
+    mslot_locked locked = lock_lane(file, path, pages, lane, at_once);
     if (locked.result == MSLOT_LOCK_FAILED) taken.outcome = MSLOT_SYSTEM_ERROR;
     if (locked.result != MSLOT_LOCK_TAKEN) return taken;
     taken.mapping = locked.mapping;
@@ -48,6 +74,7 @@ static mslot_lane_taken take_lane(mslot_ring_writer *writer, const mslot_file *f
     taken.outcome = mslot__ring_recover_lane(writer, &ring, lane);
     if (taken.outcome != MSLOT_DONE) {
         mslot__mapping_end(&taken.mapping);
+        if (file->descriptor < 0 && !mslot__file_reopen(file, path)) taken.outcome = MSLOT_SYSTEM_ERROR;
         return taken;
     }
     uint32_t *owner = &ring.lanes[lane].owner_pid;
@@ -73,18 +100,20 @@ static void mend_hints(const mslot_ring *ring, const mslot_file *file, uint32_t 
 }
 
 /// Tries every lane but the express lane.
-static mslot_lane_taken take_any(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages)
+static mslot_lane_taken take_any(mslot_ring_writer *writer, mslot_file *file, const char *path, unsigned pages)
 {
     uint32_t count = file->header.lane_count - 1;
     // A start that differs between openers, so that they do not all try the same lane.
     uint32_t start = (uint32_t)((uint64_t)mslot__now_ns() * 0x9e3779b97f4a7c15ULL >> 33) % (count > 0 ? count : 1);
+    bool at_once = true;
     for (int by_hints = 1; by_hints >= 0; by_hints--) {
-        uint64_t hints = 0;
+        hint_window hints = {.first = 0};
         for (uint32_t i = 0; i < count; i++) {
             uint32_t lane = MSLOT_EXPRESS_LANE + 1 + (start + i) % count;
-            if (by_hints && (i == 0 || lane == MSLOT_EXPRESS_LANE + 1 || lane % 64 == 0)) hints = hints_near(file, lane);
-            if (hints & hint_bit(lane)) continue;
-            mslot_lane_taken taken = take_lane(writer, file, path, pages, lane);
+            if (by_hints && (i == 0 || lane / WINDOW_LANES * WINDOW_LANES != hints.first)) hints = hints_near(file, lane);
+            if (by_hints && hint_is_set(&hints, lane)) continue;
+            mslot_lane_taken taken = take_lane(writer, file, path, pages, lane, by_hints && at_once);
+            at_once = false;
             if (taken.outcome == MSLOT_DONE && !by_hints) mend_hints(&writer->ring, file, start);
             if (taken.outcome == MSLOT_DONE || taken.outcome == MSLOT_SYSTEM_ERROR) return taken;
         }
@@ -92,16 +121,16 @@ static mslot_lane_taken take_any(mslot_ring_writer *writer, const mslot_file *fi
     return (mslot_lane_taken){.outcome = MSLOT_TOO_MANY_WRITERS};
 }
 
-mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages, bool leaves_express)
+mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, mslot_file *file, const char *path, unsigned pages, bool leaves_express)
 {
     // The only writer always has it, also after one that was killed: so its lock is asked, and not its hint.
     mslot_lane_taken taken = {.outcome = MSLOT_BUSY};
-    if (!leaves_express) taken = take_lane(writer, file, path, pages, MSLOT_EXPRESS_LANE);
+    if (!leaves_express) taken = take_lane(writer, file, path, pages, MSLOT_EXPRESS_LANE, true);
     if (taken.outcome == MSLOT_DONE || taken.outcome == MSLOT_SYSTEM_ERROR) return taken;
     taken = take_any(writer, file, path, pages);
     if (taken.outcome != MSLOT_TOO_MANY_WRITERS || !leaves_express) return taken;
     // It is the last.
-    taken = take_lane(writer, file, path, pages, MSLOT_EXPRESS_LANE);
+    taken = take_lane(writer, file, path, pages, MSLOT_EXPRESS_LANE, true);
     if (taken.outcome != MSLOT_DONE && taken.outcome != MSLOT_SYSTEM_ERROR) taken.outcome = MSLOT_TOO_MANY_WRITERS;
     return taken;
 }

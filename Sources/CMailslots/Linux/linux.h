@@ -171,6 +171,8 @@ void mslot__waiters_forget_all(void);
 /// While held no other thread forks, and none passes here. Undisturbed, and short.
 void mslot__forks_hold(void);
 void mslot__forks_release(void);
+/// Forks of this process that are over. As long as this stays the same while forks are held, no child has what was opened since.
+uint32_t mslot__forks_so_far(void);
 /// Differs between a process and its forked child. While forks are held.
 uint32_t mslot__fork_generation(void);
 /// Zeroed memory that is zero again in a forked child, and is never freed. NULL with errno.
@@ -211,6 +213,10 @@ typedef struct mslot_file {
     int descriptor;
     uint64_t device;
     uint64_t inode;
+    /// The mount it was opened on: a number that is never given again. 0: the kernel does not tell it (before Linux 6.8).
+    uint64_t mount;
+    /// mslot__forks_so_far, from before it was opened.
+    uint32_t forks;
     uint32_t owner;
     uint32_t mode;
     mslot_header header;
@@ -266,6 +272,12 @@ typedef struct mslot_locked {
 } mslot_locked;
 mslot_locked mslot__file_lock(const mslot_file *file, const char *by, const char *path, off_t byte, unsigned pages);
 
+/// As mslot__file_lock, in half the time: the lock is of the file's own descriptor, which is closed then, and -1, unless another holds the
+/// lock. False: a child may have the descriptor, or it is not known that a mapping keeps a lock here; nothing has happened.
+bool mslot__file_lock_itself(mslot_file *file, const char *path, off_t byte, unsigned pages, mslot_locked *locked);
+/// Opens a file again that was closed so. False with errno, as of mslot__file_lock.
+bool mslot__file_reopen(mslot_file *file, const char *path);
+
 /// Whether a descriptor still is of the file that is mapped: somebody may have closed it, and opened another of its number.
 bool mslot__mapping_is_of(const mslot_mapping *mapping, int descriptor);
 
@@ -300,8 +312,8 @@ typedef struct mslot_lane_taken {
 } mslot_lane_taken;
 
 /// Takes a lane that nobody has, the express lane first, or with `leaves_express` last: DONE, TOO_MANY_WRITERS, or SYSTEM_ERROR with errno,
-/// as of mslot__file_lock.
-mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, const mslot_file *file, const char *path, unsigned pages, bool leaves_express);
+/// as of mslot__file_lock. May close the file: its descriptor is -1 then.
+mslot_lane_taken mslot__lane_take(mslot_ring_writer *writer, mslot_file *file, const char *path, unsigned pages, bool leaves_express);
 /// Before the lock goes.
 void mslot__lane_give_back(const mslot_ring *ring, uint32_t lane);
 

@@ -24,7 +24,7 @@ static mslot_failure failure_without_reader(const mslot_file *file, const char *
     return mslot__failure_of(tail.outcome == MSLOT_DONE && tail.closed ? MSLOT_NOT_FOUND : MSLOT_NO_READER);
 }
 
-static mslot_failure take_lane(const mslot_file *file, const char *path, unsigned pages, bool leaves_express, mslot_writer *writer)
+static mslot_failure take_lane(mslot_file *file, const char *path, unsigned pages, bool leaves_express, mslot_writer *writer)
 {
     mslot_lane_taken taken = mslot__lane_take(&writer->ring, file, path, pages, leaves_express);
     if (taken.outcome == MSLOT_SYSTEM_ERROR) return errno == ESTALE ? mslot__failure_of(MSLOT_BUSY) : mslot__failure_errno(errno);
@@ -53,7 +53,7 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     if (writer == NULL) failure = mslot__failure_errno(errno);
     else if (!mslot__lock_is_held(file.descriptor, MSLOT_LOCK_READER)) failure = failure_without_reader(&file, path);
     else failure = take_lane(&file, path, pages, options->leaves_express_lane, writer);
-    close(file.descriptor);
+    if (file.descriptor >= 0) close(file.descriptor);
     if (failure.outcome != MSLOT_DONE) {
         if (writer != NULL) mslot__handle_free(writer);
         return failure;

@@ -512,6 +512,10 @@ TEST(where_a_mapping_keeps_no_lock_nothing_is_created_adopted_or_opened)
     snprintf(all, sizeof all, "%s", getenv("MAILSLOT_DIRECTORY"));
     expect_equal(mkdir(directory_below("upper"), 0700), 0);
     use_directory(directory_below("upper"));
+    // What is below keeps locks, and this process has seen that it does.
+    mslot_reader *reader = must_create("proved", 2, 2);
+    for (int i = 0; i < 2; i++) must_close_writer(must_open("proved"));
+    must_close(reader);
     close(open_dead_readers_file("dead"));
     use_directory(all);
     mount_overlay();

@@ -127,6 +127,13 @@ static void prepare_both(void)
     prepare_reader();
     writer = must_open("orders");
 }
+/// From here on it is known that a mapping keeps a lock here: an opening needs one descriptor.
+static void prepare_proved_reader(void)
+{
+    prepare_both();
+    must_close_writer(writer);
+    writer = NULL;
+}
 static void prepare_outbox(void) { reader = must_create("bridge/out/0/render7/jobs", 2, 2); }
 static void prepare_bridge(void)
 {
@@ -449,6 +456,7 @@ TEST(an_adoption_that_fails_at_any_system_call_leaves_nothing_and_works_the_next
 TEST(an_opening_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)
 {
     fail_every_call(&(operation){prepare_reader, open_now, MSLOT_DONE, false, false});
+    fail_every_call(&(operation){prepare_proved_reader, open_now, MSLOT_DONE, false, false});
     fail_every_call(&(operation){prepare_nothing, open_in_vain, MSLOT_TIMED_OUT, false, false});
 }
 TEST(an_opening_of_another_machines_name_that_fails_at_any_system_call_leaves_nothing_and_works_the_next_time)

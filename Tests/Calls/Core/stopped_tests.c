@@ -451,6 +451,13 @@ static void start_a_thread_that_forks(void)
     pthread_t thread;
     pthread_create(&thread, NULL, fork_when_told, NULL);
 }
+// As before Linux 6.8: an opening needs two descriptors.
+static void tell_of_no_mount(void) { refuse_system_call(SYS_statx, ENOSYS); }
+static void start_a_thread_that_forks_where_no_mount_is_told(void)
+{
+    tell_of_no_mount();
+    start_a_thread_that_forks();
+}
 static void ask_for_no_fork(void)
 {
     if (forked == NULL) {
@@ -505,11 +512,15 @@ TEST(a_child_forked_at_any_system_call_of_a_creation_keeps_no_lock)
 TEST(a_child_forked_at_any_system_call_of_an_opening_keeps_no_lock)
 {
     reader = must_create("orders", 1, 1);
-    meet_at_any_system_call(&(meeting){.before = ask_for_no_fork,
+    meeting opening = {.before = ask_for_no_fork,
         .prepare = start_a_thread_that_forks,
         .act = open_and_wait_for_the_fork,
         .meanwhile = fork_now,
-        .afterwards = expect_no_lane_kept});
+        .afterwards = expect_no_lane_kept};
+    must_close_writer(must_open("orders")); // from here on it is known that a mapping keeps a lock here: one descriptor will do
+    meet_at_any_system_call(&opening);
+    opening.prepare = start_a_thread_that_forks_where_no_mount_is_told;
+    meet_at_any_system_call(&opening);
     must_close(reader);
 }
 
@@ -523,6 +534,11 @@ static void fork_a_child_that_lives(int number)
     shared_set(forked, (uint64_t)child);
 }
 static void handle_by_forking(void) { sigaction(SIGUSR1, &(struct sigaction){.sa_handler = fork_a_child_that_lives}, NULL); }
+static void handle_by_forking_where_no_mount_is_told(void)
+{
+    tell_of_no_mount();
+    handle_by_forking();
+}
 static void see_to_a_fork(void)
 {
     if (shared_get(forked) == 0) raise(SIGUSR1);
@@ -550,10 +566,14 @@ TEST(a_child_that_a_signal_handler_forks_at_any_system_call_of_a_creation_keeps_
 TEST(a_child_that_a_signal_handler_forks_at_any_system_call_of_an_opening_keeps_no_lock)
 {
     reader = must_create("orders", 1, 1);
-    meet_at_any_system_call(&(meeting){.before = ask_for_no_fork,
+    meeting opening = {.before = ask_for_no_fork,
         .prepare = handle_by_forking,
         .act = open_and_see_to_a_fork,
         .meanwhile = interrupt,
-        .afterwards = expect_no_lane_kept});
+        .afterwards = expect_no_lane_kept};
+    must_close_writer(must_open("orders")); // from here on it is known that a mapping keeps a lock here: one descriptor will do
+    meet_at_any_system_call(&opening);
+    opening.prepare = handle_by_forking_where_no_mount_is_told;
+    meet_at_any_system_call(&opening);
     must_close(reader);
 }
