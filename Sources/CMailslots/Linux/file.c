@@ -400,6 +400,14 @@ int mslot__mapping_fill(const mslot_mapping *mapping, const void *bytes, uint64_
     return error;
 }
 
+void mslot__mapping_touch(const void *word)
+{
+    int error = errno;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    madvise((void *)((uintptr_t)word / page * page), page, MADV_POPULATE_WRITE);
+    errno = error;
+}
+
 void mslot__mapping_end(mslot_mapping *mapping)
 {
     int error = errno;

@@ -70,6 +70,7 @@ static mslot_lane_taken take_lane(
     if (locked.result != MSLOT_LOCK_TAKEN) return taken;
     taken.mapping = locked.mapping;
     mslot_ring ring = mslot__ring_of(&file->header, taken.mapping.base);
+    mslot__mapping_touch(&ring.lanes[lane]);
     hint_set(&ring, lane);
     taken.outcome = mslot__ring_recover_lane(writer, &ring, lane);
     if (taken.outcome != MSLOT_DONE) {

@@ -29,6 +29,7 @@ static mslot_failure take_lane(mslot_file *file, const char *path, unsigned page
     mslot_lane_taken taken = mslot__lane_take(&writer->ring, file, path, pages, leaves_express);
     if (taken.outcome == MSLOT_SYSTEM_ERROR) return errno == ESTALE ? mslot__failure_of(MSLOT_BUSY) : mslot__failure_errno(errno);
     if (taken.outcome != MSLOT_DONE) return mslot__failure_of(taken.outcome);
+    mslot__mapping_touch(mslot__ring_state(&writer->ring.ring, mslot__load_relaxed(&writer->ring.ring.control->tail_hint)));
     // A close or a take-over is going on: the segment is sealed, its name not yet removed.
     mslot_tail tail = mslot__ring_tail(&writer->ring.ring);
     if (tail.outcome == MSLOT_DONE && tail.closed) {
