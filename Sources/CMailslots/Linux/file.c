@@ -256,6 +256,35 @@ static bool give_access(unsigned char *base, uint64_t fixed_bytes, uint64_t over
     return !is_locked || mlock(base, fixed_bytes) == 0; // as it would have been
 }
 
+// MARK: where a mapping goes
+//
+// The kernel gives a mapping's page tables back when it ends, unless another mapping lies beside it, and that costs more than the rest of
+// an opening. So each is asked to be behind one that stays: a page without access, at first, and then the newest. Only asked: where
+// something is already the kernel takes another place, and it is slower.
+
+enum { PLACES_BYTES = 1 << 30, PAGE_TABLE_BYTES = 2 * 1024 * 1024 };
+
+static uint64_t next_place;
+
+/// Behind a new page that stays, with room for some hundred mappings, and where a page table begins. 0: there is no room.
+static uint64_t first_place(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *room = mmap(NULL, PLACES_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) return 0;
+    size_t before = (PAGE_TABLE_BYTES - (uintptr_t)room % PAGE_TABLE_BYTES) % PAGE_TABLE_BYTES;
+    if (before > 0) munmap(room, before);
+    munmap(room + before + page, PLACES_BYTES - before - page);
+    return (uint64_t)(uintptr_t)(room + before + page);
+}
+
+/// Relaxed, as wherever it is changed: any address will do.
+static void *place(void)
+{
+    uint64_t at = mslot__load_relaxed(&next_place);
+    return (void *)(uintptr_t)(at != 0 ? at : first_place());
+}
+
 mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int protection, unsigned pages)
 {
     mslot_mapping mapping = {.bytes = file->header.segment_bytes, .device = file->device, .inode = file->inode};
@@ -266,12 +295,13 @@ mslot_mapping mslot__file_map(const mslot_file *file, const char *path, int prot
     bool has_overflow = overflow_bytes != 0, populates = (pages & MSLOT_PAGES_POPULATE) != 0, locks = (pages & MSLOT_PAGES_LOCK) != 0;
     // Not so the overflow: populated, its holes would be filled.
     int flags = MAP_SHARED | (populates && !has_overflow ? MAP_POPULATE : 0);
-    void *base = mmap(NULL, bytes, has_overflow ? PROT_NONE : protection, flags, file->descriptor, 0);
+    void *base = mmap(place(), bytes, has_overflow ? PROT_NONE : protection, flags, file->descriptor, 0);
     bool is_mapped = base != MAP_FAILED;
     // EAGAIN - "too much memory has been locked", by mlockall.
     if (!is_mapped && errno == EAGAIN) errno = ENOMEM;
     if (is_mapped) {
         mapping.base = base;
+        mslot__store_relaxed(&next_place, (uint64_t)(uintptr_t)base + bytes);
         // A child that had the mapping would keep its dead parent's lock.
         madvise(base, bytes, MADV_DONTFORK);
         if (has_overflow) is_mapped = give_access(base, fixed_bytes, overflow_bytes, protection, locks);
@@ -412,7 +442,10 @@ void mslot__mapping_end(mslot_mapping *mapping)
 {
     int error = errno;
     mslot__guard_remove(mapping);
-    if (mapping->base != NULL) munmap(mapping->base, mapped_bytes(mapping->bytes));
+    if (mapping->base != NULL) {
+        munmap(mapping->base, mapped_bytes(mapping->bytes));
+        mslot__store_relaxed(&next_place, (uint64_t)(uintptr_t)mapping->base);
+    }
     free(mapping->path);
     mapping->base = NULL;
     mapping->path = NULL;
