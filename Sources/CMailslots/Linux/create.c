@@ -80,9 +80,19 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
     mslot__store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
     note_reader(&ring.ring);
     mslot__reader_leave_fence(reader);
+    if (a->options.announces_death) mslot__alive_begin(reader);
     mslot__reader_end(reader);
     a->created.reader = reader;
     return CREATED;
+}
+
+/// The reader's lock goes with the mapping: from here on another may have the name.
+static void end_handle(mslot_reader *reader)
+{
+    mslot__alive_end(reader);
+    mslot__mapping_end(&reader->mapping);
+    free(reader->filled_pieces);
+    mslot__handle_free(reader);
 }
 
 // MARK: a new file
@@ -158,8 +168,7 @@ static attempt_result make_segment(attempt *a, int descriptor, const char *tempo
     if (make_reader(a, locked.mapping, start) != CREATED) return FAILED;
     error = give_name(descriptor, temporary, a->path);
     if (error == 0) return CREATED;
-    mslot__mapping_end(&a->created.reader->mapping);
-    mslot__handle_free(a->created.reader);
+    end_handle(a->created.reader);
     a->created.reader = NULL;
     return error == EEXIST ? LOST_A_RACE : fail(a, mslot__failure_errno(error));
 }
@@ -385,14 +394,6 @@ static mslot_outcome begin_last_call(mslot_reader *reader)
     return begun ? MSLOT_DONE : mslot__reader_refusal(reader);
 }
 
-/// The reader's lock goes with the mapping: from here on another may have the name.
-static void end_handle(mslot_reader *reader)
-{
-    mslot__mapping_end(&reader->mapping);
-    free(reader->filled_pieces);
-    mslot__handle_free(reader);
-}
-
 mslot_outcome mslot_reader_close_counting(mslot_reader *reader, uint32_t *discarded)
 {
     MSLOT_UNDISTURBED;
@@ -415,6 +416,7 @@ mslot_outcome mslot_reader_leave(mslot_reader *reader)
     mslot_outcome refusal = begin_last_call(reader);
     if (refusal != MSLOT_DONE) return refusal;
     // As a kill between two calls: no word of the segment changes, so there is nothing that a death in here could leave half done.
+    // But for the announcement that the reader lives, which a death takes back as well.
     end_handle(reader);
     return MSLOT_DONE;
 }

@@ -1,7 +1,7 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
-//     name failure growing undisturbed lock sleep waiter fork handle guard file presence robust lane write read open observe create info
-//     describe exported
+//     name failure growing undisturbed lock sleep waiter fork handle guard file presence alive robust lane write read open observe create
+//     info describe exported
 #ifndef MAILSLOTS_LINUX_H
 #define MAILSLOTS_LINUX_H
 
@@ -293,6 +293,16 @@ bool mslot__mapping_is_of(const mslot_mapping *mapping, int descriptor);
 mslot_outcome mslot__reader_ask(mslot_writer *writer);
 /// Closes the descriptor that asks, if there is one and it still is ours.
 void mslot__writer_close_query(mslot_writer *writer);
+
+// MARK: alive.c: death known without a system call
+
+/// Lets the kernel note the reader's death in its segment, if it can: else the word stays 0, and writers ask the lock. Starts a thread,
+/// which has the caller's signal mask. Undisturbed.
+void mslot__alive_begin(mslot_reader *reader);
+/// Says again that the reader lives, if it began so, after its segment was taken over from itself.
+void mslot__alive_say(mslot_reader *reader);
+/// While the lock is still held. Waits for the thread to end.
+void mslot__alive_end(mslot_reader *reader);
 
 // MARK: membarrier.c
 

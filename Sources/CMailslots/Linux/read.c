@@ -239,7 +239,10 @@ mslot_outcome mslot_reader_reset(mslot_reader *reader)
     mslot_ring ring = reader->ring.ring;
     mslot_outcome outcome = mslot__ring_take_over(&reader->ring, &ring);
     mslot__wake_writers_slow(ring.control);
-    if (outcome == MSLOT_DONE) mslot__reader_leave_fence(reader);
+    if (outcome == MSLOT_DONE) {
+        mslot__reader_leave_fence(reader);
+        mslot__alive_say(reader);
+    }
     mslot__store_relaxed_32(&reader->state, outcome == MSLOT_DONE ? MSLOT_HANDLE_IDLE : MSLOT_HANDLE_BROKEN);
     return outcome;
 }

@@ -62,6 +62,8 @@ mslot_outcome mslot__ring_take_over(mslot_ring_reader *reader, const mslot_ring 
 {
     // First: a reader that has not said it for itself has its own fence.
     mslot__store_relaxed_32(&ring->control->leaves_fence, 0);
+    // Nor does one live by what another said.
+    mslot__store_relaxed_32(&ring->control->reader_alive, 0);
     uint64_t head = catch_up(ring);
     mslot__store_seq_cst(&ring->control->parked_position, 0);
     change_space_sequence(ring);

@@ -143,8 +143,12 @@ typedef struct mslot_create_options {
     /// Keep this process' pages of the mailslot in memory (mlock): all at once, those of an overflow as they are filled. All of the
     /// segment counts against RLIMIT_MEMLOCK, the overflow too; SYSTEM_ERROR, ENOMEM: it is too low.
     bool lock_pages;
+    /// Lets writers know by a look at the segment, mslot_writer_sees_reader, that the reader lives, however it may end: the kernel notes
+    /// its death there. Costs a thread that sleeps, and the time to start and to end it. Where that cannot be had, as in an emulator or
+    /// where threads are refused, nothing is said, and writers have to ask.
+    bool announces_death;
     /// 0.
-    unsigned char reserved_behind[7];
+    unsigned char reserved_behind[6];
 } mslot_create_options;
 
 static inline mslot_create_options mslot_create_options_default(void)
@@ -303,7 +307,8 @@ typedef struct mslot_bytes {
 /// `count` in the result were written; `outcome` is that of the first that was not.
 mslot_batch mslot_writer_write_batch(mslot_writer *writer, const mslot_bytes *messages, size_t count, int64_t timeout_ns);
 
-/// Asks whether the mailslot's reader is alive, by its lock; a plain write never asks. Two system calls, 0.5 µs.
+/// Asks whether the mailslot's reader is alive, by its lock; a plain write never asks. Two system calls, 0.5 µs; where
+/// mslot_writer_sees_reader says so already, it need not be asked.
 /// DONE: it is, or it closed the mailslot (a write tells), or it cannot be asked. NO_READER: it was killed, or left. BUSY, FORKED.
 mslot_outcome mslot_writer_check_reader(mslot_writer *writer);
 

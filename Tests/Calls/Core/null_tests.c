@@ -61,6 +61,7 @@ TEST(no_writer_is_a_bad_argument)
     expect_outcome(mslot_writer_publish(NULL, 1, 0), MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_writer_abandon(NULL), MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_writer_check_reader(NULL), MSLOT_BAD_ARGUMENT);
+    expect(!mslot_writer_sees_reader(NULL));
     mslot_writer_interrupt(NULL);
     expect_outcome(mslot_writer_reset(NULL), MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_writer_info_into(NULL, &info, sizeof info), MSLOT_BAD_ARGUMENT);

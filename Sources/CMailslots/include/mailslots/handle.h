@@ -82,6 +82,8 @@ struct mslot_reader {
     uint32_t *wakeup;
     /// Which pieces of the overflow are known to be no holes, a bit each, on the heap; see Linux/read.c. NULL: none yet.
     uint64_t *filled_pieces;
+    /// What lets the kernel announce this reader's death; see Linux/alive.c. NULL: nothing does.
+    struct mslot_announcer *announcer;
 };
 
 /// A writing end: owns one lane. For one thread at a time.
@@ -119,6 +121,7 @@ struct mslot_writer {
     uint32_t *wakeup;
 };
 
+typedef struct mslot_announcer mslot_announcer;
 typedef struct mslot_reader mslot_reader;
 typedef struct mslot_writer mslot_writer;
 
@@ -291,6 +294,17 @@ MSLOT_INLINE mslot_outcome mslot_writer_write(mslot_writer *writer, const void *
 MSLOT_INLINE mslot_outcome mslot_writer_try_write(mslot_writer *writer, const void *bytes, size_t byte_count)
 {
     return mslot_writer_write(writer, bytes, byte_count, 0);
+}
+
+/// Whether the segment says that the mailslot's reader lives; no system call. True: it announces its death (mslot_create_options), and has
+/// neither died nor left. False: it does not announce it, or has; mslot_writer_check_reader says which. Also false for a handle that is in
+/// use, closed, NULL or a parent's. Who may write the mailslot can make this lie, either way.
+MSLOT_INLINE bool mslot_writer_sees_reader(const mslot_writer *writer)
+{
+    if (MSLOT_UNLIKELY(writer == NULL)) return false;
+    if (MSLOT_UNLIKELY(mslot__load_relaxed_32(&writer->state) != MSLOT_HANDLE_IDLE)) return false;
+    // Relaxed: nothing else is read because of it. 0 is nothing; the kernel's marks lie above every thread's id.
+    return mslot__load_relaxed_32(&writer->ring.ring.control->reader_alive) - 1 < MSLOT_THREAD_ID_MAX;
 }
 
 /// Lends the writer's own slot, 424 bytes, to be filled in place for as long as it takes: nobody else notices. One loan at a time.

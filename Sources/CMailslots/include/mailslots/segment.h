@@ -155,6 +155,9 @@ typedef struct mslot_lane_counters {
     unsigned char pad[40];
 } mslot_lane_counters;
 
+/// The kernel's FUTEX_TID_MASK.
+#define MSLOT_THREAD_ID_MAX 0x3fffffffu
+
 /// What changes while the mailslot lives, beside the cells. A word's writer is named; everybody may read it.
 typedef struct mslot_control {
     /// A position at or below the tail. Written by each writer after it has published; may go backwards.
@@ -178,8 +181,8 @@ typedef struct mslot_control {
     /// Not 0: the reader's process is registered for membarrier(2) by others, and the reader leaves its fence to those who wait for room.
     /// Each reader says it for itself; who takes over clears it first.
     uint32_t leaves_fence;
-    /// 0: ask the reader's lock. Else the id of a thread of the reader's process, whose death the kernel marks here (FUTEX_OWNER_DIED).
-    /// Written by the reader, and by the kernel.
+    /// 1 to MSLOT_THREAD_ID_MAX: the id of a thread of the reader's process, whose death the kernel marks here (FUTEX_OWNER_DIED): the
+    /// reader lives. Anything else: ask its lock. Written by the reader, and by the kernel; who takes over clears it first.
     uint32_t reader_alive;
     /// The mailslot's own read time-out in nanoseconds; INT64_MAX: for ever. Written by the reader.
     uint64_t read_timeout_ns;

@@ -67,7 +67,7 @@ class mslot_create_options(Structure):
     _fields_ = [
         ("size", c_uint32), ("capacity", c_uint32), ("writers", c_uint32), ("message_bytes_max", c_uint32), ("mode", c_uint32),
         ("adopt", c_bool), ("allow_remote", c_bool), ("reserved", c_uint16), ("read_timeout_ns", c_int64),
-        ("lock_pages", c_bool), ("reserved_behind", c_uint8 * 7)]
+        ("lock_pages", c_bool), ("announces_death", c_bool), ("reserved_behind", c_uint8 * 6)]
 
 
 class mslot_created(Structure):
