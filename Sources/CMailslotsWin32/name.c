@@ -90,7 +90,8 @@ static mslot_win_name network_path(const char *host)
     strcpy(path, share + length + 1);
     tidy(path);
     // What does not fit is refused when it is written to: by far too long, it stays no name when it is cut off.
-    (void)!snprintf(result.text, sizeof result.text, "\\\\%.*s\\mailslot\\%s", (int)host_bytes, host, path);
+    int written = snprintf(result.text, sizeof result.text, "\\\\%.*s\\mailslot\\%s", (int)host_bytes, host, path);
+    if (written < 0) result.text[0] = 0;
     return result;
 }
 
