@@ -15,9 +15,9 @@ static DWORD error_of_errno(int error)
     }
 }
 
-DWORD mslot__win_error_of(mslot_failure failure)
+DWORD mslot__win_error_of_outcome(mslot_outcome outcome)
 {
-    switch (failure.outcome) {
+    switch (outcome) {
     case MSLOT_DONE: return 0;
     case MSLOT_EMPTY:
     case MSLOT_TIMED_OUT: return ERROR_SEM_TIMEOUT;
@@ -31,7 +31,7 @@ DWORD mslot__win_error_of(mslot_failure failure)
     case MSLOT_BUSY: return ERROR_BUSY;
     case MSLOT_FORKED:
     case MSLOT_NOT_OPEN: return ERROR_INVALID_HANDLE;
-    case MSLOT_BAD_NAME: return failure.detail == MSLOT_NAME_TOO_LONG ? ERROR_FILENAME_EXCED_RANGE : ERROR_INVALID_NAME;
+    case MSLOT_BAD_NAME: return ERROR_INVALID_NAME;
     case MSLOT_NOT_FOUND: return ERROR_FILE_NOT_FOUND;
     case MSLOT_ALREADY_EXISTS: return ERROR_ALREADY_EXISTS;
     case MSLOT_TOO_MANY_WRITERS:
@@ -44,9 +44,16 @@ DWORD mslot__win_error_of(mslot_failure failure)
     case MSLOT_DAMAGED:
     case MSLOT_NOT_A_MAILSLOT:
     case MSLOT_OTHER_LAYOUT: return ERROR_FILE_CORRUPT;
-    case MSLOT_SYSTEM_ERROR: return error_of_errno(failure.system_error);
+    case MSLOT_SYSTEM_ERROR: break;
     }
     return ERROR_GEN_FAILURE;
+}
+
+DWORD mslot__win_error_of(mslot_failure failure)
+{
+    if (failure.outcome == MSLOT_SYSTEM_ERROR) return error_of_errno(failure.system_error);
+    bool is_long = failure.outcome == MSLOT_BAD_NAME && failure.detail == MSLOT_NAME_TOO_LONG;
+    return is_long ? ERROR_FILENAME_EXCED_RANGE : mslot__win_error_of_outcome(failure.outcome);
 }
 
 // MARK: NTSTATUS, as OVERLAPPED.Internal holds it

@@ -2,33 +2,6 @@
 
 #include "win.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-// MARK: memory
-
-static bool is_readable(uintptr_t address)
-{
-    // The kernel copies 8 bytes in before it refuses the first argument: EFAULT or EINVAL. Aligned, so that they lie in one page.
-    int saved_errno = errno;
-    bool readable = syscall(SYS_rt_sigprocmask, ~0, address & ~(uintptr_t)7, NULL, 8) == 0 || errno != EFAULT;
-    errno = saved_errno;
-    return readable;
-}
-
-/// 0, or ERROR_NOACCESS: the first or last of these bytes cannot be read. A system call or two, 0.1 µs each.
-static DWORD check_memory(const void *bytes, size_t count)
-{
-    if (count == 0) return 0;
-    uintptr_t first = (uintptr_t)bytes, last;
-    if (__builtin_add_overflow(first, count - 1, &last)) return ERROR_NOACCESS;
-    // Windows maps nothing in the first 64 KiB.
-    bool readable = first >= 0x10000 && is_readable(first) && (first >> 12 == last >> 12 || is_readable(last));
-    return readable ? 0 : ERROR_NOACCESS;
-}
-
 // MARK: read and write
 
 typedef struct file_call {
@@ -66,23 +39,23 @@ static DWORD read_or_write(mslot_win_object *object, const file_call *call, DWOR
     return error;
 }
 
-static BOOL transfer(file_call call)
+static BOOL transfer(const file_call *call)
 {
-    if (call.count != NULL) *call.count = 0;
+    if (call->count != NULL) *call->count = 0;
     // Not with the lock held: it may be two system calls.
-    DWORD memory_error = check_memory(call.reads ? call.buffer : call.bytes, call.size);
+    bool is_readable = mslot__win_is_readable(call->reads ? call->buffer : call->bytes, call->size);
     mslot__win_lock();
-    mslot_win_entry *entry = mslot__win_entry_of(call.file);
+    mslot_win_entry *entry = mslot__win_entry_of(call->file);
     mslot_win_object *object = entry != NULL ? entry->object : NULL;
-    DWORD error = object == NULL ? ERROR_INVALID_HANDLE : check_call(object, entry->access, &call);
-    if (error == 0) error = memory_error;
+    DWORD error = object == NULL ? ERROR_INVALID_HANDLE : check_call(object, entry->access, call);
+    if (error == 0 && !is_readable) error = ERROR_NOACCESS;
     mslot_win_notice notice;
-    if (error == 0) error = mslot__win_notice_begin(&notice, call.overlapped, call.routine, call.with_routine);
+    if (error == 0) error = mslot__win_notice_begin(&notice, call->overlapped, call->routine, call->with_routine);
     if (error == 0) {
         DWORD count = 0;
         mslot__win_retain(object);
-        error = read_or_write(object, &call, &count, &notice);
-        if (error == 0 && call.count != NULL) *call.count = count;
+        error = read_or_write(object, call, &count, &notice);
+        if (error == 0 && call->count != NULL) *call->count = count;
         if (error != 0 && error != ERROR_IO_PENDING) mslot__win_notice_drop(&notice);
         mslot__win_release(object);
     }
@@ -92,7 +65,7 @@ static BOOL transfer(file_call call)
 
 BOOL WINAPI ReadFile(HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, LPDWORD lpNumberOfBytesRead, LPOVERLAPPED lpOverlapped)
 {
-    return transfer((file_call){.file = hFile,
+    return transfer(&(file_call){.file = hFile,
         .reads = true,
         .buffer = lpBuffer,
         .size = nNumberOfBytesToRead,
@@ -103,7 +76,7 @@ BOOL WINAPI ReadFile(HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, 
 BOOL WINAPI WriteFile(
     HANDLE hFile, LPCVOID lpBuffer, DWORD nNumberOfBytesToWrite, LPDWORD lpNumberOfBytesWritten, LPOVERLAPPED lpOverlapped)
 {
-    return transfer((file_call){
+    return transfer(&(file_call){
         .file = hFile, .bytes = lpBuffer, .size = nNumberOfBytesToWrite, .count = lpNumberOfBytesWritten, .overlapped = lpOverlapped});
 }
 
@@ -113,7 +86,7 @@ static BOOL started(BOOL done) { return done || GetLastError() == ERROR_IO_PENDI
 BOOL WINAPI ReadFileEx(HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead, LPOVERLAPPED lpOverlapped,
     LPOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    return started(transfer((file_call){.file = hFile,
+    return started(transfer(&(file_call){.file = hFile,
         .reads = true,
         .buffer = lpBuffer,
         .size = nNumberOfBytesToRead,
@@ -125,7 +98,7 @@ BOOL WINAPI ReadFileEx(HANDLE hFile, LPVOID lpBuffer, DWORD nNumberOfBytesToRead
 BOOL WINAPI WriteFileEx(HANDLE hFile, LPCVOID lpBuffer, DWORD nNumberOfBytesToWrite, LPOVERLAPPED lpOverlapped,
     LPOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-    return started(transfer((file_call){.file = hFile,
+    return started(transfer(&(file_call){.file = hFile,
         .bytes = lpBuffer,
         .size = nNumberOfBytesToWrite,
         .overlapped = lpOverlapped,

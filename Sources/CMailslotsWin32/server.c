@@ -109,7 +109,7 @@ static DWORD result_of(mslot_received received, DWORD *count)
     *count = 0;
     if (received.outcome == MSLOT_TOO_LONG) return ERROR_INSUFFICIENT_BUFFER;
     if (received.outcome == MSLOT_DONE) *count = received.byte_count;
-    return mslot__win_error_of((mslot_failure){.outcome = received.outcome});
+    return mslot__win_error_of_outcome(received.outcome);
 }
 
 /// Waits for a message for the first request, until `deadline_ns`. Unlocks meanwhile.
@@ -335,6 +335,7 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     if (nMaxMessageSize != 0 && nMaxMessageSize < options.message_bytes_max) options.message_bytes_max = nMaxMessageSize;
     options.read_timeout_ns = nanoseconds_of(lReadTimeout);
     options.allow_remote = is_allowed_by_environment("MAILSLOT_WIN32_REMOTE");
+    options.announces_death = true; // each write of a client asks for it
     options.mode = mode_of(lpSecurityAttributes);
     if (options.mode == 0) return mslot__win_fail_handle(ERROR_INVALID_SECURITY_DESCR);
 
@@ -455,7 +456,7 @@ BOOL WINAPI GetMailslotInfo(HANDLE hMailslot, LPDWORD lpMaxMessageSize, LPDWORD 
     if (object == NULL) error = ERROR_INVALID_HANDLE;
     else if (object->kind->info == NULL) error = object->kind->is_file ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE;
     else info = snapshot(object);
-    if (error == 0 && info.outcome != MSLOT_DONE) error = mslot__win_error_of((mslot_failure){.outcome = info.outcome});
+    if (error == 0 && info.outcome != MSLOT_DONE) error = mslot__win_error_of_outcome(info.outcome);
     if (error == 0) {
         const mslot_win_server *server = (const mslot_win_server *)object;
         if (lpMaxMessageSize != NULL) *lpMaxMessageSize = is_server ? server->max_message_size : info.message_bytes_max;

@@ -1,10 +1,10 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
-//     last_error memory text errors name format print strsafe wide security objects conditions clock waiters threads events notice
-//     console server client waits overlapped files handles runtime entry
+//     last_error memory readable text errors name format print strsafe wide security objects conditions clock waiters threads events
+//     notice console server client waits overlapped files handles runtime entry
 //
 // One lock guards all objects, handles, queues and signalled states, as the dispatcher lock of Windows does. It is never held while
-// anything waits or a mailslot is written. "Locked" in a comment: the caller holds it.
+// anything waits, or a long message is written. "Locked" in a comment: the caller holds it.
 #ifndef MAILSLOTS_WIN_H
 #define MAILSLOTS_WIN_H
 
@@ -39,6 +39,12 @@ static inline bool mslot__win_may_write(DWORD access)
     return (access & (GENERIC_WRITE | GENERIC_ALL | FILE_WRITE_DATA | FILE_APPEND_DATA)) != 0;
 }
 
+// MARK: readable.c
+
+/// Whether the first and the last of these bytes can be read; those between are not looked at. Without a system call on this thread's
+/// stack, in the program's data and in the main thread's heap; else one or two, 0.1 µs each.
+bool mslot__win_is_readable(const void *bytes, size_t count);
+
 // MARK: text.c and format.c
 
 /// UTF-16 to UTF-8: units up to `count`; half a pair becomes U+FFFD and sets `*broken`. Returns bytes that the whole has, writes at most
@@ -58,7 +64,8 @@ char *mslot__win_format_wide(const WCHAR *format, va_list arguments, size_t *len
 
 // MARK: errors.c
 
-/// What an outcome of the core is called here.
+/// What an outcome of the core is called here, and a failure, which may say more.
+DWORD mslot__win_error_of_outcome(mslot_outcome outcome);
 DWORD mslot__win_error_of(mslot_failure failure);
 NTSTATUS mslot__win_status_of(DWORD error);
 DWORD mslot__win_error_of_status(NTSTATUS status);
