@@ -75,7 +75,7 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
     reader->read_timeout_ns = a->options.read_timeout_ns;
     reader->ring = ring;
     reader->mapping = mapping;
-    reader->spin = mslot__spin_start();
+    reader->spin = mslot__spin_start(a->options.polling_ns);
     reader->gathering.next_rests = 1;
     mslot__store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
     note_reader(&ring.ring);
@@ -329,7 +329,7 @@ static bool options_are_allowed(const mslot_create_options *options)
 {
     mslot_header header;
     return layout_of(options, &header) != 0 && options->read_timeout_ns >= 0 && options->reserved == 0
-        && mslot__is_zero(options->reserved_behind, sizeof options->reserved_behind);
+        && mslot__is_zero(options->reserved_behind, sizeof options->reserved_behind) && mslot__polling_is_allowed(options->polling_ns);
 }
 
 mslot_created mslot_create(const char *name_text, const mslot_create_options *options)

@@ -149,7 +149,13 @@ void mslot__interrupt_set(uint32_t *interrupt, uint32_t *const *wakeup);
 /// True, once, if it was set.
 bool mslot__interrupt_take(uint32_t *interrupt);
 
-mslot_spin mslot__spin_start(void);
+bool mslot__polling_is_allowed(int64_t polling_ns);
+mslot_spin mslot__spin_start(int64_t polling_ns);
+/// How long to poll now before sleeping, in nanoseconds; 0: not at all; MSLOT_FOREVER: there is no sleeping.
+int64_t mslot__spin_limit(const mslot_spin *spin);
+static inline bool mslot__spin_never_sleeps(const mslot_spin *spin) { return spin->polling_ns == MSLOT_FOREVER; }
+/// The same for a caller who has something else to do.
+int64_t mslot__spin_limit_of_a_moment(const mslot_spin *spin);
 /// Polling brought what was waited for.
 void mslot__spin_hit(mslot_spin *spin);
 /// After a sleep: learns from how long it was.

@@ -67,7 +67,7 @@ static mslot_failure open_file(const char *path, const mslot_name *name, const m
     writer->process_id = (uint32_t)getpid();
     writer->waits_through_restarts = options->wait_through_restarts;
     writer->query_descriptor = -1;
-    writer->spin = mslot__spin_start();
+    writer->spin = mslot__spin_start(options->polling_ns);
     mslot__store_relaxed_32(&lane->owner_pid, writer->process_id);
     mslot__store_relaxed_32(&lane->owner_uid, geteuid());
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);

@@ -56,12 +56,19 @@ static void let_messages_gather(mslot_reader *reader)
     }
 }
 
-/// Polls a while for a message. True: look.
-static bool spin_for_message(mslot_reader *reader, int64_t deadline_ns)
+/// When polling ends that begins now.
+static int64_t end_of_polling(int64_t limit_ns, int64_t deadline_ns)
 {
+    int64_t end;
+    return __builtin_add_overflow(mslot__now_ns(), limit_ns, &end) || end > deadline_ns ? deadline_ns : end;
+}
+
+/// Polls a while for a message. True: look.
+static bool spin_for_message(mslot_reader *reader, int64_t limit_ns, int64_t deadline_ns)
+{
+    if (limit_ns <= 0) return false;
     let_messages_gather(reader);
-    int64_t end = mslot__now_ns() + reader->spin.limit_ns;
-    if (end > deadline_ns) end = deadline_ns;
+    int64_t end = end_of_polling(limit_ns, deadline_ns);
     do {
         for (int i = 0; i < POLLS_PER_CLOCK; i++) {
             if (mslot__ring_poll(&reader->ring)) return true;
@@ -171,13 +178,13 @@ mslot_look mslot__reader_look_slow(mslot_reader *reader, mslot_look look, int64_
 
     int64_t deadline = mslot__deadline(timeout_ns);
     while (look.outcome == MSLOT_EMPTY) {
-        bool found = reader->spin.limit_ns > 0 && spin_for_message(reader, deadline);
+        bool found = spin_for_message(reader, mslot__spin_limit(&reader->spin), deadline);
         if (found) {
             mslot__spin_hit(&reader->spin);
         } else {
             if (mslot__interrupt_take(&reader->interrupt)) return (mslot_look){.outcome = MSLOT_INTERRUPTED};
             if (mslot__now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
-            sleep_for_message(reader, deadline);
+            if (!mslot__spin_never_sleeps(&reader->spin)) sleep_for_message(reader, deadline);
         }
         look = mslot__ring_look(&reader->ring);
         // Only a hostile writer shows a message to the poll and none to the look; for ever, if he likes.
@@ -260,8 +267,8 @@ static mslot_outcome look_or_park(mslot_reader *reader, mslot_wait *wait, mslot_
     if (everything_is_lent(reader)) return MSLOT_BUSY;
     int64_t deadline = wait->deadline_ns;
     bool shown = mslot__ring_poll(&reader->ring);
-    if (!shown && reader->spin.limit_ns > 0 && !wait->never_polls) {
-        shown = spin_for_message(reader, deadline);
+    if (!shown && !wait->never_polls) {
+        shown = spin_for_message(reader, mslot__spin_limit_of_a_moment(&reader->spin), deadline);
         if (shown) mslot__spin_hit(&reader->spin);
     }
     // Shown before, and not found: as in mslot__reader_look_slow, only a hostile writer does that, and no longer than we wait.
@@ -354,17 +361,25 @@ static void sleep_on_all(mslot_reader *const *readers, size_t count, int64_t dea
     for (size_t i = 0; i < count; i++) mslot__ring_unpark(&readers[i]->ring);
 }
 
+static bool is_any_interrupted(mslot_reader *const *readers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (mslot__load_relaxed_32(&readers[i]->interrupt) != 0) return true;
+    return false;
+}
+
 /// Polls a while for something in any. `count` if nothing came.
-static size_t spin_for_any(mslot_reader *const *readers, size_t count)
+static size_t spin_for_any(mslot_reader *const *readers, size_t count, int64_t deadline_ns)
 {
     mslot_spin *spin = &readers[0]->spin;
-    if (spin->limit_ns <= 0) return count;
-    int64_t end = mslot__now_ns() + spin->limit_ns;
+    int64_t limit_ns = mslot__spin_limit(spin);
+    if (limit_ns <= 0) return count;
+    int64_t end = end_of_polling(limit_ns, deadline_ns);
     size_t ready;
     do {
         mslot__pause();
         ready = first_ready(readers, count);
-    } while (ready == count && mslot__now_ns() < end);
+    } while (ready == count && mslot__now_ns() < end && !is_any_interrupted(readers, count));
     if (ready < count) mslot__spin_hit(spin);
     return ready;
 }
@@ -376,9 +391,10 @@ static mslot_ready wait_for_any(mslot_reader *const *readers, size_t count, int6
     if (timeout_ns <= 0) return (mslot_ready){MSLOT_EMPTY, 0};
 
     int64_t deadline = mslot__deadline(timeout_ns);
-    while ((ready = spin_for_any(readers, count)) == count) {
+    while ((ready = spin_for_any(readers, count, deadline)) == count) {
         if (take_any_interrupt(readers, count)) return (mslot_ready){MSLOT_INTERRUPTED, 0};
         if (mslot__now_ns() >= deadline) return (mslot_ready){MSLOT_TIMED_OUT, 0};
+        if (mslot__spin_never_sleeps(&readers[0]->spin)) continue;
         sleep_on_all(readers, count, deadline);
         // Before polling again: what a sleep brought is no success of polling.
         ready = first_ready(readers, count);

@@ -172,7 +172,24 @@ bool mslot__interrupt_take(uint32_t *interrupt)
 
 // MARK: polling before sleeping
 
-mslot_spin mslot__spin_start(void) { return (mslot_spin){.limit_ns = SPIN_NS_MAX, .next_rests = 1}; }
+bool mslot__polling_is_allowed(int64_t polling_ns) { return polling_ns >= MSLOT_POLLING_NEVER; }
+
+mslot_spin mslot__spin_start(int64_t polling_ns)
+{
+    return (mslot_spin){.polling_ns = polling_ns, .limit_ns = SPIN_NS_MAX, .next_rests = 1};
+}
+
+int64_t mslot__spin_limit(const mslot_spin *spin)
+{
+    if (spin->polling_ns == MSLOT_POLLING_ADAPTIVE) return spin->limit_ns;
+    return spin->polling_ns == MSLOT_POLLING_NEVER ? 0 : spin->polling_ns;
+}
+
+int64_t mslot__spin_limit_of_a_moment(const mslot_spin *spin)
+{
+    int64_t limit_ns = mslot__spin_limit(spin);
+    return limit_ns < SPIN_NS_MAX ? limit_ns : SPIN_NS_MAX;
+}
 
 void mslot__spin_hit(mslot_spin *spin)
 {

@@ -8,7 +8,9 @@
 enum {
     POLLS_PER_CLOCK = 16,
     /// Who cannot make the reader's fence for it looks again this often.
-    UNFENCED_SLEEP_NS = 1000000
+    UNFENCED_SLEEP_NS = 1000000,
+    /// Who polls for longer asks this often whether the reader is alive. Chosen: two system calls in it are nothing.
+    POLL_NS_MAX = 1000000
 };
 
 mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted)
@@ -35,20 +37,20 @@ mslot_outcome mslot_writer_check_reader(mslot_writer *writer)
 // MARK: waiting for room
 
 /// Polls a while for room, for the reader may be at work.
-static void spin_for_room(mslot_writer *writer, int64_t deadline_ns)
+static void spin_for_room(mslot_writer *writer, int64_t limit_ns, int64_t deadline_ns)
 {
     const mslot_ring *ring = &writer->ring.ring;
     // What the reader changes when it makes room: the next cell; or only the head, when the ring has room and the overflow has none.
     const uint64_t *word = writer->unplaced == NULL ? mslot__ring_state(ring, writer->ring.position) : &ring->control->head;
     uint64_t full = mslot__load_relaxed(word);
-    int64_t end = mslot__now_ns() + writer->spin.limit_ns;
+    int64_t end = mslot__now_ns() + (limit_ns < POLL_NS_MAX ? limit_ns : POLL_NS_MAX);
     if (end > deadline_ns) end = deadline_ns;
     do {
         for (int i = 0; i < POLLS_PER_CLOCK; i++) {
             if (mslot__load_relaxed(word) != full) return;
             mslot__pause();
         }
-    } while (mslot__now_ns() < end);
+    } while (mslot__now_ns() < end && mslot__load_relaxed_32(&writer->interrupt) == 0);
 }
 
 /// Publishes the short message that waits, or what is filled; of a long message, what can be placed.
@@ -91,19 +93,20 @@ static space_sleep want_space(mslot_writer *writer)
     return (space_sleep){wait.sequence, is_fenced ? MSLOT_SLEEP_NS_MAX : UNFENCED_SLEEP_NS};
 }
 
-/// Looks for room so that the caller may sleep afterwards. FULL: as `*sleep` says.
-static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, space_sleep *sleep)
+/// Polls for room up to `limit_ns`, then looks for it so that the caller may sleep afterwards. FULL: as `*sleep` says.
+static mslot_outcome look_for_room(mslot_writer *writer, int64_t limit_ns, int64_t deadline_ns, space_sleep *sleep)
 {
     mslot_outcome outcome;
-    if (writer->spin.limit_ns > 0) {
-        spin_for_room(writer, deadline_ns);
+    if (limit_ns > 0) {
+        spin_for_room(writer, limit_ns, deadline_ns);
         outcome = try_to_publish(writer);
         if (outcome != MSLOT_FULL) {
             mslot__spin_hit(&writer->spin);
             return outcome;
         }
     }
-    *sleep = want_space(writer);
+    // Who never sleeps asks for no wake, which would cost the reader a system call.
+    if (limit_ns != MSLOT_FOREVER) *sleep = want_space(writer);
     outcome = try_to_publish(writer);
     if (outcome != MSLOT_FULL) return outcome;
     if (mslot__interrupt_take(&writer->interrupt)) return MSLOT_INTERRUPTED;
@@ -116,14 +119,26 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t deadline_ns, sp
     return mslot__now_ns() >= deadline_ns ? MSLOT_TIMED_OUT : MSLOT_FULL;
 }
 
+/// Polls as long as the handle's user chose, in pieces between which the reader is asked for. FULL: the time for polling is over.
+static mslot_outcome poll_for_room(mslot_writer *writer, int64_t deadline_ns, space_sleep *sleep)
+{
+    int64_t left = mslot__spin_limit(&writer->spin);
+    mslot_outcome outcome;
+    do {
+        outcome = look_for_room(writer, left, deadline_ns, sleep);
+        if (left != MSLOT_FOREVER) left -= POLL_NS_MAX;
+    } while (outcome == MSLOT_FULL && left > 0);
+    return outcome;
+}
+
 mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express *express, int64_t timeout_ns)
 {
     int saved_errno = errno;
     int64_t deadline = mslot__deadline(timeout_ns);
     mslot_outcome outcome;
-    space_sleep sleep;
+    space_sleep sleep = {0, 0};
     writer->waiting_express = express;
-    while ((outcome = look_for_room(writer, deadline, &sleep)) == MSLOT_FULL) {
+    while ((outcome = poll_for_room(writer, deadline, &sleep)) == MSLOT_FULL) {
         int64_t before = mslot__now_ns();
         mslot__count(&writer->ring.lane->writer_waits);
         const mslot_sleep_on words[2] = {
@@ -246,7 +261,7 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
             if (!wait->was_full) mslot__count(&writer->ring.lane->full_writes);
         }
         int saved_errno = errno;
-        outcome = look_for_room(writer, wait->deadline_ns, &sleep);
+        outcome = look_for_room(writer, mslot__spin_limit_of_a_moment(&writer->spin), wait->deadline_ns, &sleep);
         errno = saved_errno;
     }
     writer->waiting_express = NULL;

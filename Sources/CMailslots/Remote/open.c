@@ -8,7 +8,7 @@ static bool take_options(mslot_open_options *options, const mslot_open_options *
     // The first version ended with `reserved`.
     size_t bytes_min = offsetof(mslot_open_options, reserved) + sizeof options->reserved;
     return mslot__options_take(options, sizeof *options, bytes_min, given) && mslot__is_zero(options->reserved, sizeof options->reserved)
-        && mslot__is_zero(options->reserved_behind, sizeof options->reserved_behind);
+        && mslot__is_zero(options->reserved_behind, sizeof options->reserved_behind) && mslot__polling_is_allowed(options->polling_ns);
 }
 
 mslot_opened mslot_open(const char *name_text, const mslot_open_options *given)

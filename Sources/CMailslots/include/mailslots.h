@@ -116,6 +116,16 @@ static const int64_t MSLOT_FOREVER = 0x7fffffffffffffffLL;
 /// For reading: the mailslot's own time-out, mslot_reader_set_timeout.
 static const int64_t MSLOT_DEFAULT_TIMEOUT = -0x7fffffffffffffffLL - 1;
 
+/// How long the waits of a handle poll before they sleep, in nanoseconds; or one of these, or MSLOT_FOREVER: they never sleep, and take all
+/// of a processor while they last. Who polls hears of a message some 5 µs sooner than a sleeper, who has to be woken. Time-outs and
+/// interrupts end a wait all the same.
+enum {
+    /// As long as it has paid lately, 20 µs at most.
+    MSLOT_POLLING_ADAPTIVE = 0,
+    /// Not at all: what is not there at the first look is slept for. For processors that others need, batteries, thousands of mailslots.
+    MSLOT_POLLING_NEVER = -1
+};
+
 // MARK: the reader
 
 /// Start from mslot_create_options_default().
@@ -149,6 +159,9 @@ typedef struct mslot_create_options {
     bool announces_death;
     /// 0.
     unsigned char reserved_behind[6];
+    /// How long a read polls before it sleeps, in nanoseconds; MSLOT_POLLING_ADAPTIVE, MSLOT_POLLING_NEVER, MSLOT_FOREVER. Less than
+    /// MSLOT_POLLING_NEVER is BAD_ARGUMENT. mslot_reader_begin_wait polls 20 µs at most.
+    int64_t polling_ns;
 } mslot_create_options;
 
 static inline mslot_create_options mslot_create_options_default(void)
@@ -208,7 +221,8 @@ typedef struct mslot_ready {
 } mslot_ready;
 
 /// Waits until one of 1 to 64 mailslots has a message, or is damaged; reads nothing. The first in the list wins.
-/// mslot_reader_interrupt on any of them ends it. MSLOT_DEFAULT_TIMEOUT is that of the first. Kernels before 5.16 poll every millisecond.
+/// mslot_reader_interrupt on any of them ends it. MSLOT_DEFAULT_TIMEOUT is that of the first, which says how long to poll, too. Kernels
+/// before 5.16 poll every millisecond.
 mslot_ready mslot_reader_wait_any(mslot_reader *const *readers, size_t count, int64_t timeout_ns);
 
 /// Ends the wait that is on, or else the next one, with INTERRUPTED: one wait for any number of calls. A call that need not wait
@@ -264,6 +278,8 @@ typedef struct mslot_open_options {
     /// NULL, or a word that any thread or signal handler may set by mslot_open_interrupt, also before the call: then the wait ends with
     /// INTERRUPTED. It is 0 before, and the call leaves it as it is.
     uint32_t *interrupt;
+    /// As of mslot_create_options, for a write that waits for room.
+    int64_t polling_ns;
 } mslot_open_options;
 
 static const uint32_t MSLOT_TRUST_NOBODY_ELSE = 0xffffffffu;

@@ -46,11 +46,13 @@ TEST(options_of_the_first_version_are_taken_and_ask_for_nothing_that_came_later)
     mslot_create_options create = small_options(4, 2);
     create.size = FIRST_OPTIONS_BYTES;
     create.reserved_behind[0] = 1; // not theirs
+    create.polling_ns = MSLOT_POLLING_NEVER - 1;
     mslot_reader *reader = mslot_create("orders", &create).reader;
     expect(reader != NULL);
     mslot_open_options open = mslot_open_options_default();
     open.size = FIRST_OPTIONS_BYTES;
     open.reserved_behind[0] = 1;
+    open.polling_ns = MSLOT_POLLING_NEVER - 1;
     expect_outcome(outcome_of_opening(&open), MSLOT_DONE);
     must_close(reader);
 }

@@ -52,6 +52,8 @@ typedef struct mslot_mapping {
 /// How long polling may last before sleeping, learnt from what polling brought and how long sleeps last. Which processors
 /// this thread may use says nothing: a reader pinned to one gets its messages from another; two ends on the same one do not.
 typedef struct mslot_spin {
+    /// As of the options; the rest is of the adaptive kind.
+    int64_t polling_ns;
     int64_t limit_ns;
     /// After polling in vain: short sleeps that still go by without it, and how many the next time.
     uint32_t rests;

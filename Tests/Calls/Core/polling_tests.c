@@ -1,0 +1,267 @@
+// How long a handle polls before it sleeps: it does what its user chose, and time-outs, interrupts and deaths end each kind of wait.
+
+#include "common.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TURNS = 100 };
+static const int64_t AN_HOUR_NS = 3600LL * SECOND;
+
+static mslot_reader *must_create_polling(const char *name, uint32_t capacity, int64_t polling_ns)
+{
+    mslot_create_options options = small_options(capacity, 4);
+    options.polling_ns = polling_ns;
+    mslot_reader *reader = mslot_create(name, &options).reader;
+    expect(reader != NULL);
+    return reader;
+}
+
+static mslot_writer *must_open_polling(const char *name, int64_t polling_ns)
+{
+    mslot_open_options options = mslot_open_options_default();
+    options.polling_ns = polling_ns;
+    mslot_writer *writer = mslot_open(name, &options).writer;
+    expect(writer != NULL);
+    return writer;
+}
+
+static mslot_outcome read_outcome(mslot_reader *reader, int64_t timeout_ns)
+{
+    return mslot_reader_read(reader, NULL, 0, timeout_ns).outcome;
+}
+
+/// Longer than any polling that was not asked for. What is tested holds without it; what would be wrong shows by it.
+static void be_late(void) { usleep(1000); }
+
+/// A child that writes messages, each when the one before was read: late, or, with `when_parked`, when the reader is about to sleep.
+static pid_t start_writer(const uint64_t *read, bool when_parked)
+{
+    pid_t child = child_start();
+    if (child != 0) return child;
+    mslot_writer *writer = must_open("orders");
+    for (uint64_t i = 0; i < TURNS; i++) {
+        wait_until(shared_get(read) == i);
+        if (when_parked) wait_until(is_parked(writer->ring.ring.control));
+        else be_late();
+        must_write(writer, 0, i);
+    }
+    must_close_writer(writer);
+    child_end();
+}
+
+static void read_all(mslot_reader *reader, uint64_t *read)
+{
+    for (uint64_t i = 0; i < TURNS; i++) {
+        must_read_this(reader, 0, i);
+        shared_set(read, i + 1);
+    }
+}
+
+TEST(a_time_for_polling_below_never_is_refused)
+{
+    static const int64_t times[] = {MSLOT_POLLING_NEVER - 1, INT64_MIN};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        mslot_create_options create = small_options(4, 2);
+        create.polling_ns = times[i];
+        expect_outcome(create_outcome("orders", &create), MSLOT_BAD_ARGUMENT);
+        mslot_open_options open = mslot_open_options_default();
+        open.polling_ns = times[i];
+        mslot_reader *reader = must_create("orders", 4, 2);
+        expect_outcome(mslot_open("orders", &open).failure.outcome, MSLOT_BAD_ARGUMENT);
+        must_close(reader);
+    }
+}
+
+// MARK: readers
+
+TEST(a_reader_that_never_polls_looks_once_and_sleeps)
+{
+    mslot_reader *reader = must_create_polling("orders", 4, MSLOT_POLLING_NEVER);
+    uint64_t *read = shared_words(1);
+    pid_t child = start_writer(read, true);
+    read_all(reader, read);
+    child_join(child);
+    // Every message was written to a reader that had said that it goes to sleep; few came before it did.
+    expect(mslot_reader_info(reader).reader_wakes >= TURNS / 2);
+    // A poll notes at which position it was.
+    expect_equal(reader->ring.seen_position, 0);
+    must_close(reader);
+}
+
+/// Reads what comes late, and waits in vain: by each call that waits.
+static void expect_no_sleep(mslot_reader *reader)
+{
+    uint64_t *read = shared_words(1);
+    pid_t child = start_writer(read, false);
+    read_all(reader, read);
+    child_join(child);
+    expect_outcome(read_outcome(reader, MILLISECOND), MSLOT_TIMED_OUT);
+    expect_outcome(mslot_reader_wait_any(&reader, 1, MILLISECOND).outcome, MSLOT_TIMED_OUT);
+    expect_equal(mslot_reader_info(reader).reader_sleeps, 0);
+    expect_equal(mslot_reader_info(reader).reader_wakes, 0);
+}
+
+TEST(a_reader_that_always_polls_never_sleeps_and_its_writers_wake_nobody)
+{
+    mslot_reader *reader = must_create_polling("orders", 4, MSLOT_FOREVER);
+    expect_no_sleep(reader);
+    must_close(reader);
+}
+
+TEST(a_reader_that_polls_up_to_a_time_sleeps_after_it_and_not_before)
+{
+    mslot_reader *reader = must_create_polling("orders", 4, AN_HOUR_NS);
+    expect_no_sleep(reader);
+    must_close(reader);
+
+    reader = must_create_polling("orders", 4, 1);
+    uint64_t *read = shared_words(1);
+    pid_t child = start_writer(read, true);
+    read_all(reader, read);
+    child_join(child);
+    expect(mslot_reader_info(reader).reader_sleeps > 0);
+    expect(reader->ring.seen_position != 0);
+    must_close(reader);
+}
+
+typedef struct interrupter {
+    mslot_reader *reader;
+    mslot_writer *writer;
+} interrupter;
+
+static void *interrupt_late(void *context)
+{
+    const interrupter *who = context;
+    be_late();
+    if (who->reader != NULL) mslot_reader_interrupt(who->reader);
+    else mslot_writer_interrupt(who->writer);
+    return NULL;
+}
+
+static pthread_t start_interrupter(interrupter *who)
+{
+    pthread_t thread;
+    expect(pthread_create(&thread, NULL, interrupt_late, who) == 0);
+    return thread;
+}
+
+TEST(an_interrupt_ends_each_kind_of_wait_for_a_message)
+{
+    static const int64_t times[] = {MSLOT_POLLING_NEVER, MSLOT_POLLING_ADAPTIVE, 1, AN_HOUR_NS, MSLOT_FOREVER};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        trying("polling for %lld ns", (long long)times[i]);
+        mslot_reader *reader = must_create_polling("orders", 4, times[i]);
+        interrupter who = {.reader = reader};
+        pthread_t thread = start_interrupter(&who);
+        expect_outcome(read_outcome(reader, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+        pthread_join(thread, NULL);
+        thread = start_interrupter(&who);
+        expect_outcome(mslot_reader_wait_any(&reader, 1, MSLOT_FOREVER).outcome, MSLOT_INTERRUPTED);
+        pthread_join(thread, NULL);
+        must_close(reader);
+    }
+}
+
+static void count_ending(mslot_wait *wait) { shared_add((uint64_t *)wait->context, 1); }
+
+TEST(a_wait_that_another_thread_sleeps_through_begins_soon_however_long_its_reader_polls)
+{
+    mslot_reader *reader = must_create_polling("orders", 4, MSLOT_FOREVER);
+    uint64_t endings = 0;
+    mslot_wait wait = {.ended = count_ending, .context = &endings, .timeout_ns = MSLOT_FOREVER};
+    expect_outcome(mslot_reader_begin_wait(reader, &wait), MSLOT_EMPTY);
+    mslot_wait_cancel(&wait);
+    wait_until(shared_get(&endings) == 1);
+    expect_outcome(mslot_reader_end_wait(reader), MSLOT_DONE);
+    must_close(reader);
+}
+
+// MARK: writers
+
+/// A child that reads all, each message when there is no room for the next, and late.
+static pid_t start_reader(const uint64_t *full)
+{
+    pid_t child = child_start();
+    if (child != 0) return child;
+    mslot_reader *reader = must_create("orders", 1, 4);
+    for (uint64_t i = 0; i < TURNS; i++) {
+        wait_until(shared_get(full) == i + 1);
+        be_late();
+        must_read_this(reader, 0, i);
+    }
+    wait_until(shared_get(full) == TURNS + 1);
+    must_read_this(reader, 0, TURNS);
+    must_close(reader);
+    child_end();
+}
+
+/// How often a writer sleeps that finds no room for each of so many messages.
+static uint64_t sleeps_of_writing(int64_t polling_ns)
+{
+    uint64_t *full = shared_words(1);
+    pid_t child = start_reader(full);
+    wait_until(open_outcome("orders") == MSLOT_DONE);
+    mslot_writer *writer = must_open_polling("orders", polling_ns);
+    must_write(writer, 0, 0);
+    for (uint64_t i = 1; i <= TURNS; i++) {
+        expect_outcome(mslot_writer_try_write(writer, "", 0), MSLOT_FULL);
+        shared_set(full, i);
+        must_write(writer, 0, i);
+    }
+    mslot_info info = mslot_writer_info(writer);
+    shared_set(full, TURNS + 1);
+    child_join(child);
+    must_close_writer(writer);
+    if (info.writer_waits == 0) expect_equal(info.writer_wakes, 0);
+    return info.writer_waits;
+}
+
+TEST(a_writer_sleeps_for_room_as_its_user_chose)
+{
+    expect(sleeps_of_writing(MSLOT_POLLING_NEVER) >= TURNS / 2);
+    expect(sleeps_of_writing(1) >= TURNS / 2);
+    expect_equal(sleeps_of_writing(MSLOT_FOREVER), 0);
+}
+
+TEST(an_interrupt_or_the_time_ends_each_kind_of_wait_for_room)
+{
+    static const int64_t times[] = {MSLOT_POLLING_NEVER, MSLOT_POLLING_ADAPTIVE, 1, AN_HOUR_NS, MSLOT_FOREVER};
+    mslot_reader *reader = must_create("orders", 1, 4);
+    mslot_writer *other = must_open("orders");
+    must_write(other, 0, 0);
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        trying("polling for %lld ns", (long long)times[i]);
+        mslot_writer *writer = must_open_polling("orders", times[i]);
+        expect_outcome(mslot_writer_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+        interrupter who = {.writer = writer};
+        pthread_t thread = start_interrupter(&who);
+        expect_outcome(mslot_writer_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+        pthread_join(thread, NULL);
+        must_close_writer(writer);
+    }
+    must_read_this(reader, 0, 0);
+    must_close_writer(other);
+    must_close(reader);
+}
+
+TEST(a_writer_that_always_polls_for_room_learns_that_the_reader_was_killed)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        must_create("orders", 1, 4);
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(ready) == 1);
+    mslot_writer *writer = must_open_polling("orders", MSLOT_FOREVER);
+    must_write(writer, 0, 0);
+    expect_outcome(mslot_writer_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+    child_kill(child);
+    expect_outcome(mslot_writer_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_NO_READER);
+    must_close_writer(writer);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+}
