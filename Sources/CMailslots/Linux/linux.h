@@ -151,15 +151,15 @@ bool mslot__interrupt_take(uint32_t *interrupt);
 
 bool mslot__polling_is_allowed(int64_t polling_ns);
 mslot_spin mslot__spin_start(int64_t polling_ns);
-/// How long to poll now before sleeping, in nanoseconds; 0: not at all; MSLOT_FOREVER: there is no sleeping.
-int64_t mslot__spin_limit(const mslot_spin *spin);
+/// At the beginning of a wait: how long it polls before it sleeps, in nanoseconds; 0: not at all; MSLOT_FOREVER: there is no sleeping.
+int64_t mslot__spin_limit(mslot_spin *spin);
 static inline bool mslot__spin_never_sleeps(const mslot_spin *spin) { return spin->polling_ns == MSLOT_FOREVER; }
 /// The same for a caller who has something else to do.
-int64_t mslot__spin_limit_of_a_moment(const mslot_spin *spin);
-/// Polling brought what was waited for.
-void mslot__spin_hit(mslot_spin *spin);
-/// After a sleep: learns from how long it was.
-void mslot__spin_learn(mslot_spin *spin, int64_t slept_ns);
+int64_t mslot__spin_limit_of_a_moment(mslot_spin *spin);
+/// Polling brought what was waited for, after so long.
+void mslot__spin_found(mslot_spin *spin, int64_t polled_ns);
+/// After a sleep. `polled`: that it polled before, in vain.
+void mslot__spin_slept(mslot_spin *spin, bool polled, int64_t slept_ns);
 
 // MARK: waiter.c
 

@@ -21,12 +21,19 @@ struct futex_waitv_entry {
 enum { FUTEX_ENTRY_32 = 2, FUTEX_ENTRY_PRIVATE = 128 };
 
 enum {
-    /// Polling for longer than a sleep and its wake cost together gains nothing. Measured: 11 to 13 µs after a millisecond
-    /// of sleep, 5 after a short one.
-    SPIN_NS_MAX = 20000,
-    /// A sleep shorter than this would have been better spent polling.
-    SHORT_SLEEP_NS = 50000,
-    /// Polling that never helps is tried again after so many short sleeps. Chosen: 20 µs in 1024 sleeps are no cost.
+    /// A wait that polls gives up after this: whom it waits for may sleep itself, and take 11 to 13 µs to wake up. Measured.
+    POLL_NS_MAX = 20000,
+    /// Polling pays if waits are no longer than this: a sleep and its wake take 5 to 8 µs of both sides' processors. Measured.
+    WORTH_NS = 8000,
+    /// A longer wait counts as one of this length: one that is late among many that are not decides nothing.
+    COUNTED_NS_MAX = 2 * WORTH_NS,
+    /// The mean is of the last so many waits, about. Chosen.
+    MEAN_OF = 8,
+    /// After a sleep shorter than this polling is worth a try: who sleeps is told late, and both ends may sleep only because both do.
+    SHORT_SLEEP_NS = 100000,
+    /// Tried, and not worth it: so many waits go by before the next try. Chosen: a sixteenth of what polling would cost.
+    RESTS = 16,
+    /// In vain again and again: so many at last. Chosen: 20 µs in 1024 sleeps are no cost.
     RESTS_MAX = 1024,
     /// Who waits for what nobody will wake it for looks again after this time. Chosen.
     FIRST_LOOK_NS = 100000,
@@ -171,44 +178,54 @@ bool mslot__interrupt_take(uint32_t *interrupt)
 }
 
 // MARK: polling before sleeping
+//
+// Adaptive: a wait polls if waits are short, of late. While they are not it sleeps at once, and only looks now and then whether polling
+// would have been enough: after a short sleep, for two ends that answer each other would not be asleep if they polled, and after an idle
+// time the first sleep that is short says that somebody is at work. What was polled for in vain, and came at once when we slept, comes
+// from somebody who needs our processor: then the tries become rare.
 
 bool mslot__polling_is_allowed(int64_t polling_ns) { return polling_ns >= MSLOT_POLLING_NEVER; }
 
-mslot_spin mslot__spin_start(int64_t polling_ns)
+mslot_spin mslot__spin_start(int64_t polling_ns) { return (mslot_spin){.polling_ns = polling_ns, .next_rests = 1}; }
+
+static bool is_worth_polling(const mslot_spin *spin) { return spin->typical_ns < WORTH_NS; }
+
+int64_t mslot__spin_limit(mslot_spin *spin)
 {
-    return (mslot_spin){.polling_ns = polling_ns, .limit_ns = SPIN_NS_MAX, .next_rests = 1};
+    if (spin->polling_ns != MSLOT_POLLING_ADAPTIVE) return spin->polling_ns == MSLOT_POLLING_NEVER ? 0 : spin->polling_ns;
+    if (spin->rests > 0) {
+        spin->rests--;
+        return 0;
+    }
+    return is_worth_polling(spin) || spin->was_short ? POLL_NS_MAX : 0;
 }
 
-int64_t mslot__spin_limit(const mslot_spin *spin)
-{
-    if (spin->polling_ns == MSLOT_POLLING_ADAPTIVE) return spin->limit_ns;
-    return spin->polling_ns == MSLOT_POLLING_NEVER ? 0 : spin->polling_ns;
-}
-
-int64_t mslot__spin_limit_of_a_moment(const mslot_spin *spin)
+int64_t mslot__spin_limit_of_a_moment(mslot_spin *spin)
 {
     int64_t limit_ns = mslot__spin_limit(spin);
-    return limit_ns < SPIN_NS_MAX ? limit_ns : SPIN_NS_MAX;
+    return limit_ns < POLL_NS_MAX ? limit_ns : POLL_NS_MAX;
 }
 
-void mslot__spin_hit(mslot_spin *spin)
+static void count_wait(mslot_spin *spin, int64_t wait_ns)
 {
-    spin->limit_ns = SPIN_NS_MAX;
-    spin->next_rests = 1;
+    int64_t counted = wait_ns < COUNTED_NS_MAX ? wait_ns : COUNTED_NS_MAX;
+    spin->typical_ns += (counted - spin->typical_ns) / MEAN_OF;
 }
 
-void mslot__spin_learn(mslot_spin *spin, int64_t slept_ns)
+void mslot__spin_found(mslot_spin *spin, int64_t polled_ns)
 {
-    if (slept_ns >= SHORT_SLEEP_NS) {
-        spin->limit_ns /= 2;
-    } else if (spin->limit_ns == SPIN_NS_MAX) {
-        // In vain, and then it came at once: the other end may share our processor and have waited for us to sleep.
-        spin->limit_ns = 0;
-        spin->rests = spin->next_rests;
-        if (spin->next_rests < RESTS_MAX) spin->next_rests *= 2;
-    } else if (spin->rests > 0) {
-        spin->rests--;
-    } else {
-        spin->limit_ns = SPIN_NS_MAX;
-    }
+    bool was_tried = !is_worth_polling(spin);
+    spin->was_short = true;
+    count_wait(spin, polled_ns);
+    if (polled_ns < WORTH_NS) spin->next_rests = 1;
+    else if (was_tried) spin->rests = RESTS;
+}
+
+void mslot__spin_slept(mslot_spin *spin, bool polled, int64_t slept_ns)
+{
+    spin->was_short = slept_ns < SHORT_SLEEP_NS;
+    count_wait(spin, polled ? COUNTED_NS_MAX : slept_ns);
+    if (!polled || !spin->was_short) return;
+    spin->rests = spin->next_rests;
+    if (spin->next_rests < RESTS_MAX) spin->next_rests *= 2;
 }

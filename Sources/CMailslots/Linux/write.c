@@ -36,21 +36,23 @@ mslot_outcome mslot_writer_check_reader(mslot_writer *writer)
 
 // MARK: waiting for room
 
-/// Polls a while for room, for the reader may be at work.
-static void spin_for_room(mslot_writer *writer, int64_t limit_ns, int64_t deadline_ns)
+/// Polls a while for room, for the reader may be at work. For how long it did.
+static int64_t spin_for_room(mslot_writer *writer, int64_t limit_ns, int64_t deadline_ns)
 {
     const mslot_ring *ring = &writer->ring.ring;
     // What the reader changes when it makes room: the next cell; or only the head, when the ring has room and the overflow has none.
     const uint64_t *word = writer->unplaced == NULL ? mslot__ring_state(ring, writer->ring.position) : &ring->control->head;
     uint64_t full = mslot__load_relaxed(word);
-    int64_t end = mslot__now_ns() + (limit_ns < POLL_NS_MAX ? limit_ns : POLL_NS_MAX);
+    int64_t begun = mslot__now_ns(), now = begun, end = begun + (limit_ns < POLL_NS_MAX ? limit_ns : POLL_NS_MAX);
     if (end > deadline_ns) end = deadline_ns;
     do {
         for (int i = 0; i < POLLS_PER_CLOCK; i++) {
-            if (mslot__load_relaxed(word) != full) return;
+            if (mslot__load_relaxed(word) != full) return now - begun;
             mslot__pause();
         }
-    } while (mslot__now_ns() < end && mslot__load_relaxed_32(&writer->interrupt) == 0);
+        now = mslot__now_ns();
+    } while (now < end && mslot__load_relaxed_32(&writer->interrupt) == 0);
+    return now - begun;
 }
 
 /// Publishes the short message that waits, or what is filled; of a long message, what can be placed.
@@ -98,10 +100,10 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t limit_ns, int64
 {
     mslot_outcome outcome;
     if (limit_ns > 0) {
-        spin_for_room(writer, limit_ns, deadline_ns);
+        int64_t polled = spin_for_room(writer, limit_ns, deadline_ns);
         outcome = try_to_publish(writer);
         if (outcome != MSLOT_FULL) {
-            mslot__spin_hit(&writer->spin);
+            mslot__spin_found(&writer->spin, polled);
             return outcome;
         }
     }
@@ -119,10 +121,10 @@ static mslot_outcome look_for_room(mslot_writer *writer, int64_t limit_ns, int64
     return mslot__now_ns() >= deadline_ns ? MSLOT_TIMED_OUT : MSLOT_FULL;
 }
 
-/// Polls as long as the handle's user chose, in pieces between which the reader is asked for. FULL: the time for polling is over.
-static mslot_outcome poll_for_room(mslot_writer *writer, int64_t deadline_ns, space_sleep *sleep)
+/// Polls as long as it may, in pieces between which the reader is asked for. FULL: the time for polling is over.
+static mslot_outcome poll_for_room(mslot_writer *writer, int64_t limit_ns, int64_t deadline_ns, space_sleep *sleep)
 {
-    int64_t left = mslot__spin_limit(&writer->spin);
+    int64_t left = limit_ns;
     mslot_outcome outcome;
     do {
         outcome = look_for_room(writer, left, deadline_ns, sleep);
@@ -138,7 +140,10 @@ mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express 
     mslot_outcome outcome;
     space_sleep sleep = {0, 0};
     writer->waiting_express = express;
-    while ((outcome = poll_for_room(writer, deadline, &sleep)) == MSLOT_FULL) {
+    for (;;) {
+        int64_t limit = mslot__spin_limit(&writer->spin);
+        outcome = poll_for_room(writer, limit, deadline, &sleep);
+        if (outcome != MSLOT_FULL) break;
         int64_t before = mslot__now_ns();
         mslot__count(&writer->ring.lane->writer_waits);
         const mslot_sleep_on words[2] = {
@@ -146,7 +151,7 @@ mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express 
             {&writer->interrupt, 0, true},
         };
         mslot__sleep(words, 2, deadline < before + sleep.ns_max ? deadline : before + sleep.ns_max);
-        mslot__spin_learn(&writer->spin, mslot__now_ns() - before);
+        mslot__spin_slept(&writer->spin, limit > 0, mslot__now_ns() - before);
     }
     writer->waiting_express = NULL;
     errno = saved_errno;
@@ -234,7 +239,7 @@ mslot_outcome mslot_writer_end_wait(mslot_writer *writer)
     if (mslot__handle_refusal(writer) != MSLOT_DONE || mslot__load_relaxed_32(&writer->state) != MSLOT_HANDLE_WAITING
         || mslot__waiter_has(writer->wait))
         return mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
-    mslot__spin_learn(&writer->spin, mslot__now_ns() - writer->wait->begun_ns);
+    mslot__spin_slept(&writer->spin, writer->wait->polled, mslot__now_ns() - writer->wait->begun_ns);
     mslot__writer_end(writer, MSLOT_HANDLE_IDLE);
     return MSLOT_DONE;
 }
@@ -261,7 +266,9 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
             if (!wait->was_full) mslot__count(&writer->ring.lane->full_writes);
         }
         int saved_errno = errno;
-        outcome = look_for_room(writer, mslot__spin_limit_of_a_moment(&writer->spin), wait->deadline_ns, &sleep);
+        int64_t limit = mslot__spin_limit_of_a_moment(&writer->spin);
+        outcome = look_for_room(writer, limit, wait->deadline_ns, &sleep);
+        wait->polled = limit > 0;
         errno = saved_errno;
     }
     writer->waiting_express = NULL;

@@ -382,6 +382,7 @@ typedef struct mslot_wait {
     bool cancelled;
     bool silent;
     bool found;
+    bool polled;
     uint64_t room[6];
 } mslot_wait;
 

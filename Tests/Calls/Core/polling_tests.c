@@ -265,3 +265,88 @@ TEST(a_writer_that_always_polls_for_room_learns_that_the_reader_was_killed)
     must_close_writer(writer);
     expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
 }
+
+// MARK: the adaptive kind, by waits of given lengths: no clock is asked
+
+// Of the core, and not for programs.
+mslot_spin mslot__spin_start(int64_t polling_ns);
+int64_t mslot__spin_limit(mslot_spin *spin);
+void mslot__spin_found(mslot_spin *spin, int64_t polled_ns);
+void mslot__spin_slept(mslot_spin *spin, bool polled, int64_t slept_ns);
+
+enum { WAITS = 2000, A_SLEEP_NS = 5000 };
+
+/// A wait for what comes after so long. True: it polled.
+static bool wait_of(mslot_spin *spin, int64_t length_ns)
+{
+    int64_t limit_ns = mslot__spin_limit(spin);
+    if (length_ns <= limit_ns) mslot__spin_found(spin, length_ns);
+    else mslot__spin_slept(spin, limit_ns > 0, length_ns - limit_ns + A_SLEEP_NS);
+    return limit_ns > 0;
+}
+
+static unsigned polls_of(mslot_spin *spin, unsigned waits, int64_t length_ns)
+{
+    unsigned polls = 0;
+    for (unsigned i = 0; i < waits; i++) polls += wait_of(spin, length_ns);
+    return polls;
+}
+
+TEST(waits_that_are_short_poll_and_waits_that_are_not_sleep_but_for_a_few)
+{
+    mslot_spin spin = mslot__spin_start(MSLOT_POLLING_ADAPTIVE);
+    expect_equal(polls_of(&spin, WAITS, 600), WAITS);
+    expect_equal(polls_of(&spin, WAITS, 5000), WAITS);
+    // Messages that come each 10 µs, and each 100 µs.
+    polls_of(&spin, 100, 10000);
+    expect(polls_of(&spin, WAITS, 10000) <= WAITS / 10);
+    polls_of(&spin, 100, 100000);
+    expect(polls_of(&spin, WAITS, 100000) <= 4);
+    // Idle.
+    expect_equal(polls_of(&spin, WAITS, SECOND), 0);
+}
+
+TEST(one_wait_that_is_long_among_short_ones_does_not_put_the_others_to_sleep)
+{
+    mslot_spin spin = mslot__spin_start(MSLOT_POLLING_ADAPTIVE);
+    polls_of(&spin, WAITS, SECOND);
+    polls_of(&spin, 40, 600);
+    for (int i = 0; i < WAITS; i++) {
+        expect(wait_of(&spin, SECOND));
+        expect_equal(polls_of(&spin, 20, 600), 20);
+    }
+}
+
+TEST(waits_that_become_short_after_an_idle_time_poll_at_once)
+{
+    mslot_spin spin = mslot__spin_start(MSLOT_POLLING_ADAPTIVE);
+    polls_of(&spin, WAITS, SECOND);
+    expect(polls_of(&spin, 100, 600) >= 98);
+}
+
+TEST(two_ends_that_both_sleep_because_the_other_does_come_to_poll)
+{
+    mslot_spin ends[2] = {mslot__spin_start(MSLOT_POLLING_ADAPTIVE), mslot__spin_start(MSLOT_POLLING_ADAPTIVE)};
+    for (int i = 0; i < 2; i++) polls_of(&ends[i], WAITS, 10000);
+    // Each answers the other; whoever sleeps is late with its answer.
+    bool polled[2] = {false, false};
+    unsigned both = 0;
+    for (unsigned i = 0; i < WAITS; i++) {
+        unsigned end = i % 2;
+        polled[end] = wait_of(&ends[end], polled[1 - end] ? 600 : 600 + A_SLEEP_NS);
+        both = polled[0] && polled[1] ? both + 1 : 0;
+    }
+    expect(both >= WAITS / 2);
+}
+
+TEST(who_waits_for_somebody_who_needs_its_processor_polls_ever_less)
+{
+    mslot_spin spin = mslot__spin_start(MSLOT_POLLING_ADAPTIVE);
+    unsigned polls = 0;
+    for (unsigned i = 0; i < 5 * WAITS; i++) {
+        bool polled = mslot__spin_limit(&spin) > 0;
+        mslot__spin_slept(&spin, polled, 3000); // it came because we slept
+        polls += polled;
+    }
+    expect(polls <= 20);
+}

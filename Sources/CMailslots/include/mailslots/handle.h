@@ -49,13 +49,16 @@ typedef struct mslot_mapping {
     mslot_guarded *guarded;
 } mslot_mapping;
 
-/// How long polling may last before sleeping, learnt from what polling brought and how long sleeps last. Which processors
-/// this thread may use says nothing: a reader pinned to one gets its messages from another; two ends on the same one do not.
+/// How long polling may last before sleeping, learnt from how long waits last; see Linux/sleep.c. Which processors this thread may use says
+/// nothing: a reader pinned to one gets its messages from another; two ends on the same one do not.
 typedef struct mslot_spin {
     /// As of the options; the rest is of the adaptive kind.
     int64_t polling_ns;
-    int64_t limit_ns;
-    /// After polling in vain: short sleeps that still go by without it, and how many the next time.
+    /// How long waits last, of late: a moving mean.
+    int64_t typical_ns;
+    /// The last wait was so short that polling is worth another try.
+    bool was_short;
+    /// Polling did not pay: waits that still go by without it; and how many the next time, if it is in vain again.
     uint32_t rests;
     uint32_t next_rests;
 } mslot_spin;
