@@ -153,6 +153,7 @@ bool mslot__polling_is_allowed(int64_t polling_ns);
 mslot_spin mslot__spin_start(int64_t polling_ns);
 /// At the beginning of a wait: how long it polls before it sleeps, in nanoseconds; 0: not at all; MSLOT_FOREVER: there is no sleeping.
 int64_t mslot__spin_limit(mslot_spin *spin);
+static inline bool mslot__spin_may_poll(const mslot_spin *spin) { return spin->polling_ns != MSLOT_POLLING_NEVER; }
 static inline bool mslot__spin_never_sleeps(const mslot_spin *spin) { return spin->polling_ns == MSLOT_FOREVER; }
 /// The same for a caller who has something else to do.
 int64_t mslot__spin_limit_of_a_moment(mslot_spin *spin);

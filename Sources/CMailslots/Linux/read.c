@@ -189,8 +189,13 @@ mslot_look mslot__reader_look_slow(mslot_reader *reader, mslot_look look, int64_
     if (look.outcome != MSLOT_EMPTY) return settle(reader, look);
     if (everything_is_lent(reader)) return (mslot_look){.outcome = MSLOT_BUSY};
     timeout_ns = timeout_of(reader, timeout_ns);
-    // One more look, as a poll: who polls for an answer finds the line of its slot on its way already.
-    if (timeout_ns <= 0) return mslot__ring_poll(&reader->ring) ? settle(reader, mslot__ring_look(&reader->ring)) : look;
+    if (timeout_ns <= 0) {
+        // The first poll for this message; a caller that polls on comes back at once, and each message counts once.
+        bool is_first = reader->ring.seen_position != reader->ring.next;
+        if (is_first && mslot__spin_may_poll(&reader->spin)) let_messages_gather(reader);
+        // One more look, as a poll: who polls for an answer finds the line of its slot on its way already.
+        return mslot__ring_poll(&reader->ring) ? settle(reader, mslot__ring_look(&reader->ring)) : look;
+    }
 
     int64_t deadline = mslot__deadline(timeout_ns);
     while (look.outcome == MSLOT_EMPTY) {

@@ -350,3 +350,31 @@ TEST(who_waits_for_somebody_who_needs_its_processor_polls_ever_less)
     }
     expect(polls <= 20);
 }
+
+// MARK: letting messages gather
+
+TEST(of_the_polls_for_one_message_only_the_first_lets_others_gather)
+{
+    mslot_reader *reader = must_create("orders", 4, 2);
+    mslot_writer *writer = must_open("orders");
+    for (int i = 0; i < 100; i++) expect_outcome(read_outcome(reader, 0), MSLOT_EMPTY);
+    // It paid as little as can be: the next wait goes by without a pause, and then two.
+    expect_equal(reader->gathering.rests, 1);
+    expect_equal(reader->gathering.next_rests, 2);
+    must_write(writer, 0, 0);
+    must_read_this(reader, 0, 0);
+    for (int i = 0; i < 100; i++) expect_outcome(read_outcome(reader, 0), MSLOT_EMPTY);
+    expect_equal(reader->gathering.rests, 0);
+    expect_equal(reader->gathering.next_rests, 2);
+    must_close_writer(writer);
+    must_close(reader);
+}
+
+TEST(who_never_polls_lets_nothing_gather)
+{
+    mslot_reader *reader = must_create_polling("orders", 4, MSLOT_POLLING_NEVER);
+    for (int i = 0; i < 100; i++) expect_outcome(read_outcome(reader, 0), MSLOT_EMPTY);
+    expect_outcome(read_outcome(reader, MILLISECOND), MSLOT_TIMED_OUT);
+    expect_equal(reader->gathering.next_rests, 1);
+    must_close(reader);
+}
