@@ -74,6 +74,26 @@ public enum Mailslot {
         case wait
     }
 
+    /// How long a wait polls before it sleeps: what it takes of a processor against how soon it hears. <doc:Sizing> has the figures.
+    ///
+    /// Time-outs and ``MailslotInterrupter`` end a wait all the same. A task that waits polls 20 µs at most, whatever was chosen here, and
+    /// then suspends.
+    public struct Polling: Sendable, Hashable {
+        let nanoseconds: Int64
+
+        /// What is not there at the first look is slept for: for processors that others need, batteries, thousands of mailslots.
+        public static let never = Polling(nanoseconds: Int64(MSLOT_POLLING_NEVER))
+        /// As long as it has paid lately, 20 µs at most. The default.
+        public static let adaptive = Polling(nanoseconds: Int64(MSLOT_POLLING_ADAPTIVE))
+        /// A wait never sleeps, and takes all of a processor while it lasts: for a thread with a core of its own.
+        public static let always = Polling(nanoseconds: MSLOT_FOREVER)
+        /// Each wait polls for so long, then sleeps. What is not longer than 0 is ``never``, what exceeds 292 years is ``always``.
+        public static func upTo(_ duration: Duration) -> Polling {
+            let nanoseconds = MailslotTimeout(duration).nanoseconds
+            return nanoseconds > 0 ? Polling(nanoseconds: nanoseconds) : .never
+        }
+    }
+
     /// Creates a mailslot, to read from it. A name has one reader at a time.
     ///
     /// A name whose reader was killed, or left, is taken over. Not for a signal handler; a `fork` in another thread waits for it.
@@ -90,6 +110,7 @@ public enum Mailslot {
     ///   - acceptsRemoteMessages: Whether messages from other machines may be delivered here; ``MailslotMessage/Info/origin`` tells them.
     ///   - locksPages: Keeps the mailslot in memory, so that no page of it is ever waited for: all at once, and the memory of long messages
     ///     as writers first need it. All of it counts against `RLIMIT_MEMLOCK`: see <doc:Rules>.
+    ///   - polling: How long a read polls before it sleeps.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/alreadyExists`` if another reader has the name, ``MailslotError/Code/noSpace``
     ///   if the shared-memory file system is full (never later), and what its codes say. A dead reader's leftovers are not an error.
     ///
@@ -103,7 +124,8 @@ public enum Mailslot {
         unread: UnreadMessages = .discard,
         readTimeout: MailslotTimeout = .forever,
         acceptsRemoteMessages: Bool = false,
-        locksPages: Bool = false
+        locksPages: Bool = false,
+        polling: Polling = .adaptive
     ) throws(MailslotError) -> MailslotReader {
         var options = mslot_create_options_default()
         options.capacity = try checked(capacity, name)
@@ -114,6 +136,7 @@ public enum Mailslot {
         options.read_timeout_ns = readTimeout.nanoseconds
         options.allow_remote = acceptsRemoteMessages
         options.lock_pages = locksPages
+        options.polling_ns = polling.nanoseconds
         let created = unsafe mslot_create(name, &options)
         guard let handle = unsafe created.reader else { throw unsafe MailslotError(created.failure, name: name) }
         return unsafe MailslotReader(
@@ -135,6 +158,10 @@ public enum Mailslot {
     ///   - onReaderDeath: What waiting for room does when the reader is killed, or leaves.
     ///   - prefaulting: Maps every page now: the first writes are faster, opening is slower.
     ///   - locksPages: Keeps what this process has of the mailslot in memory, as for a reader.
+    ///   - leavesExpressLane: Leaves the express lane to others, unless no other lane is free. The first writer that takes it has it until
+    ///     it closes or dies, and alone publishes messages of up to 48 bytes in one cache line instead of two: say `true` for one that
+    ///     writes seldom.
+    ///   - polling: How long a write that waits for room polls before it sleeps.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/notFound``, ``MailslotError/Code/noReader``,
     ///   ``MailslotError/Code/tooManyWriters``, ``MailslotError/Code/untrusted``, and what its codes say. Of another machine also
     ///   ``MailslotError/Code/noBridge``, ``MailslotError/Code/noSuchHost``, ``MailslotError/Code/notAllowed``; the description has the
@@ -147,21 +174,26 @@ public enum Mailslot {
         trusting trust: Trust = .sameUser,
         onReaderDeath: ReaderDeath = .fail,
         prefaulting: Bool = false,
-        locksPages: Bool = false
+        locksPages: Bool = false,
+        leavesExpressLane: Bool = false,
+        polling: Polling = .adaptive
     ) throws(MailslotError) -> MailslotWriter {
-        var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages)
+        var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages, leavesExpressLane, polling)
         unsafe options.wait_ns = wait.nanoseconds
         return try unsafe open(name, options)
     }
 
     static func openOptions(
-        _ trust: Trust, _ onReaderDeath: ReaderDeath, _ prefaulting: Bool, _ locksPages: Bool
+        _ trust: Trust, _ onReaderDeath: ReaderDeath, _ prefaulting: Bool, _ locksPages: Bool, _ leavesExpressLane: Bool,
+        _ polling: Polling
     ) -> mslot_open_options {
         var options = unsafe mslot_open_options_default()
         unsafe options.trust_user = trust.user
         unsafe options.wait_through_restarts = onReaderDeath == .wait
         unsafe options.populate = prefaulting
         unsafe options.lock_pages = locksPages
+        unsafe options.leaves_express_lane = leavesExpressLane
+        unsafe options.polling_ns = polling.nanoseconds
         return unsafe options
     }
 

@@ -1,7 +1,6 @@
 public import CMailslots
 
-/// The reading end of a mailslot:
-/// ``Mailslot/create(_:capacity:maximumWriters:maximumMessageSize:permissions:unread:readTimeout:acceptsRemoteMessages:locksPages:)``.
+/// The reading end of a mailslot: ``Mailslot`` has `create`.
 ///
 /// It is owned by one place at a time, which the compiler checks; it may move to another thread. It ends with ``close(unread:)`` or when
 /// it goes out of scope: unread messages are then discarded, and writers are told, unless it is told to keep them for a reader that adopts

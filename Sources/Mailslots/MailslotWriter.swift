@@ -9,7 +9,7 @@ public enum MailslotWriteOutcome: Sendable, Hashable {
     case full
 }
 
-/// A writing end of a mailslot: ``Mailslot/open(_:waitingUpTo:trusting:onReaderDeath:prefaulting:locksPages:)-5gpqz``.
+/// A writing end of a mailslot: ``Mailslot`` has `open`.
 ///
 /// Each writer has a lane of its own, so writers never wait for one another; a mailslot has 256 lanes unless its creator said otherwise.
 /// A writer is owned by one place at a time, which the compiler checks (every write is `mutating`); it may move to another thread.

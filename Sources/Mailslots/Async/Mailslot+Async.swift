@@ -13,9 +13,11 @@ extension Mailslot {
         trusting trust: Trust = .sameUser,
         onReaderDeath: ReaderDeath = .fail,
         prefaulting: Bool = false,
-        locksPages: Bool = false
+        locksPages: Bool = false,
+        leavesExpressLane: Bool = false,
+        polling: Polling = .adaptive
     ) async throws -> MailslotWriter {
-        var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages)
+        var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages, leavesExpressLane, polling)
         unsafe options.answer_ns = 2_000_000
         let begun = ContinuousClock.now
         let deadline = wait.duration.map { begun + $0 }

@@ -1,3 +1,4 @@
+import CMailslots
 import Foundation
 import TestProcesses
 import Testing
@@ -27,6 +28,46 @@ import Testing
         #expect(last.withBytes { $0.byteCount } == 424)
         #expect(last.info.position == first.info.position + 3)
         #expect(try reader.read(timeout: .now) == nil)
+    }
+
+    // MARK: polling
+
+    @Test func `a wait sleeps as it was told to`() throws {
+        let name = uniqueName()
+        for polling in [Mailslot.Polling.always, .upTo(.seconds(3600))] {
+            var reader = try Mailslot.create(name, capacity: 1, polling: polling)
+            #expect(try reader.read(timeout: .milliseconds(1)) == nil)
+            #expect(reader.info.readerSleeps == 0)
+            var writer = try Mailslot.open(name, polling: polling)
+            try writer.write("fills it")
+            #expect(try writer.write("no room", timeout: .milliseconds(1)) == .full)
+            #expect(reader.info.writerWaits == 0)
+        }
+        for polling in [Mailslot.Polling.never, .adaptive, .upTo(.nanoseconds(1))] {
+            var reader = try Mailslot.create(name, capacity: 1, polling: polling)
+            // Again and again: a busy machine may let the time be up before there is a sleep.
+            while reader.info.readerSleeps == 0 { #expect(try reader.read(timeout: .milliseconds(1)) == nil) }
+            var writer = try Mailslot.open(name, polling: polling)
+            try writer.write("fills it")
+            while reader.info.writerWaits == 0 { #expect(try writer.write("no room", timeout: .milliseconds(1)) == .full) }
+        }
+    }
+
+    @Test(arguments: [
+        (Mailslot.Polling.adaptive, 0), (.never, -1), (.always, Int.max), (.upTo(.microseconds(5)), 5000), (.upTo(.zero), -1),
+        (.upTo(.seconds(-1)), -1), (.upTo(.seconds(Int64.max)), Int.max),
+    ]) func `a time for polling is what the core takes for it`(polling: Mailslot.Polling, nanoseconds: Int) {
+        #expect(polling.nanoseconds == Int64(nanoseconds))
+    }
+
+    @Test func `who leaves the express lane to others has another`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name, maximumWriters: 2)
+        let modest = try Mailslot.open(name, leavesExpressLane: true)
+        let other = try Mailslot.open(name)
+        #expect(unsafe modest.handle.pointee.lane_index == 1)
+        #expect(unsafe other.handle.pointee.lane_index == 0)
+        reader.close()
     }
 
     @Test(.disabled(if: isSanitized, "a sanitizer lets nobody lock pages"))
