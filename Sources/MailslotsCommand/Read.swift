@@ -59,6 +59,12 @@ struct Read: ParsableCommand {
     @Option(help: ArgumentHelp("End with status 2 when nothing came for this long.", valueName: "seconds"))
     var timeout: Seconds?
 
+    @Option(
+        help: ArgumentHelp(
+            "Poll never, always, or so many seconds before sleeping; always takes all of a processor. (default: adaptive)",
+            valueName: "never|adaptive|always|seconds"))
+    var polling: PollingOption?
+
     @Flag(help: "End at the first message of 0 bytes, and do not print it. (write --end sends one.)")
     var untilEmpty = false
 
@@ -102,7 +108,8 @@ struct Read: ParsableCommand {
         do {
             return try Mailslot.create(
                 name, capacity: capacity, maximumWriters: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
-                unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote)
+                unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote,
+                polling: polling?.polling ?? .adaptive)
         } catch {
             // `catch where` on a typed error crashes Swift 6.3.1 here.
             guard error.code == .untrusted else { throw error }

@@ -1,3 +1,4 @@
+import CMailslots
 import Foundation
 import Testing
 
@@ -111,6 +112,42 @@ import Testing
         #expect(try mailslot("write", name, "1", "2", "--timeout", "0.05").status == 2)
         reader.close()
         #expect(try mailslot("read", name, "--timeout", "0", environment: ["MAILSLOT_DIRECTORY": "/nowhere"]).status == 3)
+    }
+
+    // MARK: polling
+
+    @Test func `a program that always polls never sleeps`() throws {
+        let name = uniqueName()
+        let reader = try startMailslot("read", name, "--capacity", "1", "--polling", "always", "--timeout", "0.2", "--keep-unread")
+        #expect(try reader.wait().status == 2)
+        #expect(try Mailslot.info(of: name).readerSleeps == 0)
+        let next = try Mailslot.create(name, unread: .adopt)
+        #expect(try mailslot("write", name, "1", "2", "--timeout", "0.2", "--polling", "3600").status == 2)
+        #expect(next.info.writerWaits == 0)
+        next.close()
+    }
+
+    @Test func `a program polls for the time that it is given, and never if that is said`() throws {
+        for polling in ["never", "0", "0.000001", "adaptive"] {
+            let name = uniqueName()
+            let reader = try startMailslot("read", name, "--polling", polling)
+            try eventually("it sleeps with --polling \(polling)") { (try? Mailslot.info(of: name))?.readerSleeps ?? 0 > 0 }
+            #expect(try mailslot("write", name, "x", "--polling", polling).status == 0)
+            reader.kill()
+        }
+        #expect(try mailslot("read", uniqueName(), "--polling", "sometimes").status == 64)
+        #expect(try mailslot("read", uniqueName(), "--polling=-1").status == 64)
+    }
+
+    @Test func `a program leaves the express lane to others`() throws {
+        let name = uniqueName()
+        let reader = try Mailslot.create(name)
+        let modest = try startMailslot("write", name, "--leave-express-lane")
+        try eventually("it has a lane") { try Mailslot.info(of: name).writerCount == 1 }
+        let other = try Mailslot.open(name)
+        #expect(unsafe other.handle.pointee.lane_index == 0)
+        modest.kill()
+        reader.close()
     }
 
     // MARK: what is unread when a reader ends
