@@ -98,6 +98,9 @@ typedef struct bench_peer {
 /// Our own C API, and the calls of Windows on top of it. The Swift API is among the Swift files.
 const bench_peer *bench_peer_ours(void);
 const bench_peer *bench_peer_win32(void);
+/// Ourselves, with each time for polling that a user may choose.
+uint32_t bench_polling_count(void);
+const bench_peer *bench_polling_at(uint32_t number);
 uint32_t bench_peer_count(void);
 /// Every other peer, `number` below bench_peer_count().
 const bench_peer *bench_peer_at(uint32_t number);

@@ -52,6 +52,9 @@ struct Contender {
         all.filter { ["udp-loopback", "nats"].contains($0.name) } + [Contender(bench_peer_ours(), .reference)]
     }
 
+    /// Ourselves as users may set how long waits poll. Measured only if asked for.
+    static var pollings: [Contender] { (0..<bench_polling_count()).map { Contender(bench_polling_at($0), .ours) } }
+
     /// Peers that fail on purpose, for the tests of this program.
     static var broken: [Contender] { (0..<bench_broken_count()).map { Contender(bench_broken_at($0), .peer) } }
 

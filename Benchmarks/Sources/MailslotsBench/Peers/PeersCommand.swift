@@ -46,9 +46,9 @@ struct PeersCommand: ParsableCommand {
     var list = false
 
     func validate() throws {
-        let known = Contender.all + Contender.broken
-        for name in only where !known.contains(where: { $0.name == name }) {
-            throw ValidationError("There is no \(name). There are: \(Contender.all.map(\.name).joined(separator: ", ")).")
+        let known = Contender.all + Contender.pollings
+        for name in only where !(known + Contender.broken).contains(where: { $0.name == name }) {
+            throw ValidationError("There is no \(name). There are: \(known.map(\.name).joined(separator: ", ")).")
         }
         for prefix in patterns where !PeerPattern.all.contains(where: { $0.id.hasPrefix(prefix) }) {
             throw ValidationError("There is no pattern \(prefix). There are: \(PeerPattern.all.map(\.id).joined(separator: ", ")).")
@@ -60,7 +60,8 @@ struct PeersCommand: ParsableCommand {
 
     private var contenders: [Contender] {
         if only.isEmpty { return Contender.all }
-        return (Contender.all + Contender.broken).filter { only.contains($0.name) || $0.name == Contender.baseline.name }
+        let known = Contender.all + Contender.pollings + Contender.broken
+        return known.filter { only.contains($0.name) || $0.name == Contender.baseline.name }
     }
 
     private var selectedPatterns: [PeerPattern] {

@@ -8,7 +8,7 @@ enum SwiftPeer {
         let peer = UnsafeMutablePointer<bench_peer>.allocate(capacity: 1)
         peer.initialize(to: bench_peer())
         peer.pointee.name = text("Mailslots")
-        peer.pointee.settings = text("the Swift API: write, withMessage; 1024 slots; blocking: polls for up to 20 us, then sleeps")
+        peer.pointee.settings = text("the Swift API: write, withMessage; 1024 slots; blocking: polls as long as it pays, then sleeps")
         peer.pointee.polls = true
         peer.pointee.open = { open($0, $1) }
         peer.pointee.send = { send($0, $1) }
