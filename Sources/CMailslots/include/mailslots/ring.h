@@ -310,6 +310,8 @@ static inline __attribute__((always_inline)) mslot_publication mslot__ring_publi
 
     for (uint64_t steps = 0;; steps++) {
         mslot_cell *cell = mslot__ring_cell(ring, position);
+        // To write to it, at once: a load would share the line with a reader that polls it, and the store then waits once more.
+        mslot__prefetch_write(cell);
         // Acquire: pairs with the release in Read 4; the spare, and the line, are the reader's no more.
         uint64_t seen = mslot__load_acquire(&cell->state);
         uint64_t lap = mslot__ring_lap(ring, position);
