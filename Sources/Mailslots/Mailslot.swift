@@ -100,7 +100,7 @@ public enum Mailslot {
     ///
     /// - Parameters:
     ///   - name: The mailslot's name.
-    ///   - capacity: How many messages fit: a power of two from 1 to 32768. `nil`: 4096, or what is there to adopt.
+    ///   - capacity: How many messages fit: a power of two from 1 to 32768. `nil`: 1024, or what is there to adopt.
     ///   - maximumWriters: How many writers there may be at one time. `nil`: 256, or what is there to adopt.
     ///   - maximumMessageSize: The longest message in bytes, 1 to ``maximumLongMessageSize``. `nil`: 424, or what is there to adopt.
     ///     Messages of more than 424 bytes cost their writers memory in the mailslot: see <doc:Rules>.

@@ -28,7 +28,7 @@ struct Read: ParsableCommand {
     @Flag(help: "At the end leave what is unread to a reader with --adopt, instead of discarding it.")
     var keepUnread = false
 
-    @Option(help: "How many messages fit: a power of two from 1 to 32768. (default: 4096)")
+    @Option(help: "How many messages fit: a power of two from 1 to 32768. (default: 1024)")
     var capacity: Int?
 
     @Option(help: "How many writers there may be at one time. (default: 256)")
@@ -82,7 +82,7 @@ struct Read: ParsableCommand {
             throw ValidationError("--capacity is a power of two from 1 to 32768, and not \(capacity). Choose \(next).")
         }
         // With --adopt it may be less than the default.
-        let most = 65_535 - (capacity ?? (adopt ? 1 : 4096))
+        let most = 65_535 - (capacity ?? (adopt ? 1 : 1024))
         if let writers, !(1...most).contains(writers) {
             throw ValidationError(
                 "--writers is 1 to \(most), and not \(writers): with the capacity it is at most 65535. "

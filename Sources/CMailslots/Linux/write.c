@@ -311,7 +311,7 @@ mslot_batch mslot_writer_write_batch_from(mslot_writer *writer, const mslot_remo
         batch.outcome = mslot__writer_refusal(writer, MSLOT_HANDLE_IDLE);
         return batch;
     }
-    // As in mslot__writer_publish_and_wake; but the entry stays for the cell at which the reader sleeps, until it is woken there or left it.
+    // As in mslot__writer_publish_and_wake; but the entry stays for the cell at which the reader sleeps, until it is woken or left it.
     mslot_robust_list robust = mslot__writer_robust_list(writer);
     mslot_robust_list none = robust;
     none.list_op_pending = &writer->no_robust_list;

@@ -46,7 +46,7 @@
  *   longjmp, or asynchronous cancellation, out of a read or a write leaves the handle BUSY: the message may or may not have been published.
  *     Fix: mslot_writer_reset for a writer, which finds out; mslot_reader_reset for a reader. Both make the handle usable.
  *
- *   Full disk. /dev/shm holds the segment, about 2 MB by default; mslot_create reserves all of it, so a full file system is
+ *   Full disk. /dev/shm holds the segment, about 650 KB by default; mslot_create reserves all of it, so a full file system is
  *   an error there (NO_SPACE) and never a crash later. Docker gives a container 64 MB.
  *     Fix: a smaller capacity, a larger /dev/shm (docker run --shm-size), or MAILSLOT_DIRECTORY.
  *
@@ -132,7 +132,7 @@ enum {
 typedef struct mslot_create_options {
     /// sizeof(mslot_create_options), by which the library knows which of the fields the program knows.
     uint32_t size;
-    /// Messages that fit, a power of two, 1 to 32768. 0: 4096, or with `adopt` what is there.
+    /// Messages that fit, a power of two, 1 to 32768. 0: 1024, or with `adopt` what is there.
     uint32_t capacity;
     /// Writers at one time, at least 1; capacity + writers <= 65535. 0: 256, or with `adopt` what is there.
     uint32_t writers;

@@ -479,11 +479,13 @@ import Testing
         #expect(reader.info.permissions == permissions)
     }
 
-    @Test func `a default mailslot takes two megabytes`() throws {
+    @Test func `a default mailslot takes less than a megabyte, and one for a few messages less than 64 KiB`() throws {
         let reader = try Mailslot.create(uniqueName())
-        #expect(reader.info.segmentSize > 1_900_000 && reader.info.segmentSize < 2_100_000)
-        #expect(reader.info.capacity == 4096)
+        #expect(reader.info.segmentSize > 600_000 && reader.info.segmentSize < 1_000_000)
+        #expect(reader.info.capacity == 1024)
         #expect(reader.info.maximumWriters == 256)
+        let small = try Mailslot.create(uniqueName(), capacity: 64, maximumWriters: 8)
+        #expect(small.info.segmentSize < 64 * 1024)
     }
 
     @Test func `every code has its own words`() {
