@@ -146,13 +146,13 @@ void bench_bare_wake_second(bench_run *run)
 
 // MARK: opening
 
-// A file of the size of a default mailslot, with its pages set aside as there. Touched: one page each of what a write of ours
-// touches: control, lane hints, a lane, a cell, a slot. Each is loaded, then stored to, as a program does that looks first.
+// A file of the size of a mailslot of this capacity, with its pages set aside as there. Touched: one page each of what a write of ours
+// touches: control and lane hints, a lane, a cell, a slot. Each is loaded, then stored to, as a program does that looks first.
 enum {
     BARE_FILE_BYTES = 2 * 1024 * 1024,
-    BARE_LANES_OFFSET = 4096 + 64,
+    BARE_LANES_OFFSET = 3072 + 64,
     BARE_CELLS_OFFSET = BARE_LANES_OFFSET + 64 * BENCH_LANES,
-    BARE_SLOTS_OFFSET = BARE_CELLS_OFFSET + 8 * BENCH_CAPACITY + 8 * (BENCH_CAPACITY + BENCH_LANES)
+    BARE_SLOTS_OFFSET = BARE_CELLS_OFFSET + 64 * BENCH_CAPACITY + 8 * (BENCH_CAPACITY + BENCH_LANES)
 };
 
 static inline void touch(unsigned char *base, size_t offset)
@@ -175,9 +175,8 @@ void bench_bare_open(bench_run *run)
         close(descriptor);
         if (descriptor < 0 || base == MAP_FAILED) break;
         touch(base, 2048);
-        touch(base, 4096);
         touch(base, BARE_LANES_OFFSET + 64 * (i * 7 % BENCH_LANES));
-        touch(base, BARE_CELLS_OFFSET + 8 * (i % BENCH_CAPACITY));
+        touch(base, BARE_CELLS_OFFSET + 64 * (i % BENCH_CAPACITY));
         touch(base, BARE_SLOTS_OFFSET + BENCH_SLOT_BYTES * (i % BENCH_CAPACITY));
         munmap(base, BARE_FILE_BYTES);
         before = bench_sample(run, i, before);

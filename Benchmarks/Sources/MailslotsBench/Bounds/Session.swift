@@ -129,7 +129,7 @@ struct Session {
                 b: { .p50(of: try run.samples("bare file", load, bench_bare_open, nil)) })
             report.show(contest, try contest.run(rounds: rounds))
         }
-        print("  bare file: open, mmap 2 MB, close, touch 5 places, munmap; the places lie as the control words, lane hints,")
+        print("  bare file: open, mmap 2 MB, close, touch 4 places, munmap; the places lie as the header and control words,")
         print("  a lane, a cell and a slot do, and each is loaded, then stored to: what a write of one message touches.")
         let calls = try run.count("open", Run.Load(warmUp: 0, messages: 1), bench_mailslot_open_count)
         print("  one open, write and close: \(calls.systemCalls) system calls, \(calls.allocations) allocations; bare file: 4")
@@ -139,7 +139,7 @@ struct Session {
 
     mutating func memory() {
         let memory = bench_mailslot_memory()
-        print("memory of a default mailslot (4096 messages, 256 writers)")
+        print("memory of a default mailslot (1024 messages, 256 writers)")
         if memory.known {
             print("  file \(memory.file_bytes) bytes, set aside \(memory.allocated_bytes); each handle 512 bytes")
         } else {
