@@ -60,7 +60,12 @@ static void after_fork_in_child(void)
     pthread_mutex_unlock(&lock);
 }
 
-static void install_fork_handlers(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+static void install_fork_handlers(void)
+{
+    // First theirs: what is installed last comes first at a fork, and we call the core with our lock held.
+    mslot__fork_handlers_install();
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 void mslot__win_lock(void)
 {

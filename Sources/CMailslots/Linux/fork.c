@@ -64,15 +64,17 @@ static void after_fork_in_child(void)
 
 static void install_fork_handlers(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
 
+void mslot__fork_handlers_install(void) { pthread_once(&fork_handlers_once, install_fork_handlers); }
+
 void mslot__forks_hold(void)
 {
-    pthread_once(&fork_handlers_once, install_fork_handlers);
+    mslot__fork_handlers_install();
     pthread_mutex_lock(&lock);
 }
 
 uint32_t mslot__forks_so_far(void)
 {
-    pthread_once(&fork_handlers_once, install_fork_handlers); // what is not seen is not counted
+    mslot__fork_handlers_install(); // what is not seen is not counted
     // Acquire: pairs with the release after a fork. What the caller opens, it opens after that.
     return __atomic_load_n(&forks, __ATOMIC_ACQUIRE);
 }

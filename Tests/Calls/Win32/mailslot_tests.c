@@ -2,9 +2,11 @@
 
 #include "common.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // MARK: 1.2 CreateMailslot
@@ -737,4 +739,34 @@ TEST(a_mailslot_has_no_file_type_and_a_creation_time)
     CloseHandle(client);
     CloseHandle(server);
     expect_error(GetFileTime(server, &created, NULL, NULL), ERROR_INVALID_HANDLE);
+}
+
+// MARK: forks
+
+static void *fork_often(void *forks_left)
+{
+    for (uint64_t *left = forks_left; shared_get(left) > 0; shared_set(left, shared_get(left) - 1)) {
+        pid_t child = fork();
+        if (child == 0) _exit(0);
+        expect(child > 0 && waitpid(child, NULL, 0) == child);
+    }
+    return NULL;
+}
+
+TEST(forks_beside_mailslots_that_open_and_close_hang_neither)
+{
+    // An event first: a program may use these calls before it has a mailslot.
+    HANDLE event = CreateEventA(NULL, TRUE, FALSE, NULL);
+    expect(event != NULL);
+    static uint64_t forks_left = 300;
+    pthread_t thread;
+    expect_equal(pthread_create(&thread, NULL, fork_often, &forks_left), 0);
+    while (shared_get(&forks_left) > 0) {
+        HANDLE server = must_create(SLOT, 0, 0), client = must_open(SLOT);
+        must_write(client, "hello");
+        CloseHandle(client);
+        CloseHandle(server);
+    }
+    pthread_join(thread, NULL);
+    CloseHandle(event);
 }

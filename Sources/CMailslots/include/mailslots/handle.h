@@ -170,6 +170,10 @@ void mslot__wake_writers_slow(mslot_control *control);
 /// A number that differs between two threads alive at the same time; one load.
 static inline void *mslot__this_thread(void) { return __builtin_thread_pointer(); }
 
+/// Not API either: for a library that calls this one with a lock held, and takes that lock at a fork, too. Called before its own
+/// pthread_atfork, it has a fork take both in the order in which its calls do.
+void mslot__fork_handlers_install(void);
+
 // MARK: writing
 
 /// Takes the handle for a call. A signal handler that interrupts the call, or another thread, finds it taken.
