@@ -67,7 +67,7 @@ class mslot_create_options(Structure):
     _fields_ = [
         ("size", c_uint32), ("capacity", c_uint32), ("writers", c_uint32), ("message_bytes_max", c_uint32), ("mode", c_uint32),
         ("adopt", c_bool), ("allow_remote", c_bool), ("reserved", c_uint16), ("read_timeout_ns", c_int64),
-        ("lock_pages", c_bool), ("announces_death", c_bool), ("reserved_behind", c_uint8 * 6)]
+        ("lock_pages", c_bool), ("announces_death", c_bool), ("reserved_behind", c_uint8 * 6), ("polling_ns", c_int64)]
 
 
 class mslot_created(Structure):
@@ -78,8 +78,8 @@ class mslot_created(Structure):
 class mslot_open_options(Structure):
     _fields_ = [
         ("size", c_uint32), ("trust_user", c_uint32), ("wait_ns", c_int64), ("answer_ns", c_int64), ("wait_through_restarts", c_bool),
-        ("populate", c_bool), ("reserved", c_uint8 * 6), ("lock_pages", c_bool), ("reserved_behind", c_uint8 * 7),
-        ("interrupt", c_void_p)]
+        ("populate", c_bool), ("reserved", c_uint8 * 6), ("lock_pages", c_bool),
+        ("leaves_express_lane", c_bool), ("reserved_behind", c_uint8 * 6), ("interrupt", c_void_p), ("polling_ns", c_int64)]
 
 
 class mslot_opened(Structure):
