@@ -22,9 +22,9 @@ export SWIFT_BACKTRACE=enable=no
 # in .build. In the second `embedding` comes before `guard`, for both build in Benchmarks/.build. The third begins with what waits most: for
 # processes that are stopped after each instruction, and for clocks. Nobody measures time, but for the ratios of `guard`, whose two sides
 # suffer alike.
-lane_1=(readme network documentation threads)
+lane_1=(readme network documentation)
 lane_2=(embedding nio core instructions mutants guard)
-lane_3=(kills soak format tidy datagram win32 nats sanitized model aarch64 fuzz wire_fuzz)
+lane_3=(kills soak format tidy threads datagram win32 nats sanitized model aarch64 fuzz wire_fuzz)
 # Alone, for they measure.
 alone=(benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
