@@ -98,7 +98,7 @@ private struct Ratios {
     private var contests: [Contest] {
         let run = run
         let roundTrip = Run.Load(messageBytes: 32, warmUp: 5_000, messages: 30_000)
-        let bounds: [(UInt32, Bound)] = [(32, .atLeast(0.3)), (424, .atLeast(0.3))]
+        let bounds: [(UInt32, Bound)] = [(32, .atLeast(0.3)), (424, .atLeast(0.2))]
         return [
             Contest(
                 title: "round trip, 32 B", timed: "", unit: .nanoseconds, names: ("mailslot", "bare ring"), bound: .atMost(2.2),
