@@ -201,28 +201,6 @@ enum {
     MSLOT_WRITE_STEPS_MAX = 1 << 24
 };
 
-enum {
-    /// How many cells ahead a writer asks for the cell and for the slot that it will own. Measured: `Benchmarks`, one way, 32 and
-    /// 424 bytes; 8 to 16 are alike, 4 is worse for 424.
-    MSLOT_PREFETCH_WRITE_CELLS = 8
-};
-
-/// Asks for the lines that this writer will write to a few messages from now, if they are as long as this one. The publishing swap
-/// waits for all stores before it, so a line that is fetched only when it is stored to is waited for in full, message by message.
-/// Progress: wait-free. Crash: nothing changed.
-static inline void mslot__ring_prefetch_write(const mslot_ring *ring, uint64_t position, uint32_t more_lines)
-{
-    const uint64_t *cell = mslot__ring_state(ring, position + MSLOT_PREFETCH_WRITE_CELLS);
-    uint64_t ahead = mslot__load_relaxed(cell);
-    // FULL: nearly a lap behind us, the reader is about to read that slot.
-    if ((uint32_t)ahead == 0) return;
-    // An index out of range gives an address that is only fetched, never touched.
-    const unsigned char *line = ring->slots + (size_t)mslot__cell_index(ahead) * MSLOT_SLOT_BYTES;
-    mslot__prefetch_write(line);
-    for (; more_lines > 0; more_lines--) mslot__prefetch_write(line += MSLOT_LINE_BYTES);
-    mslot__prefetch_write(cell);
-}
-
 typedef struct mslot_step {
     mslot_outcome outcome; // DONE: try `position`
     uint64_t position;
@@ -234,6 +212,16 @@ mslot_step mslot__ring_advance_slow(const mslot_ring_writer *writer, uint64_t po
 
 /// The slot to fill (Write 1). Private: filling may take hours. Progress: wait-free. Crash: that message is lost.
 static inline mslot_slot *mslot__ring_own_slot(const mslot_ring_writer *writer) { return mslot__ring_slot(&writer->ring, writer->own); }
+
+/// Asks for the lines of the slot that is to be filled next, if that message is as long as this one: the reader has had them. The
+/// publishing swap waits for all stores before it, so a line that is fetched only when it is stored to is waited for in full, message by
+/// message.
+/// Progress: wait-free. Crash: nothing changed.
+static inline void mslot__ring_prefetch_own_slot(const mslot_ring_writer *writer)
+{
+    const unsigned char *line = (const unsigned char *)mslot__ring_own_slot(writer);
+    for (uint32_t i = 0; i <= writer->more_lines; i++) mslot__prefetch_write(line + (size_t)i * MSLOT_LINE_BYTES);
+}
 
 /// The word that must be woken now (Write 7), or NULL. Progress: wait-free. Crash: see the kill table, "after 6, before 7".
 static inline uint32_t *mslot__ring_parked_word(mslot_ring_writer *writer)
@@ -361,7 +349,7 @@ static inline __attribute__((always_inline)) mslot_publication mslot__ring_publi
     result.outcome = MSLOT_DONE;
     result.wake = mslot__ring_parked_word(writer);
     // After Write 7: nothing may widen the gap between 5 and 7.
-    if (express == NULL) mslot__ring_prefetch_write(ring, writer->position - 1, writer->more_lines);
+    if (express == NULL) mslot__ring_prefetch_own_slot(writer);
     return result;
 }
 
@@ -489,6 +477,8 @@ static inline mslot_look mslot__ring_look(mslot_ring_reader *reader)
     look.sender = slot->sender;
     look.origin = slot->origin;
 
+    // Each cell has a line of its own: asked for before it is loaded.
+    __builtin_prefetch(mslot__ring_cell(ring, reader->next + (uint64_t)2 * MSLOT_PREFETCH_CELLS));
     uint64_t ahead = mslot__load_relaxed(mslot__ring_state(ring, reader->next + MSLOT_PREFETCH_CELLS));
     if ((uint32_t)ahead == 0) {
         // An index out of range gives an address that is only fetched, never read; a prefetch does not fault.
