@@ -178,54 +178,63 @@ static bool is_there(mslot_reader *reader, const unsigned char *bytes, uint32_t 
 }
 
 /// What a look that found no message, or a long one, comes to without waiting.
-static mslot_look settle(mslot_reader *reader, mslot_look look)
+static void settle(mslot_reader *reader, mslot_look *look)
 {
-    if (look.outcome == MSLOT_TOO_LONG) {
-        if (MSLOT_LIKELY(is_there(reader, look.bytes, look.length))) {
-            look.outcome = MSLOT_DONE;
-            return look;
+    if (look->outcome == MSLOT_TOO_LONG) {
+        if (MSLOT_LIKELY(is_there(reader, look->bytes, look->length))) {
+            look->outcome = MSLOT_DONE;
+            return;
         }
-        look.outcome = MSLOT_DAMAGED;
-        look.can_be_skipped = true;
+        look->outcome = MSLOT_DAMAGED;
+        look->can_be_skipped = true;
         mslot__count(&reader->ring.ring.control->damaged);
     }
     // A message with an impossible length, or without its bytes, is skipped, once nothing older is lent: one bad writer must not stop the
     // mailslot.
-    bool can_be_skipped = look.outcome == MSLOT_DAMAGED && look.can_be_skipped && reader->ring.next == reader->ring.head;
+    bool can_be_skipped = look->outcome == MSLOT_DAMAGED && look->can_be_skipped && reader->ring.next == reader->ring.head;
     if (can_be_skipped) {
         mslot__ring_take(&reader->ring);
         mslot__reader_give_space(reader);
     }
-    return look;
 }
 
-mslot_look mslot__reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns)
+void mslot__reader_look_slow(mslot_reader *reader, mslot_look *look, int64_t timeout_ns)
 {
-    if (look.outcome != MSLOT_EMPTY) return settle(reader, look);
-    if (everything_is_lent(reader)) return (mslot_look){.outcome = MSLOT_BUSY};
+    if (look->outcome != MSLOT_EMPTY) {
+        settle(reader, look);
+        return;
+    }
+    look->outcome = MSLOT_BUSY;
+    if (everything_is_lent(reader)) return;
+    look->outcome = MSLOT_EMPTY;
     timeout_ns = timeout_of(reader, timeout_ns);
     if (timeout_ns <= 0) {
         // The first poll for this message; a caller that polls on comes back at once, and each message counts once.
         bool is_first = reader->ring.seen_position != reader->ring.next;
         if (is_first && mslot__spin_may_poll(&reader->spin)) let_messages_gather(reader);
         // One more look, as a poll: who polls for an answer finds the line of its slot on its way already.
-        return mslot__ring_poll(&reader->ring) ? settle(reader, mslot__ring_look(&reader->ring)) : look;
+        if (!mslot__ring_poll(&reader->ring)) return;
+        *look = mslot__look_by_field(mslot__ring_look(&reader->ring));
+        settle(reader, look);
+        return;
     }
 
     int64_t deadline = mslot__deadline(timeout_ns);
-    while (look.outcome == MSLOT_EMPTY) {
+    while (look->outcome == MSLOT_EMPTY) {
         int64_t limit = mslot__spin_limit(&reader->spin);
         bool found = spin_for_message(reader, limit, deadline);
         if (!found) {
-            if (mslot__interrupt_take(&reader->interrupt)) return (mslot_look){.outcome = MSLOT_INTERRUPTED};
-            if (mslot__now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
+            look->outcome = MSLOT_INTERRUPTED;
+            if (mslot__interrupt_take(&reader->interrupt)) return;
+            look->outcome = MSLOT_TIMED_OUT;
+            if (mslot__now_ns() >= deadline) return;
             if (!mslot__spin_never_sleeps(&reader->spin)) sleep_for_message(reader, limit > 0, deadline);
         }
-        look = mslot__ring_look(&reader->ring);
+        *look = mslot__look_by_field(mslot__ring_look(&reader->ring));
         // Only a hostile writer shows a message to the poll and none to the look; for ever, if he likes.
-        if (found && look.outcome == MSLOT_EMPTY && mslot__now_ns() >= deadline) return (mslot_look){.outcome = MSLOT_TIMED_OUT};
+        if (found && look->outcome == MSLOT_EMPTY && mslot__now_ns() >= deadline) look->outcome = MSLOT_TIMED_OUT;
     }
-    return settle(reader, look);
+    settle(reader, look);
 }
 
 mslot_batch mslot_reader_read_batch(mslot_reader *reader, mslot_message *messages, size_t count, int64_t timeout_ns)
@@ -238,7 +247,7 @@ mslot_batch mslot_reader_read_batch(mslot_reader *reader, mslot_message *message
         mslot_look look = mslot__ring_look(&reader->ring);
         if (look.outcome != MSLOT_DONE) {
             if (batch.count != 0) break;
-            look = mslot__reader_look_slow(reader, look, timeout_ns);
+            mslot__reader_look_slow(reader, &look, timeout_ns);
             batch.outcome = look.outcome;
             if (look.outcome != MSLOT_DONE) break;
         }

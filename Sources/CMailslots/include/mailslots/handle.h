@@ -164,7 +164,7 @@ mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express 
 mslot_outcome mslot__writer_write_long(mslot_writer *writer, const void *bytes, size_t byte_count, int64_t timeout_ns);
 void mslot__wake_reader_slow(uint32_t *word);
 mslot_outcome mslot__reader_refusal(const mslot_reader *reader);
-mslot_look mslot__reader_look_slow(mslot_reader *reader, mslot_look look, int64_t timeout_ns);
+void mslot__reader_look_slow(mslot_reader *reader, mslot_look *look, int64_t timeout_ns);
 void mslot__wake_writers_slow(mslot_control *control);
 
 /// A number that differs between two threads alive at the same time; one load.
@@ -373,10 +373,14 @@ static inline void mslot__reader_end_as(mslot_reader *reader, uint32_t to)
 
 static inline void mslot__reader_end(mslot_reader *reader) { mslot__reader_end_as(reader, MSLOT_HANDLE_IDLE); }
 
-static inline mslot_look mslot__reader_look(mslot_reader *reader, int64_t timeout_ns)
+/// Always inlined, as mslot__ring_look.
+static inline __attribute__((always_inline)) mslot_look mslot__reader_look(mslot_reader *reader, int64_t timeout_ns)
 {
     mslot_look look = mslot__ring_look(&reader->ring);
-    return MSLOT_LIKELY(look.outcome == MSLOT_DONE) ? look : mslot__reader_look_slow(reader, look, timeout_ns);
+    if (MSLOT_LIKELY(look.outcome == MSLOT_DONE)) return look;
+    mslot_look later = mslot__look_by_field(look);
+    mslot__reader_look_slow(reader, &later, timeout_ns);
+    return mslot__look_by_field(later);
 }
 
 static inline void mslot__reader_give_space(mslot_reader *reader)
