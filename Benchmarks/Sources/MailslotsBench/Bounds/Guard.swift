@@ -43,13 +43,13 @@ private struct InstructionTable {
         Row(name: "C: mslot_writer_write, 32 B", side: bench_step_write, bytes: 32, bound: 139),
         Row(name: "C: mslot_writer_write, 424 B", side: bench_step_write, bytes: 424, bound: 245),
         Row(name: "C: mslot_writer_loan, mslot_writer_publish, 32 B", side: bench_step_loan, bytes: 32, bound: 163),
-        Row(name: "C: mslot_reader_read, 32 B", side: bench_step_read, bytes: 32, bound: 168),
-        Row(name: "C: mslot_reader_read, 424 B", side: bench_step_read, bytes: 424, bound: 210),
-        Row(name: "C: mslot_reader_peek, mslot_reader_release, 32 B", side: bench_step_peek, bytes: 32, bound: 160),
-        Row(name: "C: mslot_reader_peek, one release for all, 32 B", side: bench_step_peek_batch, bytes: 32, bound: 144),
+        Row(name: "C: mslot_reader_read, 32 B", side: bench_step_read, bytes: 32, bound: 129),
+        Row(name: "C: mslot_reader_read, 424 B", side: bench_step_read, bytes: 424, bound: 181),
+        Row(name: "C: mslot_reader_peek, mslot_reader_release, 32 B", side: bench_step_peek, bytes: 32, bound: 125),
+        Row(name: "C: mslot_reader_peek, one release for all, 32 B", side: bench_step_peek_batch, bytes: 32, bound: 111),
         Row(name: "Swift: write, 32 B", side: swiftStepWrite, bytes: 32, bound: 146),
-        Row(name: "Swift: read, 32 B", side: swiftStepRead, bytes: 32, bound: 464),
-        Row(name: "Swift: withMessage, 32 B", side: swiftStepWithMessage, bytes: 32, bound: 168),
+        Row(name: "Swift: read, 32 B", side: swiftStepRead, bytes: 32, bound: 423),
+        Row(name: "Swift: withMessage, 32 B", side: swiftStepWithMessage, bytes: 32, bound: 123),
         Row(name: "bare ring: write, 32 B", side: bench_step_bare_write, bytes: 32, bound: nil),
         Row(name: "bare ring: read, 32 B", side: bench_step_bare_read, bytes: 32, bound: nil),
     ]
@@ -94,14 +94,14 @@ private struct Ratios {
         return missed
     }
 
-    /// Much wider than what a quiet machine shows: only a change that spoils the ring's way through the caches misses them.
+    /// Half of what a quiet machine shows: a change that spoils the way of lines or of stores between the two processors misses them.
     private var contests: [Contest] {
         let run = run
         let roundTrip = Run.Load(messageBytes: 32, warmUp: 5_000, messages: 30_000)
-        let bounds: [(UInt32, Bound)] = [(32, .atLeast(0.3)), (424, .atLeast(0.2))]
+        let bounds: [(UInt32, Bound)] = [(32, .atLeast(0.5)), (424, .atLeast(0.5))]
         return [
             Contest(
-                title: "round trip, 32 B", timed: "", unit: .nanoseconds, names: ("mailslot", "bare ring"), bound: .atMost(2.2),
+                title: "round trip, 32 B", timed: "", unit: .nanoseconds, names: ("mailslot", "bare ring"), bound: .atMost(1.7),
                 a: { .p50(of: try run.samples("mailslot", roundTrip, bench_mailslot_round_trip_first, bench_mailslot_round_trip_second)) },
                 b: { .p50(of: try run.samples("bare ring", roundTrip, bench_bare_round_trip_first, bench_bare_round_trip_second)) })
         ]
