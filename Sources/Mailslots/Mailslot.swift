@@ -83,7 +83,8 @@ public enum Mailslot {
 
         /// What is not there at the first look is slept for: for processors that others need, batteries, thousands of mailslots.
         public static let never = Polling(nanoseconds: Int64(MSLOT_POLLING_NEVER))
-        /// As long as it has paid lately, 20 µs at most. The default.
+        /// The default: as long as it has paid lately, 20 µs at most. A writer that would poll for each message behind a slow reader
+        /// sleeps instead until an eighth of the mailslot is free, 256 µs at most.
         public static let adaptive = Polling(nanoseconds: Int64(MSLOT_POLLING_ADAPTIVE))
         /// A wait never sleeps, and takes all of a processor while it lasts: for a thread with a core of its own.
         public static let always = Polling(nanoseconds: MSLOT_FOREVER)

@@ -161,6 +161,10 @@ int64_t mslot__spin_limit_of_a_moment(mslot_spin *spin);
 void mslot__spin_found(mslot_spin *spin, int64_t polled_ns);
 /// After a sleep. `polled`: that it polled before, in vain.
 void mslot__spin_slept(mslot_spin *spin, bool polled, int64_t slept_ns);
+/// How long a writer backs off from a full mailslot whose reader makes room for `messages` meanwhile, at its pace; 0: it polls.
+int64_t mslot__spin_backoff_ns(const mslot_spin *spin, uint32_t messages);
+/// It backed off so long, and the reader made room for so many.
+void mslot__spin_backed_off(mslot_spin *spin, int64_t ns, uint64_t messages);
 
 // MARK: waiter.c
 

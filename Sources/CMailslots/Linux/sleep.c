@@ -35,6 +35,10 @@ enum {
     RESTS = 16,
     /// In vain again and again: so many at last. Chosen: 20 µs in 1024 sleeps are no cost.
     RESTS_MAX = 1024,
+    /// A writer that backs off for less would poll as cheaply: a timer is late by 50 µs, and a sleep costs some of its own. Measured.
+    BACKOFF_NS_MIN = 100000,
+    /// By now 128 messages have gone at 2 µs each: fewer than one send in a hundred waits so long. Chosen.
+    BACKOFF_NS_MAX = 256000,
     /// Who waits for what nobody will wake it for looks again after this time. Chosen.
     FIRST_LOOK_NS = 100000,
     /// Without futex_waitv a sleeper on several words looks at them this often.
@@ -228,4 +232,25 @@ void mslot__spin_slept(mslot_spin *spin, bool polled, int64_t slept_ns)
     if (!polled || !spin->was_short) return;
     spin->rests = spin->next_rests;
     if (spin->next_rests < RESTS_MAX) spin->next_rests *= 2;
+}
+
+// MARK: backing off from a full mailslot
+//
+// Behind a reader that works for a microsecond or two at each message a writer would poll for ever: room comes soon, and for one message.
+// It takes a processor, and the line of the cell that the reader is about to give back. So it leaves the reader alone until many can be
+// written at once. Nobody is told, so no wake is missed: it looks again by itself, and a reader that stopped it finds as ever.
+
+int64_t mslot__spin_backoff_ns(const mslot_spin *spin, uint32_t messages)
+{
+    if (spin->polling_ns != MSLOT_POLLING_ADAPTIVE || spin->rests > 0 || !is_worth_polling(spin)) return 0;
+    int64_t backoff_ns = spin->typical_ns * messages;
+    if (backoff_ns < BACKOFF_NS_MIN) return 0;
+    return backoff_ns < BACKOFF_NS_MAX ? backoff_ns : BACKOFF_NS_MAX;
+}
+
+void mslot__spin_backed_off(mslot_spin *spin, int64_t ns, uint64_t messages)
+{
+    // None at all: it has stopped. What follows sleeps, until it wakes us.
+    if (messages == 0) spin->typical_ns = COUNTED_NS_MAX;
+    else count_wait(spin, ns / (int64_t)messages);
 }

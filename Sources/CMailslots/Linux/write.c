@@ -10,7 +10,9 @@ enum {
     /// Who cannot make the reader's fence for it looks again this often.
     UNFENCED_SLEEP_NS = 1000000,
     /// Who polls for longer asks this often whether the reader is alive. Chosen: two system calls in it are nothing.
-    POLL_NS_MAX = 1000000
+    POLL_NS_MAX = 1000000,
+    /// Who backs off from a full mailslot does so until about this part of it is free. Chosen: the reader has seven times as much left.
+    BACKOFF_SHARE = 8
 };
 
 mslot_outcome mslot__writer_refusal(const mslot_writer *writer, uint32_t wanted)
@@ -133,6 +135,23 @@ static mslot_outcome poll_for_room(mslot_writer *writer, int64_t limit_ns, int64
     return outcome;
 }
 
+/// Leaves a reader alone that makes room slowly and steadily. FULL: it did not, or there is none, and the caller polls and sleeps.
+static mslot_outcome back_off(mslot_writer *writer, int64_t deadline_ns)
+{
+    const mslot_ring *ring = &writer->ring.ring;
+    // A long message waits for the overflow: what is released says nothing of that.
+    int64_t backoff_ns = writer->unplaced == NULL ? mslot__spin_backoff_ns(&writer->spin, ring->cell_count / BACKOFF_SHARE) : 0;
+    if (backoff_ns == 0) return MSLOT_FULL;
+    mslot__count(&writer->ring.lane->writer_waits);
+    // Relaxed, both: what the reader released we learn from the cell that we publish in.
+    uint64_t head = mslot__load_relaxed(&ring->control->head);
+    int64_t begun = mslot__now_ns();
+    const mslot_sleep_on word = {&writer->interrupt, 0, true};
+    mslot__sleep(&word, 1, deadline_ns < begun + backoff_ns ? deadline_ns : begun + backoff_ns);
+    mslot__spin_backed_off(&writer->spin, mslot__now_ns() - begun, mslot__load_relaxed(&ring->control->head) - head);
+    return try_to_publish(writer);
+}
+
 mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express *express, int64_t timeout_ns)
 {
     int saved_errno = errno;
@@ -141,6 +160,8 @@ mslot_outcome mslot__writer_wait_slow(mslot_writer *writer, const mslot_express 
     space_sleep sleep = {0, 0};
     writer->waiting_express = express;
     for (;;) {
+        outcome = back_off(writer, deadline);
+        if (outcome != MSLOT_FULL) break;
         int64_t limit = mslot__spin_limit(&writer->spin);
         outcome = poll_for_room(writer, limit, deadline, &sleep);
         if (outcome != MSLOT_FULL) break;

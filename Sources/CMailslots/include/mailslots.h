@@ -120,7 +120,8 @@ static const int64_t MSLOT_DEFAULT_TIMEOUT = -0x7fffffffffffffffLL - 1;
 /// of a processor while they last. Who polls hears of a message some 5 µs sooner than a sleeper, who has to be woken. Time-outs and
 /// interrupts end a wait all the same.
 enum {
-    /// As long as it has paid lately, 20 µs at most.
+    /// As long as it has paid lately, 20 µs at most. A writer that would poll for each message behind a slow reader sleeps instead until an
+    /// eighth of the mailslot is free, 256 µs at most.
     MSLOT_POLLING_ADAPTIVE = 0,
     /// Not at all: what is not there at the first look is slept for. For processors that others need, batteries, thousands of mailslots.
     MSLOT_POLLING_NEVER = -1

@@ -266,6 +266,64 @@ TEST(a_writer_that_always_polls_for_room_learns_that_the_reader_was_killed)
     expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
 }
 
+enum { A_MAILSLOT = 1024, TYPICAL_NS = 2000 };
+
+/// A reader that makes room for all when a writer sleeps for it.
+static void *read_when_awaited(void *argument)
+{
+    mslot_reader *reader = argument;
+    wait_until(mslot_reader_info(reader).writer_waits != 0);
+    for (uint64_t i = 0; i < A_MAILSLOT; i++) must_read_this(reader, 0, i);
+    return NULL;
+}
+
+TEST(a_writer_that_backs_off_asks_for_no_wake_and_finds_the_room_by_itself)
+{
+    // A thread that is late finds a writer asleep that gave up backing off. Not always.
+    for (bool has_backed_off = false; !has_backed_off;) {
+        mslot_reader *reader = must_create("orders", A_MAILSLOT, 4);
+        mslot_writer *writer = must_open("orders");
+        for (uint64_t i = 0; i < A_MAILSLOT; i++) must_write(writer, 0, i);
+        writer->spin.typical_ns = TYPICAL_NS;
+        pthread_t thread;
+        expect(pthread_create(&thread, NULL, read_when_awaited, reader) == 0);
+        must_write(writer, 0, A_MAILSLOT);
+        pthread_join(thread, NULL);
+        mslot_info info = mslot_writer_info(writer);
+        has_backed_off = info.writer_waits == 1;
+        if (has_backed_off) expect_equal(info.writer_wakes, 0);
+        must_read_this(reader, 0, A_MAILSLOT);
+        must_close_writer(writer);
+        must_close(reader);
+    }
+}
+
+TEST(a_writer_that_backed_off_in_vain_is_told_as_any_other)
+{
+    uint64_t *ready = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        must_create("orders", A_MAILSLOT, 4);
+        shared_set(ready, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(ready) == 1);
+    mslot_writer *writer = must_open("orders");
+    for (uint64_t i = 0; i < A_MAILSLOT; i++) must_write(writer, 0, i);
+    writer->spin.typical_ns = TYPICAL_NS;
+    expect_outcome(mslot_writer_write(writer, "x", 1, MILLISECOND), MSLOT_TIMED_OUT);
+    writer->spin.typical_ns = TYPICAL_NS;
+    interrupter who = {.writer = writer};
+    pthread_t thread = start_interrupter(&who);
+    expect_outcome(mslot_writer_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_INTERRUPTED);
+    pthread_join(thread, NULL);
+    child_kill(child);
+    writer->spin.typical_ns = TYPICAL_NS;
+    expect_outcome(mslot_writer_write(writer, "x", 1, MSLOT_FOREVER), MSLOT_NO_READER);
+    must_close_writer(writer);
+    expect_outcome(mslot_remove("orders").outcome, MSLOT_DONE);
+}
+
 // MARK: the adaptive kind, by waits of given lengths: no clock is asked
 
 // Of the core, and not for programs.
@@ -273,6 +331,8 @@ mslot_spin mslot__spin_start(int64_t polling_ns);
 int64_t mslot__spin_limit(mslot_spin *spin);
 void mslot__spin_found(mslot_spin *spin, int64_t polled_ns);
 void mslot__spin_slept(mslot_spin *spin, bool polled, int64_t slept_ns);
+int64_t mslot__spin_backoff_ns(const mslot_spin *spin, uint32_t messages);
+void mslot__spin_backed_off(mslot_spin *spin, int64_t ns, uint64_t messages);
 
 enum { WAITS = 2000, A_SLEEP_NS = 5000 };
 
@@ -377,4 +437,51 @@ TEST(who_never_polls_lets_nothing_gather)
     expect_outcome(read_outcome(reader, MILLISECOND), MSLOT_TIMED_OUT);
     expect_equal(reader->gathering.next_rests, 1);
     must_close(reader);
+}
+
+// MARK: backing off
+
+static mslot_spin spin_after_waits_of(int64_t polling_ns, int64_t length_ns)
+{
+    mslot_spin spin = mslot__spin_start(polling_ns);
+    polls_of(&spin, 100, length_ns);
+    return spin;
+}
+
+TEST(a_writer_backs_off_only_from_a_reader_for_which_it_would_poll_again_and_again)
+{
+    mslot_spin slow = spin_after_waits_of(MSLOT_POLLING_ADAPTIVE, 2000);
+    int64_t backoff_ns = mslot__spin_backoff_ns(&slow, 128);
+    expect(backoff_ns >= 100000 && backoff_ns <= 256000);
+    // Room for one, or for a few, is polled for.
+    expect_equal(mslot__spin_backoff_ns(&slow, 0), 0);
+    expect_equal(mslot__spin_backoff_ns(&slow, 8), 0);
+
+    mslot_spin fast = spin_after_waits_of(MSLOT_POLLING_ADAPTIVE, 300);
+    expect_equal(mslot__spin_backoff_ns(&fast, 128), 0);
+    mslot_spin late = spin_after_waits_of(MSLOT_POLLING_ADAPTIVE, 30000);
+    expect_equal(mslot__spin_backoff_ns(&late, 128), 0);
+    static const int64_t chosen[] = {MSLOT_POLLING_NEVER, 20000, MSLOT_FOREVER};
+    for (size_t i = 0; i < sizeof chosen / sizeof chosen[0]; i++) {
+        mslot_spin spin = spin_after_waits_of(chosen[i], 2000);
+        expect_equal(mslot__spin_backoff_ns(&spin, 128), 0);
+    }
+}
+
+TEST(a_writer_backs_off_as_long_as_the_reader_keeps_its_pace)
+{
+    mslot_spin spin = spin_after_waits_of(MSLOT_POLLING_ADAPTIVE, 2000);
+    for (int i = 0; i < WAITS; i++) {
+        expect(mslot__spin_backoff_ns(&spin, 128) > 0);
+        mslot__spin_backed_off(&spin, 256000, 128);
+    }
+    // It has become fast: little of a mailslot's time is lost before that is noticed.
+    int backoffs = 0;
+    for (; mslot__spin_backoff_ns(&spin, 128) > 0; backoffs++) mslot__spin_backed_off(&spin, 256000, 1024);
+    expect(backoffs <= 16);
+
+    // It has stopped.
+    spin = spin_after_waits_of(MSLOT_POLLING_ADAPTIVE, 2000);
+    mslot__spin_backed_off(&spin, 256000, 0);
+    expect_equal(mslot__spin_backoff_ns(&spin, 128), 0);
 }
