@@ -41,18 +41,18 @@ public struct MailslotMessage: Sendable {
         info = unsafe Info(position: view.position, senderProcessID: view.sender, origin: view.origin)
         let count = unsafe Int(view.byte_count)
         self.count = count
-        storage = InlineArray(repeating: 0)
-        if count > 424 {
-            // Sound: the view has `byte_count` bytes.
-            long = unsafe [UInt8](UnsafeRawBufferPointer(start: view.bytes, count: count))
-            return
-        }
-        long = nil
-        if let bytes = unsafe view.bytes {
-            // Sound: as above, and they fit.
-            var span = storage.mutableSpan
-            unsafe span.withUnsafeMutableBytes { unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: count)) }
-        }
+        let isLong = count > 424
+        // Sound: the view has `byte_count` bytes.
+        long = isLong ? unsafe [UInt8](UnsafeRawBufferPointer(start: view.bytes, count: count)) : nil
+        let copied = isLong ? 0 : count
+        // Sound: as above, and they fit. What is behind them is nobody's, and `withBytes` and the subscript stop before it: it need not be
+        // cleared, which would take longer than all else.
+        storage = InlineArray(initializingWith: { span in
+            unsafe span.withUnsafeMutableBufferPointer { bytes, initializedCount in
+                unsafe UnsafeMutableRawBufferPointer(bytes).copyMemory(from: UnsafeRawBufferPointer(start: view.bytes, count: copied))
+                initializedCount = 424
+            }
+        })
     }
 
     /// Calls `body` with the bytes, in place.

@@ -48,7 +48,7 @@ private struct InstructionTable {
         Row(name: "C: mslot_reader_peek, mslot_reader_release, 32 B", side: bench_step_peek, bytes: 32, bound: 125),
         Row(name: "C: mslot_reader_peek, one release for all, 32 B", side: bench_step_peek_batch, bytes: 32, bound: 111),
         Row(name: "Swift: write, 32 B", side: swiftStepWrite, bytes: 32, bound: 146),
-        Row(name: "Swift: read, 32 B", side: swiftStepRead, bytes: 32, bound: 423),
+        Row(name: "Swift: read, 32 B", side: swiftStepRead, bytes: 32, bound: 222),
         Row(name: "Swift: withMessage, 32 B", side: swiftStepWithMessage, bytes: 32, bound: 123),
         Row(name: "bare ring: write, 32 B", side: bench_step_bare_write, bytes: 32, bound: nil),
         Row(name: "bare ring: read, 32 B", side: bench_step_bare_read, bytes: 32, bound: nil),
