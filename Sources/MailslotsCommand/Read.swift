@@ -59,11 +59,7 @@ struct Read: ParsableCommand {
     @Option(help: ArgumentHelp("End with status 2 when nothing came for this long.", valueName: "seconds"))
     var timeout: Seconds?
 
-    @Option(
-        help: ArgumentHelp(
-            "Poll never, always, or so many seconds before sleeping; always takes all of a processor. (default: adaptive)",
-            valueName: "never|adaptive|always|seconds"))
-    var polling: PollingOption?
+    @OptionGroup var polling: PollingOptions
 
     @Flag(help: "End at the first message of 0 bytes, and do not print it. (write --end sends one.)")
     var untilEmpty = false
@@ -109,7 +105,7 @@ struct Read: ParsableCommand {
             return try Mailslot.create(
                 name, capacity: capacity, maximumWriters: writers, maximumMessageSize: maxSize, permissions: mode?.permissions,
                 unread: adopt ? .adopt : .discard, acceptsRemoteMessages: remote,
-                polling: polling?.polling ?? .adaptive)
+                polling: polling.chosen)
         } catch {
             // `catch where` on a typed error crashes Swift 6.3.1 here.
             guard error.code == .untrusted else { throw error }

@@ -47,11 +47,7 @@ struct Write: ParsableCommand {
     @Flag(help: "When the reader is killed, or leaves, wait for one that adopts the mailslot.")
     var throughRestarts = false
 
-    @Option(
-        help: ArgumentHelp(
-            "Waiting for room, poll never, always, or so many seconds before sleeping. (default: adaptive)",
-            valueName: "never|adaptive|always|seconds"))
-    var polling: PollingOption?
+    @OptionGroup var polling: PollingOptions
 
     @Flag(help: "Leave the fastest lane, which one writer has at a time, to those that write often.")
     var leaveExpressLane = false
@@ -77,7 +73,7 @@ struct Write: ParsableCommand {
         try reportingErrors {
             let writer = try Mailslot.open(
                 name, waitingUpTo: wait?.timeout ?? .now, trusting: trust.trust,
-                onReaderDeath: throughRestarts ? .wait : .fail, leavesExpressLane: leaveExpressLane, polling: polling?.polling ?? .adaptive)
+                onReaderDeath: throughRestarts ? .wait : .fail, leavesExpressLane: leaveExpressLane, polling: polling.chosen)
             var messages = MessageWriter(writer: writer, timeout: timeout?.timeout ?? .forever)
             if !text.isEmpty {
                 for message in text {
