@@ -76,15 +76,16 @@ public enum Mailslot {
 
     /// How long a wait polls before it sleeps: what it takes of a processor against how soon it hears. <doc:Sizing> has the figures.
     ///
-    /// Time-outs and ``MailslotInterrupter`` end a wait all the same. A task that waits polls 20 µs at most, whatever was chosen here, and
-    /// then suspends.
+    /// Time-outs and ``MailslotInterrupter`` end a wait all the same. A task that waits polls 20 µs at most, rarely 100, whatever was
+    /// chosen here, and then suspends.
     public struct Polling: Sendable, Hashable {
         let nanoseconds: Int64
 
         /// What is not there at the first look is slept for: for processors that others need, batteries, thousands of mailslots.
         public static let never = Polling(nanoseconds: Int64(MSLOT_POLLING_NEVER))
-        /// The default: as long as it has paid lately, 20 µs at most. A writer that would poll for each message behind a slow reader
-        /// sleeps instead until an eighth of the mailslot is free, 256 µs at most.
+        /// The default: as long as it has paid lately, 20 µs at most; now and then up to 100 µs, to see whether the other end comes to
+        /// poll, too. A writer that would poll for each message behind a slow reader sleeps instead until an eighth of the mailslot is
+        /// free, 256 µs at most.
         public static let adaptive = Polling(nanoseconds: Int64(MSLOT_POLLING_ADAPTIVE))
         /// A wait never sleeps, and takes all of a processor while it lasts: for a thread with a core of its own.
         public static let always = Polling(nanoseconds: MSLOT_FOREVER)

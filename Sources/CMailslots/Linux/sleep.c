@@ -23,6 +23,10 @@ enum { FUTEX_ENTRY_32 = 2, FUTEX_ENTRY_PRIVATE = 128 };
 enum {
     /// A wait that polls gives up after this: whom it waits for may sleep itself, and take 11 to 13 µs to wake up. Measured.
     POLL_NS_MAX = 20000,
+    /// A try gives up after this at the latest: in a virtual machine who sleeps takes 40 to 60 µs to wake up. Measured.
+    TRY_NS_MAX = 100000,
+    /// So many tries in a row before it is clear that polling takes too long: whom we wait for may come to poll as well. Chosen.
+    TRIES = 4,
     /// Polling pays if waits are no longer than this: a sleep and its wake take 5 to 8 µs of both sides' processors. Measured.
     WORTH_NS = 8000,
     /// A longer wait counts as one of this length: one that is late among many that are not decides nothing.
@@ -30,10 +34,11 @@ enum {
     /// The mean is of the last so many waits, about. Chosen.
     MEAN_OF = 8,
     /// After a sleep shorter than this polling is worth a try: who sleeps is told late, and both ends may sleep only because both do.
-    SHORT_SLEEP_NS = 100000,
-    /// Tried, and not worth it: so many waits go by before the next try. Chosen: a sixteenth of what polling would cost.
-    RESTS = 16,
-    /// In vain again and again: so many at last. Chosen: 20 µs in 1024 sleeps are no cost.
+    /// In a virtual machine two that wake each other take up to 150 µs. Measured.
+    SHORT_SLEEP_NS = 200000,
+    /// Tried, and somewhat too long: so many waits go by before the next tries. Chosen: a sixteenth of what polling would cost.
+    RESTS = 16 * TRIES,
+    /// In vain, or far too long, again and again: so many at last. Chosen: a few tries in 1024 sleeps are no cost.
     RESTS_MAX = 1024,
     /// A writer that backs off for less would poll as cheaply: a timer is late by 50 µs, and a sleep costs some of its own. Measured.
     BACKOFF_NS_MIN = 100000,
@@ -185,8 +190,9 @@ bool mslot__interrupt_take(uint32_t *interrupt)
 //
 // Adaptive: a wait polls if waits are short, of late. While they are not it sleeps at once, and only looks now and then whether polling
 // would have been enough: after a short sleep, for two ends that answer each other would not be asleep if they polled, and after an idle
-// time the first sleep that is short says that somebody is at work. What was polled for in vain, and came at once when we slept, comes
-// from somebody who needs our processor: then the tries become rare.
+// time the first sleep that is short says that somebody is at work. Such a try lasts as long as that sleep did, for the other end has to
+// wake up, and is made several times, for it has to come to the same idea. What was polled for in vain, and came at once when we slept,
+// comes from somebody who needs our processor: then the tries become rare.
 
 bool mslot__polling_is_allowed(int64_t polling_ns) { return polling_ns >= MSLOT_POLLING_NEVER; }
 
@@ -201,13 +207,15 @@ int64_t mslot__spin_limit(mslot_spin *spin)
         spin->rests--;
         return 0;
     }
-    return is_worth_polling(spin) || spin->was_short ? POLL_NS_MAX : 0;
+    if (spin->try_ns > 0) return spin->try_ns;
+    return is_worth_polling(spin) ? POLL_NS_MAX : 0;
 }
 
 int64_t mslot__spin_limit_of_a_moment(mslot_spin *spin)
 {
     int64_t limit_ns = mslot__spin_limit(spin);
-    return limit_ns < POLL_NS_MAX ? limit_ns : POLL_NS_MAX;
+    int64_t most_ns = spin->polling_ns == MSLOT_POLLING_ADAPTIVE ? TRY_NS_MAX : POLL_NS_MAX;
+    return limit_ns < most_ns ? limit_ns : most_ns;
 }
 
 static void count_wait(mslot_spin *spin, int64_t wait_ns)
@@ -216,22 +224,42 @@ static void count_wait(mslot_spin *spin, int64_t wait_ns)
     spin->typical_ns += (counted - spin->typical_ns) / MEAN_OF;
 }
 
+/// Polling is worth a try: as long as `wait_ns`, and a quarter more.
+static void try_to_poll(mslot_spin *spin, int64_t wait_ns)
+{
+    int64_t try_ns = wait_ns + wait_ns / 4;
+    spin->try_ns = try_ns < POLL_NS_MAX ? POLL_NS_MAX : try_ns < TRY_NS_MAX ? try_ns : TRY_NS_MAX;
+}
+
+/// It was not worth it: waits go by without, each time more.
+static void rest(mslot_spin *spin)
+{
+    spin->tries = 0;
+    spin->rests = spin->next_rests;
+    if (spin->next_rests < RESTS_MAX) spin->next_rests *= 2;
+}
+
 void mslot__spin_found(mslot_spin *spin, int64_t polled_ns)
 {
-    bool was_tried = !is_worth_polling(spin);
-    spin->was_short = true;
+    bool is_try = !is_worth_polling(spin);
     count_wait(spin, polled_ns);
-    if (polled_ns < WORTH_NS) spin->next_rests = 1;
-    else if (was_tried) spin->rests = RESTS;
+    try_to_poll(spin, polled_ns);
+    if (polled_ns < WORTH_NS) {
+        spin->tries = 0;
+        spin->next_rests = 1;
+    } else if (is_try && ++spin->tries == TRIES) {
+        rest(spin);
+        if (polled_ns <= POLL_NS_MAX) spin->rests = RESTS;
+    }
 }
 
 void mslot__spin_slept(mslot_spin *spin, bool polled, int64_t slept_ns)
 {
-    spin->was_short = slept_ns < SHORT_SLEEP_NS;
+    bool was_short = slept_ns < SHORT_SLEEP_NS;
     count_wait(spin, polled ? COUNTED_NS_MAX : slept_ns);
-    if (!polled || !spin->was_short) return;
-    spin->rests = spin->next_rests;
-    if (spin->next_rests < RESTS_MAX) spin->next_rests *= 2;
+    spin->try_ns = 0;
+    if (was_short) try_to_poll(spin, slept_ns);
+    if (polled && was_short) rest(spin);
 }
 
 // MARK: backing off from a full mailslot

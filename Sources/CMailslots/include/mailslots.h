@@ -120,8 +120,8 @@ static const int64_t MSLOT_DEFAULT_TIMEOUT = -0x7fffffffffffffffLL - 1;
 /// of a processor while they last. Who polls hears of a message some 5 µs sooner than a sleeper, who has to be woken. Time-outs and
 /// interrupts end a wait all the same.
 enum {
-    /// As long as it has paid lately, 20 µs at most. A writer that would poll for each message behind a slow reader sleeps instead until an
-    /// eighth of the mailslot is free, 256 µs at most.
+    /// As long as it has paid lately, 20 µs at most; now and then up to 100, to see whether the other end comes to poll, too. A writer that
+    /// would poll for each message behind a slow reader sleeps instead until an eighth of the mailslot is free, 256 µs at most.
     MSLOT_POLLING_ADAPTIVE = 0,
     /// Not at all: what is not there at the first look is slept for. For processors that others need, batteries, thousands of mailslots.
     MSLOT_POLLING_NEVER = -1
@@ -161,7 +161,7 @@ typedef struct mslot_create_options {
     /// 0.
     unsigned char reserved_behind[6];
     /// How long a read polls before it sleeps, in nanoseconds; MSLOT_POLLING_ADAPTIVE, MSLOT_POLLING_NEVER, MSLOT_FOREVER. Less than
-    /// MSLOT_POLLING_NEVER is BAD_ARGUMENT. mslot_reader_begin_wait polls 20 µs at most.
+    /// MSLOT_POLLING_NEVER is BAD_ARGUMENT. mslot_reader_begin_wait polls 20 µs at most, rarely 100.
     int64_t polling_ns;
 } mslot_create_options;
 

@@ -56,9 +56,11 @@ typedef struct mslot_spin {
     int64_t polling_ns;
     /// How long waits last, of late: a moving mean.
     int64_t typical_ns;
-    /// The last wait was so short that polling is worth another try.
-    bool was_short;
-    /// Polling did not pay: waits that still go by without it; and how many the next time, if it is in vain again.
+    /// The last wait was so short that polling is worth a try, for so long; 0: it was not.
+    int64_t try_ns;
+    /// Tries in a row that took too long, though they found what they waited for.
+    uint32_t tries;
+    /// Polling did not pay: waits that still go by without it; and how many the next time, if it does not pay again.
     uint32_t rests;
     uint32_t next_rests;
 } mslot_spin;
