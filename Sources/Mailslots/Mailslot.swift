@@ -124,7 +124,7 @@ public enum Mailslot {
         maximumMessageSize: Int? = nil,
         permissions: Permissions? = nil,
         unread: UnreadMessages = .discard,
-        readTimeout: MailslotTimeout = .forever,
+        readTimeout: some MailslotTimeoutConvertible = MailslotTimeout.forever,
         acceptsRemoteMessages: Bool = false,
         locksPages: Bool = false,
         polling: Polling = .adaptive
@@ -135,7 +135,7 @@ public enum Mailslot {
         options.message_bytes_max = try checked(maximumMessageSize, name)
         options.mode = permissions?.rawValue ?? 0
         options.adopt = unread == .adopt
-        options.read_timeout_ns = readTimeout.nanoseconds
+        options.read_timeout_ns = readTimeout.mailslotTimeout.nanoseconds
         options.allow_remote = acceptsRemoteMessages
         options.lock_pages = locksPages
         options.polling_ns = polling.nanoseconds
@@ -172,7 +172,7 @@ public enum Mailslot {
     /// The corresponding C function is `mslot_open`, the Windows call `CreateFile`.
     public static func open(
         _ name: String,
-        waitingUpTo wait: MailslotTimeout = .now,
+        waitingUpTo wait: some MailslotTimeoutConvertible = MailslotTimeout.now,
         trusting trust: Trust = .sameUser,
         onReaderDeath: ReaderDeath = .fail,
         prefaulting: Bool = false,
@@ -181,7 +181,7 @@ public enum Mailslot {
         polling: Polling = .adaptive
     ) throws(MailslotError) -> MailslotWriter {
         var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages, leavesExpressLane, polling)
-        unsafe options.wait_ns = wait.nanoseconds
+        unsafe options.wait_ns = wait.mailslotTimeout.nanoseconds
         return try unsafe open(name, options)
     }
 

@@ -51,8 +51,10 @@ public struct MailslotReader: ~Copyable, Sendable {
     ///
     /// The corresponding C function is `mslot_reader_read`, the Windows call `ReadFile`.
     @inlinable
-    public mutating func read(timeout: MailslotTimeout = .ofMailslot) throws(MailslotError) -> MailslotMessage? {
-        guard let view = unsafe try lend(timeout) else { return nil }
+    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) throws(MailslotError)
+        -> MailslotMessage?
+    {
+        guard let view = unsafe try lend(timeout.mailslotTimeout) else { return nil }
         let message = unsafe MailslotMessage(copying: view)
         release(1)
         return message
@@ -68,9 +70,9 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// The corresponding C functions are `mslot_reader_peek` and `mslot_reader_release`.
     @inlinable
     public mutating func withMessage<Result: ~Copyable>(
-        timeout: MailslotTimeout = .ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
+        timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
     ) throws -> Result? {
-        guard let view = unsafe try lend(timeout) else { return nil }
+        guard let view = unsafe try lend(timeout.mailslotTimeout) else { return nil }
         defer { release(1) }
         // Sound: the view's bytes stay until they are released, after `body`, which cannot keep the span.
         return try body(unsafe RawSpan(_unsafeBytes: Self.bytes(view)), unsafe Self.info(view))
@@ -79,9 +81,9 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// As the other ``withMessage(timeout:_:)``, for a `body` that does not throw: only a ``MailslotError`` is thrown.
     @inlinable
     public mutating func withMessage<Result: ~Copyable>(
-        timeout: MailslotTimeout = .ofMailslot, _ body: (RawSpan, MailslotMessage.Info) -> Result
+        timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot, _ body: (RawSpan, MailslotMessage.Info) -> Result
     ) throws(MailslotError) -> Result? {
-        guard let view = unsafe try lend(timeout) else { return nil }
+        guard let view = unsafe try lend(timeout.mailslotTimeout) else { return nil }
         defer { release(1) }
         // Sound: as above.
         return body(unsafe RawSpan(_unsafeBytes: Self.bytes(view)), unsafe Self.info(view))
@@ -102,11 +104,11 @@ public struct MailslotReader: ~Copyable, Sendable {
     /// - Throws: A ``MailslotError`` as ``read(timeout:)-4mks0``; if damage is met after the first message, the next call throws it.
     @inlinable
     public mutating func withMessages(
-        atMost limit: Int, timeout: MailslotTimeout = .ofMailslot,
+        atMost limit: Int, timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot,
         _ body: (RawSpan, MailslotMessage.Info) -> Void, beforeRelease: () -> Void = {}
     ) throws(MailslotError) -> Int {
         precondition(limit > 0, "A batch has room for at least one message.")
-        guard let first = unsafe try lend(timeout) else { return 0 }
+        guard let first = unsafe try lend(timeout.mailslotTimeout) else { return 0 }
         // Sound: as above; and a slot's bytes stay while later ones are lent.
         body(unsafe RawSpan(_unsafeBytes: Self.bytes(first)), unsafe Self.info(first))
         var count = 1
@@ -153,8 +155,8 @@ public struct MailslotReader: ~Copyable, Sendable {
     // MARK: the rest
 
     /// Sets the mailslot's own time-out for reading. The Windows call is `SetMailslotInfo`.
-    public mutating func setReadTimeout(_ timeout: MailslotTimeout) throws(MailslotError) {
-        let outcome = unsafe mslot_reader_set_timeout(handle, timeout.nanoseconds)
+    public mutating func setReadTimeout(_ timeout: some MailslotTimeoutConvertible) throws(MailslotError) {
+        let outcome = unsafe mslot_reader_set_timeout(handle, timeout.mailslotTimeout.nanoseconds)
         guard outcome == .done else { throw MailslotError(outcome: outcome, name: name) }
     }
 

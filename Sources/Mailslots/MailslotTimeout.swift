@@ -1,12 +1,24 @@
 public import CMailslots
 
-/// How long a call may wait: not at all, for a time, or for ever.
+/// How long a call may wait: a `Duration`, or a ``MailslotTimeout``.
 ///
 /// ```swift
 /// try orders.read(timeout: .milliseconds(50))
 /// try orders.read(timeout: .forever)
+/// try orders.read(timeout: deadline - .now)
 /// ```
-public struct MailslotTimeout: Sendable, Hashable {
+public protocol MailslotTimeoutConvertible: Sendable {
+    /// The same, as the calls need it.
+    var mailslotTimeout: MailslotTimeout { get }
+}
+
+extension Duration: MailslotTimeoutConvertible {
+    /// Waits so long; what is negative does not wait, what exceeds 292 years waits for ever.
+    public var mailslotTimeout: MailslotTimeout { MailslotTimeout(self) }
+}
+
+/// How long a call may wait: not at all, for a time, for ever, or as long as the mailslot says.
+public struct MailslotTimeout: Sendable, Hashable, MailslotTimeoutConvertible {
     @usableFromInline let nanoseconds: Int64
 
     @inlinable init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
@@ -20,6 +32,17 @@ public struct MailslotTimeout: Sendable, Hashable {
         self.nanoseconds = seconds < 0 ? 0 : isTooLong ? MSLOT_FOREVER : max(sum, 0)
     }
 
+    /// Itself.
+    @inlinable public var mailslotTimeout: MailslotTimeout { self }
+
+    /// The wait as a duration; `nil`: for ever, or the mailslot's own.
+    public var duration: Duration? {
+        nanoseconds == MSLOT_FOREVER || nanoseconds == MSLOT_DEFAULT_TIMEOUT ? nil : .nanoseconds(nanoseconds)
+    }
+}
+
+// Of the protocol, so that a call that takes either finds them behind a dot.
+extension MailslotTimeoutConvertible where Self == MailslotTimeout {
     /// Does not wait.
     @inlinable public static var now: MailslotTimeout { MailslotTimeout(nanoseconds: 0) }
     /// Waits until there is an outcome.
@@ -35,9 +58,4 @@ public struct MailslotTimeout: Sendable, Hashable {
     public static func milliseconds(_ milliseconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.milliseconds(milliseconds)) }
     /// Waits for microseconds; what is negative does not wait. A sleep takes some 10 µs to end, so short waits poll.
     public static func microseconds(_ microseconds: some BinaryInteger) -> MailslotTimeout { MailslotTimeout(.microseconds(microseconds)) }
-
-    /// The wait as a duration; `nil`: for ever, or the mailslot's own.
-    public var duration: Duration? {
-        nanoseconds == MSLOT_FOREVER || nanoseconds == MSLOT_DEFAULT_TIMEOUT ? nil : .nanoseconds(nanoseconds)
-    }
 }

@@ -66,14 +66,14 @@ public struct MailslotValueReader<Value: MailslotValue>: ~Copyable, Sendable {
     /// The next value; `nil` when the time is up. Blocks as ``MailslotReader/read(timeout:)-4mks0``.
     ///
     /// - Throws: A ``MailslotError``, or a ``MailslotValueError`` if the next message has another size; the message is gone.
-    public mutating func read(timeout: MailslotTimeout = .ofMailslot) throws -> Value? {
+    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) throws -> Value? {
         try reader.withMessage(timeout: timeout) { bytes, _ in try value(of: bytes) }
     }
 
     /// The next value, suspending the task until there is one; `nil` when the time is up.
     ///
     /// - Throws: As the call that blocks, or `CancellationError`.
-    public mutating func read(timeout: MailslotTimeout = .ofMailslot) async throws -> Value? {
+    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) async throws -> Value? {
         try await reader.withMessage(timeout: timeout) { bytes, _ in try value(of: bytes) }
     }
 
@@ -98,7 +98,7 @@ public struct MailslotValueWriter<Value: MailslotValue>: ~Copyable, Sendable {
         _ = try write(value, timeout: .forever)
     }
     /// Writes a value, and waits for room up to `timeout`.
-    public mutating func write(_ value: Value, timeout: MailslotTimeout) throws(MailslotError) -> MailslotWriteOutcome {
+    public mutating func write(_ value: Value, timeout: some MailslotTimeoutConvertible) throws(MailslotError) -> MailslotWriteOutcome {
         try writer.write(unsafe CollectionOfOne(value).span.bytes, timeout: timeout)
     }
     /// Writes a value if there is room.
@@ -109,7 +109,7 @@ public struct MailslotValueWriter<Value: MailslotValue>: ~Copyable, Sendable {
         _ = try await write(value, timeout: .forever)
     }
     /// Writes a value, suspending the task until there is room, up to `timeout`.
-    public mutating func write(_ value: Value, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+    public mutating func write(_ value: Value, timeout: some MailslotTimeoutConvertible) async throws -> MailslotWriteOutcome {
         try await writer.write(unsafe CollectionOfOne(value).span.bytes, timeout: timeout)
     }
 

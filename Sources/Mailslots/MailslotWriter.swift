@@ -55,11 +55,12 @@ public struct MailslotWriter: ~Copyable, Sendable {
     @inlinable
     @inline(__always)
     public mutating func write(
-        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: some MailslotTimeoutConvertible
     ) throws(MailslotError) -> MailslotWriteOutcome {
+        let nanoseconds = timeout.mailslotTimeout.nanoseconds
         let outcome = message.withMessageBytes { bytes in
             // Sound: the call copies the bytes and keeps no pointer.
-            unsafe bytes.withUnsafeBytes { unsafe mslot_writer_write(handle, $0.baseAddress, $0.count, timeout.nanoseconds) }
+            unsafe bytes.withUnsafeBytes { unsafe mslot_writer_write(handle, $0.baseAddress, $0.count, nanoseconds) }
         }
         return try result(outcome)
     }
@@ -113,19 +114,20 @@ public struct MailslotWriter: ~Copyable, Sendable {
     @inlinable
     @discardableResult
     public mutating func write(
-        capacity: Int, timeout: MailslotTimeout = .forever, initializingWith initializer: (inout OutputRawSpan) throws -> Void
+        capacity: Int, timeout: some MailslotTimeoutConvertible = MailslotTimeout.forever,
+        initializingWith initializer: (inout OutputRawSpan) throws -> Void
     ) throws -> MailslotWriteOutcome {
-        try result(try lend(capacity: capacity, timeout: timeout, initializer))
+        try result(try lend(capacity: capacity, timeout: timeout.mailslotTimeout, initializer))
     }
 
     /// As the other call of this name, for an `initializer` that throws a ``MailslotError`` or nothing: only a ``MailslotError`` is thrown.
     @inlinable
     @discardableResult
     public mutating func write(
-        capacity: Int, timeout: MailslotTimeout = .forever,
+        capacity: Int, timeout: some MailslotTimeoutConvertible = MailslotTimeout.forever,
         initializingWith initializer: (inout OutputRawSpan) throws(MailslotError) -> Void
     ) throws(MailslotError) -> MailslotWriteOutcome {
-        try result(try lend(capacity: capacity, timeout: timeout, initializer))
+        try result(try lend(capacity: capacity, timeout: timeout.mailslotTimeout, initializer))
     }
 
     /// Lends the slot and publishes it.

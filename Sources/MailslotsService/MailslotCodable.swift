@@ -15,7 +15,7 @@ public struct MailslotCodableReader<Value: Decodable>: ~Copyable, Sendable {
     /// The next value, suspending the task until there is one; `nil` when the time is up.
     ///
     /// - Throws: `DecodingError` if the next message is not such a value; the message is gone. Otherwise as the reader's own call.
-    public mutating func read(timeout: MailslotTimeout = .ofMailslot) async throws -> Value? {
+    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) async throws -> Value? {
         guard let message = try await reader.read(timeout: timeout) else { return nil }
         return try JSONDecoder().decode(Value.self, from: Data(message))
     }
@@ -37,7 +37,7 @@ public struct MailslotCodableWriter<Value: Encodable>: ~Copyable, Sendable {
     public mutating func write(_ value: Value) async throws { try await writer.write(try JSONEncoder().encode(value)) }
 
     /// Writes a value, suspending the task until there is room, up to `timeout`.
-    public mutating func write(_ value: Value, timeout: MailslotTimeout) async throws -> MailslotWriteOutcome {
+    public mutating func write(_ value: Value, timeout: some MailslotTimeoutConvertible) async throws -> MailslotWriteOutcome {
         try await writer.write(try JSONEncoder().encode(value), timeout: timeout)
     }
 

@@ -9,7 +9,7 @@ extension Mailslot {
     /// - Throws: `CancellationError` if the task is cancelled. Otherwise as the call that blocks.
     public static func open(
         _ name: String,
-        waitingUpTo wait: MailslotTimeout,
+        waitingUpTo wait: some MailslotTimeoutConvertible,
         trusting trust: Trust = .sameUser,
         onReaderDeath: ReaderDeath = .fail,
         prefaulting: Bool = false,
@@ -19,6 +19,7 @@ extension Mailslot {
     ) async throws -> MailslotWriter {
         var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages, leavesExpressLane, polling)
         unsafe options.answer_ns = 2_000_000
+        let wait = wait.mailslotTimeout
         let begun = ContinuousClock.now
         let deadline = wait.duration.map { begun + $0 }
         // As the call that blocks: a bridge has ten seconds to answer.

@@ -63,7 +63,8 @@ public struct MailslotGroup: ~Copyable, Sendable {
     /// - Returns: `nil` when the time is up. The mailslots' own time-outs are not asked for: `.ofMailslot` is for ever.
     /// - Throws: `CancellationError` if the task is cancelled, before or while it waits: no message is taken. A
     ///   ``MailslotError`` whose `name` says whose it is, as a reader's; the group works on.
-    public mutating func read(timeout: MailslotTimeout = .forever) async throws -> Delivery? {
+    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.forever) async throws -> Delivery? {
+        let timeout = timeout.mailslotTimeout
         if timeout != .now { try Task.checkCancellation() }
         if let delivery = try readNow() { return delivery }
         if timeout == .now { return nil }

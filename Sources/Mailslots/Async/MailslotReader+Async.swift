@@ -13,7 +13,8 @@ extension MailslotReader {
     ///   `.now` it waits for nothing, and so does not ask. Otherwise a ``MailslotError`` as the call that blocks.
     ///
     /// The corresponding C function is `mslot_reader_begin_wait`.
-    public mutating func read(timeout: MailslotTimeout = .ofMailslot) async throws -> MailslotMessage? {
+    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) async throws -> MailslotMessage? {
+        let timeout = timeout.mailslotTimeout
         if timeout != .now { try Task.checkCancellation() }
         if let message = try readNow() { return message }
         return timeout == .now ? nil : try await readLater(TaskWait(timeout))
@@ -38,9 +39,9 @@ extension MailslotReader {
     ///
     /// - Throws: What `body` throws, or as ``read(timeout:)-9y9k2``.
     public mutating func withMessage<Result: ~Copyable>(
-        timeout: MailslotTimeout = .ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
+        timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
     ) async throws -> Result? {
-        guard try await canRead(timeout) else { return nil }
+        guard try await canRead(timeout.mailslotTimeout) else { return nil }
         return try withMessageNow(body)
     }
 
@@ -50,7 +51,7 @@ extension MailslotReader {
         atMost limit: Int, timeout: MailslotTimeout = .ofMailslot,
         _ body: (RawSpan, MailslotMessage.Info) -> Void, beforeRelease: () -> Void = {}
     ) async throws -> Int {
-        guard try await canRead(timeout) else { return 0 }
+        guard try await canRead(timeout.mailslotTimeout) else { return 0 }
         return try withMessagesNow(atMost: limit, body, beforeRelease: beforeRelease)
     }
 

@@ -44,8 +44,9 @@ public final class MailslotSharedWriter: Sendable {
     /// - Throws: As the call without a time-out.
     @inlinable
     public func write(
-        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: some MailslotTimeoutConvertible
     ) async throws -> MailslotWriteOutcome {
+        let timeout = timeout.mailslotTimeout
         if timeout != .now { try Task.checkCancellation() }
         guard try tryWrite(message) == .full else { return .written }
         return timeout == .now ? .full : try await writeLater(message, timeout)

@@ -20,8 +20,9 @@ extension MailslotWriter {
     /// - Throws: As the call without a time-out. With `.now` it waits for nothing, and so does not ask whether the task is cancelled.
     @inlinable
     public mutating func write(
-        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout
+        _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: some MailslotTimeoutConvertible
     ) async throws -> MailslotWriteOutcome {
+        let timeout = timeout.mailslotTimeout
         if timeout != .now { try Task.checkCancellation() }
         guard try tryWrite(message) == .full else { return .written }
         return timeout == .now ? .full : try await writeLater(message, timeout)
@@ -62,8 +63,10 @@ extension MailslotWriter {
     /// - Throws: What `initializer` throws, or as `write(_:)`.
     @discardableResult
     public mutating func write(
-        capacity: Int, timeout: MailslotTimeout = .forever, initializingWith initializer: (inout OutputRawSpan) throws -> Void
+        capacity: Int, timeout: some MailslotTimeoutConvertible = MailslotTimeout.forever,
+        initializingWith initializer: (inout OutputRawSpan) throws -> Void
     ) async throws -> MailslotWriteOutcome {
+        let timeout = timeout.mailslotTimeout
         if timeout != .now { try Task.checkCancellation() }
         var kept: [UInt8]?
         let outcome = try result(try lend(capacity: capacity, timeout: .now, initializer) { kept = $0 })

@@ -273,6 +273,24 @@ import Testing
         #expect(MailslotTimeout.forever.duration == nil)
     }
 
+    @Test func `every call that takes a time-out takes a duration`() async throws {
+        let name = uniqueName()
+        let (short, long) = (Duration.milliseconds(1), Duration.seconds(30))
+        var reader = try Mailslot.create(name, capacity: 1, readTimeout: short)
+        #expect(reader.info.readTimeout == .milliseconds(1))
+        try reader.setReadTimeout(long)
+        #expect(reader.info.readTimeout.duration == long)
+        func blocking() throws {
+            var writer = try Mailslot.open(name, waitingUpTo: short)
+            #expect(try reader.read(timeout: short) == nil)
+            #expect(try writer.write("x", timeout: long) == .written)
+            #expect(try writer.write("x", timeout: short) == .full)
+            #expect(try writer.write(capacity: 1, timeout: short) { $0.append(UInt8(1)) } == .full)
+            #expect(try reader.withMessages(atMost: 2, timeout: long) { _, _ in } == 1)
+        }
+        try blocking()
+    }
+
     @Test func `an interrupt ends a wait, before or during it, and only one`() throws {
         let name = uniqueName()
         var reader = try Mailslot.create(name)
