@@ -143,7 +143,7 @@ let package = Package(
                 "Mailslots", "CMailslots", "MailslotsProgram", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-core-tests",
                 "mailslots-probe", "TestProcesses",
             ],
-            path: "Tests/Calls/Swift", exclude: ["run"], swiftSettings: swiftSettings),
+            path: "Tests/Calls/Swift", exclude: ["run", "Cases"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [

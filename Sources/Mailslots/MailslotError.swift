@@ -16,9 +16,11 @@ private var errnoOfThread: Int32 { errno }
 public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What kind of error it is. Later versions may add codes, so a `switch` needs a `default`.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        let outcome: UInt32
+        /// An outcome of the C core, or one of the numbers below, which none has.
+        private let number: UInt32
 
-        init(_ outcome: mslot_outcome) { self.outcome = outcome.rawValue }
+        init(_ outcome: mslot_outcome) { number = outcome.rawValue }
+        private init(number: UInt32) { self.number = number }
 
         /// The reader closed the mailslot, or a new one took its name over: open again.
         public static let closed = Code(.closed)
@@ -26,6 +28,8 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let noReader = Code(.noReader)
         /// ``MailslotReader/interrupter`` or ``MailslotWriter/interrupter`` ended the wait.
         public static let interrupted = Code(.interrupted)
+        /// The task was cancelled, before or while its call waited. No message was read or written.
+        public static let cancelled = Code(number: 1000)
         /// A process that may write the mailslot broke its rules. One message was skipped, or the mailslot is destroyed.
         public static let damaged = Code(.damaged)
         /// The message is longer than the mailslot takes.
@@ -34,7 +38,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let busy = Code(.busy)
         /// The handle belongs to the process that this one was forked from: open your own.
         public static let forked = Code(.forked)
-        /// The handle was closed before. Only code that uses C handles can meet it: ``MailslotReader`` and ``MailslotWriter`` are consumed.
+        /// It was closed before: ``MailslotSharedReader/close(unread:)``, ``MailslotSharedWriter/close()``.
         public static let notOpen = Code(.notOpen)
         /// An argument is out of range.
         public static let badArgument = Code(.badArgument)
@@ -71,7 +75,8 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
 
         /// The code in a few words, without the name and the cure.
         public var description: String {
-            guard let outcome = mslot_outcome(rawValue: outcome) else { return "unknown outcome" }
+            if self == .cancelled { return "the task was cancelled" }
+            guard let outcome = mslot_outcome(rawValue: number) else { return "unknown outcome" }
             return unsafe String(cString: mslot_outcome_text(outcome))
         }
     }
@@ -120,6 +125,25 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         failure.system_error = outcome == .systemError ? errnoOfThread : 0
         self.init(failure, name: name)
     }
+
+    private init(code: Code, name: String, description: String) {
+        self.code = code
+        self.name = name
+        errno = 0
+        holder = nil
+        ownerUserID = nil
+        self.description = description
+    }
+
+    init(cancelled name: String) {
+        self.init(
+            code: .cancelled, name: name,
+            description: "The task that used mailslot \"\(name)\" was cancelled: no message was read or written. Those in it stay there.")
+    }
+
+    @usableFromInline
+    @inline(never)
+    static func makeCancelled(_ name: String) -> MailslotError { MailslotError(cancelled: name) }
 
     /// For the inlined calls: out of their way.
     @usableFromInline

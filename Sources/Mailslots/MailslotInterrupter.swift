@@ -36,6 +36,17 @@ public final class MailslotInterrupter: Sendable {
         }
     }
 
+    /// The mailslot at this moment; `nil`: the reader or writer was closed.
+    var info: MailslotInfo? {
+        target.withLock { open in
+            switch open {
+            case nil: nil
+            case .reader(let handle): unsafe MailslotInfo(mslot_reader_info(handle))
+            case .writer(let handle): unsafe MailslotInfo(mslot_writer_info(handle))
+            }
+        }
+    }
+
     func forget() {
         target.withLock { $0 = nil }
     }

@@ -50,6 +50,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     ///   ``MailslotError/Code/forked``. A time that is up is not thrown, and a signal ends nothing.
     ///
     /// The corresponding C function is `mslot_reader_read`, the Windows call `ReadFile`.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedReader.")
     @inlinable
     public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) throws(MailslotError)
         -> MailslotMessage?
@@ -60,14 +61,22 @@ public struct MailslotReader: ~Copyable, Sendable {
         return message
     }
 
+    /// Copies the next message out if there is one. Never waits.
+    ///
+    /// - Returns: `nil`: there is none.
+    /// - Throws: As ``read(timeout:)``.
+    @inlinable
+    public mutating func tryRead() throws(MailslotError) -> MailslotMessage? { try read(timeout: .now) }
+
     /// Calls `body` with the next message in place, without a copy, and then releases it, also when `body` throws.
     ///
     /// The bytes are shared memory: a writer that breaks the rules may change them while `body` looks. Copy what you decide on.
     ///
     /// - Returns: What `body` returns; `nil` when the time is up.
-    /// - Throws: What `body` throws, or a ``MailslotError`` as ``read(timeout:)-4mks0``.
+    /// - Throws: What `body` throws, or a ``MailslotError`` as ``read(timeout:)``.
     ///
     /// The corresponding C functions are `mslot_reader_peek` and `mslot_reader_release`.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedReader.")
     @inlinable
     public mutating func withMessage<Result: ~Copyable>(
         timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
@@ -79,6 +88,7 @@ public struct MailslotReader: ~Copyable, Sendable {
     }
 
     /// As the other ``withMessage(timeout:_:)``, for a `body` that does not throw: only a ``MailslotError`` is thrown.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedReader.")
     @inlinable
     public mutating func withMessage<Result: ~Copyable>(
         timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot, _ body: (RawSpan, MailslotMessage.Info) -> Result
@@ -101,7 +111,8 @@ public struct MailslotReader: ~Copyable, Sendable {
     ///   - body: Called with each message.
     ///   - beforeRelease: Called once after the last message, while all are still lent.
     /// - Returns: How many messages there were; 0 when the time is up.
-    /// - Throws: A ``MailslotError`` as ``read(timeout:)-4mks0``; if damage is met after the first message, the next call throws it.
+    /// - Throws: A ``MailslotError`` as ``read(timeout:)``; if damage is met after the first message, the next call throws it.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedReader.")
     @inlinable
     public mutating func withMessages(
         atMost limit: Int, timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot,

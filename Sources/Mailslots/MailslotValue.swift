@@ -63,18 +63,11 @@ public struct MailslotValueReader<Value: MailslotValue>: ~Copyable, Sendable {
         if let error { throw error }
     }
 
-    /// The next value; `nil` when the time is up. Blocks as ``MailslotReader/read(timeout:)-4mks0``.
+    /// The next value; `nil` when the time is up. Blocks as ``MailslotReader/read(timeout:)``.
     ///
     /// - Throws: A ``MailslotError``, or a ``MailslotValueError`` if the next message has another size; the message is gone.
     public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) throws -> Value? {
         try reader.withMessage(timeout: timeout) { bytes, _ in try value(of: bytes) }
-    }
-
-    /// The next value, suspending the task until there is one; `nil` when the time is up.
-    ///
-    /// - Throws: As the call that blocks, or `CancellationError`.
-    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) async throws -> Value? {
-        try await reader.withMessage(timeout: timeout) { bytes, _ in try value(of: bytes) }
     }
 
     /// The mailslot at this moment.
@@ -103,15 +96,6 @@ public struct MailslotValueWriter<Value: MailslotValue>: ~Copyable, Sendable {
     }
     /// Writes a value if there is room.
     public mutating func tryWrite(_ value: Value) throws(MailslotError) -> MailslotWriteOutcome { try write(value, timeout: .now) }
-
-    /// Writes a value, suspending the task until there is room.
-    public mutating func write(_ value: Value) async throws {
-        _ = try await write(value, timeout: .forever)
-    }
-    /// Writes a value, suspending the task until there is room, up to `timeout`.
-    public mutating func write(_ value: Value, timeout: some MailslotTimeoutConvertible) async throws -> MailslotWriteOutcome {
-        try await writer.write(unsafe CollectionOfOne(value).span.bytes, timeout: timeout)
-    }
 
     /// The mailslot at this moment.
     public var info: MailslotInfo { writer.info }

@@ -41,6 +41,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     ///   ``MailslotError/Code/damaged``. Whenever it throws, nothing was written.
     ///
     /// The corresponding C function is `mslot_writer_write`, the Windows call `WriteFile`.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedWriter.")
     @inlinable
     @inline(__always)
     public mutating func write(_ message: borrowing some MailslotBytes & ~Copyable & ~Escapable) throws(MailslotError) {
@@ -52,6 +53,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     ///
     /// - Returns: `.full` if there was no room in time; nothing was written then.
     /// - Throws: A ``MailslotError`` as the call without a time-out.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedWriter.")
     @inlinable
     @inline(__always)
     public mutating func write(
@@ -82,6 +84,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     /// Writes messages in order, waiting for room, and wakes a sleeping reader once for all.
     ///
     /// - Throws: A ``MailslotError`` as `write(_:)`; the messages before the one that failed are written.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedWriter.")
     @inlinable
     public mutating func write(contentsOf messages: some Sequence<some MailslotBytes>) throws(MailslotError) {
         // A loop is a batch: a writer remembers whom it has woken, so the messages after the first wake nobody.
@@ -111,6 +114,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     /// - Throws: What `initializer` throws, or a ``MailslotError`` as `write(_:)`.
     ///
     /// The corresponding C functions are `mslot_writer_loan`, `mslot_writer_publish` and `mslot_writer_abandon`.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedWriter.")
     @inlinable
     @discardableResult
     public mutating func write(
@@ -121,6 +125,7 @@ public struct MailslotWriter: ~Copyable, Sendable {
     }
 
     /// As the other call of this name, for an `initializer` that throws a ``MailslotError`` or nothing: only a ``MailslotError`` is thrown.
+    @available(*, noasync, message: "It would block a thread of the cooperative pool. In a task, use a MailslotSharedWriter.")
     @inlinable
     @discardableResult
     public mutating func write(

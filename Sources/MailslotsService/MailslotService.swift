@@ -37,7 +37,8 @@ public struct MailslotService: Service {
     /// What the service does with a message.
     public typealias Handler = @Sendable (MailslotMessage) async throws -> Void
 
-    private let reader: ReaderBox
+    private let reader: MailslotSharedReader
+    private let hasRun = Flag()
     private let logger: Logger
     private let unread: MailslotReader.UnreadMessages
     private let drainTimeout: Duration
@@ -68,29 +69,27 @@ public struct MailslotService: Service {
         self.handler = handler
         sampler = MailslotSampler([reader.name], every: interval, logger: logger, metricsFactory: metricsFactory)
         reader.unreadAtEndOfScope = unread
-        self.reader = ReaderBox(reader)
+        self.reader = MailslotSharedReader(reader)
     }
 
     private enum Ended { case serving, sampling, draining }
 
     /// Serves until graceful shutdown or cancellation. Once: the reader ends then.
     public func run() async throws {
-        guard var reader = reader.take() else { preconditionFailure("A MailslotService runs once.") }
-        let interrupter = reader.interrupter
-        let moved = ReaderBox(reader)
-        let isDraining = DrainFlag()
+        precondition(!hasRun.set(), "A MailslotService runs once.")
+        let isDraining = Flag()
         try await withGracefulShutdownHandler {
-            try await serveUntilEnd(moved, isDraining)
+            try await serveUntilEnd(isDraining)
         } onGracefulShutdown: {
             isDraining.set()
-            interrupter.interrupt()
+            reader.interrupter.interrupt()
         }
     }
 
-    private func serveUntilEnd(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
+    private func serveUntilEnd(_ isDraining: Flag) async throws {
         try await withThrowingTaskGroup(of: Ended.self) { group in
             group.addTask {
-                try await serve(box, isDraining)
+                try await serveAndEnd(isDraining)
                 return .serving
             }
             group.addTask {
@@ -115,21 +114,20 @@ public struct MailslotService: Service {
         }
     }
 
-    private func serve(_ box: ReaderBox, _ isDraining: DrainFlag) async throws {
-        guard var reader = box.take() else { return }
+    private func serveAndEnd(_ isDraining: Flag) async throws {
         logger.debug("Serving the mailslot")
         do {
-            try await serve(&reader, isDraining)
+            try await serve(isDraining)
         } catch {
             // Nothing in a destroyed one can be read, and it would refuse the next service.
-            end(reader, (error as? MailslotError)?.code == .damaged ? .discard : unread)
+            await end((error as? MailslotError)?.code == .damaged ? .discard : unread)
             throw error
         }
-        end(reader, unread)
+        await end(unread)
     }
 
-    private func end(_ reader: consuming MailslotReader, _ unread: MailslotReader.UnreadMessages) {
-        let count = reader.close(unread: unread)
+    private func end(_ unread: MailslotReader.UnreadMessages) async {
+        let count = await reader.close(unread: unread)
         switch unread {
         case .keep: logger.info("Left the mailslot to the next reader", metadata: ["mailslot.unread": "\(count)"])
         case .discard where count > 0: logger.warning("Discarded what was unread", metadata: ["mailslot.unread": "\(count)"])
@@ -137,35 +135,36 @@ public struct MailslotService: Service {
         }
     }
 
-    private func serve(_ reader: inout MailslotReader, _ isDraining: DrainFlag) async throws {
+    private func serve(_ isDraining: Flag) async throws {
         var left: Int?
         while left != 0 {
             if left == nil, isDraining.isSet {
-                let unread = reader.info.messageCount
+                let unread = reader.info?.messageCount ?? 0
                 logger.info("Handling what is left", metadata: ["mailslot.unread": "\(unread)"])
                 left = unread
                 continue
             }
             try Task.checkCancellation()
-            guard let message = try await next(&reader, timeout: left == nil ? .forever : .now) else {
+            guard let message = try await next(timeout: left == nil ? .forever : .now) else {
                 if left == nil { continue }
                 break
             }
             left? -= 1
             try await handle(message)
         }
-        sampler.record(reader.info)
+        if let info = reader.info { sampler.record(info) }
     }
 
     /// nil: there is none, or something else is to be looked at first.
-    private func next(_ reader: inout MailslotReader, timeout: MailslotTimeout) async throws -> MailslotMessage? {
-        let read = reader.info.messagesRead
+    private func next(timeout: MailslotTimeout) async throws -> MailslotMessage? {
+        let read = reader.info?.messagesRead ?? 0
         do {
             return try await reader.read(timeout: timeout)
-        } catch let error as MailslotError {
+        } catch {
             switch error.code {
             case .interrupted: return nil
-            case .damaged where reader.info.messagesRead > read:  // it was skipped
+            case .cancelled: throw CancellationError()
+            case .damaged where (reader.info?.messagesRead ?? 0) > read:  // it was skipped
                 logger.warning("A message is damaged", metadata: ["error": "\(error)"])
                 return nil
             default:
@@ -192,15 +191,10 @@ public struct MailslotService: Service {
     }
 }
 
-/// Carries the reader from the initialiser into the task that serves it.
-private final class ReaderBox: Sendable {
-    private let reader: Locked<MailslotReader?>
-    init(_ reader: consuming MailslotReader) { self.reader = Locked(consume reader) }
-    func take() -> MailslotReader? { reader.withLock { $0.take() } }
-}
-
-private final class DrainFlag: Sendable {
+private final class Flag: Sendable {
     private let flag = Atomic(false)
     var isSet: Bool { flag.load(ordering: .acquiring) }
-    func set() { flag.store(true, ordering: .releasing) }
+    /// True: it was set before.
+    @discardableResult
+    func set() -> Bool { flag.exchange(true, ordering: .acquiringAndReleasing) }
 }

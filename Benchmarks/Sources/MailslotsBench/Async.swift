@@ -95,13 +95,16 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
     private let name = "bench/async/\(getpid())"
     private let echo = Process()
     private var readers: [Held<MailslotReader>] = []
+    /// Of the mailslot behind theirs.
+    private let taskReader: MailslotSharedReader
     private let requests: Held<MailslotValueWriter<Request>>
 
     init(mailslots: Int) throws {
         let name = name
         readers = try (0..<mailslots).map { Held(try Mailslot.create("\(name)/\($0)", capacity: 16, maximumWriters: 1)) }
+        taskReader = MailslotSharedReader(try Mailslot.create("\(name)/\(mailslots)", capacity: 16, maximumWriters: 1))
         echo.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-        echo.arguments = ["async-echo", name, "\(mailslots)"]
+        echo.arguments = ["async-echo", name, "\(mailslots + 1)"]
         try echo.run()
         requests = Held(try MailslotValueWriter<Request>(try Mailslot.open("\(name)/requests", waitingUpTo: .seconds(10))))
     }
@@ -150,8 +153,8 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
         var samples: [Double] = []
         for _ in 0..<count {
             let begin = now()
-            try ask()
-            _ = try await readers[0].value.read()
+            try ask(readers.count)
+            _ = try await taskReader.read()
             samples.append(Double(now() - begin))
         }
         return samples
@@ -172,8 +175,8 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
     private func wakesOfTask(_ count: Int) async throws -> [Double] {
         var samples: [Double] = []
         for _ in 0..<count {
-            try ask(after: Self.asleep)
-            samples.append(age(try await readers[0].value.read()!))
+            try ask(readers.count, after: Self.asleep)
+            samples.append(age(try await taskReader.read()!))
         }
         return samples
     }

@@ -6,7 +6,7 @@ extension Mailslot {
     /// Nothing can tell that a file will appear, so it looks: after 1 ms, then less and less often, every 64 ms at last. A bridge that is
     /// asked for the way to another machine is waited for with the thread blocked for some 100 µs; only if that is not enough, by looks.
     ///
-    /// - Throws: `CancellationError` if the task is cancelled. Otherwise as the call that blocks.
+    /// - Throws: ``MailslotError/Code/cancelled`` if the task is cancelled. Otherwise as the call that blocks.
     public static func open(
         _ name: String,
         waitingUpTo wait: some MailslotTimeoutConvertible,
@@ -16,7 +16,7 @@ extension Mailslot {
         locksPages: Bool = false,
         leavesExpressLane: Bool = false,
         polling: Polling = .adaptive
-    ) async throws -> MailslotWriter {
+    ) async throws(MailslotError) -> MailslotWriter {
         var options = unsafe openOptions(trust, onReaderDeath, prefaulting, locksPages, leavesExpressLane, polling)
         unsafe options.answer_ns = 2_000_000
         let wait = wait.mailslotTimeout
@@ -42,7 +42,11 @@ extension Mailslot {
                 }
             }
             let next = ContinuousClock.now + step
-            try await Task.sleep(until: min(next, until ?? next), clock: .continuous)
+            do {
+                try await Task.sleep(until: min(next, until ?? next), clock: .continuous)
+            } catch {
+                throw MailslotError(cancelled: name)
+            }
             if step < .milliseconds(64) { step *= 2 }
         }
     }

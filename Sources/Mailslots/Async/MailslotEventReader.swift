@@ -55,7 +55,7 @@ public struct MailslotEventReader: ~Copyable, Sendable {
         }
         isAwaited = false
         repeat {
-            if let message = try reader.readNow() { return message }
+            if let message = try reader.tryRead() { return message }
             drain(fileDescriptor)
         } while try isReadyOrBegins()
         return nil

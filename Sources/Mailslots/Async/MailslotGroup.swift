@@ -61,11 +61,11 @@ public struct MailslotGroup: ~Copyable, Sendable {
     /// Copies the next message of any mailslot out, suspending the task until there is one.
     ///
     /// - Returns: `nil` when the time is up. The mailslots' own time-outs are not asked for: `.ofMailslot` is for ever.
-    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits: no message is taken. A
+    /// - Throws: ``MailslotError/Code/cancelled`` if the task is cancelled, before or while it waits: no message is taken. A
     ///   ``MailslotError`` whose `name` says whose it is, as a reader's; the group works on.
-    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.forever) async throws -> Delivery? {
+    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.forever) async throws(MailslotError) -> Delivery? {
         let timeout = timeout.mailslotTimeout
-        if timeout != .now { try Task.checkCancellation() }
+        if timeout != .now, Task.isCancelled { throw MailslotError(cancelled: "*") }
         if let delivery = try readNow() { return delivery }
         if timeout == .now { return nil }
         guard let duration = timeout.duration else { return try await readLater(Expiry()) }
@@ -73,19 +73,21 @@ public struct MailslotGroup: ~Copyable, Sendable {
     }
 
     /// Copies the next message of any mailslot out, suspending the task until there is one or `clock` says that it is `deadline`.
-    public mutating func read<C: Clock>(until deadline: C.Instant, clock: C) async throws -> Delivery? {
-        try Task.checkCancellation()
+    public mutating func read<C: Clock>(until deadline: C.Instant, clock: C) async throws(MailslotError) -> Delivery? {
+        if Task.isCancelled { throw MailslotError(cancelled: "*") }
         if let delivery = try readNow() { return delivery }
         let ready = ready
         let expiry = Expiry()
-        return try await withDeadline(deadline, clock, expire: { ready.expire(expiry) }) { try await readLater(expiry) }
+        return try await withDeadline(deadline, clock, expire: { ready.expire(expiry) }) {
+            () async throws(MailslotError) in try await readLater(expiry)
+        }
     }
 
-    private mutating func readLater(_ expiry: Expiry) async throws -> Delivery? {
+    private mutating func readLater(_ expiry: Expiry) async throws(MailslotError) -> Delivery? {
         while await ready.wait(expiry) {
             if let delivery = try readNow() { return delivery }
         }
-        try Task.checkCancellation()
+        if Task.isCancelled { throw MailslotError(cancelled: "*") }
         return nil
     }
 
@@ -145,7 +147,7 @@ private final class Awaited {
             isAwaited = false
             _ = unsafe mslot_reader_end_wait(handle)
         }
-        return try reader!.readNow()
+        return try reader!.tryRead()
     }
 
     /// True: something is there. Else it will be in the queue again when something is.

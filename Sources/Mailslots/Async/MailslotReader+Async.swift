@@ -1,67 +1,56 @@
 internal import CMailslots
 
-// The calls of a task. In asynchronous code the compiler takes these, and asks for `await`: none of them blocks a thread.
-//
-// Each looks first and polls for some microseconds where that has helped lately, so a busy mailslot's reader never suspends. Then the
-// task suspends, and the process's one waiter thread sleeps on its mailslot and all others that tasks wait for.
+// A task's calls on an end that is the task's alone: what MailslotSharedReader is made of. Not public: to a task, ours would be the only
+// ones that the compiler lets it call, and an actor could not call them, for they are mutating. See Architecture.
 extension MailslotReader {
-    /// Copies the next message out, suspending the task until there is one.
-    ///
-    /// - Parameter timeout: How long to wait; by default as long as the mailslot says.
-    /// - Returns: `nil` when the time is up.
-    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits; the message stays in the mailslot. With
-    ///   `.now` it waits for nothing, and so does not ask. Otherwise a ``MailslotError`` as the call that blocks.
-    ///
-    /// The corresponding C function is `mslot_reader_begin_wait`.
-    public mutating func read(timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot) async throws -> MailslotMessage? {
+    /// As ``MailslotSharedReader/read(timeout:)``.
+    package mutating func read(
+        timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot
+    ) async throws(MailslotError) -> MailslotMessage? {
         let timeout = timeout.mailslotTimeout
-        if timeout != .now { try Task.checkCancellation() }
-        if let message = try readNow() { return message }
+        if timeout != .now, Task.isCancelled { throw MailslotError(cancelled: name) }
+        if let message = try tryRead() { return message }
         return timeout == .now ? nil : try await readLater(TaskWait(timeout))
     }
 
-    /// Copies the next message out, suspending the task until there is one or `clock` says that it is `deadline`.
-    ///
-    /// ```swift
-    /// let message = try await orders.read(until: .now + .seconds(1), clock: .continuous)
-    /// ```
-    ///
-    /// The clock's `sleep` is what decides, so a clock that a test moves by hand works too. A time-out is cheaper: it needs no task of its
-    /// own.
-    public mutating func read<C: Clock>(until deadline: C.Instant, clock: C) async throws -> MailslotMessage? {
-        try Task.checkCancellation()
-        if let message = try readNow() { return message }
+    /// As ``MailslotSharedReader/read(until:clock:)``.
+    package mutating func read<C: Clock>(until deadline: C.Instant, clock: C) async throws(MailslotError) -> MailslotMessage? {
+        if Task.isCancelled { throw MailslotError(cancelled: name) }
+        if let message = try tryRead() { return message }
         let wait = TaskWait(.forever)
-        return try await withDeadline(deadline, clock, expire: { wait.expire() }) { try await readLater(wait) }
+        return try await withDeadline(deadline, clock, expire: { wait.expire() }) { () async throws(MailslotError) in
+            try await readLater(wait)
+        }
     }
 
-    /// Calls `body` with the next message in place, as the call that blocks does, suspending the task until there is one.
-    ///
-    /// - Throws: What `body` throws, or as ``read(timeout:)-9y9k2``.
-    public mutating func withMessage<Result: ~Copyable>(
-        timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
-    ) async throws -> Result? {
+    /// As ``MailslotSharedReader/withMessage(timeout:_:)``.
+    package mutating func withMessage<Result: ~Copyable>(
+        timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot, _ body: (RawSpan, MailslotMessage.Info) -> Result
+    ) async throws(MailslotError) -> Result? {
         guard try await canRead(timeout.mailslotTimeout) else { return nil }
         return try withMessageNow(body)
     }
 
-    /// Calls `body` with each message that is there, at most `limit`, in place, as the call that blocks does; suspends the task until
-    /// there is a first.
-    public mutating func withMessages(
-        atMost limit: Int, timeout: MailslotTimeout = .ofMailslot,
+    /// As ``MailslotSharedReader/withMessages(atMost:timeout:_:beforeRelease:)``.
+    package mutating func withMessages(
+        atMost limit: Int, timeout: some MailslotTimeoutConvertible = MailslotTimeout.ofMailslot,
         _ body: (RawSpan, MailslotMessage.Info) -> Void, beforeRelease: () -> Void = {}
-    ) async throws -> Int {
+    ) async throws(MailslotError) -> Int {
         guard try await canRead(timeout.mailslotTimeout) else { return 0 }
         return try withMessagesNow(atMost: limit, body, beforeRelease: beforeRelease)
     }
 
     // MARK: without waiting. In an asynchronous function their synchronous counterparts cannot be named.
 
-    mutating func readNow() throws(MailslotError) -> MailslotMessage? { try read(timeout: .now) }
-
-    private mutating func withMessageNow<Result: ~Copyable>(
+    mutating func withMessageNow<Result: ~Copyable>(
         _ body: (RawSpan, MailslotMessage.Info) throws -> Result
     ) throws -> Result? {
+        try withMessage(timeout: .now, body)
+    }
+
+    private mutating func withMessageNow<Result: ~Copyable>(
+        _ body: (RawSpan, MailslotMessage.Info) -> Result
+    ) throws(MailslotError) -> Result? {
         try withMessage(timeout: .now, body)
     }
 
@@ -73,22 +62,22 @@ extension MailslotReader {
 
     // MARK: waiting
 
-    private mutating func canRead(_ timeout: MailslotTimeout) async throws -> Bool {
+    /// Suspends until there is something to read. False when the time is up.
+    mutating func canRead(_ timeout: MailslotTimeout) async throws(MailslotError) -> Bool {
         if timeout == .now { return true }
-        try Task.checkCancellation()
+        if Task.isCancelled { throw MailslotError(cancelled: name) }
         return try await isReady(TaskWait(timeout))
     }
 
-    private mutating func readLater(_ wait: TaskWait) async throws -> MailslotMessage? {
+    private mutating func readLater(_ wait: TaskWait) async throws(MailslotError) -> MailslotMessage? {
         // More than once only where a hostile writer shows a message and takes it back.
         while try await isReady(wait) {
-            if let message = try readNow() { return message }
+            if let message = try tryRead() { return message }
         }
         return nil
     }
 
-    /// Suspends until there is something to read. False when the time is up.
-    private mutating func isReady(_ wait: TaskWait) async throws -> Bool {
+    private mutating func isReady(_ wait: TaskWait) async throws(MailslotError) -> Bool {
         while true {
             let outcome = unsafe mslot_reader_begin_wait(handle, wait.begin())
             switch outcome {
@@ -98,9 +87,10 @@ extension MailslotReader {
             default: throw MailslotError(outcome: outcome, name: name)
             }
             await wait.ending()
-            guard Task.isCancelled || wait.hasExpired else { continue }
+            let isCancelled = Task.isCancelled
+            guard isCancelled || wait.hasExpired else { continue }
             _ = unsafe mslot_reader_end_wait(handle)
-            try Task.checkCancellation()
+            if isCancelled { throw MailslotError(cancelled: name) }
             return false
         }
     }

@@ -1,38 +1,26 @@
 internal import CMailslots
 
-// As the calls of a reading task. A write that finds room does not suspend.
+// A task's calls on an end that is the task's alone, as those of a reader. A write that finds room does not suspend.
 extension MailslotWriter {
-    /// Writes one message, suspending the task until there is room.
-    ///
-    /// - Throws: `CancellationError` if the task is cancelled, before or while it waits. Otherwise a ``MailslotError`` as the call that
-    ///   blocks: ``MailslotError/Code/closed`` at once when the reader closes, ``MailslotError/Code/noReader`` within a second when it was
-    ///   killed. Whenever it throws, nothing was written.
-    ///
-    /// The corresponding C function is `mslot_writer_write_or_begin_wait`.
-    @inlinable
-    public mutating func write(_ message: borrowing some MailslotBytes & ~Copyable & ~Escapable) async throws {
+    /// As ``MailslotSharedWriter/write(_:)``.
+    package mutating func write(_ message: borrowing some MailslotBytes & ~Copyable & ~Escapable) async throws(MailslotError) {
         _ = try await write(message, timeout: .forever)
     }
 
-    /// Writes one message, suspending the task until there is room, up to `timeout`.
-    ///
-    /// - Returns: `.full` if there was no room in time; nothing was written then.
-    /// - Throws: As the call without a time-out. With `.now` it waits for nothing, and so does not ask whether the task is cancelled.
-    @inlinable
-    public mutating func write(
+    /// As ``MailslotSharedWriter/write(_:timeout:)``.
+    package mutating func write(
         _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: some MailslotTimeoutConvertible
-    ) async throws -> MailslotWriteOutcome {
+    ) async throws(MailslotError) -> MailslotWriteOutcome {
         let timeout = timeout.mailslotTimeout
-        if timeout != .now { try Task.checkCancellation() }
+        if timeout != .now, Task.isCancelled { throw MailslotError(cancelled: name) }
         guard try tryWrite(message) == .full else { return .written }
         return timeout == .now ? .full : try await writeLater(message, timeout)
     }
 
     /// What found no room at first.
-    @usableFromInline
-    mutating func writeLater(
+    private mutating func writeLater(
         _ message: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout
-    ) async throws -> MailslotWriteOutcome {
+    ) async throws(MailslotError) -> MailslotWriteOutcome {
         let wait = TaskWait(timeout, wasFull: true)
         while true {
             let outcome = message.withMessageBytes { bytes in
@@ -45,29 +33,23 @@ extension MailslotWriter {
             await wait.ending()
             guard Task.isCancelled else { continue }
             _ = unsafe mslot_writer_end_wait(handle)
-            throw CancellationError()
+            throw MailslotError(cancelled: name)
         }
     }
 
-    /// Writes messages in order, suspending the task while there is no room.
-    ///
-    /// - Throws: As `write(_:)`; the messages before the one that failed are written.
-    @inlinable
-    public mutating func write(contentsOf messages: some Sequence<some MailslotBytes>) async throws {
+    /// As ``MailslotSharedWriter/write(contentsOf:)``.
+    package mutating func write(contentsOf messages: some Sequence<some MailslotBytes>) async throws(MailslotError) {
         for message in messages { try await write(message) }
     }
 
-    /// Lends the writer's own slot to `initializer`, as the call that blocks does. If there is no room the task suspends; what
-    /// `initializer` appended is then copied once.
-    ///
-    /// - Throws: What `initializer` throws, or as `write(_:)`.
+    /// As ``MailslotSharedWriter/write(capacity:timeout:initializingWith:)``.
     @discardableResult
-    public mutating func write(
+    package mutating func write(
         capacity: Int, timeout: some MailslotTimeoutConvertible = MailslotTimeout.forever,
-        initializingWith initializer: (inout OutputRawSpan) throws -> Void
-    ) async throws -> MailslotWriteOutcome {
+        initializingWith initializer: (inout OutputRawSpan) throws(MailslotError) -> Void
+    ) async throws(MailslotError) -> MailslotWriteOutcome {
         let timeout = timeout.mailslotTimeout
-        if timeout != .now { try Task.checkCancellation() }
+        if timeout != .now, Task.isCancelled { throw MailslotError(cancelled: name) }
         var kept: [UInt8]?
         let outcome = try result(try lend(capacity: capacity, timeout: .now, initializer) { kept = $0 })
         guard outcome == .full, timeout != .now, let kept else { return outcome }

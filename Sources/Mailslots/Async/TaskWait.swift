@@ -72,16 +72,17 @@ final class TaskWait: Sendable {
 }
 
 /// Calls `body`, and `expire` if it is still at work at the deadline.
-func withDeadline<C: Clock, Result>(
-    _ deadline: C.Instant, _ clock: C, expire: @escaping @Sendable () -> Void, _ body: () async throws -> Result
-) async throws -> Result {
-    try await withThrowingTaskGroup(of: Void.self) { group in
+func withDeadline<C: Clock, Success>(
+    _ deadline: C.Instant, _ clock: C, expire: @escaping @Sendable () -> Void, _ body: () async throws(MailslotError) -> Success
+) async throws(MailslotError) -> Success {
+    let result: Result<Success, MailslotError> = await withTaskGroup(of: Void.self) { group in
         group.addTask {
             // Cancelled when the body is ready, or with all.
-            try await clock.sleep(until: deadline, tolerance: nil)
+            guard (try? await clock.sleep(until: deadline, tolerance: nil)) != nil else { return }
             expire()
         }
         defer { group.cancelAll() }
-        return try await body()
+        do throws(MailslotError) { return .success(try await body()) } catch { return .failure(error) }
     }
+    return try result.get()
 }

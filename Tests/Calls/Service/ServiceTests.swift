@@ -269,8 +269,8 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
 
     @Test func `a value comes as it was written; too long a one and what is no value are errors`() async throws {
         let name = uniqueName()
-        var reader = MailslotCodableReader<Order>(try Mailslot.create(name))
-        var writer = MailslotCodableWriter<Order>(try Mailslot.open(name))
+        let reader = MailslotCodableReader<Order>(try Mailslot.create(name))
+        let writer = MailslotCodableWriter<Order>(try Mailslot.open(name))
         var other = try Mailslot.open(name)
         let order = Order(id: 4711, items: ["tea", "wörld"])
         try await writer.write(order)

@@ -10,8 +10,8 @@ import Testing
 
     @Test func `a suspended reader is resumed by a message, and takes what is there without suspending`() async throws {
         let name = uniqueName()
-        var reader = try Mailslot.create(name)
-        var writer = try Mailslot.open(name)
+        let reader = MailslotSharedReader(try Mailslot.create(name))
+        let writer = MailslotSharedWriter(try Mailslot.open(name))
         for index in 0..<200 {
             let task = Task { try await Task.sleep(for: .microseconds(index % 3 * 300)) }
             try await task.value
@@ -19,15 +19,14 @@ import Testing
             #expect(try await reader.read()?.text == "\(index)")
         }
         #expect(try await reader.read(timeout: .now) == nil)
-        #expect(reader.info.readerSleeps == 0)
+        #expect(reader.info!.readerSleeps == 0)
 
-        let late = Task { [box = Moved(writer)] in
-            var writer = box.take()
+        let late = Task { [writer] in
             while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
             try await writer.write("late")
         }
         #expect(try await reader.read()?.text == "late")
-        #expect(reader.info.readerSleeps == 1)
+        #expect(reader.info!.readerSleeps == 1)
         try await late.value
     }
 
@@ -42,14 +41,14 @@ import Testing
             next += 1
             if next == count { break }
         }
-        #expect(messages.info.messageCount == 0)
+        #expect(messages.reader.info!.messageCount == 0)
         #expect(try writer.wait().status == 0)
     }
 
     @Test func `a read ends when its time is up, by time-out, by clock, or as the mailslot says`() async throws {
         let name = uniqueName()
-        var reader = try Mailslot.create(name, readTimeout: .milliseconds(20))
-        var writer = try Mailslot.open(name)
+        let reader = MailslotSharedReader(try Mailslot.create(name, readTimeout: .milliseconds(20)))
+        let writer = MailslotSharedWriter(try Mailslot.open(name))
         let clock = ContinuousClock()
 
         var start = clock.now
@@ -72,9 +71,8 @@ import Testing
 
     @Test func `a clock that is moved by hand decides when the time is up`() async throws {
         let clock = HandClock()
-        let reading = Task { [box = Moved(try Mailslot.create(uniqueName()))] in
-            var reader = box.take()
-            return try await reader.read(until: clock.now.advanced(by: .seconds(3600)), clock: clock)
+        let reading = Task { [reader = MailslotSharedReader(try Mailslot.create(uniqueName()))] in
+            try await reader.read(until: clock.now.advanced(by: .seconds(3600)), clock: clock)
         }
         while !clock.isAwaited { await Task.yield() }
         clock.advance(by: .seconds(3599))
@@ -85,8 +83,8 @@ import Testing
 
     @Test func `messages are read in place`() async throws {
         let name = uniqueName()
-        var reader = try Mailslot.create(name)
-        var writer = try Mailslot.open(name)
+        let reader = MailslotSharedReader(try Mailslot.create(name))
+        let writer = MailslotSharedWriter(try Mailslot.open(name))
         try await writer.write(contentsOf: ["a", "bc", "def"])
         let first = try await reader.withMessage { bytes, info in (bytes.byteCount, info.senderProcessID) }
         #expect(first?.0 == 1 && first?.1 == getpid())
@@ -97,7 +95,7 @@ import Testing
 
     @Test func `an interrupt ends a task's wait`() async throws {
         let name = uniqueName()
-        var reader = try Mailslot.create(name)
+        let reader = MailslotSharedReader(try Mailslot.create(name))
         let interrupter = reader.interrupter
         let interrupting = Task {
             while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
@@ -112,28 +110,27 @@ import Testing
 
     @Test func `a cancelled task's read throws, and its message stays`() async throws {
         let name = uniqueName()
-        let box = Moved(try Mailslot.create(name))
-        var writer = try Mailslot.open(name)
-        let reading = Task { try await box.read() }
+        let reader = MailslotSharedReader(try Mailslot.create(name))
+        let writer = MailslotSharedWriter(try Mailslot.open(name))
+        let reading = Task { try await reader.read() }
         while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
         reading.cancel()
-        await #expect(throws: CancellationError.self) { try await reading.value }
+        #expect(await codeOf { _ = try await reading.value } == .cancelled)
 
         try await writer.write("stays")
         let cancelled = Task {
             unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
-            return try await box.read()
+            return try await reader.read()
         }
-        await #expect(throws: CancellationError.self) { try await cancelled.value }
-        #expect(try await box.read()?.text == "stays")
+        #expect(await codeOf { _ = try await cancelled.value } == .cancelled)
+        #expect(try await reader.read()?.text == "stays")
     }
 
     @Test func `a storm of cancellations loses no message`() async throws {
         let name = uniqueName()
-        let box = Moved(try Mailslot.create(name, capacity: 16))
+        let reader = MailslotSharedReader(try Mailslot.create(name, capacity: 16))
         let count = 3000
-        let writing = Task { [writer = Moved(try Mailslot.open(name))] in
-            var writer = writer.take()
+        let writing = Task { [writer = MailslotSharedWriter(try Mailslot.open(name))] in
             for index in 0..<count {
                 try await writer.write("\(index)")
                 if index % 5 == 0 { try await Task.sleep(for: .microseconds(Int.random(in: 0...300))) }
@@ -142,7 +139,7 @@ import Testing
         var next = 0
         var cancelled = 0
         while next < count {
-            let reading = Task { try await box.read() }
+            let reading = Task { try await reader.read() }
             if Bool.random() { try await Task.sleep(for: .microseconds(Int.random(in: 0...200))) }
             reading.cancel()
             switch await reading.result {
@@ -150,10 +147,10 @@ import Testing
                 try #require(message?.text == "\(next)")
                 next += 1
             case .failure(let error):
-                try #require(error is CancellationError)
+                try #require((error as? MailslotError)?.code == .cancelled)
                 cancelled += 1
                 // The task may be cancelled before it begins for ever.
-                if cancelled % 3 == 0, let message = try await box.read(timeout: .milliseconds(1)) {
+                if cancelled % 3 == 0, let message = try await reader.read(timeout: .milliseconds(1)) {
                     try #require(message.text == "\(next)")
                     next += 1
                 }
@@ -161,8 +158,8 @@ import Testing
         }
         #expect(cancelled > 0)
         try await writing.value
-        #expect(try await box.read(timeout: .now) == nil)
-        let info = box.take().info
+        #expect(try await reader.read(timeout: .now) == nil)
+        let info = try #require(reader.info)
         #expect(info.messagesWritten == UInt64(count) && info.messagesRead == UInt64(count))
     }
 
@@ -184,16 +181,14 @@ import Testing
     static func makeAwaitAndCancel(_ count: Int) async throws {
         for index in 0..<count {
             let name = "\(cycleNames)/\(index)"
-            let box = Moved(try Mailslot.create(name, capacity: 1, maximumWriters: 1))
-            var writer = try Mailslot.open(name)
-            let reading = Task {
-                var reader = box.take()
-                return try await reader.read()
-            }
+            let reader = MailslotSharedReader(try Mailslot.create(name, capacity: 1, maximumWriters: 1))
+            let writer = MailslotSharedWriter(try Mailslot.open(name))
+            let reading = Task { try await reader.read() }
             if index % 2 == 0 { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
             reading.cancel()
-            await #expect(throws: CancellationError.self) { try await reading.value }
-            #expect(errorOf { try writer.write("its reader is gone") }?.code == .closed)
+            #expect(await codeOf { _ = try await reading.value } == .cancelled)
+            await reader.close()
+            #expect(await codeOf { try await writer.write("its reader is gone") } == .closed)
         }
     }
 
@@ -201,19 +196,14 @@ import Testing
 
     @Test func `tasks that wait take no thread of the cooperative pool`() async throws {
         let names = (0..<50).map { _ in uniqueName("pool") }
-        let readers = try names.map { Moved(try Mailslot.create($0, capacity: 1, maximumWriters: 1)) }
+        let readers = try names.map { MailslotSharedReader(try Mailslot.create($0, capacity: 1, maximumWriters: 1)) }
         try await withThrowingTaskGroup(of: String?.self) { group in
-            for box in readers {
-                group.addTask {
-                    var reader = box.take()
-                    return try await reader.read()?.text
-                }
-            }
+            for reader in readers { group.addTask { try await reader.read()?.text } }
             for name in names { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
             // All fifty are suspended, and this task runs: more than there are threads in the pool.
             #expect(ProcessInfo.processInfo.activeProcessorCount < 50)
             for name in names {
-                var writer = try Mailslot.open(name)
+                let writer = MailslotSharedWriter(try Mailslot.open(name))
                 try await writer.write(name)
             }
             var texts: Set<String> = []
@@ -229,9 +219,8 @@ import Testing
             let name = uniqueName()
             let (asynchronous, synchronous) = (name + "/a", name + "/s")
             let other = Moved(try Mailslot.create(synchronous))
-            let reading = Task { [box = Moved(try Mailslot.create(asynchronous))] in
-                var reader = box.take()
-                return try await reader.read()?.text
+            let reading = Task { [reader = MailslotSharedReader(try Mailslot.create(asynchronous))] in
+                try await reader.read()?.text
             }
             while try Mailslot.info(of: asynchronous).readerSleeps == 0 { await Task.yield() }
 
@@ -270,9 +259,8 @@ import Testing
         await #expect(processExitsWith: .exitCode(7)) {
             endIfItHangs()
             let name = uniqueName()
-            let box = Moved(try Mailslot.create(name))
+            let reader = MailslotSharedReader(try Mailslot.create(name))
             Task {
-                var reader = box.take()
                 _ = try await reader.read()
             }
             while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
@@ -285,11 +273,10 @@ import Testing
     @Test func `more mailslots than one thread can sleep on are awaited by few threads`() async throws {
         let count = 300
         let names = (0..<count).map { _ in uniqueName("many") }
-        let readers = try names.map { Moved(try Mailslot.create($0, capacity: 1, maximumWriters: 1)) }
+        let readers = try names.map { MailslotSharedReader(try Mailslot.create($0, capacity: 1, maximumWriters: 1)) }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for (name, box) in zip(names, readers) {
+            for (name, reader) in zip(names, readers) {
                 group.addTask {
-                    var reader = box.take()
                     let text = try await reader.read()?.text
                     #expect(text == name)
                 }
@@ -298,7 +285,7 @@ import Testing
             // Other tests may have a few waits of their own.
             #expect((3...5).contains(Belongings().waiters))
             for name in names.shuffled() {
-                var writer = try Mailslot.open(name)
+                let writer = MailslotSharedWriter(try Mailslot.open(name))
                 try await writer.write(name)
             }
             try await group.waitForAll()
@@ -312,13 +299,13 @@ import Testing
     @Test func `a killed writer wakes a reading task for what it has published, and holds up nobody`() async throws {
         for _ in 0..<5 {
             let name = uniqueName()
-            var reader = try Mailslot.create(name, capacity: 64)
+            let reader = MailslotSharedReader(try Mailslot.create(name, capacity: 64))
             let victim = try startMailslot("write", name, "--wait", "30", input: Self.manyLines)
             for _ in 0..<100 { #expect(try await reader.read(timeout: .seconds(60))?.text == "message") }
             victim.kill()
             // What it has published is whole; what it had not is not there.
             while let message = try await reader.read(timeout: .now) { #expect(message.text == "message") }
-            var other = try Mailslot.open(name)
+            let other = MailslotSharedWriter(try Mailslot.open(name))
             try await other.write("goes on")
             #expect(try await reader.read()?.text == "goes on")
         }
@@ -327,7 +314,7 @@ import Testing
     @Test func `a task that waits for room learns within a second or so that the reader was killed`() async throws {
         let name = uniqueName()
         let reader = try startMailslot("read", name, "--capacity", "2")
-        var writer = try await Mailslot.open(name, waitingUpTo: .seconds(30))
+        let writer = MailslotSharedWriter(try await Mailslot.open(name, waitingUpTo: .seconds(30)))
         _ = kill(reader.id, SIGSTOP)
         while try writer.tryWrite("x") == .written {}
         let killing = Task {
@@ -343,22 +330,21 @@ import Testing
 
     @Test func `a task that waits for room is resumed by room and by a close, and its time ends`() async throws {
         let name = uniqueName()
-        let box = Moved(try Mailslot.create(name, capacity: 1))
-        var writer = try Mailslot.open(name)
+        let reader = MailslotSharedReader(try Mailslot.create(name, capacity: 1))
+        let writer = MailslotSharedWriter(try Mailslot.open(name))
         try await writer.write("first")
         #expect(try await writer.write("second", timeout: .milliseconds(5)) == .full)
         #expect(try await writer.write(capacity: 8, timeout: .milliseconds(5)) { $0.append(UInt8(1)) } == .full)
         #expect(try await writer.write(capacity: 8, timeout: .now) { $0.append(UInt8(1)) } == .full)
 
         let reading = Task {
-            var reader = box.take()
             var texts: [String] = []
             for waits in [2, 3, 4] as [UInt64] {
-                while reader.info.writerWaits <= waits { await Task.yield() }
+                while reader.info!.writerWaits <= waits { await Task.yield() }
                 texts.append(try await reader.read()?.text ?? "")
             }
-            while reader.info.writerWaits <= 4 { await Task.yield() }
-            reader.close()
+            while reader.info!.writerWaits <= 4 { await Task.yield() }
+            await reader.close()
             return texts
         }
         try await writer.write("third time".prefix(5))
@@ -373,29 +359,29 @@ import Testing
 
     @Test func `a cancelled task's write throws, and nothing was written`() async throws {
         let name = uniqueName()
-        var reader = try Mailslot.create(name, capacity: 1)
-        let box = Moved(try Mailslot.open(name))
+        let reader = MailslotSharedReader(try Mailslot.create(name, capacity: 1))
+        let writer = MailslotSharedWriter(try Mailslot.open(name))
         let writing = Task {
-            try await box.write("first")
-            try await box.write("second")
+            try await writer.write("first")
+            try await writer.write("second")
         }
-        while reader.info.writerWaits == 0 { await Task.yield() }
+        while reader.info!.writerWaits == 0 { await Task.yield() }
         writing.cancel()
-        await #expect(throws: CancellationError.self) { try await writing.value }
+        #expect(await codeOf { _ = try await writing.value } == .cancelled)
         #expect(try await reader.read()?.text == "first")
         #expect(try await reader.read(timeout: .now) == nil)
-        try await box.write("third")
+        try await writer.write("third")
         #expect(try await reader.read()?.text == "third")
     }
 
     @Test func `a task waits for a mailslot to appear`() async throws {
         let name = uniqueName()
         let opening = Task {
-            var writer = try await Mailslot.open(name, waitingUpTo: .seconds(30))
+            let writer = MailslotSharedWriter(try await Mailslot.open(name, waitingUpTo: .seconds(30)))
             try await writer.write("hello")
         }
         try await Task.sleep(for: .milliseconds(3))
-        var reader = try Mailslot.create(name)
+        let reader = MailslotSharedReader(try Mailslot.create(name))
         #expect(try await reader.read()?.text == "hello")
         try await opening.value
         let missing = await #expect(throws: MailslotError.self) {
@@ -404,7 +390,7 @@ import Testing
         #expect(missing?.code == .timedOut)
         let cancelled = Task { _ = try await Mailslot.open(uniqueName(), waitingUpTo: .forever) }
         cancelled.cancel()
-        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        #expect(await codeOf { _ = try await cancelled.value } == .cancelled)
     }
 }
 

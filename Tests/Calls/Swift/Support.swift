@@ -163,3 +163,13 @@ func errorOf(_ body: () throws -> Void) -> MailslotError? {
         return error as? MailslotError
     }
 }
+
+/// The code of the error that `body` throws.
+func codeOf(_ body: () async throws -> Void) async -> MailslotError.Code? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return (error as? MailslotError)?.code
+    }
+}

@@ -90,7 +90,7 @@ private final class Collector: ChannelInboundHandler, @unchecked Sendable {  // 
     try await withThrowingTaskGroup(of: Void.self) { group in
         for name in names {
             group.addTask {
-                var writer = try Mailslot.open(name)
+                let writer = MailslotSharedWriter(try Mailslot.open(name))
                 for index in 0..<count { try await writer.write("\(name) \(index)") }
             }
         }
