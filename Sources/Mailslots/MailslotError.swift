@@ -30,6 +30,8 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let interrupted = Code(.interrupted)
         /// The task was cancelled, before or while its call waited. No message was read or written.
         public static let cancelled = Code(number: 1000)
+        /// The message has another size than the type of values that was to be read. It was skipped.
+        public static let wrongSize = Code(number: 1001)
         /// A process that may write the mailslot broke its rules. One message was skipped, or the mailslot is destroyed.
         public static let damaged = Code(.damaged)
         /// The message is longer than the mailslot takes.
@@ -76,6 +78,7 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         /// The code in a few words, without the name and the cure.
         public var description: String {
             if self == .cancelled { return "the task was cancelled" }
+            if self == .wrongSize { return "the message is no value of the type" }
             guard let outcome = mslot_outcome(rawValue: number) else { return "unknown outcome" }
             return unsafe String(cString: mslot_outcome_text(outcome))
         }
@@ -139,6 +142,14 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         self.init(
             code: .cancelled, name: name,
             description: "The task that used mailslot \"\(name)\" was cancelled: no message was read or written. Those in it stay there.")
+    }
+
+    /// A message that is no value of a type.
+    init(size: Int, expected: Int, name: String) {
+        self.init(
+            code: .wrongSize, name: name,
+            description: "A message of mailslot \"\(name)\" has \(size) bytes, and a value of the type that was to be read has "
+                + "\(expected). Its writer uses another type; the message was skipped.")
     }
 
     @usableFromInline

@@ -29,6 +29,7 @@ public struct MailslotMessages: AsyncSequence, Sendable {
     /// Takes messages, one after the other.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         fileprivate let reader: MailslotSharedReader
+        var name: String { reader.name }
 
         /// The next message, suspending the task until there is one; `nil`: the reader was closed.
         ///
