@@ -7,8 +7,20 @@
 /// try out.write(data.bytes)  // of Foundation's Data; with MailslotsService also the Data itself
 /// ```
 ///
-/// Texts and arrays of the standard library are such, their slices and spans, and a ``MailslotMessage``, to hand it on. A type of your
-/// own needs one method. The bytes are copied once, into the mailslot, and nothing is allocated.
+/// Texts and arrays of the standard library are such, their slices and spans, and a ``MailslotMessage``, to hand it on. The bytes are
+/// copied once, into the mailslot, and nothing is allocated. A type of your own needs one method; of SwiftNIO's `ByteBuffer`, say:
+///
+/// ```swift
+/// extension ByteBuffer: @retroactive MailslotBytes {
+///     public func withMessageBytes<Result: ~Copyable, Failure: Error>(
+///         _ body: (RawSpan) throws(Failure) -> Result
+///     ) throws(Failure) -> Result {
+///         try body(readableBytesSpan)
+///     }
+/// }
+/// ```
+///
+/// The other way, `[UInt8](message)`, `Data(message)` and `ByteBuffer(bytes: message)` copy once.
 public protocol MailslotBytes: ~Copyable, ~Escapable {
     /// Calls `body` once with the bytes of the message, in place.
     ///

@@ -75,6 +75,15 @@ extension MailslotMessage: RandomAccessCollection {
     /// The index behind the last byte: ``count``.
     @inlinable public var endIndex: Int { count }
 
+    /// Calls `body` with all bytes at once: so `[UInt8]`, `Data` and `ByteBuffer` are made of a message by one copy.
+    @inlinable
+    public func withContiguousStorageIfAvailable<Result>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
+    ) rethrows -> Result? {
+        // Sound: the bytes are there while `body` runs.
+        try withBytes { bytes in try unsafe bytes.withUnsafeBytes { try unsafe $0.withMemoryRebound(to: UInt8.self, body) } }
+    }
+
     /// The byte at an index from 0 to ``count`` - 1; another one ends the program.
     @inlinable
     public subscript(index: Int) -> UInt8 {

@@ -265,6 +265,20 @@ import Testing
         #expect(reader.info.readTimeout.duration == .zero)
     }
 
+    @Test func `a message is copied out at once, short or long`() throws {
+        let name = uniqueName()
+        var reader = try Mailslot.create(name, maximumMessageSize: 2000)
+        var writer = try Mailslot.open(name)
+        for count in [0, 1, 424, 425, 2000] {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+            try writer.write(bytes)
+            let message = try #require(try reader.tryRead())
+            #expect([UInt8](message) == bytes && Data(message) == Data(bytes))
+            let contiguous = unsafe message.withContiguousStorageIfAvailable { unsafe [UInt8]($0) }
+            #expect(contiguous == bytes)
+        }
+    }
+
     @Test func `a time-out is a duration, cut to what the kernel can wait`() {
         #expect(MailslotTimeout.seconds(1).duration == .seconds(1))
         #expect(MailslotTimeout(.seconds(-5)) == .now)
