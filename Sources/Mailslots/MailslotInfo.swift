@@ -4,7 +4,7 @@ internal import CMailslots
 ///
 /// Counters count up from the mailslot's creation, over all its readers and writers. To read them disturbs nobody.
 public struct MailslotInfo: Sendable {
-    private let info: mslot_info
+    let info: mslot_info
 
     init(_ info: mslot_info) { self.info = info }
 

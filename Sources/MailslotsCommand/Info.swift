@@ -71,29 +71,28 @@ private func phrase(_ sentence: String) -> String {
     sentence.prefix(1).lowercased() + sentence.dropFirst().prefix { $0 != "." }
 }
 
-/// What --json prints of a mailslot. The names are promised: they are those of ``MailslotInfo``, where what they name is the same.
+/// What --json prints of a mailslot. The names are promised: those of a ``MailslotInfo``, which decodes from it, and some for people.
 struct InfoFields: Encodable {
-    private let fields: [String: any Encodable]
+    private let info: MailslotInfo
+    private let forPeople: [String: any Encodable]
 
     /// - Parameter rates: Only where two looks were taken.
     init(_ info: MailslotInfo, _ rates: Rates? = nil) {
-        let facts: [String: (any Encodable)?] = [
-            "name": info.name, "file": try? Mailslot.path(of: info.name), "segmentSize": info.segmentSize,
-            "mode": "0" + String(info.permissions.rawValue, radix: 8), "ownerUserID": info.ownerUserID, "owner": userName(info.ownerUserID),
-            "created": Double(info.createdNanoseconds) / 1e9, "readerSince": Double(info.readerSinceNanoseconds) / 1e9,
-            "hasReader": info.hasReader, "readerProcessID": info.readerProcessID, "readerUserID": info.readerUserID,
-            "messageCount": info.messageCount, "capacity": info.capacity, "writerCount": info.writerCount,
-            "maximumWriters": info.maximumWriters, "nextMessageSize": info.nextMessageSize, "maximumMessageSize": info.maximumMessageSize,
-            "readTimeoutSeconds": info.readTimeout.duration.map { $0 / .seconds(1) }, "acceptsRemoteMessages": info.acceptsRemoteMessages,
-            "isSound": info.isSound, "messagesWrittenPerSecond": rates?.written, "messagesReadPerSecond": rates?.read,
+        self.info = info
+        let fields: [String: (any Encodable)?] = [
+            "file": try? Mailslot.path(of: info.name), "mode": "0" + String(info.permissions.rawValue, radix: 8),
+            "owner": userName(info.ownerUserID), "created": Double(info.createdNanoseconds) / 1e9,
+            "readerSince": Double(info.readerSinceNanoseconds) / 1e9,
+            "readTimeoutSeconds": info.readTimeout.duration.map { $0 / .seconds(1) }, "messagesWrittenPerSecond": rates?.written,
+            "messagesReadPerSecond": rates?.read,
         ]
-        let counters = info.counters.map { ($0.name, $0.value as any Encodable) }
-        fields = facts.compactMapValues { $0 }.merging(counters) { fact, _ in fact }
+        forPeople = fields.compactMapValues { $0 }
     }
 
     func encode(to encoder: any Encoder) throws {
+        try info.encode(to: encoder)
         var container = encoder.container(keyedBy: Key.self)
-        for (name, value) in fields { try container.encode(value, forKey: Key(stringValue: name)) }
+        for (name, value) in forPeople { try container.encode(value, forKey: Key(stringValue: name)) }
     }
 
     private struct Key: CodingKey {

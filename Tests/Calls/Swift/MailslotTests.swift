@@ -279,6 +279,40 @@ import Testing
         }
     }
 
+    @Test func `information is encoded and decoded, and what is out of range is refused`() throws {
+        let name = uniqueName("codable")
+        var reader = try Mailslot.create(name, capacity: 8, readTimeout: .seconds(2), acceptsRemoteMessages: true)
+        var writer = try Mailslot.open(name)
+        for _ in 0..<9 { _ = try writer.tryWrite("12345") }
+        _ = try reader.read()
+        for info in [reader.info, try Mailslot.info(of: name)] {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            let json = try encoder.encode(info)
+            let again = try JSONDecoder().decode(MailslotInfo.self, from: json)
+            #expect(try encoder.encode(again) == json)
+            #expect(again.name == info.name && again.readTimeout == .seconds(2) && again.permissions == .owner && again.isSound)
+            #expect(again.nextMessageSize == 5 && again.messageCount == 7 && again.fullWrites == 1 && again.acceptsRemoteMessages)
+            #expect(again.counters == info.counters && again.createdNanoseconds == info.createdNanoseconds)
+        }
+        let printed = try mailslot("info", "--json", name)
+        let decoded = try JSONDecoder().decode(MailslotInfo.self, from: printed.output)
+        #expect(decoded.name == reader.info.name && decoded.counters == reader.info.counters && decoded.writerCount == 1)
+
+        let sorted = JSONEncoder()
+        sorted.outputFormatting = .sortedKeys
+        let text = String(decoding: try sorted.encode(reader.info), as: UTF8.self)
+        for (good, bad) in [
+            ("\"capacity\":8", "\"capacity\":-8"), ("\"capacity\":8", "\"capacity\":8000000000"), ("\"capacity\":8,", ""),
+            ("\"nextMessageSize\":5", "\"nextMessageSize\":-5"), ("codable", String(repeating: "c", count: 3000)),
+            ("\"readTimeoutNanoseconds\":2", "\"readTimeoutNanoseconds\":-2"), ("\"segmentSize\":", "\"segmentSize\":-"),
+        ] {
+            let damaged = text.replacing(good, with: bad)
+            #expect(damaged != text, "\(good)")
+            #expect(throws: DecodingError.self) { try JSONDecoder().decode(MailslotInfo.self, from: Data(damaged.utf8)) }
+        }
+    }
+
     @Test func `a time-out is a duration, cut to what the kernel can wait`() {
         #expect(MailslotTimeout.seconds(1).duration == .seconds(1))
         #expect(MailslotTimeout(.seconds(-5)) == .now)
