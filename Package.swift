@@ -38,6 +38,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.0.0"),  // for tests; the services have it anyway
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -157,7 +158,8 @@ let package = Package(
         .testTarget(
             name: "MailslotsServiceTests",
             dependencies: [
-                "MailslotsService",
+                "Mailslots", "MailslotsService",
+                .product(name: "AsyncAlgorithms", package: "swift-async-algorithms", condition: .when(traits: ["Bridge"])),
                 .product(name: "InMemoryLogging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

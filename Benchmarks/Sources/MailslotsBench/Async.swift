@@ -183,7 +183,7 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
 
     private func wakesOfGroup(_ count: Int) async throws -> [Double] {
         // The readers go into a group and come back.
-        var group = MailslotGroup()
+        let group = MailslotGroup()
         var members: [MailslotGroup.Member] = []
         for _ in readers.indices { members.append(group.add(readers.removeFirst().take())) }
         var samples: [Double] = []

@@ -85,5 +85,5 @@ extension MailslotSharedWriter {
 extension MailslotGroup {
     /// Takes a reader of values in: ``MailslotMessage/value(as:)`` makes values of its messages.
     @discardableResult
-    public mutating func add<Value: MailslotValue>(_ values: consuming MailslotValueReader<Value>) -> Member { add(values.reader) }
+    public func add<Value: MailslotValue>(_ values: consuming MailslotValueReader<Value>) -> Member { add(values.reader) }
 }

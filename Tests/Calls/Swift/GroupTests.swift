@@ -6,7 +6,7 @@ import Testing
 @Suite struct GroupTests {
     @Test func `a group reads whichever mailslot has a message, and says whose it is`() async throws {
         let names = (0..<200).map { _ in uniqueName("group") }
-        var group = MailslotGroup()
+        let group = MailslotGroup()
         var members: [MailslotGroup.Member] = []
         for name in names { members.append(group.add(try Mailslot.create(name, capacity: 2, maximumWriters: 1))) }
         #expect(group.count == 200)
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func `busy mailslots of a group take turns`() async throws {
-        var group = MailslotGroup()
+        let group = MailslotGroup()
         var writers: [Moved<MailslotWriter>] = []
         for _ in 0..<5 {
             let name = uniqueName()
@@ -54,24 +54,23 @@ import Testing
 
     @Test func `a cancelled group loses nothing, and works on`() async throws {
         let name = uniqueName()
-        var group = MailslotGroup()
+        let group = MailslotGroup()
         group.add(try Mailslot.create(name))
-        let box = Moved(group)
         var writer = try Mailslot.open(name)
         for index in 0..<200 {
-            let reading = Task { try await box.value!.read() }
+            let reading = Task { try await group.read() }
             if index % 2 == 0 { await Task.yield() }
             reading.cancel()
             _ = await reading.result
             try await writer.write("\(index)")
-            let next = try await box.value!.read(timeout: .seconds(30))
+            let next = try await group.read(timeout: .seconds(30))
             #expect(next?.message.text == "\(index)")
         }
     }
 
     @Test func `a reader that is given back has its messages, awaited or not`() async throws {
         let name = uniqueName()
-        var group = MailslotGroup()
+        let group = MailslotGroup()
         let member = group.add(try Mailslot.create(name))
         let other = group.add(try Mailslot.create(uniqueName()))
         #expect(try await group.read(timeout: .now) == nil)
@@ -94,10 +93,80 @@ import Testing
     @Test func `a group closes its readers`() async throws {
         let names = (0..<150).map { _ in uniqueName("closing") }
         do {
-            var group = MailslotGroup()
+            let group = MailslotGroup()
             for name in names { group.add(try Mailslot.create(name, capacity: 1, maximumWriters: 1)) }
             #expect(try await group.read(timeout: .now) == nil)
         }
         for name in names { #expect(errorOf { _ = try Mailslot.info(of: name) }?.code == .notFound) }
+    }
+
+    actor Desk {
+        let group = MailslotGroup()
+        private(set) var texts: [String] = []
+        func run(until count: Int) async throws {
+            for try await delivery in group {
+                texts.append(delivery.message.text)
+                if texts.count == count { return }
+            }
+        }
+        func take(_ reader: consuming MailslotReader) { group.add(reader) }
+    }
+
+    @Test func `an actor holds a group, loops over it, and takes mailslots in meanwhile`() async throws {
+        let desk = Desk()
+        let running = Task { try await desk.run(until: 50) }
+        for index in 0..<50 {
+            let name = uniqueName()
+            await desk.take(try Mailslot.create(name))
+            try await MailslotSharedWriter(try Mailslot.open(name)).write("\(index)")
+        }
+        try await running.value
+        #expect(await Set(desk.texts) == Set((0..<50).map { "\($0)" }))
+    }
+
+    @Test func `a group reads in place and in batches, one mailslot after the other`() async throws {
+        let group = MailslotGroup()
+        let names = (0..<3).map { _ in uniqueName() }
+        for name in names {
+            group.add(try Mailslot.create(name))
+            try await MailslotSharedWriter(try Mailslot.open(name)).write(contentsOf: (0..<5).map { "\($0)" })
+        }
+        var batches: [[String]] = []
+        for _ in 0..<6 {
+            var batch: [String] = []
+            let count = try await group.withMessages(atMost: 3, timeout: .seconds(30)) { member, bytes, _ in
+                batch.append("\(member.name) \(bytes.byteCount)")
+            }
+            #expect(count == batch.count && Set(batch).count == 1)
+            batches.append(batch)
+        }
+        #expect(batches.map(\.count) == [3, 3, 3, 2, 2, 2])
+        #expect(try await group.withMessages(atMost: 3, timeout: .milliseconds(1)) { _, _, _ in } == 0)
+    }
+
+    @Test func `tasks share a group: each message goes to one of them, and who waits is cancelled or late`() async throws {
+        let group = MailslotGroup()
+        let name = uniqueName()
+        group.add(try Mailslot.create(name, capacity: 8))
+        let reading = (0..<6).map { _ in
+            Task {
+                var texts: [String] = []
+                while let text = try await group.read()?.message.text, text != "end" { texts.append(text) }
+                return texts
+            }
+        }
+        let cancelled = Task { _ = try await group.read() }
+        #expect(try await group.read(timeout: .milliseconds(2)) == nil)
+        cancelled.cancel()
+        _ = await cancelled.result
+        let writer = MailslotSharedWriter(try Mailslot.open(name))
+        let count = 1000
+        for index in 0..<count { try await writer.write("\(index)") }
+        for _ in reading { try await writer.write("end") }
+        var all: [String] = []
+        for task in reading { all += try await task.value }
+        #expect(all.count == count && Set(all).count == count)
+        // Each had an end of its own: the one that was late or cancelled ended nobody else's wait.
+        #expect(try await group.read(timeout: .now) == nil)
     }
 }

@@ -475,7 +475,7 @@ import Testing
         (
             "a group",
             {
-                var group = MailslotGroup(); group.add($0)
+                let group = MailslotGroup(); group.add($0)
             }
         ),
         ("an event reader", { _ = try MailslotEventReader($0) }),

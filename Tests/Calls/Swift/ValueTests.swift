@@ -96,7 +96,7 @@ import Testing
         await messages.reader.close()
         #expect(try await messages.makeAsyncIterator().next() == nil)
 
-        var group = MailslotGroup()
+        let group = MailslotGroup()
         let member = group.add(try MailslotValueReader<Order>(try Mailslot.create(other)))
         try await MailslotSharedWriter(try Mailslot.open(other)).write(Order(id: 8, price: 0))
         let delivery = try #require(try await group.read(timeout: .seconds(30)))
