@@ -103,3 +103,22 @@ private final class Collector: ChannelInboundHandler, @unchecked Sendable {  // 
         while (try? Mailslot.info(of: name)) != nil { try await Task.sleep(for: .milliseconds(1)) }
     }
 }
+
+extension ByteBuffer: @retroactive MailslotBytes {
+    public func withMessageBytes<Result: ~Copyable, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(readableBytesSpan)
+    }
+}
+
+@Test func `what is readable of a buffer is written, and a message becomes a buffer`() throws {
+    let name = "nio/\(getpid())/buffers"
+    var reader = try Mailslot.create(name)
+    var writer = try Mailslot.open(name)
+    var buffer = ByteBuffer(string: "> hello")
+    buffer.moveReaderIndex(forwardBy: 2)
+    try writer.write(buffer)
+    let message = try #require(try reader.tryRead())
+    #expect(ByteBuffer(bytes: message) == ByteBuffer(string: "hello"))
+}
