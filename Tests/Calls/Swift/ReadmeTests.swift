@@ -21,7 +21,9 @@ import Testing
     static let readme = (try? String(contentsOf: packageRoot.appending(path: "README.md"), encoding: .utf8)) ?? ""
 
     /// The articles whose snippets are marked as the README's are. The others': SegmentLayoutTests and EmbeddingTests.
-    static let articles = ["GettingStarted", "ChoosingAPath", "Sizing", "Containers", "Upgrading", "Observing", "Bridge"].map { name in
+    static let articles = [
+        "GettingStarted", "MailslotsInActors", "ChoosingAPath", "Sizing", "Containers", "Upgrading", "Observing", "Bridge",
+    ].map { name in
         (
             name: name,
             text: (try? String(contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/\(name).md"), encoding: .utf8))
