@@ -379,6 +379,13 @@ size_t mslot_failure_describe(const mslot_failure *failure, const char *name_tex
                 name, path);
             break;
         }
+        if (failure->system_error == ESHUTDOWN) {
+            length = snprintf(text, capacity,
+                "Mailslot \"%s\": this task's executor was shut down, and waits for nothing any more. End its tasks before you shut it "
+                "down, or let them wait elsewhere.",
+                name);
+            break;
+        }
         if (failure->system_error == ENOLCK) {
             length = snprintf(text, capacity,
                 "Mailslot \"%s\": the file system of %s does not keep the lock that says who is alive. An overlay, such as the root of a "

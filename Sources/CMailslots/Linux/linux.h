@@ -1,7 +1,7 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
-//     name failure growing undisturbed lock sleep waiter fork handle guard file presence alive robust lane write read open observe create
-//     info describe exported
+//     name failure growing undisturbed lock sleep waiter loop fork handle guard file presence alive robust lane write read open observe
+//     create info describe exported
 #ifndef MAILSLOTS_LINUX_H
 #define MAILSLOTS_LINUX_H
 
@@ -132,14 +132,28 @@ enum {
 mslot_outcome mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns, uint32_t *interrupt);
 
 /// Sleeps while each word holds its value, until woken, until `deadline_ns` or MSLOT_SLEEP_NS_MAX from now, or for no reason. The caller
-/// looks again. True: the time was up. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
+/// looks again. `count` is at most 2 * MSLOT_WAIT_MAX. Without futex_waitv only the first word is slept on.
 typedef struct mslot_sleep_on {
     uint32_t *word;
     uint32_t value;
     bool is_private;
 } mslot_sleep_on;
-bool mslot__sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
+typedef struct mslot_slept {
+    bool timed_out;
+    /// The index of one word that somebody woke; -1: it is not known which, or none.
+    int32_t woken;
+} mslot_slept;
+mslot_slept mslot__sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns);
 void mslot__wake(uint32_t *word, int sleepers_max);
+/// The same for all who sleep on a word of this process' own.
+void mslot__wake_in_this_process(uint32_t *word);
+
+/// Whom this thread tells each time before it sleeps in a call; NULL: nobody. For threads that should not.
+typedef struct mslot_sleep_witness {
+    void (*blocks)(void *context);
+    void *context;
+} mslot_sleep_witness;
+extern _Thread_local mslot_sleep_witness mslot__sleep_witness;
 
 /// Changes the word and wakes all who sleep on it, in this process.
 void mslot__wakeup_signal(uint32_t *wakeup);
@@ -168,14 +182,71 @@ void mslot__spin_backed_off(mslot_spin *spin, int64_t ns, uint64_t messages);
 
 // MARK: waiter.c
 
-/// Gives the wait to a thread that sleeps through it; `wakeup` becomes the word that calls that thread. When this returns the wait may be
-/// over already, and its memory gone. False with errno: no thread could be started.
+enum {
+    /// The kernel sleeps on 128 words at once; one is the wakeup.
+    MSLOT_WAITER_WAITS_MAX = 127
+};
+MSLOT_STATIC_ASSERT(MSLOT_WAITER_WAITS_MAX + 1 <= 2 * MSLOT_WAIT_MAX, "mslot__sleep takes so many words");
+
+/// Who sleeps through others' waits: a thread of the library, or a program's loop. Never freed, for an interrupt may ring it at any time.
+/// All but the two words is guarded by the one lock.
+typedef struct mslot_waiter {
+    struct mslot_waiter *next;
+    /// Changed whenever it is to look again.
+    uint32_t wakeup;
+    /// It sleeps, or is about to: whoever changes `wakeup` and takes this away wakes it.
+    uint32_t wants_wake;
+    /// In or before its sleep, with the table as it was.
+    bool asleep;
+    /// Calling `ended`, for the so manieth time.
+    bool calling;
+    uint64_t calls;
+    /// Only the thread that entered it gives it waits.
+    bool is_loop;
+    /// Of a loop: somebody has it.
+    bool is_taken;
+    /// Of a loop: nothing can be begun on it any more.
+    bool is_closed;
+    size_t count;
+    mslot_wait *waits[MSLOT_WAITER_WAITS_MAX];
+} mslot_waiter;
+
+/// The loop that this thread has entered, or NULL.
+extern _Thread_local mslot_waiter *mslot__this_loop;
+
+void mslot__waiters_lock(void);
+void mslot__waiters_unlock(void);
+/// With the lock: puts it into the list of all.
+void mslot__waiter_register(mslot_waiter *waiter);
+/// With the lock: a loop that nobody has, or NULL.
+mslot_waiter *mslot__waiter_free_loop(void);
+/// Has it look again, soon. Without the lock, too.
+void mslot__waiter_ring(mslot_waiter *waiter);
+/// With the lock: whether one of its waits is over.
+bool mslot__waiter_has_news(const mslot_waiter *waiter);
+/// With the lock: sleeps on all of its waits unless one is over, until `deadline_ns`, or until the wakeup is no longer `wakeup`. Calls
+/// `ended` of those that are over, before the sleep or after it, without the lock.
+void mslot__waiter_turn(mslot_waiter *waiter, uint32_t wakeup, int64_t deadline_ns);
+/// With the lock, of a loop: cancels all waits that were begun on it, and lets no other begin.
+void mslot__waiter_close(mslot_waiter *loop);
+/// Starts a thread that blocks all signals but those of faults; `start` and its argument as of pthread_create. 0, or an errno.
+int mslot__thread_start(const char *name, size_t stack_bytes, void *(*start)(void *), void *argument);
+
+/// Gives the wait to this thread's loop, or to a thread that sleeps through it; `wakeup` becomes the word that calls that thread. When this
+/// returns the wait may be over already, and its memory gone. False with errno: no thread could be started; ESHUTDOWN: the loop is closed.
 bool mslot__waiter_add(mslot_wait *wait, uint32_t **wakeup);
 /// Whether it may be begun: it is there, has an `ended`, and asks for nothing that we do not know.
 bool mslot__wait_is_allowed(const mslot_wait *wait);
 bool mslot__waiter_has(const mslot_wait *wait);
 /// In a forked child, which has none of its parent's threads.
 void mslot__waiters_forget_all(void);
+
+// MARK: loop.c: a thread of the program's own that sleeps through waits. include/mailslots/loop.h has the rest.
+
+/// Whether this thread has a loop, and that has other work to do: who waits on it does not poll.
+bool mslot__loop_is_busy(void);
+/// Whether this thread has a loop, and something came for it since: who polls on it looks up.
+bool mslot__loop_is_called(int64_t now_ns);
 
 // MARK: fork.c: what a child gets of what is open here
 

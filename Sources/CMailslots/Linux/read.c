@@ -105,7 +105,7 @@ static bool spin_for_message(mslot_reader *reader, int64_t limit_ns, int64_t dea
             return true;
         }
         now = mslot__now_ns();
-    } while (now < end && mslot__load_relaxed_32(&reader->interrupt) == 0);
+    } while (now < end && mslot__load_relaxed_32(&reader->interrupt) == 0 && !mslot__loop_is_called(now));
     return false;
 }
 
@@ -125,7 +125,7 @@ static void sleep_for_message(mslot_reader *reader, bool polled, int64_t deadlin
         int64_t before = mslot__now_ns();
         const mslot_sleep_on words[2] = {{futex.word, futex.value, false}, {&reader->interrupt, 0, true}};
         mslot__count(&reader->ring.ring.control->reader_sleeps);
-        bool timed_out = mslot__sleep(words, 2, deadline_ns);
+        bool timed_out = mslot__sleep(words, 2, deadline_ns).timed_out;
         int64_t slept = mslot__now_ns() - before;
         mslot__spin_slept(&reader->spin, polled, slept);
         count_after_sleep(reader, timed_out && slept >= MSLOT_SLEEP_NS_MAX);
@@ -311,10 +311,11 @@ static mslot_outcome look_or_park(mslot_reader *reader, mslot_wait *wait, mslot_
     if (everything_is_lent(reader)) return MSLOT_BUSY;
     int64_t deadline = wait->deadline_ns;
     bool shown = mslot__ring_poll(&reader->ring);
-    if (!shown && !wait->never_polls) {
+    if (!shown && !wait->never_polls && !mslot__loop_is_busy()) {
         int64_t limit = mslot__spin_limit_of_a_moment(&reader->spin);
         shown = spin_for_message(reader, limit, deadline);
-        wait->polled = limit > 0;
+        // Who was called away has not polled in vain.
+        wait->polled = limit > 0 && !mslot__loop_is_busy();
     }
     // Shown before, and not found: as in mslot__reader_look_slow, only a hostile writer does that, and no longer than we wait.
     if (shown && wait->found && mslot__now_ns() >= deadline) return MSLOT_TIMED_OUT;

@@ -71,6 +71,13 @@ int64_t mslot__deadline(int64_t timeout_ns)
 
 static struct timespec timespec_of(int64_t ns) { return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}; }
 
+_Thread_local mslot_sleep_witness mslot__sleep_witness;
+
+static void tell_witness(void)
+{
+    if (mslot__sleep_witness.blocks != NULL) mslot__sleep_witness.blocks(mslot__sleep_witness.context);
+}
+
 mslot_outcome mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t deadline_ns, uint32_t *interrupt)
 {
     int64_t left = deadline_ns == MSLOT_FOREVER ? MSLOT_FOREVER : deadline_ns - mslot__now_ns();
@@ -85,6 +92,7 @@ mslot_outcome mslot__look_later(int64_t *step_ns, int64_t step_ns_max, int64_t d
         mslot__sleep(&word, 1, mslot__now_ns() + pause_ns);
     } else {
         struct timespec pause = timespec_of(pause_ns);
+        tell_witness();
         nanosleep(&pause, NULL);
     }
     return MSLOT_DONE;
@@ -103,8 +111,8 @@ static bool sleep_on_one(const mslot_sleep_on *on, int64_t deadline_ns)
     return syscall(SYS_futex, on->word, operation, on->value, &deadline, NULL, FUTEX_BITSET_MATCH_ANY) == -1 && errno == ETIMEDOUT;
 }
 
-/// False if the kernel has no futex_waitv.
-static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
+/// False if the kernel has no futex_waitv. `*woken`: the word whose change or wake ended the sleep; -1: it is not known.
+static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t deadline_ns, int32_t *woken)
 {
     if (mslot__load_relaxed_32(&waitv_support) == 2) return false;
     struct futex_waitv_entry entries[2 * MSLOT_WAIT_MAX];
@@ -122,27 +130,29 @@ static bool sleep_on_any(const mslot_sleep_on *words, size_t count, int64_t dead
     // EFAULT: a word's page is gone, by a file that was cut short; whoever looks again finds out.
     bool supported = result >= 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT || errno == EFAULT;
     mslot__store_relaxed_32(&waitv_support, supported ? 1 : 2);
+    if (result >= 0) *woken = (int32_t)result;
     return supported;
 }
 
-bool mslot__sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
+mslot_slept mslot__sleep(const mslot_sleep_on *words, size_t count, int64_t deadline_ns)
 {
     int saved_errno = errno;
+    tell_witness();
     int64_t latest = mslot__now_ns() + MSLOT_SLEEP_NS_MAX;
     errno = 0; // a wake leaves it as it is
     if (deadline_ns > latest) deadline_ns = latest;
-    bool timed_out;
-    if (sleep_on_any(words, count, deadline_ns)) {
-        timed_out = errno == ETIMEDOUT;
+    mslot_slept slept = {false, -1};
+    if (sleep_on_any(words, count, deadline_ns, &slept.woken)) {
+        slept.timed_out = errno == ETIMEDOUT;
     } else {
         // Two words: the mailslot's and the handle's interrupt. A wake of the first is not missed; another thread's interrupt waits for
         // the re-check, and so does a signal handler's that comes just before the sleep. More words: look at them all often.
         bool first_is_a_wakeup = count == 2 && words[0].is_private;
         if (count > 2 || first_is_a_wakeup) latest = mslot__now_ns() + BLIND_SLEEP_NS;
-        timed_out = sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
+        slept.timed_out = sleep_on_one(words, deadline_ns < latest ? deadline_ns : latest);
     }
     errno = saved_errno;
-    return timed_out;
+    return slept;
 }
 
 void mslot__wake(uint32_t *word, int sleepers_max)
@@ -158,7 +168,7 @@ void mslot__wake_writers_slow(mslot_control *control) { mslot__wake(&control->sp
 
 // MARK: interrupt
 
-static void wake_in_this_process(uint32_t *word)
+void mslot__wake_in_this_process(uint32_t *word)
 {
     int saved_errno = errno;
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
@@ -168,14 +178,14 @@ static void wake_in_this_process(uint32_t *word)
 void mslot__wakeup_signal(uint32_t *wakeup)
 {
     __atomic_add_fetch(wakeup, 1, __ATOMIC_SEQ_CST); // as an interrupt
-    wake_in_this_process(wakeup);
+    mslot__wake_in_this_process(wakeup);
 }
 
 void mslot__interrupt_set(uint32_t *interrupt, uint32_t *const *wakeup)
 {
     // seq_cst: the sleeper's kernel side looks at the word again after it has queued.
     __atomic_store_n(interrupt, 1, __ATOMIC_SEQ_CST);
-    wake_in_this_process(interrupt);
+    mslot__wake_in_this_process(interrupt);
     // seq_cst: pairs with the store in mslot__waiter_add. Either we see the wakeup, or its thread sees the interrupt.
     uint32_t *waiter = __atomic_load_n(wakeup, __ATOMIC_SEQ_CST);
     if (waiter != NULL) mslot__wakeup_signal(waiter);

@@ -53,7 +53,7 @@ static int64_t spin_for_room(mslot_writer *writer, int64_t limit_ns, int64_t dea
             mslot__pause();
         }
         now = mslot__now_ns();
-    } while (now < end && mslot__load_relaxed_32(&writer->interrupt) == 0);
+    } while (now < end && mslot__load_relaxed_32(&writer->interrupt) == 0 && !mslot__loop_is_called(now));
     return now - begun;
 }
 
@@ -287,7 +287,7 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
             if (!wait->was_full) mslot__count(&writer->ring.lane->full_writes);
         }
         int saved_errno = errno;
-        int64_t limit = mslot__spin_limit_of_a_moment(&writer->spin);
+        int64_t limit = mslot__loop_is_busy() ? 0 : mslot__spin_limit_of_a_moment(&writer->spin);
         outcome = look_for_room(writer, limit, wait->deadline_ns, &sleep);
         wait->polled = limit > 0;
         errno = saved_errno;

@@ -384,7 +384,9 @@ typedef struct mslot_wait {
     bool silent;
     bool found;
     bool polled;
-    uint64_t room[6];
+    /// The loop on whose thread it was begun, whoever sleeps through it.
+    const struct mslot_waiter *loop;
+    uint64_t room[5];
 } mslot_wait;
 
 /// Begins to wait for a message, after looking and polling for a moment; reads nothing. DONE: one is there, or damage that a read will
