@@ -74,11 +74,14 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
         public static let notAllowed = Code(.notAllowed)
         /// A system call failed: ``MailslotError/errno``.
         public static let systemError = Code(.systemError)
+        /// The task was to wait on a ``MailslotExecutor`` that was shut down, or it waited when that happened.
+        public static let executorShutDown = Code(number: 1002)
 
         /// The code in a few words, without the name and the cure.
         public var description: String {
             if self == .cancelled { return "the task was cancelled" }
             if self == .wrongSize { return "the message is no value of the type" }
+            if self == .executorShutDown { return "the task's executor was shut down" }
             guard let outcome = mslot_outcome(rawValue: number) else { return "unknown outcome" }
             return unsafe String(cString: mslot_outcome_text(outcome))
         }
@@ -107,7 +110,9 @@ public struct MailslotError: Error, Sendable, Hashable, CustomStringConvertible 
 
     /// Without a name: of a call about the table of hosts.
     private init(_ failure: mslot_failure, nameOrHosts: String?) {
-        self.code = Code(failure.outcome)
+        // No outcome of the C core, in which a loop is the caller's: there it is a system error, with this errno.
+        let isOfExecutor = failure.outcome == .systemError && failure.system_error == ESHUTDOWN
+        self.code = isOfExecutor ? .executorShutDown : Code(failure.outcome)
         self.name = nameOrHosts ?? "*"
         self.errno = failure.system_error
         self.holder = failure.outcome == .alreadyExists ? Holder(processID: failure.holder_pid, userID: failure.holder_uid) : nil

@@ -75,6 +75,11 @@ final class TaskWait: Sendable {
 func withDeadline<C: Clock, Success>(
     _ deadline: C.Instant, _ clock: C, expire: @escaping @Sendable () -> Void, _ body: () async throws(MailslotError) -> Success
 ) async throws(MailslotError) -> Success {
+    // An executor's own sleep ends at the deadline, too: no other task is needed, nor another thread.
+    if let thread = ExecutorThread.current, let alarm = Alarms.Time(deadline, of: clock).flatMap({ thread.setAlarm($0, expire) }) {
+        defer { thread.cancel(alarm) }
+        return try await body()
+    }
     let result: Result<Success, MailslotError> = await withTaskGroup(of: Void.self) { group in
         group.addTask {
             // Cancelled when the body is ready, or with all.
