@@ -121,6 +121,31 @@ import Testing
         #expect(executor.isIsolatingCurrentContext() == false)
     }
 
+    /// Names no executor.
+    private actor Counter {
+        private(set) var count = 0
+
+        func increment() {
+            let before = count
+            // Long enough that two at once would be seen.
+            for _ in 0..<20 { withExtendedLifetime(before) {} }
+            count = before + 1
+        }
+    }
+
+    @Test func `an actor that names no executor is isolated, called from tasks of several`() async throws {
+        let counter = Counter()
+        let calls = 2000
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<4 {
+                group.addTask(executorPreference: MailslotExecutor("caller \(number)")) {
+                    for _ in 0..<calls { await counter.increment() }
+                }
+            }
+        }
+        #expect(await counter.count == 4 * calls)
+    }
+
     // MARK: order
 
     @Test func `jobs of higher priority run first, and those of one priority as they came`() async throws {

@@ -22,7 +22,7 @@ import Testing
 
     /// The articles whose snippets are marked as the README's are. The others': SegmentLayoutTests and EmbeddingTests.
     static let articles = [
-        "GettingStarted", "MailslotsInActors", "ChoosingAPath", "Sizing", "Containers", "Upgrading", "Observing", "Bridge",
+        "GettingStarted", "MailslotsInActors", "ChoosingAPath", "Sizing", "Containers", "Upgrading", "Observing", "Bridge", "Executor",
     ].map { name in
         (
             name: name,
