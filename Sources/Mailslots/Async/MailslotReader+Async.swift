@@ -66,7 +66,14 @@ extension MailslotReader {
     mutating func canRead(_ timeout: MailslotTimeout) async throws(MailslotError) -> Bool {
         if timeout == .now { return true }
         if Task.isCancelled { throw MailslotError(cancelled: name) }
+        if hasSomething { return true }
         return try await isReady(TaskWait(timeout))
+    }
+
+    /// Whether there is something to read at this moment: then no wait has to be made.
+    private var hasSomething: Bool {
+        var handle: UnsafeMutablePointer<mslot_reader>? = unsafe handle
+        return unsafe mslot_reader_wait_any(&handle, 1, 0).outcome == .done
     }
 
     private mutating func readLater(_ wait: TaskWait) async throws(MailslotError) -> MailslotMessage? {
