@@ -2,6 +2,7 @@
 
 #include "sides.h"
 
+#include <dirent.h>
 #include <errno.h>
 #if defined(__GLIBC__)
 #include <gnu/libc-version.h>
@@ -163,6 +164,20 @@ bool bench_may_use_cpu(uint32_t cpu)
 {
     cpu_set_t allowed;
     return cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_ISSET(cpu, &allowed);
+}
+
+void bench_pin_process(uint32_t cpu)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    DIR *threads = opendir("/proc/self/task");
+    if (threads == NULL) return;
+    for (struct dirent *thread = readdir(threads); thread != NULL; thread = readdir(threads)) {
+        int number = atoi(thread->d_name);
+        if (number > 0) sched_setaffinity(number, sizeof one, &one);
+    }
+    closedir(threads);
 }
 
 /// The second side has its CPU for itself; first sides share all the others.

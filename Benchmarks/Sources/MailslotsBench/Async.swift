@@ -3,27 +3,61 @@ import CBenchmarks
 import Foundation
 import Mailslots
 
-/// Tasks beside threads: the same round trips and wakes, by a blocked thread and by a suspended task, in the same run.
+/// Tasks beside threads: the same round trips and wakes, by a blocked thread, by a suspended task of the pool and by one of an executor, in
+/// the same run.
 struct Async: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Measures tasks that await mailslots beside threads that block on them.")
 
     @Flag(help: "Fewer messages and rounds.")
     var quick = false
 
+    @Flag(help: "Exit 1 if an executor misses a goal.")
+    var check = false
+
+    @Option(help: "The CPUs, as in 0,1: the one of this process, and the one of the process that answers.")
+    var cpus = "0,1"
+
     func run() throws {
         let rounds = quick ? 3 : 9
-        let session = try AsyncSession(mailslots: 100)
+        let cpus = cpus.split(separator: ",").compactMap { UInt32($0) }
+        guard cpus.count == 2, cpus.allSatisfy(bench_may_use_cpu), cpus[0] != cpus[1] else {
+            throw ValidationError("--cpus wants two different numbers, of CPUs that this process may use.")
+        }
+        let session = try AsyncSession(mailslots: 100, cpus: cpus)
+        let besideNIO = BesideNIO(rounds: rounds, trips: quick ? 1_000 : 3_000, messages: quick ? 100_000 : 200_000, cpus: cpus)
         // Tasks need the pool's threads, so the main thread only waits.
-        let result = Result<Void, any Error>.Waiter()
+        let result = Result<[ExecutorGoal], any Error>.Waiter()
         Task {
             do {
-                try await session.measure(rounds: rounds, trips: quick ? 5_000 : 30_000, wakes: quick ? 60 : 200)
-                result.set(.success(()))
+                let goals = try await session.measure(rounds: rounds, trips: quick ? 5_000 : 30_000, wakes: quick ? 60 : 200)
+                result.set(.success(goals + (try await besideNIO.measure())))
             } catch {
                 result.set(.failure(error))
             }
         }
-        try result.get()
+        let goals = try result.get()
+        print("goals")
+        for goal in goals { print("  \(goal.isReached ? "reached" : "missed "): \(goal.words), \(String(format: "%.2f", goal.ratio))") }
+        if check, !goals.allSatisfy(\.isReached) { throw ExitCode.failure }
+    }
+}
+
+/// What a task of an executor is to cost, or to do, beside something else in the same run.
+struct ExecutorGoal {
+    let words: String
+    let ratio: Double
+    let isReached: Bool
+
+    init(_ words: String, _ ratios: [Double], atMost limit: Double) {
+        ratio = ratios.sorted()[ratios.count / 2]
+        isReached = ratio <= limit
+        self.words = "\(words): at most \(limit) times"
+    }
+
+    init(_ words: String, _ ratios: [Double], atLeast limit: Double) {
+        ratio = ratios.sorted()[ratios.count / 2]
+        isReached = ratio >= limit
+        self.words = "\(words): at least \(limit) times"
     }
 }
 
@@ -67,8 +101,10 @@ struct AsyncEcho: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "async-echo", shouldDisplay: false)
     @Argument var name: String
     @Argument var mailslots: Int
+    @Argument var cpu: UInt32
 
     func run() throws {
+        bench_pin_process(cpu)
         var requests = try MailslotValueReader<Request>(try Mailslot.create("\(name)/requests"))
         let writers = try (0..<mailslots).map {
             Held(try MailslotValueWriter<Answer>(try Mailslot.open("\(name)/\($0)", waitingUpTo: .seconds(10))))
@@ -99,33 +135,56 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
     private let taskReader: MailslotSharedReader
     private let requests: Held<MailslotValueWriter<Request>>
 
-    init(mailslots: Int) throws {
+    private let executor = MailslotExecutor("bench")
+
+    init(mailslots: Int, cpus: [UInt32]) throws {
         let name = name
         readers = try (0..<mailslots).map { Held(try Mailslot.create("\(name)/\($0)", capacity: 16, maximumWriters: 1)) }
         taskReader = MailslotSharedReader(try Mailslot.create("\(name)/\(mailslots)", capacity: 16, maximumWriters: 1))
         echo.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-        echo.arguments = ["async-echo", name, "\(mailslots + 1)"]
+        echo.arguments = ["async-echo", name, "\(mailslots + 1)", "\(cpus[1])"]
         try echo.run()
+        bench_pin_process(cpus[0])
         requests = Held(try MailslotValueWriter<Request>(try Mailslot.open("\(name)/requests", waitingUpTo: .seconds(10))))
     }
 
-    func measure(rounds: Int, trips: Int, wakes: Int) async throws {
-        var roundTrips: [(sync: Double, async: Double)] = []
-        var wakings: [(sync: Double, one: Double, hundred: Double)] = []
+    func measure(rounds: Int, trips: Int, wakes: Int) async throws -> [ExecutorGoal] {
+        var roundTrips: [(thread: Double, pool: Double, executor: Double)] = []
+        var wakings: [(thread: Double, pool: Double, executor: Double, poolGroup: Double, executorGroup: Double)] = []
         for _ in 0..<rounds {
-            roundTrips.append((median(try roundTripsOfThread(trips)), median(try await roundTripsOfTask(trips))))
-            wakings.append(
-                (median(try wakesOfThread(wakes)), median(try await wakesOfTask(wakes)), median(try await wakesOfGroup(wakes))))
+            let thread = median(try roundTripsOfThread(trips))
+            let pool = median(try await roundTripsOfTask(trips))
+            roundTrips.append((thread, pool, try await onExecutor { try await self.roundTripsOfTask(trips) }))
+        }
+        for _ in 0..<rounds {
+            let thread = median(try wakesOfThread(wakes))
+            let pool = median(try await wakesOfTask(wakes))
+            let executor = try await onExecutor { try await self.wakesOfTask(wakes) }
+            let poolGroup = median(try await wakesOfGroup(wakes))
+            wakings.append((thread, pool, executor, poolGroup, try await onExecutor { try await self.wakesOfGroup(wakes) }))
         }
         _ = try requests.value.tryWrite(Request(delayNanoseconds: 0, mailslot: .max))
         echo.waitUntilExit()
         print("round trip of 16 and 8 bytes, the other process blocks; medians of \(rounds) rounds")
-        show("a thread that blocks", roundTrips.map(\.sync))
-        show("a task that awaits", roundTrips.map(\.async), roundTrips.map { $0.async / $0.sync })
+        show("a thread that blocks", roundTrips.map(\.thread))
+        show("a task of the pool", roundTrips.map(\.pool), roundTrips.map { $0.pool / $0.thread })
+        show("a task of an executor", roundTrips.map(\.executor), roundTrips.map { $0.executor / $0.thread })
         print("from just before the write of the other process until the reader has it, asleep for 1.2 ms")
-        show("a thread that blocks", wakings.map(\.sync))
-        show("a task that awaits 1 mailslot", wakings.map(\.one), wakings.map { $0.one / $0.sync })
-        show("a group that awaits 100 mailslots", wakings.map(\.hundred), wakings.map { $0.hundred / $0.sync })
+        show("a thread that blocks", wakings.map(\.thread))
+        show("a task of the pool", wakings.map(\.pool), wakings.map { $0.pool / $0.thread })
+        show("a task of an executor", wakings.map(\.executor), wakings.map { $0.executor / $0.thread })
+        show("a group of 100 in a task of the pool", wakings.map(\.poolGroup), wakings.map { $0.poolGroup / $0.thread })
+        show("a group of 100 in a task of an executor", wakings.map(\.executorGroup), wakings.map { $0.executorGroup / $0.thread })
+        return [
+            ExecutorGoal("a round trip, as a thread's", roundTrips.map { $0.executor / $0.thread }, atMost: 1.3),
+            ExecutorGoal("woken, as a thread", wakings.map { $0.executor / $0.thread }, atMost: 1.2),
+            ExecutorGoal("woken by one of 100, as a thread by one", wakings.map { $0.executorGroup / $0.thread }, atMost: 1.5),
+        ]
+    }
+
+    /// The median of what `body` measures in a task of the executor.
+    private func onExecutor(_ body: @escaping @Sendable () async throws -> [Double]) async throws -> Double {
+        median(try await Task(executorPreference: executor) { try await body() }.value)
     }
 
     private func show(_ what: String, _ figures: [Double], _ ratios: [Double]? = nil) {

@@ -147,6 +147,9 @@ double bench_ticks_per_second(void);
 /// Whether this process may run on `cpu`.
 bool bench_may_use_cpu(uint32_t cpu);
 
+/// Has all threads that this process has, and those that they start, run on `cpu` alone.
+void bench_pin_process(uint32_t cpu);
+
 /// What this was compiled with.
 const char *bench_compiler(void);
 const char *bench_c_library(void);

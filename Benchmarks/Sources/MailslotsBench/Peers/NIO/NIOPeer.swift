@@ -183,14 +183,14 @@ private final class MessageHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { side.run.require(false, "no error is caught") }
 }
 
-private struct FrameEncoder: MessageToByteEncoder {
+struct FrameEncoder: MessageToByteEncoder {
     func encode(data: ByteBuffer, out: inout ByteBuffer) {
         out.writeInteger(UInt32(data.readableBytes))
         out.writeImmutableBuffer(data)
     }
 }
 
-private struct FrameDecoder: ByteToMessageDecoder {
+struct FrameDecoder: ByteToMessageDecoder {
     typealias InboundOut = ByteBuffer
 
     func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) -> DecodingState {
