@@ -10,6 +10,8 @@
 // also has one pending entry, which is an address and no more: the kernel reads nothing of the segment but the word. Whatever a hostile
 // writer makes of that, it tells a lie about this one mailslot, as it can by writing rubbish into it.
 //
+// Writers may sleep on the word, too (watch.c): they set FUTEX_WAITERS in it, and the kernel wakes one of them when it marks it.
+//
 // Never a thread of the program's: its list belongs to libc, and its pending entry to the writers of robust.c.
 
 #include "linux.h"
@@ -93,8 +95,12 @@ void mslot__alive_begin(mslot_reader *reader)
 
 void mslot__alive_say(mslot_reader *reader)
 {
+    if (reader->announcer == NULL) return;
+    uint32_t *word = &reader->ring.ring.control->reader_alive;
     // Relaxed: nothing else is read because of it. The thread has its list already.
-    if (reader->announcer != NULL) mslot__store_relaxed_32(&reader->ring.ring.control->reader_alive, reader->announcer->thread_id);
+    mslot__store_relaxed_32(word, reader->announcer->thread_id);
+    // Who watched over the reader before, whose mark this replaces, is to look again: the kernel wakes nobody for it any more.
+    mslot__wake(word, INT32_MAX);
 }
 
 void mslot__alive_end(mslot_reader *reader)
@@ -102,7 +108,9 @@ void mslot__alive_end(mslot_reader *reader)
     mslot_announcer *announcer = reader->announcer;
     if (announcer == NULL) return;
     // Relaxed, as above. A death from here on is what the lock says.
-    mslot__store_relaxed_32(&reader->ring.ring.control->reader_alive, 0);
+    uint32_t *word = &reader->ring.ring.control->reader_alive;
+    bool is_watched = (__atomic_exchange_n(word, 0, __ATOMIC_RELAXED) & MSLOT_THREAD_WATCHED) != 0;
+    if (is_watched) mslot__wake(word, INT32_MAX);
     // The kernel must not find an address in a mapping that is going away.
     *(volatile uintptr_t *)&announcer->list.list_op_pending = 0;
     sem_post(&announcer->ending);

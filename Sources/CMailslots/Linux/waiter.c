@@ -63,6 +63,8 @@ static bool take_out(mslot_waiter *self, size_t index)
     mslot_wait *wait = self->waits[index];
     bool is_awaited = !wait->silent;
     self->waits[index] = self->waits[--self->count];
+    // The kernel has woken one of all that watch this reader.
+    if (wait->is_watch && mslot__load_relaxed_32(wait->word) != wait->value) mslot__wake(wait->word, INT32_MAX);
     // For the reader, which may be long in coming: writers need not wake it meanwhile.
     if (wait->parked_position != NULL) mslot__store_release(wait->parked_position, 0);
     // Release: pairs with mslot__waiter_has.

@@ -329,6 +329,10 @@ mslot_batch mslot_writer_write_batch(mslot_writer *writer, const mslot_bytes *me
 /// DONE: it is, or it closed the mailslot (a write tells), or it cannot be asked. NO_READER: it was killed, or left. BUSY, FORKED.
 mslot_outcome mslot_writer_check_reader(mslot_writer *writer);
 
+/// Whether the reader has closed the mailslot, so that every write says CLOSED. No system call; looks at the cells from the last known tail
+/// on. False also for a handle that is in use, closed, NULL or a parent's.
+bool mslot_writer_sees_close(mslot_writer *writer);
+
 /// As mslot_reader_interrupt, for a writer that waits for room.
 void mslot_writer_interrupt(mslot_writer *writer);
 
@@ -384,9 +388,11 @@ typedef struct mslot_wait {
     bool silent;
     bool found;
     bool polled;
+    bool is_watch;
+    int64_t look_step_ns;
     /// The loop on whose thread it was begun, whoever sleeps through it.
     const struct mslot_waiter *loop;
-    uint64_t room[5];
+    uint64_t room[4];
 } mslot_wait;
 
 /// Begins to wait for a message, after looking and polling for a moment; reads nothing. DONE: one is there, or damage that a read will
@@ -402,6 +408,18 @@ mslot_outcome mslot_writer_write_or_begin_wait(mslot_writer *writer, const void 
 /// Instead of calling again after `ended`: the handle is free for other calls. DONE; BUSY: the wait is on; FORKED; NOT_OPEN.
 mslot_outcome mslot_reader_end_wait(mslot_reader *reader);
 mslot_outcome mslot_writer_end_wait(mslot_writer *writer);
+
+/// Begins to watch over the mailslot's reader, for who waits for its answers: `ended` is called when it is killed, leaves or closes, at
+/// once if it announces its death (mslot_create_options), else within 50 ms. Also for no reason, once a second or more often: begin again,
+/// which looks. From `ended`, too. The time-out is not asked for.
+///
+/// DONE: the reader is there, and the watch has begun. NO_READER: it was killed, or left; the watch has begun if the writer waits through
+/// restarts. CLOSED: it closed the mailslot. NOT_FOUND: the name is gone, and there can be no other reader. BUSY, FORKED, BAD_ARGUMENT;
+/// SYSTEM_ERROR (errno): no thread could be started. After anything but the first two no watch has begun.
+///
+/// Unlike other waits it leaves the handle to its owner. End it with mslot_wait_stop before the writer is closed: twice, if `ended` may
+/// begin it again meanwhile.
+mslot_outcome mslot_writer_begin_watch(mslot_writer *writer, mslot_wait *wait);
 
 /// Ends the wait soon; `ended` is called. Before it has begun: the next one ends at once. Costs the same however many waits there
 /// are. Nothing is lost: a message stays where it is. From any thread while the wait's memory is valid.

@@ -314,8 +314,22 @@ MSLOT_INLINE bool mslot_writer_sees_reader(const mslot_writer *writer)
 {
     if (MSLOT_UNLIKELY(writer == NULL)) return false;
     if (MSLOT_UNLIKELY(mslot__load_relaxed_32(&writer->state) != MSLOT_HANDLE_IDLE)) return false;
-    // Relaxed: nothing else is read because of it. 0 is nothing; the kernel's marks lie above every thread's id.
-    return mslot__load_relaxed_32(&writer->ring.ring.control->reader_alive) - 1 < MSLOT_THREAD_ID_MAX;
+    // Relaxed: nothing else is read because of it. 0 is nothing; the kernel's mark of a death lies above every thread's id.
+    uint32_t word = mslot__load_relaxed_32(&writer->ring.ring.control->reader_alive) & ~MSLOT_THREAD_WATCHED;
+    return word - 1 < MSLOT_THREAD_ID_MAX;
+}
+
+/// The position of the message that this writer wrote last. Before the first: a position before every other.
+MSLOT_INLINE uint64_t mslot_writer_last_position(const mslot_writer *writer) { return writer != NULL ? writer->ring.position - 1 : 0; }
+
+/// Whether the reader has released the message at this position, as far as the segment says. False also for a handle that is in use,
+/// closed, NULL or a parent's.
+MSLOT_INLINE bool mslot_writer_sees_released(const mslot_writer *writer, uint64_t position)
+{
+    if (MSLOT_UNLIKELY(writer == NULL)) return false;
+    if (MSLOT_UNLIKELY(mslot__load_relaxed_32(&writer->state) != MSLOT_HANDLE_IDLE)) return false;
+    // Acquire: pairs with Read 5. What the reader did before it released is seen.
+    return (int64_t)(mslot__load_acquire(&writer->ring.ring.control->head) - position) > 0;
 }
 
 /// Lends the writer's own slot, 424 bytes, to be filled in place for as long as it takes: nobody else notices. One loan at a time.

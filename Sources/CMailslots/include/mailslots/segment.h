@@ -158,6 +158,8 @@ typedef struct mslot_lane_counters {
 
 /// The kernel's FUTEX_TID_MASK.
 #define MSLOT_THREAD_ID_MAX 0x3fffffffu
+/// FUTEX_WAITERS: somebody sleeps on the word, and the kernel wakes one when it marks it.
+#define MSLOT_THREAD_WATCHED 0x80000000u
 
 /// What changes while the mailslot lives, beside the cells. A word's writer is named; everybody may read it.
 typedef struct mslot_control {
@@ -183,7 +185,8 @@ typedef struct mslot_control {
     /// Each reader says it for itself; who takes over clears it first.
     uint32_t leaves_fence;
     /// 1 to MSLOT_THREAD_ID_MAX: the id of a thread of the reader's process, whose death the kernel marks here (FUTEX_OWNER_DIED): the
-    /// reader lives. Anything else: ask its lock. Written by the reader, and by the kernel; who takes over clears it first.
+    /// reader lives. Anything else: ask its lock. Written by the reader, and by the kernel; who takes over clears it first. Writers add
+    /// MSLOT_THREAD_WATCHED.
     uint32_t reader_alive;
     /// The mailslot's own read time-out in nanoseconds; INT64_MAX: for ever. Written by the reader.
     uint64_t read_timeout_ns;
