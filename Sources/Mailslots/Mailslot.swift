@@ -113,6 +113,8 @@ public enum Mailslot {
     ///   - locksPages: Keeps the mailslot in memory, so that no page of it is ever waited for: all at once, and the memory of long messages
     ///     as writers first need it. All of it counts against `RLIMIT_MEMLOCK`: see <doc:Rules>.
     ///   - polling: How long a read polls before it sleeps.
+    ///   - announcesDeath: Lets those who wait for what the reader does hear at once when it is killed. Takes a thread, which sleeps. A
+    ///     ``MailslotServer`` has it.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/alreadyExists`` if another reader has the name, ``MailslotError/Code/noSpace``
     ///   if the shared-memory file system is full (never later), and what its codes say. A dead reader's leftovers are not an error.
     ///
@@ -127,7 +129,8 @@ public enum Mailslot {
         readTimeout: some MailslotTimeoutConvertible = MailslotTimeout.forever,
         acceptsRemoteMessages: Bool = false,
         locksPages: Bool = false,
-        polling: Polling = .adaptive
+        polling: Polling = .adaptive,
+        announcesDeath: Bool = false
     ) throws(MailslotError) -> MailslotReader {
         var options = mslot_create_options_default()
         options.capacity = try checked(capacity, name)
@@ -139,6 +142,7 @@ public enum Mailslot {
         options.allow_remote = acceptsRemoteMessages
         options.lock_pages = locksPages
         options.polling_ns = polling.nanoseconds
+        options.announces_death = announcesDeath
         let created = unsafe mslot_create(name, &options)
         guard let handle = unsafe created.reader else { throw unsafe MailslotError(created.failure, name: name) }
         return unsafe MailslotReader(

@@ -1,0 +1,121 @@
+/// Reads requests for handlers, several of which are at work at the same time.
+final class HandlerLoop: Sendable {
+    private let reader: RequestReader
+    private let limit: Int
+    private let state = Locked(State())
+
+    private struct State {
+        var running = 0
+        /// Told once when a handler ends.
+        var waiter = Waiter.none
+    }
+
+    @safe
+    private enum Waiter {
+        case none
+        /// The loop waits for messages, too.
+        case reader
+        /// The loop waits for handlers alone. Sound: whoever takes it out, with the lock, resumes it.
+        case task(UnsafeContinuation<Void, Never>)
+    }
+
+    init(_ reader: RequestReader, atMost limit: Int) {
+        self.reader = reader
+        self.limit = limit
+    }
+
+    /// Until the server is stopped or the task is cancelled, and then until all handlers have ended.
+    ///
+    /// - Parameter handler: Answers the request.
+    func run(_ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) async throws {
+        precondition(limit > 0, "Somebody has to do the work.")
+        try reader.beginServing()
+        defer { reader.endServing() }
+        let result: Result<Void, any Error>
+        do {
+            try await withTaskCancellationHandler {
+                try await read(handler)
+            } onCancel: {
+                // A handler that holds the loop up must not do so for ever.
+                reader.registry.stopAll()
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        if Task.isCancelled { reader.registry.stopAll() }
+        while await hasHandlers() {}
+        try result.get()
+    }
+
+    private func read(_ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) async throws {
+        while !reader.isStopping {
+            try Task.checkCancellation()
+            guard hasRoom() else {
+                if reader.canReadAhead { try await reader.readAhead() } else { _ = await hasHandlers() }
+                continue
+            }
+            guard case .message(let view) = try await reader.next() else { continue }
+            if let request = unsafe reader.take(view) { begin(request, handler) }
+        }
+    }
+
+    private func begin(_ request: MailslotRequest, _ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) {
+        state.withLock { $0.running += 1 }
+        let task = Task.immediate {
+            do {
+                try await handler(request)
+            } catch let refusal as Refusal {
+                try? request.refuse(refusal.code, refusal.reason)
+            } catch is CancellationError where !request.isCancelled {
+                try? request.refuse(.serverStopped)
+            } catch {
+                if !request.isCancelled { try? request.fail(String(describing: error)) }
+            }
+            self.end()
+        }
+        request.attach(task)
+    }
+
+    /// A handler has ended.
+    private func end() {
+        let waiter = state.withLock { state in
+            state.running -= 1
+            defer { state.waiter = .none }
+            return state.waiter
+        }
+        switch waiter {
+        case .none: break
+        case .reader: reader.interrupt()
+        case .task(let continuation): unsafe continuation.resume()
+        }
+    }
+
+    /// False: the next handler that ends interrupts the reader.
+    private func hasRoom() -> Bool {
+        state.withLock { state in
+            if state.running < limit { return true }
+            state.waiter = .reader
+            return false
+        }
+    }
+
+    /// Waits for the end of one, if there is one.
+    private func hasHandlers() async -> Bool {
+        await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let isWaiting = state.withLock { state in
+                guard state.running > 0 else { return false }
+                state.waiter = unsafe .task(continuation)
+                return true
+            }
+            if !isWaiting { unsafe continuation.resume() }
+        }
+        return state.withLock { $0.running > 0 }
+    }
+}
+
+/// Why a handler cannot take a request, for its caller.
+struct Refusal: Error {
+    let code: MailslotCallError.Code
+    let reason: String
+}

@@ -1,0 +1,292 @@
+internal import CMailslots
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Musl
+#endif
+
+/// Calls one server: ``MailslotClient`` has `open`.
+///
+/// It is for any number of threads and tasks at the same time. It takes one lane of the server's mailslot.
+///
+/// In asynchronous code the calls suspend the task; elsewhere they block the thread. Both throw a ``MailslotError`` if the request was not
+/// sent, so that the server has certainly not seen it, and a ``MailslotCallError`` if it was and there is no answer.
+public final class MailslotCaller: Sendable {
+    /// The server's name, as it was given.
+    public let server: String
+    private let answers: AnswerReader
+    private let connection: Locked<ServerConnection>
+    private let trust: Mailslot.Trust
+    private let onServerDeath: Mailslot.ReaderDeath
+    let isRemote: Bool
+    /// The upper bits of its calls' numbers, for its server alone to know.
+    private let token: UInt64
+
+    init(
+        _ answers: AnswerReader, _ writer: consuming MailslotWriter, trusting trust: Mailslot.Trust, onServerDeath: Mailslot.ReaderDeath
+    ) throws(MailslotError) {
+        server = writer.name
+        isRemote = Mailslot.isRemote(writer.name)
+        self.answers = answers
+        self.trust = trust
+        self.onServerDeath = onServerDeath
+        var random = SystemRandomNumberGenerator()
+        token = random.next() >> 40
+        if isRemote, !answers.acceptsRemoteAnswers { throw MailslotError(outcome: .notAllowed, name: answers.name) }
+        try answers.addServer()
+        connection = Locked(ServerConnection(answers, writer, onServerDeath: onServerDeath))
+    }
+
+    deinit { answers.removeServer() }
+
+    /// The longest request in bytes, for a call without a time-out. One with a time-out takes 8 less, a typed one 8 less.
+    public var maximumRequestSize: Int { connection.withLock { $0.maximumMessageSize } - RequestHeader.byteCountMin }
+
+    // MARK: from a thread
+
+    /// Sends a request, and waits for its answer. Blocks the thread.
+    ///
+    /// - Parameters:
+    ///   - request: Text or bytes.
+    ///   - timeout: How long to wait, for room for the request and for the answer. `nil`: for ever; for a server of another machine, where
+    ///     messages may be lost, 10 seconds.
+    ///   - id: The id of a call of this client that ended without an answer, if this one repeats it. The server sees the same id.
+    /// - Returns: The answer's bytes.
+    /// - Throws: A ``MailslotError`` if the request was not sent: ``MailslotError/Code/tooLong``, ``MailslotError/Code/noReader``,
+    ///   ``MailslotError/Code/notFound``, ``MailslotError/Code/timedOut`` (there was no room for it in time),
+    ///   ``MailslotError/Code/forked``, and what opening says. Otherwise a ``MailslotCallError``.
+    public func call(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
+        retrying id: MailslotCallID? = nil
+    ) throws -> MailslotMessage {
+        try call(request, timeout: timeout, retrying: id) { bytes, info in MailslotMessage(copying: bytes, info) }
+    }
+
+    /// Sends a request, and calls `body` with its answer in place, without a copy where it lies in the mailslot. Blocks the thread.
+    ///
+    /// The bytes may be shared memory: a server that breaks the rules may change them while `body` looks. Copy what you decide on. `body`
+    /// must be short, and make no call: the client's other calls may wait for it.
+    ///
+    /// - Returns: What `body` returns.
+    /// - Throws: What `body` throws, or as the call that copies.
+    public func call<Answer>(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
+        retrying id: MailslotCallID? = nil, _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
+    ) throws -> Answer {
+        try call(request, Terms(timeout, isRemote, id), body)
+    }
+
+    func call<Answer>(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
+        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
+    ) throws -> Answer {
+        let connection = connection.withLock { $0 }
+        do {
+            return try attempt(connection, request, terms, body)
+        } catch is ServerConnection.Closed {
+            let another = try reopen(connection)
+            do {
+                return try attempt(another, request, terms, body)
+            } catch is ServerConnection.Closed {
+                throw MailslotError(outcome: .closed, name: server)
+            }
+        }
+    }
+
+    private func attempt<Answer>(
+        _ connection: ServerConnection, _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
+        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
+    ) throws -> Answer {
+        let call = answers.begin(token: token, deadline: terms.deadline, connection: connection, repeating: terms.id)
+        let header = terms.header(of: call, answers)
+        do {
+            var pause = Pause()
+            while try connection.send(header, request, call) == .full {
+                try answers.checkUnsent(call, server)
+                usleep(UInt32(pause.next().components.attoseconds / 1_000_000_000_000))
+            }
+        } catch {
+            answers.finish(call)
+            throw error
+        }
+        do {
+            return try finish(call, connection, header, try answers.wait(call, body), body)
+        } catch let refusal as Refusal {
+            throw MailslotCallError(refusal.code, server: server, id: answers.id(of: call), reason: refusal.reason)
+        }
+    }
+
+    /// Another connection in place of one that is closed; another call may have made it already.
+    private func reopen(_ closed: ServerConnection) throws(MailslotError) -> ServerConnection {
+        if let connection = openedMeanwhile(closed) { return connection }
+        return replace(closed, try Mailslot.open(server, trusting: trust, onReaderDeath: onServerDeath))
+    }
+
+    // MARK: from a task
+
+    /// Sends a request, and waits for its answer. Suspends the task.
+    ///
+    /// - Parameters: As of the call that blocks.
+    /// - Throws: As the call that blocks; or `CancellationError` if the task is cancelled, and the server is told to give up.
+    public func call(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
+        retrying id: MailslotCallID? = nil
+    ) async throws -> MailslotMessage {
+        try await call(request, timeout: timeout, retrying: id) { bytes, info in MailslotMessage(copying: bytes, info) }
+    }
+
+    /// Sends a request, and calls `body` with its answer in place, as the call that blocks does. Suspends the task.
+    ///
+    /// - Throws: What `body` throws, or as the call that copies.
+    public func call<Answer>(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
+        retrying id: MailslotCallID? = nil, _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
+    ) async throws -> Answer {
+        try await call(request, Terms(timeout, isRemote, id), body)
+    }
+
+    func call<Answer>(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
+        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
+    ) async throws -> Answer {
+        let connection = connection.withLock { $0 }
+        do {
+            return try await attempt(connection, request, terms, body)
+        } catch is ServerConnection.Closed {
+            let another = try await reopen(connection)
+            do {
+                return try await attempt(another, request, terms, body)
+            } catch is ServerConnection.Closed {
+                throw MailslotError(outcome: .closed, name: server)
+            }
+        }
+    }
+
+    private func attempt<Answer>(
+        _ connection: ServerConnection, _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
+        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
+    ) async throws -> Answer {
+        try Task.checkCancellation()
+        let call = answers.begin(token: token, deadline: terms.deadline, connection: connection, repeating: terms.id)
+        let header = terms.header(of: call, answers)
+        do {
+            var pause = Pause()
+            while try connection.send(header, request, call) == .full {
+                try answers.checkUnsent(call, server)
+                try await Task.sleep(for: pause.next())
+            }
+        } catch {
+            answers.finish(call)
+            throw error
+        }
+        do {
+            return try finish(call, connection, header, try await answers.wait(call, body), body)
+        } catch let refusal as Refusal {
+            throw MailslotCallError(refusal.code, server: server, id: answers.id(of: call), reason: refusal.reason)
+        }
+    }
+
+    private func reopen(_ closed: ServerConnection) async throws -> ServerConnection {
+        if let connection = openedMeanwhile(closed) { return connection }
+        return replace(closed, try await Mailslot.open(server, waitingUpTo: .now, trusting: trust, onReaderDeath: onServerDeath))
+    }
+
+    // MARK: from both
+
+    private func openedMeanwhile(_ closed: ServerConnection) -> ServerConnection? {
+        connection.withLock { $0 === closed ? nil : $0 }
+    }
+
+    private func replace(_ closed: ServerConnection, _ writer: consuming MailslotWriter) -> ServerConnection {
+        let made = ServerConnection(answers, writer, onServerDeath: onServerDeath)
+        return connection.withLock { current in
+            if current === closed { current = made }
+            return current
+        }
+    }
+
+    private func finish<Answer>(
+        _ call: PendingCall, _ connection: ServerConnection, _ header: RequestHeader, _ waited: AnswerReader.Waited<Answer>,
+        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
+    ) throws -> Answer {
+        let end: PendingCall.End
+        switch waited {
+        case .answered(let answer): return answer
+        case .over(let other): end = other
+        }
+        answers.finish(call) { counters in
+            switch end {
+            case .timedOut: counters.timeouts += 1
+            case .cancelled: counters.cancellations += 1
+            default: break
+            }
+        }
+        switch end {
+        case .answer(let bytes, let info):
+            // Sound: a UInt8 has no padding.
+            return try body(unsafe bytes.span.bytes, info)
+        case .failure(let code, let reason):
+            throw MailslotCallError(code, server: server, id: answers.id(of: call), reason: reason)
+        case .timedOut:
+            connection.cancel(header)
+            throw MailslotCallError(.timedOut, server: server, id: answers.id(of: call))
+        case .cancelled:
+            connection.cancel(header)
+            throw CancellationError()
+        case .broken(let error):
+            throw error
+        }
+    }
+}
+
+/// What a call was asked for with.
+struct Terms {
+    /// Where a server of another machine is called, and nobody says how long to wait.
+    private static let remoteTimeout = MailslotTimeout.seconds(10)
+
+    let deadline: Int64
+    let id: MailslotCallID?
+    private let isRemote: Bool
+    private let type: RequestHeader.TypeTag?
+
+    init(_ timeout: MailslotTimeout?, _ isRemote: Bool, _ id: MailslotCallID?, type: RequestHeader.TypeTag? = nil) {
+        deadline = MonotonicClock.deadline(timeout ?? (isRemote ? Self.remoteTimeout : .forever))
+        self.id = id
+        self.isRemote = isRemote
+        self.type = type
+    }
+
+    func header(of call: PendingCall, _ answers: AnswerReader) -> RequestHeader {
+        var header = RequestHeader(.request, answers: answers.number, call: call.number)
+        header.type = type
+        // Another machine has another clock.
+        if deadline != MonotonicClock.never { header.deadline = UInt64(isRemote ? max(deadline - MonotonicClock.now, 0) : deadline) }
+        return header
+    }
+}
+
+/// How long to wait before looking again whether a full mailslot has room. A millisecond at most: a server that has as many requests
+/// waiting as there is room for is not kept waiting by it.
+struct Pause {
+    private var length = Duration.microseconds(20)
+
+    mutating func next() -> Duration {
+        defer { length = min(length * 2, .milliseconds(1)) }
+        return length
+    }
+}
+
+extension MailslotMessage {
+    /// What is left of a message behind a header.
+    init(copying bytes: RawSpan, _ info: Info) {
+        self = unsafe bytes.withUnsafeBytes { bytes in
+            // Sound: the view is copied before the bytes go.
+            unsafe MailslotMessage(
+                copying: mslot_view(
+                    outcome: .done, byte_count: UInt32(bytes.count), bytes: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    position: info.position,
+                    sender: UInt32(bitPattern: info.senderProcessID), origin: info.origin.rawValue))
+        }
+    }
+}
