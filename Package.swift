@@ -138,11 +138,15 @@ let package = Package(
         .target(name: "CCounting", path: "Tests/Support/Counting", cSettings: cSettings),
         .executableTarget(
             name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Support/Probe", swiftSettings: swiftSettings),
+        // Servers and clients that are killed and stopped while they call each other.
+        .executableTarget(
+            name: "mailslots-requests", dependencies: ["Mailslots", "TestProcesses"], path: "Tests/Promises/Requests",
+            exclude: ["README.md", "run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsTests",
             dependencies: [
                 "Mailslots", "CMailslots", "MailslotsProgram", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-core-tests",
-                "mailslots-probe", "TestProcesses",
+                "mailslots-probe", "mailslots-requests", "TestProcesses",
             ],
             path: "Tests/Calls/Swift", exclude: ["run", "Cases"], swiftSettings: swiftSettings),
         .testTarget(

@@ -24,12 +24,12 @@ export SWIFT_BACKTRACE=enable=no
 # suffer alike.
 lane_1=(readme network documentation)
 lane_2=(embedding nio core instructions mutants guard)
-lane_3=(kills soak format tidy threads datagram win32 nats sanitized model aarch64 fuzz wire_fuzz)
+lane_3=(kills soak requests format tidy threads datagram win32 nats sanitized model aarch64 fuzz wire_fuzz)
 # Alone, for they measure.
 alone=(benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
 fast=(format tidy fit instructions quick core)
-long=(addresses long_soak long_kills long_fuzz long_wire_fuzz long_network long_model)
+long=(addresses long_soak long_requests long_kills long_fuzz long_wire_fuzz long_network long_model)
 
 #: The README's "Try it" block, line by line: what it says is what is run
 readme() {
@@ -94,6 +94,9 @@ wire_fuzz() { Tests/Promises/WireFuzz/run; }
 
 #: Killed, stopped and restarted at random, for a minute; every message is accounted for
 soak() { Tests/Promises/Soak/run --seconds 60; }
+
+#: Servers and clients killed and stopped at random; every call is accounted for
+requests() { Tests/Promises/Requests/run; }
 
 #: Whole bridges, in networks that lose and lie
 network() { Tests/Systems/Network/run; }
@@ -166,6 +169,8 @@ benchmarks() {
 
 #: A long form: ten minutes of it
 long_soak() { Tests/Promises/Soak/run --seconds 600; }
+#: A long form: ten minutes of it
+long_requests() { Tests/Promises/Requests/run --seconds 600; }
 #: A long form: every variant of every operation
 long_kills() { Tests/Promises/Kills/run --long; }
 #: A long form: ten million hostile segments

@@ -1,0 +1,117 @@
+import Foundation
+import Testing
+
+@testable import Mailslots
+
+/// Calls to servers that are processes, and are killed.
+@Suite struct RequestProcessTests {
+    /// Answers what it is asked, with its name behind; what begins with "hold" never.
+    private func startServer(_ name: String) throws -> RunningProgram {
+        let server = try RunningProgram(buildFolder.appending(path: "mailslots-requests"), ["server", name, "--holds"])
+        try eventually("it serves") { server.outputSoFar == "ready\n" }
+        return server
+    }
+
+    /// Sooner than who looks by himself would find out.
+    private static let atOnce = Duration.milliseconds(800)
+
+    private func codeOf(_ call: () throws -> Void) -> MailslotCallError.Code? {
+        do {
+            try call()
+            return nil
+        } catch {
+            return (error as? MailslotCallError)?.code
+        }
+    }
+
+    @Test func `a thread's call fails at once when its server is killed, and the next was not sent`() throws {
+        let name = uniqueName()
+        let server = try startServer(name)
+        let caller = try MailslotClient().open(name)
+        #expect(try caller.call([200]).text.hasSuffix(name))
+        let killed = Locked<ContinuousClock.Instant?>(nil)
+        Thread.detachNewThread {
+            usleep(50_000)
+            killed.withLock { $0 = .now }
+            server.kill()
+        }
+        #expect(codeOf { _ = try caller.call("hold") } == .noReader)
+        let late = try #require(killed.withLock { $0 }).duration(to: .now)
+        #expect(late < Self.atOnce)
+        // A process that dies has its lock for a moment still.
+        try eventually("it is known to be gone") { errorOf { _ = try caller.call("nobody") }?.code == .noReader }
+
+        let next = try startServer(name)
+        #expect(try caller.call([200]).text.hasSuffix(name))
+        next.kill()
+    }
+
+    @Test func `all calls of tasks fail at once when their server is killed`() async throws {
+        let name = uniqueName()
+        let server = try startServer(name)
+        let client = try MailslotClient()
+        let caller = try client.open(name)
+        let calls = (0..<10).map { _ in Task { try await caller.call("hold") } }
+        try await soon("all have begun") { client.waitingCallCount == 10 }
+        _ = try await caller.call([200])
+        // Seen by a thread: those of the pool may all be at work.
+        let late = await withCheckedContinuation { (seen: CheckedContinuation<Duration, Never>) in
+            Thread.detachNewThread {
+                let killed = ContinuousClock.now
+                server.kill()
+                while client.counters.lostServers < 10, killed.duration(to: .now) < .seconds(60) { usleep(100) }
+                seen.resume(returning: killed.duration(to: .now))
+            }
+        }
+        #expect(late < Self.atOnce)
+        for call in calls {
+            let error = await #expect(throws: MailslotCallError.self) { try await call.value }
+            #expect(error?.code == .noReader)
+        }
+        #expect(client.counters.lostServers == 10)
+        #expect(client.waitingCallCount == 0)
+    }
+
+    @Test func `what a killed server had not taken is answered by the next, and what it had taken fails at once`() async throws {
+        let name = uniqueName()
+        let server = try startServer(name)
+        let client = try MailslotClient()
+        let caller = try client.open(name, onServerDeath: .wait)
+        // Sixteen are at work; the others wait in the mailslot.
+        let taken = (0..<16).map { _ in Task { try await caller.call("hold") } }
+        try await soon("sixteen are at work") { try Mailslot.info(of: name).messagesRead == 16 }
+        let waiting = (0..<5).map { index in Task { try await caller.call([200, UInt8(index)]) } }
+        try await soon("five wait") { try Mailslot.info(of: name).messagesWritten == 21 }
+        server.kill()
+        for call in taken {
+            let error = await #expect(throws: MailslotCallError.self) { try await call.value }
+            #expect(error?.code == .noReader)
+        }
+        #expect(client.waitingCallCount == 5)
+        let next = try startServer(name)
+        for (index, call) in waiting.enumerated() {
+            let answer = try await call.value
+            #expect([UInt8](answer) == [200, UInt8(index)] + Array(name.utf8))
+        }
+        next.kill()
+    }
+
+    @Test func `a client that is killed costs its server nothing, and leaves no mailslot`() async throws {
+        let name = uniqueName()
+        let server = try MailslotServer(name)
+        let task = Task { try await server.run { request in [UInt8](request.message) + Array(name.utf8) } }
+        for seed in 0..<3 {
+            let client = try RunningProgram(buildFolder.appending(path: "mailslots-requests"), ["client", name, "\(seed)"])
+            let before = server.counters.requests
+            try await soon("it is at work") { server.counters.requests >= before + 1000 }
+            #expect(try Mailslot.names().contains { $0.hasPrefix("answers/\(client.id)-") })
+            client.kill()
+            let own = try MailslotClient().open(name)
+            let answer = try await own.call("x", timeout: .seconds(60))
+            #expect(answer.text == "x" + name)
+            #expect(try !Mailslot.names().contains { $0.hasPrefix("answers/\(client.id)-") })
+        }
+        server.stop()
+        try await task.value
+    }
+}
