@@ -23,6 +23,7 @@ import Testing
     /// The articles whose snippets are marked as the README's are. The others': SegmentLayoutTests and EmbeddingTests.
     static let articles = [
         "GettingStarted", "MailslotsInActors", "ChoosingAPath", "Sizing", "Containers", "Upgrading", "Observing", "Bridge", "Executor",
+        "RequestAndReply",
     ].map { name in
         (
             name: name,
