@@ -21,6 +21,7 @@ let package = Package(
     name: "Mailslots",
     products: [
         .library(name: "Mailslots", targets: ["Mailslots"]),
+        .library(name: "MailslotsDistributed", targets: ["MailslotsDistributed"]),
         .library(name: "MailslotsService", targets: ["MailslotsService"]),
         .library(name: "MailslotsBridge", targets: ["MailslotsBridge"]),
         // What the bridge seals and opens datagrams with. No API: a product, so that the benchmarks, another package, can measure it alone.
@@ -51,6 +52,8 @@ let package = Package(
         .target(
             name: "CMailslotsWin32", dependencies: ["CMailslots"], exclude: ["libmailslots-win32.map"], cSettings: cSettings),
         .target(name: "Mailslots", dependencies: ["CMailslots"], swiftSettings: swiftSettings),
+        // Distributed actors: the standard library's Distributed, and no package.
+        .target(name: "MailslotsDistributed", dependencies: ["Mailslots"], swiftSettings: swiftSettings),
         // What the programs ask of the kernel and the terminal.
         .target(name: "CMailslotsCommand", dependencies: ["CMailslots"], cSettings: cSettings),
         // What the C below every transport shares.
@@ -159,6 +162,9 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
             ],
             path: "Tests/Calls/Bridge", exclude: ["run"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "MailslotsDistributedTests", dependencies: ["MailslotsDistributed", "TestProcesses"], path: "Tests/Calls/Distributed",
+            exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsServiceTests",
             dependencies: [

@@ -13,7 +13,9 @@ from tree import without_comments
 ARTICLE = "Sources/Mailslots/Mailslots.docc/Architecture.md"
 
 # What every Swift file may import without a word in the manifest: the toolchain's own modules.
-TOOLCHAIN = {"Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl", "PackageDescription", "Synchronization", "Testing"}
+TOOLCHAIN = {
+    "Dispatch", "Distributed", "Foundation", "FoundationEssentials", "Glibc", "Musl", "PackageDescription", "Synchronization", "Testing"
+}
 
 # Modules that come with a product of another name.
 MODULES_OF = {"Crypto": {"CCryptoBoringSSL", "CCryptoBoringSSLShims"}}
