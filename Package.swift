@@ -138,6 +138,13 @@ let package = Package(
             path: "Tests/Systems/Network/Host", swiftSettings: swiftSettings),
         // A process that tests start: what a message costs beside time.
         .target(name: "TestProcesses", path: "Tests/Support/Processes", swiftSettings: swiftSettings),
+        // Distributed actors that tests call, and the process that has them.
+        .target(
+            name: "TestActors", dependencies: ["Mailslots", "MailslotsDistributed"], path: "Tests/Support/Actors",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "mailslots-actor-host", dependencies: ["MailslotsDistributed", "TestActors", "TestProcesses"],
+            path: "Tests/Support/ActorHost", swiftSettings: swiftSettings),
         .target(name: "CCounting", path: "Tests/Support/Counting", cSettings: cSettings),
         .executableTarget(
             name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Support/Probe", swiftSettings: swiftSettings),
@@ -163,8 +170,9 @@ let package = Package(
             ],
             path: "Tests/Calls/Bridge", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "MailslotsDistributedTests", dependencies: ["MailslotsDistributed", "TestProcesses"], path: "Tests/Calls/Distributed",
-            exclude: ["run"], swiftSettings: swiftSettings),
+            name: "MailslotsDistributedTests",
+            dependencies: ["MailslotsDistributed", "TestActors", "TestProcesses", "mailslots-actor-host"],
+            path: "Tests/Calls/Distributed", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsServiceTests",
             dependencies: [

@@ -1,4 +1,5 @@
 public import Distributed
+public import Mailslots
 internal import Synchronization
 
 /// Distributed actors whose calls are requests in mailslots.
@@ -62,15 +63,42 @@ public final class MailslotActorSystem: DistributedActorSystem {
     init(node: MailslotNode, transport: any NodeTransport) throws {
         self.node = node
         self.transport = transport
-        try transport.serve { [weak self] call, host in
+        try transport.serve { [weak self] call in
             guard let self else {
                 return CBOROutput.refusal(MailslotActorError(.shutDown, "The node is shutting down.", cure: "Call another one."))
             }
-            return await answer(call, from: host)
+            return await answer(call)
         }
     }
 
-    deinit { transport.shutDown() }
+    /// A system with a node of its own.
+    ///
+    /// - Parameters:
+    ///   - node: The node's name, by which other processes find it: 1 to 32 letters, digits and `.`, `_`, `-`, `~`. `nil`: one that no other
+    ///     has, for a process that only calls, or sends its actors to those who call them back.
+    ///   - limits: How much it takes.
+    ///   - permissions: Who may call, and answer.
+    ///   - trust: Whose nodes are called and answered.
+    ///   - acceptsRemoteCalls: Whether nodes of other machines may call its actors and be called, by the bridge.
+    ///   - polling: How long it polls for calls and answers before it sleeps.
+    /// - Throws: A `MailslotError`: `alreadyExists` if another process has the node, and what creating a mailslot throws. A
+    ///   ``MailslotActorError``, ``MailslotActorError/Code/badName``.
+    public convenience init(
+        node: String? = nil, limits: Limits = Limits(), permissions: Mailslot.Permissions = .owner,
+        trusting trust: Mailslot.Trust = .sameUser,
+        acceptsRemoteCalls: Bool = false, polling: Mailslot.Polling = .adaptive
+    ) throws {
+        let node = try MailslotNode(name: node ?? "~" + String(UInt64.random(in: 0...UInt64.max), radix: 36), host: nil)
+        let transport = try RequestTransport(
+            node, limits: limits, permissions: permissions, trusting: trust, acceptsRemoteCalls: acceptsRemoteCalls, polling: polling)
+        try self.init(node: node, transport: transport)
+    }
+
+    deinit { transport.stop() }
+
+    /// Ends the node: its name is free when this returns. The tasks of calls that its actors are answering are cancelled, and waited for;
+    /// their callers get ``MailslotActorError/Code/nodeEnded``. Without it the node ends when nobody holds the system any more.
+    public func shutDown() async { await transport.shutDown() }
 
     /// What it has done so far.
     public var counters: MailslotActorCounters { counts.now }
@@ -185,9 +213,9 @@ public final class MailslotActorSystem: DistributedActorSystem {
 
     // MARK: calls of others
 
-    private func answer(_ call: [UInt8], from host: String?) async -> [UInt8] {
+    private func answer(_ call: IncomingCall) async -> [UInt8] {
         do {
-            let answer = try await execute(call, from: host)
+            let answer = try await execute(call)
             counts.served.add(1, ordering: .relaxed)
             return answer
         } catch {
@@ -196,9 +224,9 @@ public final class MailslotActorSystem: DistributedActorSystem {
         }
     }
 
-    private func execute(_ call: [UInt8], from host: String?) async throws(MailslotActorError) -> [UInt8] {
-        let context = CodingContext(system: self, senderHost: host)
-        let input = CBORInput(call, context: context)
+    private func execute(_ call: IncomingCall) async throws(MailslotActorError) -> [UInt8] {
+        let context = CodingContext(system: self, senderHost: call.host)
+        let input = CBORInput(call.bytes, context: context)
         var position = 0
         let header: CallHeader
         do { header = try CallHeader(from: input, at: &position) } catch {
@@ -216,8 +244,15 @@ public final class MailslotActorSystem: DistributedActorSystem {
         var decoder = MailslotInvocationDecoder(input, at: position, substitutions: header.substitutions)
         let handler = MailslotResultHandler(context: context)
         do {
-            try await executeDistributedTarget(
-                on: found.actor, target: RemoteCallTarget(header.target), invocationDecoder: &decoder, handler: handler)
+            let target = RemoteCallTarget(header.target)
+            if let deadline = call.deadline {
+                // What the actor calls in turn is of no use later.
+                try await Self.$deadline.withValue(deadline) {
+                    try await executeDistributedTarget(on: found.actor, target: target, invocationDecoder: &decoder, handler: handler)
+                }
+            } else {
+                try await executeDistributedTarget(on: found.actor, target: target, invocationDecoder: &decoder, handler: handler)
+            }
         } catch let error as MailslotActorError {
             throw error
         } catch {
@@ -229,6 +264,28 @@ public final class MailslotActorSystem: DistributedActorSystem {
             throw MailslotActorError(.badResult, "The method ended without a result.", cure: "Build the node anew.")
         }
         return answer
+    }
+}
+
+extension MailslotActorSystem {
+    /// How much a node takes.
+    public struct Limits: Sendable, Hashable {
+        /// The longest call in bytes: the arguments, and some 100 bytes for whom and what it calls.
+        public var callSize: Int
+        /// The longest result in bytes.
+        public var answerSize: Int
+        /// How many calls it answers at the same time, at least 1. Further ones wait in its mailslot.
+        public var callsAtATime: Int
+        /// How many other nodes it has open at the same time, at least 2.
+        public var nodes: Int
+
+        /// By default calls and results of 64 KiB. What is longer than 392 bytes costs memory in the mailslot when it is first sent.
+        public init(callSize: Int = 65_536, answerSize: Int = 65_536, callsAtATime: Int = 1024, nodes: Int = 256) {
+            self.callSize = callSize
+            self.answerSize = answerSize
+            self.callsAtATime = callsAtATime
+            self.nodes = nodes
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 import Distributed
 import Mailslots
+import TestActors
 import Testing
 
 @testable import MailslotsDistributed
@@ -143,7 +144,7 @@ import Testing
 
     @Test func `generic arguments that are not what a method asks for are refused`() async throws {
         let exchange = try there.named("exchange") { Exchange(actorSystem: there) }
-        let same = "$s25MailslotsDistributedTests8ExchangeC4sameyxxYaKSeRzSERzlFTE"
+        let same = "$s10TestActors8ExchangeC4sameyxxYaKSeRzSERzlFTE"
         func answer(_ substitutions: [String]) async throws -> [UInt8] {
             let call = CBOROutput(reserving: 0)
             CallHeader(actorName: exchange.id.name, target: same, substitutions: substitutions).write(to: call)
@@ -151,7 +152,7 @@ import Testing
             return try await network.send(call.bytes, to: there.node)
         }
         #expect(try await answer(["Si"]) == [1, 0, 7])
-        for substitutions in [[], ["yyc"], ["ypXp"], ["SS"], ["s5ErrorP"], ["25MailslotsDistributedTests5PlainV"], ["nonsense"], [""]] {
+        for substitutions in [[], ["yyc"], ["ypXp"], ["SS"], ["s5ErrorP"], ["10TestActors5PlainV"], ["nonsense"], [""]] {
             #expect(try await answer(substitutions).prefix(2) == [1, 4], "\(substitutions)")
         }
     }

@@ -1,4 +1,5 @@
 import Mailslots
+import TestActors
 import Testing
 
 @testable import MailslotsDistributed
@@ -281,12 +282,13 @@ private final class Recorder: NodeTransport {
     private let recorded = Locked<[[UInt8]]>([])
     var calls: [[UInt8]] { recorded.withLock { $0 } }
 
-    func serve(_ answer: @escaping @Sendable ([UInt8], String?) async -> [UInt8]) {}
+    func serve(_ answer: @escaping @Sendable (IncomingCall) async -> [UInt8]) {}
     func call(_ node: MailslotNode, _ call: [UInt8], deadline: ContinuousClock.Instant?) async throws -> [UInt8] {
         recorded.withLock { $0.append(call) }
         throw CancellationError()
     }
-    func shutDown() {}
+    func shutDown() async {}
+    func stop() {}
 }
 
 /// xorshift64*, which a seed repeats.

@@ -5,7 +5,7 @@ import Mailslots
 
 /// Nodes of one process, which reach each other without mailslots: what is tested here is all above them.
 final class Network: Sendable {
-    typealias Serve = @Sendable (_ call: [UInt8], _ host: String?) async -> [UInt8]
+    typealias Serve = @Sendable (IncomingCall) async -> [UInt8]
     private let nodes = Locked<[MailslotNode: Serve]>([:])
 
     func node(_ name: String) throws -> MailslotActorSystem {
@@ -16,7 +16,7 @@ final class Network: Sendable {
     /// Hands a node any bytes, as a hostile process does.
     func send(_ bytes: [UInt8], to node: MailslotNode, host: String? = nil) async throws -> [UInt8] {
         guard let serve = nodes.withLock({ $0[node] }) else { throw MailslotActorError(.noSuchNode, "There is no \(node).", cure: "") }
-        return await serve(bytes, host)
+        return await serve(IncomingCall(bytes: bytes, host: host))
     }
 
     private struct Transport: NodeTransport {
@@ -27,7 +27,8 @@ final class Network: Sendable {
         func call(_ node: MailslotNode, _ call: [UInt8], deadline: ContinuousClock.Instant?) async throws -> [UInt8] {
             try await network.send(call, to: node)
         }
-        func shutDown() { network.nodes.withLock { _ = $0.removeValue(forKey: node) } }
+        func shutDown() async { stop() }
+        func stop() { network.nodes.withLock { _ = $0.removeValue(forKey: node) } }
     }
 }
 

@@ -1,0 +1,16 @@
+// A process with actors, which tests call and kill: its argument is the name of its node. It ends when it is told to, or hangs.
+
+import Foundation
+import MailslotsDistributed
+import TestActors
+import TestProcesses
+
+@main struct ActorHost {
+    static func main() async throws {
+        endIfItHangs()
+        let system = try MailslotActorSystem(node: CommandLine.arguments[1])
+        let servant = try system.named("servant") { Servant(actorSystem: system) }
+        while !Task.isCancelled { try await Task.sleep(for: .seconds(1000)) }
+        withExtendedLifetime(servant) {}
+    }
+}
