@@ -59,6 +59,7 @@ public final class MailslotActorSystem: DistributedActorSystem {
     private let registry = ActorRegistry()
     private let transport: any NodeTransport
     private let counts = ActorCounts()
+    private let resigned = Locked<(@Sendable (MailslotActorID) -> Void)?>(nil)
 
     init(node: MailslotNode, transport: any NodeTransport) throws {
         self.node = node
@@ -74,7 +75,7 @@ public final class MailslotActorSystem: DistributedActorSystem {
     /// A system with a node of its own.
     ///
     /// - Parameters:
-    ///   - node: The node's name, by which other processes find it: 1 to 32 letters, digits and `.`, `_`, `-`, `~`. `nil`: one that no other
+    ///   - node: The node's name, by which other processes find it: 1 to 32 letters, digits, `.`, `_`, `-`, `~`. `nil`: one that no other
     ///     has, for a process that only calls, or sends its actors to those who call them back.
     ///   - limits: How much it takes.
     ///   - permissions: Who may call, and answer.
@@ -151,7 +152,13 @@ public final class MailslotActorSystem: DistributedActorSystem {
     }
 
     /// Forgets an actor that is gone. The compiler calls it.
-    public func resignID(_ id: MailslotActorID) { registry.remove(id.name) }
+    public func resignID(_ id: MailslotActorID) {
+        registry.remove(id.name)
+        resigned.withLock { $0 }?(id)
+    }
+
+    /// Has the receptionist told of actors that are gone.
+    func onResign(_ body: (@Sendable (MailslotActorID) -> Void)?) { resigned.withLock { $0 = body } }
 
     /// The actor, if it is of this node; `nil`, which makes a reference to it, if it is of another one. The compiler calls it, for
     /// `Exchange.resolve(id:using:)`, which asks nobody: whether another node has the actor, a call tells.

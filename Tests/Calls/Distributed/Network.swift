@@ -38,13 +38,3 @@ extension MailslotActorSystem {
         try Act.resolve(id: actor.id, using: self)
     }
 }
-
-/// The code of the error that `body` throws.
-func code(_ body: () async throws -> Void) async -> MailslotActorError.Code? {
-    do {
-        try await body()
-        return nil
-    } catch {
-        return (error as? MailslotActorError)?.code
-    }
-}

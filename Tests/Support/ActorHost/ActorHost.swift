@@ -10,7 +10,9 @@ import TestProcesses
         endIfItHangs()
         let system = try MailslotActorSystem(node: CommandLine.arguments[1])
         let servant = try system.named("servant") { Servant(actorSystem: system) }
+        let receptionist = try MailslotReceptionist(system)
+        await receptionist.checkIn(servant, as: MailslotActorKey("servants of \(system.node)"))
         while !Task.isCancelled { try await Task.sleep(for: .seconds(1000)) }
-        withExtendedLifetime(servant) {}
+        withExtendedLifetime((servant, receptionist)) {}
     }
 }
