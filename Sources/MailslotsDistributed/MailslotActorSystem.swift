@@ -81,17 +81,19 @@ public final class MailslotActorSystem: DistributedActorSystem {
     ///   - permissions: Who may call, and answer.
     ///   - trust: Whose nodes are called and answered.
     ///   - acceptsRemoteCalls: Whether nodes of other machines may call its actors and be called, by the bridge.
+    ///   - executor: The thread that takes calls, and on which the actors run that name no executor of their own. `nil`: Swift's pool.
     ///   - polling: How long it polls for calls and answers before it sleeps.
     /// - Throws: A `MailslotError`: `alreadyExists` if another process has the node, and what creating a mailslot throws. A
     ///   ``MailslotActorError``, ``MailslotActorError/Code/badName``.
     public convenience init(
         node: String? = nil, limits: Limits = Limits(), permissions: Mailslot.Permissions = .owner,
         trusting trust: Mailslot.Trust = .sameUser,
-        acceptsRemoteCalls: Bool = false, polling: Mailslot.Polling = .adaptive
+        acceptsRemoteCalls: Bool = false, executor: MailslotExecutor? = nil, polling: Mailslot.Polling = .adaptive
     ) throws {
         let node = try MailslotNode(name: node ?? "~" + String(UInt64.random(in: 0...UInt64.max), radix: 36), host: nil)
         let transport = try RequestTransport(
-            node, limits: limits, permissions: permissions, trusting: trust, acceptsRemoteCalls: acceptsRemoteCalls, polling: polling)
+            node, limits: limits, permissions: permissions, trusting: trust, acceptsRemoteCalls: acceptsRemoteCalls, executor: executor,
+            polling: polling)
         try self.init(node: node, transport: transport)
     }
 

@@ -5,6 +5,7 @@ final class RequestTransport: NodeTransport {
     private let client: MailslotClient
     private let trust: Mailslot.Trust
     private let limits: MailslotActorSystem.Limits
+    private let executor: MailslotExecutor?
     private let state: Locked<State>
 
     private struct State {
@@ -16,9 +17,10 @@ final class RequestTransport: NodeTransport {
 
     init(
         _ node: MailslotNode, limits: MailslotActorSystem.Limits, permissions: Mailslot.Permissions, trusting trust: Mailslot.Trust,
-        acceptsRemoteCalls: Bool, polling: Mailslot.Polling
+        acceptsRemoteCalls: Bool, executor: MailslotExecutor?, polling: Mailslot.Polling
     ) throws(MailslotError) {
         self.limits = limits
+        self.executor = executor
         self.trust = trust
         let server = try MailslotServer(
             node.mailslotName, maximumRequestSize: limits.callSize, permissions: permissions, trusting: trust,
@@ -32,12 +34,16 @@ final class RequestTransport: NodeTransport {
     // MARK: calls of others
 
     func serve(_ answer: @escaping @Sendable (IncomingCall) async -> [UInt8]) {
-        let limit = limits.callsAtATime
+        let (limit, executor) = (limits.callsAtATime, executor)
         state.withLock { state in
             guard let server = state.server else { return }
-            state.serving = Task {
+            state.serving = Task(executorPreference: executor) {
                 // It ends by `stop`. If the mailslot is destroyed, callers are told by it.
-                do { try await server.run(atMost: limit) { request in await answer(IncomingCall(request)) } } catch {}
+                do {
+                    try await server.run(atMost: limit) { request in
+                        await withTaskExecutorPreference(executor) { await answer(IncomingCall(request)) }
+                    }
+                } catch {}
             }
         }
     }
