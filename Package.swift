@@ -145,6 +145,10 @@ let package = Package(
         .executableTarget(
             name: "mailslots-actor-host", dependencies: ["MailslotsDistributed", "TestActors", "TestProcesses"],
             path: "Tests/Support/ActorHost", swiftSettings: swiftSettings),
+        // The example of distributed actors.
+        .executableTarget(
+            name: "mailslots-market", dependencies: ["MailslotsDistributed"], path: "Tests/Systems/Examples/swift/market",
+            swiftSettings: swiftSettings),
         .target(name: "CCounting", path: "Tests/Support/Counting", cSettings: cSettings),
         .executableTarget(
             name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Support/Probe", swiftSettings: swiftSettings),
@@ -171,7 +175,7 @@ let package = Package(
             path: "Tests/Calls/Bridge", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsDistributedTests",
-            dependencies: ["MailslotsDistributed", "TestActors", "TestProcesses", "mailslots-actor-host"],
+            dependencies: ["MailslotsDistributed", "TestActors", "TestProcesses", "mailslots-actor-host", "mailslots-market"],
             path: "Tests/Calls/Distributed", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsServiceTests",
