@@ -37,6 +37,7 @@ let package = Package(
                 "CBenchmarks",
                 .product(name: "Mailslots", package: "Mailslots"),
                 .product(name: "MailslotsBridge", package: "Mailslots"),
+                .product(name: "MailslotsDistributed", package: "Mailslots"),
                 .product(name: "MailslotsWire", package: "Mailslots"),  // sealing alone
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -8,7 +8,8 @@ struct MailslotsBench: ParsableCommand {
         abstract: "Measures mailslots between two pinned processes, against references and peers in the same run.",
         subcommands: [
             Bounds.self, Guard.self, PeersCommand.self, CheckCommand.self, ReportCommand.self, BridgeCommand.self, BridgeSide.self,
-            TransportsCommand.self, Async.self, AsyncEcho.self, AsyncPeer.self, Requests.self, RequestsEcho.self,
+            TransportsCommand.self, Async.self, AsyncEcho.self, AsyncPeer.self, Requests.self, RequestsEcho.self, DistributedCalls.self,
+            DistributedEcho.self,
         ],
         defaultSubcommand: Bounds.self)
 }

@@ -37,7 +37,7 @@ final class Side {
     init(_ arguments: [String], output: URL) throws {
         self.arguments = arguments
         self.output = output
-        FileManager.default.createFile(atPath: output.path, contents: nil)
+        guard FileManager.default.createFile(atPath: output.path, contents: nil) else { throw CocoaError(.fileWriteUnknown) }
         try start()
     }
 
