@@ -169,7 +169,8 @@ build_library() {
         || fail "lib$name.so could not be linked. Nothing was installed."
     ln -s "lib$name.so.$abi" "$stage/lib/lib$name.so"
 
-    (cd "$directory/include" && find . -name '*.h') | while IFS= read -r header; do
+    # Loops are for the Swift layer alone, and no library exports them.
+    (cd "$directory/include" && find . -name '*.h' ! -name loop.h) | while IFS= read -r header; do
         mkdir -p "$(dirname "$headers/$header")"
         cp "$directory/include/$header" "$headers/$header"
     done

@@ -107,9 +107,10 @@ void mslot__alive_end(mslot_reader *reader)
 {
     mslot_announcer *announcer = reader->announcer;
     if (announcer == NULL) return;
-    // Relaxed, as above. A death from here on is what the lock says.
+    // A death from here on is what the lock says. acq_rel: pairs with the swap in watch.c. Who asks for a wake before it is woken, and
+    // who asks after it finds no thread's id.
     uint32_t *word = &reader->ring.ring.control->reader_alive;
-    bool is_watched = (__atomic_exchange_n(word, 0, __ATOMIC_RELAXED) & MSLOT_THREAD_WATCHED) != 0;
+    bool is_watched = (__atomic_exchange_n(word, 0, __ATOMIC_ACQ_REL) & MSLOT_THREAD_WATCHED) != 0;
     if (is_watched) mslot__wake(word, INT32_MAX);
     // The kernel must not find an address in a mapping that is going away.
     *(volatile uintptr_t *)&announcer->list.list_op_pending = 0;

@@ -25,8 +25,8 @@ static uint32_t ask_for_a_wake(uint32_t *word)
     uint32_t seen = mslot__load_relaxed_32(word);
     while ((seen & ~MSLOT_THREAD_WATCHED) - 1 < MSLOT_THREAD_ID_MAX) {
         uint32_t asked = seen | MSLOT_THREAD_WATCHED;
-        // Relaxed: nothing else is read because of it, and the kernel looks at the word again before it lets anybody sleep.
-        if (__atomic_compare_exchange_n(word, &seen, asked, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return asked;
+        // seq_cst: before the kernel looks at the word again, and lets us sleep. Pairs with the exchange in mslot__alive_end.
+        if (__atomic_compare_exchange_n(word, &seen, asked, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) return asked;
     }
     return 0;
 }

@@ -11,7 +11,7 @@ internal import Synchronization
 /// ```swift
 /// let executor = MailslotExecutor("orders")
 /// let server = Task(executorPreference: executor) {
-///     var orders = try Mailslot.create("orders")
+///     let orders = MailslotSharedReader(try Mailslot.create("orders"))
 ///     while let order = try await orders.read() { print(order.text) }
 /// }
 /// ```

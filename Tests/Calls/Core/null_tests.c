@@ -62,6 +62,10 @@ TEST(no_writer_is_a_bad_argument)
     expect_outcome(mslot_writer_abandon(NULL), MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_writer_check_reader(NULL), MSLOT_BAD_ARGUMENT);
     expect(!mslot_writer_sees_reader(NULL));
+    expect(!mslot_writer_sees_close(NULL));
+    expect(!mslot_writer_sees_released(NULL, 1));
+    expect_equal(mslot_writer_last_position(NULL), 0);
+    expect_outcome(mslot_writer_begin_watch(NULL, &wait), MSLOT_BAD_ARGUMENT);
     mslot_writer_interrupt(NULL);
     expect_outcome(mslot_writer_reset(NULL), MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_writer_info_into(NULL, &info, sizeof info), MSLOT_BAD_ARGUMENT);

@@ -196,7 +196,7 @@ import Testing
                 try await opening.value
                 try eventually("it was asked for nobody") { bridge.asked.withLock { $0.contains("nobody") } }
                 cancelled.cancel()
-                await #expect(throws: CancellationError.self) { try await cancelled.value }
+                await #expect { try await cancelled.value } throws: { ($0 as? MailslotError)?.code == .cancelled }
                 bridge.end()
             }
         }

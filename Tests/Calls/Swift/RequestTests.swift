@@ -43,8 +43,9 @@ private func withTask(
     do {
         try await body()
     } catch {
-        server.stop()
-        try await task.value
+        // Also where handlers are at work for long.
+        task.cancel()
+        _ = try? await task.value
         throw error
     }
     server.stop()
@@ -53,7 +54,7 @@ private func withTask(
 
 /// As `eventually`, without blocking a thread of the pool.
 func soon(_ what: Comment, _ condition: () throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + .seconds(300)
     while try !condition() {
         try #require(ContinuousClock.now < end, what)
         try await Task.sleep(for: .milliseconds(1))
@@ -110,7 +111,8 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
                 }
                 #expect(errorOf { _ = try caller.call([UInt8](repeating: 0, count: 409)) }?.code == .tooLong)
                 #expect(server.counters.requests == 7)
-                #expect(server.counters.answers == 7)
+                // Counted behind the answer, which we may have first.
+                try eventually("the last is counted") { server.counters.answers == 7 }
                 #expect(client.counters.answers == 7)
             })
     }
@@ -161,7 +163,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
                     Thread.detachNewThread {
                         for index in 0..<500 {
                             let text = "thread \(thread) \(index)"
-                            let timeout = index % 2 == 0 ? nil : MailslotTimeout.seconds(60)
+                            let timeout = index % 2 == 0 ? nil : MailslotTimeout.seconds(300)
                             if (try? caller.call(text, timeout: timeout).text) != text { wrong.withLock { $0 += 1 } }
                         }
                         threads.leave()
@@ -171,7 +173,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
                     for task in 0..<8 {
                         group.addTask {
                             for index in 0..<250 {
-                                let timeout = index % 2 == 0 ? nil : MailslotTimeout.seconds(60)
+                                let timeout = index % 2 == 0 ? nil : MailslotTimeout.seconds(300)
                                 let answer = try await caller.call("task \(task) \(index)", timeout: timeout)
                                 #expect(answer.text == "task \(task) \(index)")
                             }
@@ -242,12 +244,12 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
             {
                 let client = try MailslotClient()
                 let caller = try client.open(name)
-                #expect(await callError { _ = try await caller.call("drop") }?.code == .unanswered)
+                // Outside of `#expect`: Swift 6.3.1 calls a closure in a macro's argument where a like one behind it is meant.
+                let dropped = await callError { _ = try await caller.call("drop") }
+                #expect(dropped?.code == .unanswered)
                 let failed = await callError { _ = try await caller.call("fail") }
-                withKnownIssue("Here the caller hears .unanswered; the same program outside of the tests is right. Not understood.") {
-                    #expect(failed?.code == .failed)
-                    #expect(failed?.reason == "no")
-                }
+                #expect(failed?.code == .failed)
+                #expect(failed?.reason == "no")
                 #expect(try await caller.call("").text == "yes")
                 #expect(client.counters.strayAnswers == 0)
             })
@@ -470,7 +472,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
         let caller = try client.open(name)
         var answers = try Mailslot.open(client.name)
         let call = Task { try await caller.call("request") }
-        let request = try #require(try await requests.read(timeout: .seconds(60)))
+        let request = try #require(try await requests.read(timeout: .seconds(300)))
         let header = try #require(request.withBytes { RequestHeader($0) })
         #expect(header.kind == .request)
 
@@ -489,7 +491,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
         #expect(try await call.value.text == "right")
 
         let second = Task { try await caller.call("another") }
-        let another = try #require(try await requests.read(timeout: .seconds(60)))
+        let another = try #require(try await requests.read(timeout: .seconds(300)))
         let number = try #require(another.withBytes { RequestHeader($0) }).call
         try write(RequestHeader(.failure, code: 0xfff0, call: number), "of a code that only a client may say")
         let error = await callError { _ = try await second.value }
