@@ -22,9 +22,9 @@ export SWIFT_BACKTRACE=enable=no
 # in .build. In the second `embedding` comes before `guard`, for both build in Benchmarks/.build. The third begins with what waits most: for
 # processes that are stopped after each instruction, and for clocks. Nobody measures time, but for the ratios of `guard`, whose two sides
 # suffer alike.
-lane_1=(readme network documentation)
+lane_1=(readme network requests documentation)
 lane_2=(embedding nio core instructions mutants guard)
-lane_3=(kills soak requests format tidy threads datagram win32 nats sanitized model aarch64 fuzz wire_fuzz)
+lane_3=(kills soak format tidy threads datagram win32 nats sanitized model aarch64 fuzz wire_fuzz)
 # Alone, for they measure.
 alone=(benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
@@ -116,7 +116,8 @@ nio() { Tests/Systems/NIO/run; }
 #: The Swift API, the async layer, services and the bridge with the thread sanitizer
 threads() {
     TSAN_OPTIONS="halt_on_error=1 die_after_fork=0" swift test --sanitize=thread --scratch-path .build-thread \
-        --skip CoreTests --skip CommandTests --skip ToolsTests --skip ReadmeTests --skip EmbeddingTests --skip InstallTests < /dev/null
+        --skip CoreTests --skip CommandTests --skip ToolsTests --skip ReadmeTests --skip EmbeddingTests --skip InstallTests \
+        --skip ClientCaseTests < /dev/null
 }
 
 #: All of `swift test` with the address sanitizer: a long form

@@ -15,27 +15,27 @@ import Testing
         let (here, there) = (try MailslotActorSystem(), try MailslotActorSystem())
         let (receptionist, other) = (try MailslotReceptionist(here), try MailslotReceptionist(there))
         #expect(throws: MailslotActorError.self) { _ = try MailslotReceptionist(here) }
-        #expect(try await receptionist.lookup(greeters).isEmpty)
+        #expect(try await receptionist.lookup(greeters, within: .seconds(300)).isEmpty)
 
         let first = Greeter("a", actorSystem: here)
         var second: Greeter? = Greeter("b", actorSystem: there)
         await receptionist.checkIn(first, as: greeters)
         await other.checkIn(try #require(second), as: greeters)
         await other.checkIn(try #require(second), as: greeters)
-        let found = try await receptionist.lookup(greeters)
+        let found = try await receptionist.lookup(greeters, within: .seconds(300))
         #expect(Set(found.map(\.id)) == [first.id, second?.id])
         #expect(found.contains { $0 === first })
         for greeter in found { #expect(try await ["a x", "b x"].contains(greeter.greet(["x"]))) }
-        #expect(try await other.lookup(greeters).count == 2)
+        #expect(try await other.lookup(greeters, within: .seconds(300)).count == 2)
         #expect(try await receptionist.lookup(greeters, on: there.node).map(\.id) == [second?.id])
         // The same text, another type.
-        #expect(try await receptionist.lookup(MailslotActorKey<Exchange>(greeters.text)).isEmpty)
+        #expect(try await receptionist.lookup(MailslotActorKey<Exchange>(greeters.text), within: .seconds(300)).isEmpty)
 
         second = nil
         for await present in receptionist.listing(of: greeters) where present.map(\.id) == [first.id] { break }
         await receptionist.checkOut(first, as: greeters)
         for await present in receptionist.listing(of: greeters) where present.isEmpty { break }
-        #expect(try await receptionist.lookup(greeters).isEmpty)
+        #expect(try await receptionist.lookup(greeters, within: .seconds(300)).isEmpty)
     }
 
     @Test func `a listing hears of nodes that come, change, shut down and come again`() async throws {
@@ -76,7 +76,7 @@ import Testing
         }
         var listing = receptionist.listing(of: servants).makeAsyncIterator()
         while await listing.next()?.count != 1 {}
-        #expect(try await receptionist.lookup(servants).count == 1)
+        #expect(try await receptionist.lookup(servants, within: .seconds(300)).count == 1)
 
         kill(host.processIdentifier, SIGSTOP)
         try await eventually { isStopped(host.processIdentifier) }
