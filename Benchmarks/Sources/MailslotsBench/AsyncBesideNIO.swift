@@ -163,24 +163,24 @@ private func rate(_ count: Int, since begin: UInt64) -> Double { Double(count) /
 
 private final class MailslotConnection: Connection, @unchecked Sendable {  // Sound: used by one task at a time.
     private let executor = MailslotExecutor("bench")
-    private var reader: MailslotReader
-    private var writer: MailslotWriter
+    private let reader: MailslotSharedReader
+    private let writer: MailslotSharedWriter
 
-    private init(_ reader: consuming MailslotReader, _ writer: consuming MailslotWriter) {
+    private init(_ reader: MailslotSharedReader, _ writer: MailslotSharedWriter) {
         self.reader = reader
         self.writer = writer
     }
 
     static func connect(_ name: String) async throws -> any Connection {
-        let reader = try Mailslot.create("\(name)/answers", maximumWriters: 4)
-        let writer = try await Mailslot.open("\(name)/questions", waitingUpTo: .seconds(30))
+        let reader = MailslotSharedReader(try Mailslot.create("\(name)/answers", maximumWriters: 4))
+        let writer = MailslotSharedWriter(try await Mailslot.open("\(name)/questions", waitingUpTo: .seconds(30)))
         return MailslotConnection(reader, writer)
     }
 
     static func serve(_ name: String) async throws {
         try await Task(executorPreference: MailslotExecutor("bench")) {
-            var reader = try Mailslot.create("\(name)/questions", maximumWriters: 4)
-            var writer = try await Mailslot.open("\(name)/answers", waitingUpTo: .seconds(30))
+            let reader = MailslotSharedReader(try Mailslot.create("\(name)/questions", maximumWriters: 4))
+            let writer = MailslotSharedWriter(try await Mailslot.open("\(name)/answers", waitingUpTo: .seconds(30)))
             var isOver = false
             while !isOver {
                 var answer: Ball?
@@ -190,7 +190,7 @@ private final class MailslotConnection: Connection, @unchecked Sendable {  // So
                     if ball.number == Ball.last { isOver = true }
                 }
                 if count == 0 { break }  // who asks was killed
-                if let answer { try await send(answer, &writer) }
+                if let answer { try await send(answer, writer) }
             }
         }.value
     }
@@ -201,7 +201,7 @@ private final class MailslotConnection: Connection, @unchecked Sendable {  // So
             samples.reserveCapacity(count)
             for number in 0..<count {
                 let begin = nanoseconds()
-                try await Self.send(Ball(number, wantsAnswer: true), &self.writer)
+                try await Self.send(Ball(number, wantsAnswer: true), self.writer)
                 let answer = try await self.reader.withMessage { bytes, _ in Ball(bytes).number }
                 samples.append(Double(nanoseconds() - begin))
                 precondition(answer == UInt64(number))
@@ -213,16 +213,16 @@ private final class MailslotConnection: Connection, @unchecked Sendable {  // So
     func oneWay(_ count: Int) async throws -> Double {
         try await Task(executorPreference: executor) {
             let begin = nanoseconds()
-            for number in 0..<count { try await Self.send(Ball(number, wantsAnswer: number == count - 1), &self.writer) }
+            for number in 0..<count { try await Self.send(Ball(number, wantsAnswer: number == count - 1), self.writer) }
             _ = try await self.reader.read()
             return rate(count, since: begin)
         }.value
     }
 
-    func end() async throws { try await Self.send(Ball(Ball.last, wantsAnswer: false), &writer) }
+    func end() async throws { try await Self.send(Ball(Ball.last, wantsAnswer: false), writer) }
 
     /// Asks to wait only where there is no room.
-    private static func send(_ ball: Ball, _ writer: inout MailslotWriter) async throws {
+    private static func send(_ ball: Ball, _ writer: MailslotSharedWriter) async throws {
         let ball = CollectionOfOne(ball)
         if try writer.tryWrite(ball.span.bytes) == .full { try await writer.write(ball.span.bytes) }
     }

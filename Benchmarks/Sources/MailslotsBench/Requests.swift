@@ -45,9 +45,9 @@ struct RequestsEcho: ParsableCommand {
     func run() throws {
         bench_pin_process(1)
         switch kind {
-        case "bare":
-            var requests = try Mailslot.create("\(name)/bare")
-            var answers = try Mailslot.open("\(name)/answers", waitingUpTo: .seconds(10))
+        case "bare", "bare-tasks":
+            var requests = try Mailslot.create("\(name)/\(kind)")
+            var answers = try Mailslot.open("\(name)/\(kind)/answers", waitingUpTo: .seconds(10))
             while let count = try requests.withMessage(
                 timeout: .seconds(60),
                 { bytes, _ in
@@ -82,6 +82,8 @@ private final class RequestSession: @unchecked Sendable {  // Sound: used by one
     private let client: MailslotClient
     private var answers: MailslotReader
     private var bare: MailslotWriter
+    private let taskAnswers: MailslotSharedReader
+    private let taskBare: MailslotSharedWriter
     private let raw: MailslotCaller
     private let typed: MailslotCaller
     private let tasks: MailslotCaller
@@ -90,8 +92,9 @@ private final class RequestSession: @unchecked Sendable {  // Sound: used by one
     init() throws {
         let name = name
         client = try MailslotClient()
-        answers = try Mailslot.create("\(name)/answers")
-        for kind in ["bare", "raw", "typed", "tasks"] {
+        answers = try Mailslot.create("\(name)/bare/answers")
+        taskAnswers = MailslotSharedReader(try Mailslot.create("\(name)/bare-tasks/answers"))
+        for kind in ["bare", "bare-tasks", "raw", "typed", "tasks"] {
             let echo = Process()
             echo.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
             echo.arguments = ["requests-echo", name, kind]
@@ -99,6 +102,7 @@ private final class RequestSession: @unchecked Sendable {  // Sound: used by one
             echoes.append(echo)
         }
         bare = try Mailslot.open("\(name)/bare", waitingUpTo: .seconds(10))
+        taskBare = MailslotSharedWriter(try Mailslot.open("\(name)/bare-tasks", waitingUpTo: .seconds(10)))
         raw = try client.open("\(name)/raw", waitingUpTo: .seconds(10))
         typed = try client.open("\(name)/typed", waitingUpTo: .seconds(10))
         tasks = try client.open("\(name)/tasks", waitingUpTo: .seconds(10))
@@ -160,8 +164,8 @@ private final class RequestSession: @unchecked Sendable {  // Sound: used by one
     }
 
     private func bareTripOfTask() async throws {
-        try await bare.write(bytes)
-        _ = try await answers.withMessage { bytes, _ in bytes.byteCount }
+        try await taskBare.write(bytes)
+        _ = try await taskAnswers.withMessage { bytes, _ in bytes.byteCount }
     }
 
     private func time(_ trips: Int, _ trip: () throws -> Void) rethrows -> Double {
