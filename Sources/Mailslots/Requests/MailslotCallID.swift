@@ -1,7 +1,7 @@
 /// Which call it is, the same at the caller and at the server: for logs, and for who needs a request carried out exactly once.
 ///
 /// A call is carried out at most once. One that ended without an answer may or may not have been: repeat it with the id of the first try,
-/// ``MailslotCaller/call(_:timeout:retrying:)-(_,_,_)``, and let the server remember the ids that it has carried out, with the origin of
+/// `MailslotCaller.call(_:timeout:retrying:)`, and let the server remember the ids that it has carried out, with the origin of
 /// the request where it takes requests of other machines.
 public struct MailslotCallID: Sendable, Hashable, Codable, CustomStringConvertible {
     /// The client: its process id, and a number that tells its clients apart.

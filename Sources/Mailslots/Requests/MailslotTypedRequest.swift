@@ -96,7 +96,7 @@ extension MailslotServer {
     /// - Parameters:
     ///   - type: The type of request. Others are refused, and counted.
     ///   - handler: Returns the answer. What it throws the caller gets as ``MailslotCallError/Code/failed``.
-    /// - Throws: As ``run(answerCapacity:inPlace:)``.
+    /// - Throws: As `run(answerCapacity:inPlace:)`.
     public func run<Request: MailslotTypedRequest & MailslotValue>(
         answering type: Request.Type, _ handler: (Request) throws -> Request.Answer
     ) throws(MailslotError) where Request.Answer: MailslotValue {
