@@ -138,6 +138,8 @@ let package = Package(
             path: "Tests/Systems/Network/Host", swiftSettings: swiftSettings),
         // A process that tests start: what a message costs beside time.
         .target(name: "TestProcesses", path: "Tests/Support/Processes", swiftSettings: swiftSettings),
+        // Random numbers that a seed repeats.
+        .target(name: "TestRandomness", path: "Tests/Support/Randomness", swiftSettings: swiftSettings),
         // Distributed actors that tests call, and the process that has them.
         .target(
             name: "TestActors", dependencies: ["Mailslots", "MailslotsDistributed"], path: "Tests/Support/Actors",
@@ -154,20 +156,20 @@ let package = Package(
             name: "mailslots-probe", dependencies: ["Mailslots", "CCounting"], path: "Tests/Support/Probe", swiftSettings: swiftSettings),
         // Servers and clients that are killed and stopped while they call each other.
         .executableTarget(
-            name: "mailslots-requests", dependencies: ["Mailslots", "TestProcesses"], path: "Tests/Promises/Requests",
+            name: "mailslots-requests", dependencies: ["Mailslots", "TestProcesses", "TestRandomness"], path: "Tests/Promises/Requests",
             exclude: ["README.md", "run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsTests",
             dependencies: [
                 "Mailslots", "CMailslots", "MailslotsProgram", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-core-tests",
-                "mailslots-probe", "mailslots-requests", "TestProcesses",
+                "mailslots-probe", "mailslots-requests", "TestProcesses", "TestRandomness",
             ],
             path: "Tests/Calls/Swift", exclude: ["run", "Cases"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
                 "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsWire", "MailslotsCommand", "MailslotsBridgeCommand",
-                "mailslots-datagram-tests", "TestProcesses",
+                "mailslots-datagram-tests", "TestProcesses", "TestRandomness",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
@@ -175,7 +177,9 @@ let package = Package(
             path: "Tests/Calls/Bridge", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsDistributedTests",
-            dependencies: ["MailslotsDistributed", "TestActors", "TestProcesses", "mailslots-actor-host", "mailslots-market"],
+            dependencies: [
+                "MailslotsDistributed", "TestActors", "TestProcesses", "TestRandomness", "mailslots-actor-host", "mailslots-market",
+            ],
             path: "Tests/Calls/Distributed", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsServiceTests",

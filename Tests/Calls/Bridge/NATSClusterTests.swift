@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Mailslots
+import TestRandomness
 import Testing
 
 @testable import MailslotsBridge

@@ -1,12 +1,9 @@
 import Foundation
+import TestRandomness
 import Testing
 
 @testable import MailslotsBridge
 @testable import MailslotsWire
-
-enum ProcessEnvironment {
-    static let seed = ProcessInfo.processInfo.environment["MAILSLOTS_TEST_SEED"].flatMap(UInt64.init)
-}
 
 @Suite struct HeaderTests {
     static let header = DatagramHeader(

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Mailslots
+import TestRandomness
 import Testing
 
 @testable import MailslotsBridge
@@ -20,7 +21,7 @@ struct TestDatagram: Hashable, Sendable, CustomStringConvertible {
     var bytes: [UInt8] {
         var bytes = [kind.rawValue, UInt8(sender), UInt8(byteCount & 255), UInt8(byteCount >> 8), 0, 0, 0, 0]
         bytes += (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
-        var generator = SeededGenerator(state: number << 16 ^ UInt64(sender << 8 + byteCount))
+        var generator = SeededGenerator(seed: number << 16 ^ UInt64(sender << 8 + byteCount))
         while bytes.count < byteCount {
             let word = generator.next()
             for shift in 0..<min(8, byteCount - bytes.count) { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * shift))) }

@@ -133,23 +133,3 @@ extension Sealer {
         return buffer
     }
 }
-
-/// Repeatable random numbers, splitmix64.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-
-    /// A seed of its own each time, which is printed; `MAILSLOTS_TEST_SEED` repeats one.
-    static func forTest(_ name: String) -> SeededGenerator {
-        let seed = ProcessEnvironment.seed ?? UInt64.random(in: 1...1_000_000_000)
-        print("seed \(seed) for \(name)")
-        return SeededGenerator(state: seed)
-    }
-}

@@ -1,5 +1,6 @@
 import Mailslots
 import TestActors
+import TestRandomness
 import Testing
 
 @testable import MailslotsDistributed
@@ -207,9 +208,8 @@ import Testing
     }
 
     @Test func `garbage is a value or an error, never a crash`() throws {
-        let seed = UInt64.random(in: 0...UInt64.max)
-        print("seed \(seed)")
-        var random = SeededGenerator(seed)
+        var random = SeededGenerator.forTest("garbage is a value or an error")
+        let seed = random.seed
         let types: [any Codable.Type] = [
             Int.self, UInt8.self, String.self, Double.self, Bool.self, Order.self, [Order].self, Tick.self, [Tick].self, [UInt8].self,
             [String: [Order]].self, [Int: String].self, Refused.self, MailslotActorID.self, Numbered.self, [[Int?]].self, Chain.self,
@@ -242,9 +242,8 @@ import Testing
     }
 
     @Test func `a node lives on whatever it is sent, and counts it`() async throws {
-        let seed = UInt64.random(in: 0...UInt64.max)
-        print("seed \(seed)")
-        var random = SeededGenerator(seed)
+        var random = SeededGenerator.forTest("a node lives on")
+        let seed = random.seed
         let network = Network()
         let system = try network.node("node")
         let exchange = try system.named("exchange") { Exchange(actorSystem: system) }
@@ -291,18 +290,7 @@ private final class Recorder: NodeTransport {
     func stop() {}
 }
 
-/// xorshift64*, which a seed repeats.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed | 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 2_685_821_657_736_338_717
-    }
-
+extension SeededGenerator {
     /// One of `samples` with some bytes changed, cut, doubled or put in; now and then nothing but garbage.
     mutating func bytes(like samples: [[UInt8]]) -> [UInt8] {
         if Int.random(in: 0..<20, using: &self) == 0 {

@@ -3,6 +3,7 @@
 import Foundation
 import Mailslots
 import TestProcesses
+import TestRandomness
 
 @main
 struct Conductor {
@@ -93,7 +94,7 @@ struct Soak {
     init(seed: UInt64) { self.seed = seed }
 
     func run(seconds: Int) async throws {
-        var generator = Generator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let names = ["soak-requests/\(getpid())/a", "soak-requests/\(getpid())/b"]

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Mailslots
+import TestRandomness
 
 /// A server, until it is killed: what is asked comes back with its name.
 func serve(_ name: String, holds: Bool) async throws {
@@ -60,7 +61,7 @@ final class Client: Sendable {
         for index in 0..<2 {
             threads.enter()
             Thread.detachNewThread { [self] in
-                var generator = Generator(seed: seed &+ UInt64(index))
+                var generator = SeededGenerator(seed: seed &+ UInt64(index))
                 while !isEnding.value { callOfThread(&generator) }
                 threads.leave()
             }
@@ -72,7 +73,7 @@ final class Client: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for index in 2..<10 {
                 group.addTask { [self] in
-                    var generator = Generator(seed: seed &+ UInt64(index))
+                    var generator = SeededGenerator(seed: seed &+ UInt64(index))
                     while !isEnding.value { await callOfTask(&generator) }
                 }
             }
@@ -95,7 +96,7 @@ final class Client: Sendable {
         var answer: [UInt8] { bytes + Array(name.utf8) }
     }
 
-    private func question(_ generator: inout Generator) -> Question {
+    private func question(_ generator: inout SeededGenerator) -> Question {
         let (name, caller) = callers.randomElement(using: &generator)!
         let count = Int.random(in: 16...300, using: &generator)
         let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -104,12 +105,12 @@ final class Client: Sendable {
         return Question(name: name, caller: caller, bytes: bytes, timeout: .milliseconds(milliseconds))
     }
 
-    private func callOfThread(_ generator: inout Generator) {
+    private func callOfThread(_ generator: inout SeededGenerator) {
         let question = question(&generator)
         judge(question, Result { try question.caller.call(question.bytes, timeout: question.timeout) })
     }
 
-    private func callOfTask(_ generator: inout Generator) async {
+    private func callOfTask(_ generator: inout SeededGenerator) async {
         let question = question(&generator)
         guard Int.random(in: 0..<8, using: &generator) == 0 else { return judge(question, await call(question)) }
         let task = Task { await call(question) }
@@ -154,17 +155,4 @@ final class Client: Sendable {
 func fail(_ what: String) -> Never {
     FileHandle.standardError.write(Data("VIOLATION: \(what)\n".utf8))
     exit(1)
-}
-
-/// SplitMix64.
-struct Generator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-        return bits ^ (bits >> 31)
-    }
 }
