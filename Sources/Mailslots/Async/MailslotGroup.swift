@@ -314,20 +314,16 @@ private final class Expiry: Sendable {
 private final class ReadyQueue: Sendable {
     @safe
     private struct State {
-        var indices: [Int] = []
-        /// Those before have been taken.
-        var first = 0
+        var indices = Queue<Int>()
         // Sound: whoever takes it out, under the lock, resumes it.
         var task: UnsafeContinuation<Bool, Never>?
         /// The wait that the task is in.
         var wait: Expiry?
-
-        var isEmpty: Bool { first == indices.count }
     }
 
     private let state = Locked(State())
 
-    var isEmpty: Bool { state.withLock { $0.isEmpty } }
+    var isEmpty: Bool { state.withLock { $0.indices.isEmpty } }
 
     func append(_ index: Int) {
         let task = unsafe state.withLock { state in
@@ -338,18 +334,7 @@ private final class ReadyQueue: Sendable {
         if let task = unsafe task { unsafe task.resume(returning: true) }
     }
 
-    func popFirst() -> Int? {
-        state.withLock { state in
-            guard !state.isEmpty else { return nil }
-            let index = state.indices[state.first]
-            state.first += 1
-            if state.first * 2 > state.indices.count {
-                state.indices.removeFirst(state.first)
-                state.first = 0
-            }
-            return index
-        }
-    }
+    func popFirst() -> Int? { state.withLock { $0.indices.popFirst() } }
 
     /// Suspends until there is one. False: the task was cancelled, or the time is up.
     func wait(_ expiry: Expiry) async -> Bool {
@@ -357,7 +342,7 @@ private final class ReadyQueue: Sendable {
             await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
                 let result: Bool? = state.withLock { state in
                     if Task.isCancelled || expiry.isReached { return false }
-                    if !state.isEmpty { return true }
+                    if !state.indices.isEmpty { return true }
                     unsafe state.task = unsafe continuation
                     state.wait = expiry
                     return nil

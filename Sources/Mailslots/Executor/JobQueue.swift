@@ -3,22 +3,7 @@ struct JobQueue {
     /// The jobs of one priority.
     private struct Line {
         let priority: UInt8
-        var jobs: [UnownedJob] = []
-        /// Those before have been taken.
-        var first = 0
-
-        var isEmpty: Bool { first == jobs.count }
-
-        mutating func popFirst() -> UnownedJob {
-            defer {
-                first += 1
-                if isEmpty {
-                    jobs.removeAll(keepingCapacity: first <= 64)
-                    first = 0
-                }
-            }
-            return jobs[first]
-        }
+        var jobs = Queue<UnownedJob>()
     }
 
     /// The highest priority first. A program uses a handful of them.
@@ -35,11 +20,8 @@ struct JobQueue {
     }
 
     mutating func popFirst() -> UnownedJob? {
-        guard count > 0 else { return nil }
-        for index in lines.indices where !lines[index].isEmpty {
-            count -= 1
-            return lines[index].popFirst()
-        }
-        return nil
+        guard let index = lines.firstIndex(where: { !$0.jobs.isEmpty }) else { return nil }
+        count -= 1
+        return lines[index].jobs.popFirst()
     }
 }

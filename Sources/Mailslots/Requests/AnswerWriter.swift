@@ -12,13 +12,10 @@ final class AnswerWriter: Sendable {
 
     private struct State: ~Copyable {
         var writer: MailslotWriter
-        /// Messages that found no room, the oldest first; those before `firstKept` are written.
-        var kept: [[UInt8]] = []
-        var firstKept = 0
+        /// Messages that found no room.
+        var kept = Queue<[UInt8]>()
         var keptBytes = 0
         var isGone = false
-
-        var keepsNone: Bool { firstKept == kept.count }
     }
 
     /// The server's name.
@@ -83,14 +80,14 @@ final class AnswerWriter: Sendable {
     private func write(_ message: RawSpan, for id: MailslotCallID) -> Bool {
         let (isWritten, beginsToKeep) = state.withLock { state in
             guard !state.isGone else { return (false, false) }
-            if state.keepsNone {
+            if state.kept.isEmpty {
                 switch tryWrite(message, &state) {
                 case .written: return (true, false)
                 case .full: break
                 case nil: return (false, false)
                 }
             }
-            let beginsToKeep = state.keepsNone
+            let beginsToKeep = state.kept.isEmpty
             return (keep(message, for: id, &state), beginsToKeep)
         }
         if !isWritten { tally.droppedAnswers.add(1) }
@@ -104,14 +101,13 @@ final class AnswerWriter: Sendable {
             return try state.writer.tryWrite(message)
         } catch {
             state.isGone = true
-            state.kept = []
-            state.firstKept = 0
+            state.kept.removeAll()
             return nil
         }
     }
 
     private func keep(_ message: RawSpan, for id: MailslotCallID, _ state: inout State) -> Bool {
-        guard state.kept.count - state.firstKept < Self.keptMessagesMax else { return false }
+        guard state.kept.count < Self.keptMessagesMax else { return false }
         tally.delayedAnswers.add(1)
         // Sound, both: copied, at once.
         var bytes = unsafe message.withUnsafeBytes { unsafe [UInt8]($0) }
@@ -131,19 +127,14 @@ final class AnswerWriter: Sendable {
         while true {
             let (isOver, wrote) = state.withLock { state in
                 var wrote = false
-                while !state.keepsNone, !state.isGone {
-                    let message = state.kept[state.firstKept]
+                while let message = state.kept.first, !state.isGone {
                     // Sound: a UInt8 has no padding.
                     guard tryWrite(unsafe message.span.bytes, &state) == .written else { break }
                     wrote = true
-                    state.firstKept += 1
+                    _ = state.kept.popFirst()
                     state.keptBytes -= message.count
                 }
-                if state.keepsNone {
-                    state.kept = []
-                    state.firstKept = 0
-                }
-                return (state.keepsNone || state.isGone, wrote)
+                return (state.kept.isEmpty || state.isGone, wrote)
             }
             if isOver { return }
             if !wrote, isClientGone { return discardKept() }
@@ -156,10 +147,9 @@ final class AnswerWriter: Sendable {
         let count = state.withLock { state in
             defer {
                 state.isGone = true
-                state.kept = []
-                state.firstKept = 0
+                state.kept.removeAll()
             }
-            return state.kept.count - state.firstKept
+            return state.kept.count
         }
         tally.droppedAnswers.add(UInt64(count))
     }

@@ -37,24 +37,10 @@ final class RequestReader: Sendable {
     /// server if this one dies.
     @safe
     private struct ReadAhead {
-        var views: [mslot_view] = unsafe []
-        var first = 0
+        // Sound: what is lent stays until it is released.
+        var views = unsafe Queue<mslot_view>()
         /// Requests among them whose callers have given up.
         var cancelled: Set<RequestRegistry.Key> = []
-
-        var count: Int { unsafe views.count - first }
-
-        mutating func popFirst() -> mslot_view? {
-            guard count > 0 else { return nil }
-            defer {
-                first += 1
-                if count == 0 {
-                    unsafe views.removeAll(keepingCapacity: true)
-                    first = 0
-                }
-            }
-            return unsafe views[first]
-        }
     }
 
     init(_ reader: consuming MailslotReader, maximumClients: Int, acceptsRemoteRequests: Bool, trusting trust: Mailslot.Trust) {
@@ -106,13 +92,13 @@ final class RequestReader: Sendable {
 
     /// Blocks until there is a message, or an interrupt.
     func next() throws(MailslotError) -> Next {
-        if let view = unsafe ahead.popFirst() { return unsafe .message(view) }
+        if let view = unsafe ahead.views.popFirst() { return unsafe .message(view) }
         return try unsafe sorted(mslot_reader_peek(handle, MSLOT_FOREVER))
     }
 
     /// Suspends until there is a message, an interrupt, or the task is cancelled.
     func next() async throws -> Next {
-        if let view = unsafe ahead.popFirst() { return unsafe .message(view) }
+        if let view = unsafe ahead.views.popFirst() { return unsafe .message(view) }
         return try await peek()
     }
 
@@ -130,7 +116,7 @@ final class RequestReader: Sendable {
     }
 
     /// Whether a further message could be looked at.
-    var canReadAhead: Bool { unsafe ahead.count < info.capacity }
+    var canReadAhead: Bool { unsafe ahead.views.count < info.capacity }
 
     private func peek() async throws -> Next {
         var view = unsafe mslot_reader_peek(handle, 0)
