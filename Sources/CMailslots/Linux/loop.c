@@ -17,7 +17,6 @@ struct mslot_loop {
     mslot_waiter waiter;
     // What follows is the loop's thread's.
     void *context;
-    void (*blocks)(void *context);
     /// What `waiter.wakeup` was when it was last asked.
     uint32_t heard;
     bool is_busy;
@@ -68,14 +67,12 @@ int mslot__loop_start(const char *name, void *(*run)(void *), void *argument)
 void mslot__loop_enter(mslot_loop *loop, void *context, void (*blocks)(void *context))
 {
     loop->context = context;
-    loop->blocks = blocks;
     mslot__this_loop = &loop->waiter;
     mslot__sleep_witness = (mslot_sleep_witness){blocks, context};
 }
 
-void mslot__loop_leave(mslot_loop *loop)
+void mslot__loop_leave(void)
 {
-    (void)loop;
     mslot__this_loop = NULL;
     mslot__sleep_witness = (mslot_sleep_witness){NULL, NULL};
 }

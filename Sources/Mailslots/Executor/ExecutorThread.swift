@@ -174,7 +174,7 @@ final class ExecutorThread: @unchecked Sendable {
         }
         let ended: [@Sendable () -> Void]? = inbox.withLock { inbox in
             guard inbox.jobs.isEmpty else { return nil }
-            unsafe mslot__loop_leave(loop)
+            mslot__loop_leave()
             inbox.isRunning = false
             defer { inbox.ended = [] }
             return inbox.ended

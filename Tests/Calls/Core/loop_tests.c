@@ -55,7 +55,7 @@ static mslot_loop *must_enter(void (*blocks)(void *context), void *context)
 
 static void leave(mslot_loop *loop)
 {
-    mslot__loop_leave(loop);
+    mslot__loop_leave();
     expect(mslot__loop_context() == NULL);
     mslot__loop_free(loop);
 }

@@ -27,7 +27,8 @@ int mslot__loop_start(const char *name, void *(*run)(void *), void *argument);
 /// `ended` is called, too. More than 127 at the same time go to threads of the library. One thread at a time.
 /// `blocks`: called with `context` before each sleep of this thread in a call of the library other than mslot__loop_sleep; NULL: never.
 void mslot__loop_enter(mslot_loop *loop, void *context, void (*blocks)(void *context));
-void mslot__loop_leave(mslot_loop *loop);
+/// From here on it is no loop's.
+void mslot__loop_leave(void);
 
 /// The `context` of the loop that this thread is in; NULL: of none.
 void *mslot__loop_context(void);
