@@ -90,12 +90,6 @@ private struct Answer: MailslotValue {
     var nanoseconds: UInt64
 }
 
-private func now() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}
-
 /// The other process, which blocks and answers.
 struct AsyncEcho: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "async-echo", shouldDisplay: false)
@@ -111,7 +105,7 @@ struct AsyncEcho: ParsableCommand {
         }
         while let request = try requests.read(timeout: .seconds(60)), request.mailslot != .max {
             if request.delayNanoseconds > 0 { usleep(UInt32(request.delayNanoseconds / 1000)) }
-            try writers[Int(request.mailslot)].value.write(Answer(nanoseconds: now()))
+            try writers[Int(request.mailslot)].value.write(Answer(nanoseconds: nanoseconds()))
         }
     }
 }
@@ -192,7 +186,6 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
         print("  \(what): \(text(median(figures) / 1000)) µs\(beside)")
     }
     private func text(_ figure: Double) -> String { String(format: "%.2f", figure) }
-    private func median(_ figures: [Double]) -> Double { figures.sorted()[figures.count / 2] }
 
     private func ask(_ mailslot: Int = 0, after delay: UInt64 = 0) throws {
         _ = try requests.value.tryWrite(Request(delayNanoseconds: delay, mailslot: UInt64(mailslot)))
@@ -201,27 +194,27 @@ private final class AsyncSession: @unchecked Sendable {  // Sound: used by one t
 
     private func roundTripsOfThread(_ count: Int) throws -> [Double] {
         try (0..<count).map { _ in
-            let begin = now()
+            let begin = nanoseconds()
             try ask()
             _ = try readers[0].value.read()
-            return Double(now() - begin)
+            return Double(nanoseconds() - begin)
         }
     }
 
     private func roundTripsOfTask(_ count: Int) async throws -> [Double] {
         var samples: [Double] = []
         for _ in 0..<count {
-            let begin = now()
+            let begin = nanoseconds()
             try ask(readers.count)
             _ = try await taskReader.read()
-            samples.append(Double(now() - begin))
+            samples.append(Double(nanoseconds() - begin))
         }
         return samples
     }
 
     private func age(_ message: MailslotMessage) -> Double {
         let written = message.enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
-        return Double(now()) - Double(written)
+        return Double(nanoseconds()) - Double(written)
     }
 
     private func wakesOfThread(_ count: Int) throws -> [Double] {

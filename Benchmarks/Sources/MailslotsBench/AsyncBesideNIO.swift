@@ -149,14 +149,6 @@ struct BesideNIO {
     private func text(_ figure: Double) -> String { String(format: "%.2f", figure) }
 }
 
-private func median(_ figures: [Double]) -> Double { figures.sorted()[figures.count / 2] }
-
-private func nanoseconds() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}
-
 private func rate(_ count: Int, since begin: UInt64) -> Double { Double(count) / Double(nanoseconds() - begin) * 1e9 }
 
 // MARK: mailslots

@@ -104,9 +104,9 @@ private final class DistributedSession: @unchecked Sendable {  // Sound: used by
         for other in [pool, executor] { try await other.begin() }
         var figures: [(within: Double, pool: Double, executor: Double)] = []
         for _ in 0..<rounds {
-            let within = try await median(calls) { try await self.within.double($0) }
-            let pool = try await median(calls) { try await self.pool.actor.double($0) }
-            figures.append((within, pool, try await median(calls) { try await self.executor.actor.double($0) }))
+            let within = try await medianMicroseconds(calls) { try await self.within.double($0) }
+            let pool = try await medianMicroseconds(calls) { try await self.pool.actor.double($0) }
+            figures.append((within, pool, try await medianMicroseconds(calls) { try await self.executor.actor.double($0) }))
         }
         print("a call of one Int with an Int back; the median of the medians of \(rounds) rounds of \(calls) calls, in microseconds")
         show("encoded and executed within the process", figures.map(\.within))
@@ -114,16 +114,15 @@ private final class DistributedSession: @unchecked Sendable {  // Sound: used by
         show("of another process, on an executor", figures.map(\.executor), figures.map { $0.executor / $0.within })
     }
 
-    private func median(_ count: Int, _ call: (Int) async throws -> Int) async throws -> Double {
+    private func medianMicroseconds(_ count: Int, _ call: (Int) async throws -> Int) async throws -> Double {
         var times: [UInt64] = []
         times.reserveCapacity(count)
         for number in 0..<count {
-            let begin = DispatchTime.now().uptimeNanoseconds
+            let begin = nanoseconds()
             guard try await call(number) == number * 2 else { throw ValidationError("A call had a wrong answer.") }
-            times.append(DispatchTime.now().uptimeNanoseconds - begin)
+            times.append(nanoseconds() - begin)
         }
-        times.sort()
-        return Double(times[count / 2]) / 1000
+        return Double(median(times)) / 1000
     }
 
     private func show(_ what: String, _ figures: [Double], _ ratios: [Double] = []) {

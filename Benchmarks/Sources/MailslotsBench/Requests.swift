@@ -173,9 +173,9 @@ private final class RequestSession: @unchecked Sendable {  // Sound: used by one
         samples.reserveCapacity(trips)
         for _ in 0..<(trips / 10) { try trip() }
         for _ in 0..<trips {
-            let begin = now()
+            let begin = nanoseconds()
             try trip()
-            samples.append(Double(now() - begin))
+            samples.append(Double(nanoseconds() - begin))
         }
         return median(samples)
     }
@@ -185,18 +185,10 @@ private final class RequestSession: @unchecked Sendable {  // Sound: used by one
         samples.reserveCapacity(trips)
         for _ in 0..<(trips / 10) { try await trip() }
         for _ in 0..<trips {
-            let begin = now()
+            let begin = nanoseconds()
             try await trip()
-            samples.append(Double(now() - begin))
+            samples.append(Double(nanoseconds() - begin))
         }
         return median(samples)
     }
-
-    private func median(_ figures: [Double]) -> Double { figures.sorted()[figures.count / 2] }
-}
-
-private func now() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }

@@ -215,13 +215,6 @@ private final class TransportPair: @unchecked Sendable {
     }
 }
 
-private func nanoseconds() -> UInt64 { clock_gettime_nsec(CLOCK_MONOTONIC) }
-private func clock_gettime_nsec(_ clock: clockid_t) -> UInt64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}
-
 private func measure(
     _ open: () throws -> any TransportEnd, _ load: Load, _ seconds: Double
 ) throws -> (rate: Double, cpu: Double, lost: Double) {
@@ -245,10 +238,10 @@ private func measure(
     }
     run(until: nanoseconds() + UInt64(seconds / 5 * 1e9))
     let (start, sentBefore, lostBefore, before) = (nanoseconds(), sent, lost, received.value)
-    let cpuBefore = clock_gettime_nsec(CLOCK_PROCESS_CPUTIME_ID)
+    let cpuBefore = nanoseconds(CLOCK_PROCESS_CPUTIME_ID)
     run(until: start + UInt64(seconds * 1e9))
     let messages = Double((received.value - before) * load.messages)
-    let cpu = Double(clock_gettime_nsec(CLOCK_PROCESS_CPUTIME_ID) - cpuBefore)
+    let cpu = Double(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - cpuBefore)
     return (messages / (Double(nanoseconds() - start) / 1e9), cpu / messages, Double(lost - lostBefore) / Double(sent - sentBefore))
 }
 
