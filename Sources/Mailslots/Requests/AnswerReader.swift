@@ -71,11 +71,18 @@ final class AnswerReader: Sendable {
 
     static func name(processID: UInt32, number: UInt32) -> String { "answers/\(processID)-\(String(number, radix: 16))" }
 
+    /// Whether clients call theirs so: nobody else has a name like this, unless it is to be taken for theirs.
+    private static func isName(_ name: String) -> Bool {
+        let numbers = name.dropFirst("answers/".count).split(separator: "-")
+        guard numbers.count == 2, let processID = UInt32(numbers[0]), let number = UInt32(numbers[1], radix: 16) else { return false }
+        return name == Self.name(processID: processID, number: number)
+    }
+
     /// Takes the mailslots of clients away that were killed. Looks at every mailslot there is: for a server that begins.
     static func removeThoseOfTheDead() {
         let names = (try? Mailslot.names()) ?? []
         // Refused where there is a reader.
-        for name in names where name.hasPrefix("answers/") { try? Mailslot.remove(name) }
+        for name in names where isName(name) { try? Mailslot.remove(name) }
     }
 
     /// What ids of its calls say of it.

@@ -96,6 +96,16 @@ import Testing
         next.kill()
     }
 
+    @Test func `what waits in a mailslot that is only called like a client's is nobody's to take away`() throws {
+        let name = uniqueName("answers")
+        let reader = try Mailslot.create(name)
+        var writer = try Mailslot.open(name)
+        try writer.write("waits")
+        reader.close(unread: .keep)
+        _ = try MailslotServer(uniqueName())
+        #expect(try Mailslot.create(name, unread: .adopt).predecessorUnreadCount == 1)
+    }
+
     @Test func `a client that is killed costs its server nothing, and leaves no mailslot`() async throws {
         let name = uniqueName()
         let server = try MailslotServer(name)
