@@ -71,7 +71,7 @@ datagram() {
     Tests/Calls/Datagram/run --sanitize
 }
 
-#: Killed and stopped after every instruction of every operation, in the most telling variants
+#: Killed and stopped wherever others can tell, in every operation, in the most telling variants
 kills() { Tests/Promises/Kills/run; }
 
 #: The protocol's models: no error, and every mutant caught

@@ -22,12 +22,14 @@ enum {
     WATCHDOG_SECONDS = 30,
     LABELS_MAX = 8,
     WORKERS_MAX = 16,
+    /// Of the instructions at which a stopped victim looks as it did one before, one in so many is tried.
+    STRIDE = 16,
     ROWS_MAX = 256
 };
 
 /// What the cases of a row came to. Written by the worker that has the row.
 typedef struct row_counts {
-    uint32_t states, tried, violations;
+    uint32_t states, chosen, tried, violations;
     struct {
         char label[LABEL_BYTES];
         uint32_t count;
@@ -49,7 +51,9 @@ typedef struct shared_board {
 
 static shared_board *board;
 static bool long_form;
+static bool every_instruction;
 static bool only_first;
+static uint32_t seed;
 static const row *chosen[ROWS_MAX];
 static size_t chosen_count;
 
@@ -204,6 +208,25 @@ static void expect_no_way_back(row_counts *t)
     if (t->changes >= labels) note_violation(t, t->tried, "killed later, it came to what it had come to when killed earlier");
 }
 
+/// Whether the recorded state is worth a case.
+static bool is_chosen(const row *r, uint32_t number)
+{
+    if (every_instruction || number == 0 || !whole->states[number].looks_the_same) return true;
+    // A death there leaves what one an instruction earlier leaves.
+    if (r->fate == KILLED) return false;
+    // It will go on, with what it has read: whatever it has decided on, it has now; or it is at one of the others.
+    bool is_about_to_do_it = number + 1 == whole->count || !whole->states[number + 1].looks_the_same;
+    return is_about_to_do_it || (number + seed) % STRIDE == 0;
+}
+
+/// What a killed victim came to that looked as it did an instruction earlier.
+static void expect_the_same(row_counts *t, const row *r, uint32_t number)
+{
+    if (r->fate != KILLED || number == 0 || !whole->states[number].looks_the_same) return;
+    if (strcmp(t->labels[t->last_label].label, world->label) == 0) return;
+    note_violation(t, number, "it looked the same, and came to something else");
+}
+
 static void run_row(const row *r, row_counts *t)
 {
     playing = r;
@@ -220,14 +243,20 @@ static void run_row(const row *r, row_counts *t)
     run_case(r, -1);
     t->states = world->result == 'o' ? whole->count : 1;
     for (uint32_t number = 0; number < t->states && interrupted == 0; number++) {
+        if (!is_chosen(r, number)) continue;
+        t->chosen++;
         if (world->result == 'o' || number > 0) run_case(r, number);
         if (world->result == 'S') {
             snprintf(t->skipped, WHY_BYTES, "%s", world->why);
             break;
         }
         t->tried++;
-        if (world->result == 'o') count_label(t, world->label);
-        else note_violation(t, number, world->why);
+        if (world->result == 'o') {
+            expect_the_same(t, r, number);
+            count_label(t, world->label);
+        } else {
+            note_violation(t, number, world->why);
+        }
         if (only_first && t->violations != 0) shared_set(&board->is_decided, 1);
         if (shared_get(&board->is_decided) != 0) break;
     }
@@ -287,7 +316,7 @@ static void print_row(const row *r, const row_counts *t)
 static int print_table(void)
 {
     printf(COLUMNS " %6s %6s %4s  %s\n", "operation", "fate", "variant", "states", "tried", "bad", "what became of it");
-    uint64_t tried = 0, violations = 0, skipped = 0;
+    uint64_t states = 0, tried = 0, violations = 0, skipped = 0;
     bool complete = true;
     for (size_t i = 0; i < chosen_count; i++) {
         const row_counts *t = &board->counts[i];
@@ -300,25 +329,29 @@ static int print_table(void)
         }
         print_row(chosen[i], t);
         fflush(stdout);
+        states += t->states;
         tried += t->tried;
         violations += t->violations;
         skipped += t->skipped[0] != 0;
-        complete = complete && (t->skipped[0] != 0 || t->tried == t->states);
+        complete = complete && (t->skipped[0] != 0 || t->tried == t->chosen);
     }
-    printf("%llu instructions tried in %zu rows, %llu violations, %llu rows skipped\n", (unsigned long long)tried, chosen_count,
-        (unsigned long long)violations, (unsigned long long)skipped);
+    printf("%llu of %llu instructions tried in %zu rows, seed %u: %llu violations, %llu rows skipped\n", (unsigned long long)tried,
+        (unsigned long long)states, chosen_count, seed, (unsigned long long)violations, (unsigned long long)skipped);
     return violations != 0 || !complete;
 }
 
 static void usage(FILE *to)
 {
-    fputs("usage: kill-harness [--long] [--first] [--list] [--help] [WORD...]\n"
-          "Kills or stops a process after every single instruction of what it does with a mailslot, and checks the promises.\n"
-          "  WORD    only rows in which every WORD occurs: an operation, a fate, a part of a variant\n"
-          "  --long  every variant of every operation, not only the most telling\n"
-          "  --first end at the first violation\n"
-          "  --list  the rows, without running them\n"
-          "  exit    0: no violation; 1: violations; 64: usage\n",
+    fputs("usage: kill-harness [--long] [--every] [--seed N] [--first] [--list] [--help] [WORD...]\n"
+          "Kills or stops a process after every instruction of what it does with a mailslot that others can tell from the one\n"
+          "before, and checks the promises.\n"
+          "  WORD     only rows in which every WORD occurs: an operation, a fate, a part of a variant\n"
+          "  --every  after every single instruction\n"
+          "  --long   every variant of every operation, not only the most telling; after every single instruction\n"
+          "  --seed N which of the other instructions a victim is stopped at, one in sixteen; else chosen at random, and printed\n"
+          "  --first  end at the first violation\n"
+          "  --list   the rows, without running them\n"
+          "  exit     0: no violation; 1: violations; 64: usage\n",
         to);
 }
 
@@ -328,24 +361,30 @@ static bool is_wanted(const row *r, char **words)
     describe_variant(r, variant);
     snprintf(text, sizeof text, "%.80s %s %s", r->operation->name, fate_text(r->fate), variant);
     for (; *words != NULL; words++)
-        if (words[0][0] != '-' && strstr(text, *words) == NULL) return false;
+        if (strstr(text, *words) == NULL) return false;
     return true;
 }
 
 int main(int argument_count, char **arguments)
 {
     bool only_list = false;
+    int word_count = 0; // they move to the front
+    seed = (uint32_t)getpid() % STRIDE;
     for (int i = 1; i < argument_count; i++) {
-        if (strcmp(arguments[i], "--long") == 0) long_form = true;
+        if (strcmp(arguments[i], "--long") == 0) long_form = every_instruction = true;
+        else if (strcmp(arguments[i], "--every") == 0) every_instruction = true;
+        else if (strcmp(arguments[i], "--seed") == 0 && i + 1 < argument_count) seed = (uint32_t)strtoul(arguments[++i], NULL, 10);
         else if (strcmp(arguments[i], "--first") == 0) only_first = true;
         else if (strcmp(arguments[i], "--list") == 0) only_list = true;
         else if (strcmp(arguments[i], "--help") == 0) return usage(stdout), 0;
         else if (arguments[i][0] == '-') return usage(stderr), EX_USAGE;
+        else arguments[word_count++] = arguments[i];
     }
+    arguments[word_count] = NULL;
     const table *const tables[] = {&writer_rows, &reader_rows, &name_rows, &lane_rows};
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const row *r = tables[t]->rows; r < tables[t]->rows + tables[t]->count && chosen_count < ROWS_MAX; r++)
-            if ((long_form || !r->is_long) && is_wanted(r, arguments + 1)) chosen[chosen_count++] = r;
+            if ((long_form || !r->is_long) && is_wanted(r, arguments)) chosen[chosen_count++] = r;
     if (chosen_count == 0) {
         fputs("No row has all these words; --list names the rows, and --long adds some.\n", stderr);
         return EX_USAGE;

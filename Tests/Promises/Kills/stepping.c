@@ -1,5 +1,6 @@
 #include "stepping.h"
 
+#include "visible.h"
 #include "world.h"
 
 #include <elf.h>
@@ -163,13 +164,15 @@ pid_t victim_start(const act *what, bool in_pid_namespace)
 
 static bool act_is_done(void) { return shared_get(&world->act_is_done) != 0; }
 
-static void record(trace *whole, uintptr_t address, uint32_t system_calls, bool asleep)
+static void record(trace *whole, pid_t victim, uintptr_t address, uint32_t system_calls, bool asleep)
 {
     if (whole->count == STATES_MAX) skip("the act does not end: this processor cannot be stepped through an atomic operation");
     bool met = false;
     for (uint32_t i = whole->count; i-- > 0 && whole->states[i].system_calls == system_calls && !met;)
         met = whole->states[i].address == address;
-    whole->states[whole->count++] = (state){address, system_calls, asleep, met};
+    bool after_call = asleep || whole->count == 0 || whole->states[whole->count - 1].system_calls != system_calls;
+    bool same = !visible_has_changed(victim, after_call);
+    whole->states[whole->count++] = (state){address, system_calls, asleep, met, same};
 }
 
 void victim_record(pid_t victim, trace *whole, void (*awaken)(void))
@@ -178,14 +181,14 @@ void victim_record(pid_t victim, trace *whole, void (*awaken)(void))
     uint32_t system_calls = 0;
     for (;;) {
         uintptr_t address = address_of(victim);
-        record(whole, address, system_calls, false);
+        record(whole, victim, address, system_calls, false);
         if (act_is_done()) return;
         if (!is_at_system_call(victim, address)) {
             go(PTRACE_SINGLESTEP, victim);
             continue;
         }
         if (go_or_fall_asleep(PTRACE_SINGLESTEP, victim)) {
-            record(whole, address, system_calls, true);
+            record(whole, victim, address, system_calls, true);
             if (awaken == NULL) return;
             wake_up(victim, awaken);
         }

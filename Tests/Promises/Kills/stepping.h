@@ -28,6 +28,8 @@ typedef struct state {
     bool asleep;
     /// The address was met since the last system call: a breakpoint there would be hit too early.
     bool met_before;
+    /// Nobody else can tell it from the one before: visible.h.
+    bool looks_the_same;
 } state;
 
 typedef struct trace {
