@@ -18,13 +18,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export MAILSLOTS_WARNINGS_AS_ERRORS=1
 export SWIFT_BACKTRACE=enable=no
 
-# Three lanes beside each other, of much the same length. The first is SwiftPM's, which locks what it builds: no step of the others builds
-# in .build. In the second `embedding` comes before `guard`, for both build in Benchmarks/.build. The third begins with what waits most: for
-# processes that are stopped after each instruction, and for clocks. Nobody measures time, but for the ratios of `guard`, whose two sides
-# suffer alike.
+# Three lanes beside each other. What builds in .build is one, for SwiftPM locks it; what builds in Benchmarks/.build is another; the third
+# has no steps of its own. A lane that has come to its end takes one after the other from the pool, so that all three end together: there
+# the longest come first. Nobody measures time, but for the ratios of `guard`, whose two sides suffer alike.
 lane_1=(readme network requests documentation)
-lane_2=(embedding nio core instructions mutants guard)
-lane_3=(kills soak format tidy threads datagram win32 nats sanitized model aarch64 fuzz wire_fuzz)
+lane_2=(embedding guard)
+lane_3=()
+pool=(threads mutants sanitized model aarch64 core nio kills instructions soak datagram tidy win32 fuzz wire_fuzz nats format)
 # Alone, for they measure.
 alone=(benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
