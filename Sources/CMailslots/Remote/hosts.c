@@ -24,8 +24,9 @@
  * A copy is valid if and only if its check is right, its sequence is not 0, its lengths are in their ranges, byte 31 is zero, host and
  * domain are names in canonical form (mslot__host_is_canonical), the address is printable ASCII, and zeros are behind each text. A record
  * is its valid copy, of two the one with the higher sequence; without one there is no such host. The writer overwrites the other copy,
- * with the sequence that follows; so wherever it is killed, what was there stays. It is never mapped: a file cut short is read as far
- * as it goes. Nor is it locked, or slept on: so others may read it without writing it, mode 0644, which a mailslot does not allow.
+ * with the sequence that follows; so wherever it is killed, what was there stays. Who reads while it writes may find one copy as it was and
+ * the other half written: only both, or the same one twice, are the newest. It is never mapped: a file cut short is read as far as it goes.
+ * Nor is it locked, or slept on: so others may read it without writing it, mode 0644, which a mailslot does not allow.
  */
 
 #include "remote.h"
@@ -46,7 +47,7 @@ enum {
     FLAG_PRESENT = 1,
     FLAG_AUTHENTICATED = 2,
     MODE_DEFAULT = 0644,
-    /// Looks at a record both of whose copies are being written; each is over in less than a microsecond, unless it is no record.
+    /// Looks at a record that is being written; each write is over in less than a microsecond, unless it is no record.
     LOOKS_MAX = 8
 };
 
@@ -141,21 +142,27 @@ static const host_copy *newer_copy(const host_record *record)
 /// NOT_FOUND without an errno: there is no such host.
 static mslot_failure find_host(int descriptor, uint16_t number, mslot_host *host)
 {
-    host_record record;
-    const host_copy *copy = NULL;
-    for (int looks = 0; looks < LOOKS_MAX && copy == NULL; looks++) {
+    host_copy newest = {.sequence = 0};
+    bool is_settled = false;
+    for (int looks = 0; looks < LOOKS_MAX && !is_settled; looks++) {
+        host_record record;
         int error = read_record(descriptor, number, &record);
         if (error != 0) return mslot__failure_errno(error);
-        copy = newer_copy(&record);
+        const host_copy *copy = newer_copy(&record);
+        if (copy == NULL) continue;
+        // A read takes its time. While it lasts the writer may overwrite the copy that was read already, and then begin on the other,
+        // which was newer: what is left is older than what an earlier look found. The next look would then find another copy.
+        is_settled = copy->sequence == newest.sequence || (is_valid(&record.copies[0]) && is_valid(&record.copies[1]));
+        if (copy->sequence > newest.sequence) newest = *copy;
     }
-    if (copy == NULL) return mslot__failure_of(MSLOT_NOT_FOUND);
+    if (newest.sequence == 0) return mslot__failure_of(MSLOT_NOT_FOUND);
     host->number = number;
-    host->is_present = (copy->flags & FLAG_PRESENT) != 0;
-    host->is_authenticated = (copy->flags & FLAG_AUTHENTICATED) != 0;
-    host->heard_ns = copy->heard_ns;
-    memcpy(host->host, copy->host, sizeof host->host);
-    memcpy(host->domain, copy->domain, sizeof host->domain);
-    memcpy(host->address, copy->address, sizeof host->address);
+    host->is_present = (newest.flags & FLAG_PRESENT) != 0;
+    host->is_authenticated = (newest.flags & FLAG_AUTHENTICATED) != 0;
+    host->heard_ns = newest.heard_ns;
+    memcpy(host->host, newest.host, sizeof host->host);
+    memcpy(host->domain, newest.domain, sizeof host->domain);
+    memcpy(host->address, newest.address, sizeof host->address);
     return mslot__failure_of(MSLOT_DONE);
 }
 

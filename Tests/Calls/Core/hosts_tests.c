@@ -1,6 +1,7 @@
 // Where messages come from: what the bridge writes with them, and the table of hosts.
 
 #include "common.h"
+#include "traced.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 // MARK: a message from another machine
@@ -463,6 +465,48 @@ TEST(an_update_cut_off_at_any_byte_leaves_what_was_there_or_what_was_to_be)
         expect_equal(pwrite(descriptor, after, sizeof after, RECORD_BYTES), RECORD_BYTES);
     }
     close(descriptor);
+    mslot_hosts_close(hosts);
+    unlink(table_path());
+}
+
+/// A look at a record that took so long that the writer went on twice meanwhile: the first copy is read before, the second while it is
+/// overwritten.
+static unsigned char slow_look[RECORD_BYTES];
+
+static void look_once(void)
+{
+    mslot_host_found found = mslot_origin_host(1, MSLOT_TRUST_NOBODY_ELSE);
+    expect_outcome(found.failure.outcome, MSLOT_DONE);
+    expect_equal(found.host.heard_ns, 4);
+}
+
+TEST(a_host_read_while_its_bridge_writes_twice_is_not_older_than_before)
+{
+    mslot_hosts *hosts = must_open_hosts(0);
+    must_set(hosts, 1, 1);
+    must_set(hosts, 1, 2); // what an earlier look may have found
+    int descriptor = open_table();
+    expect_equal(pread(descriptor, slow_look, RECORD_BYTES, RECORD_BYTES), RECORD_BYTES);
+    must_set(hosts, 1, 3);
+    must_set(hosts, 1, 4);
+    enum { CHECK_AND_SEQUENCE = 16 }; // no more of it is there yet
+    expect_equal(pread(descriptor, slow_look + COPY_BYTES, CHECK_AND_SEQUENCE, RECORD_BYTES + COPY_BYTES), CHECK_AND_SEQUENCE);
+    close(descriptor);
+
+    pid_t child = traced_start(NULL, look_once);
+    unsigned looks = 0;
+    unsigned long long place = 0;
+    while (traced_go_on(child, PTRACE_SYSCALL) != TRACED_ENDED) {
+        traced_call call = traced_system_call(child);
+        if (call.at_entry) {
+            bool is_look = call.number == SYS_pread64 && call.arguments[3] == RECORD_BYTES;
+            place = is_look && looks++ == 0 ? call.arguments[1] : 0;
+        } else if (place != 0) {
+            struct iovec from = {slow_look, RECORD_BYTES}, to = {(void *)(uintptr_t)place, RECORD_BYTES};
+            if (process_vm_writev(child, &from, 1, &to, 1, 0) != RECORD_BYTES) skip("no memory of another process: %s", strerror(errno));
+        }
+    }
+    expect(looks > 1);
     mslot_hosts_close(hosts);
     unlink(table_path());
 }
