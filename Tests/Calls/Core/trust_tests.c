@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *path_of(const char *name)
@@ -207,6 +208,14 @@ TEST(a_file_that_its_owner_leases_hides_no_other_from_the_list_and_is_told)
     must_close(reader);
 }
 
+/// What this process has used, the kernel's part for it too: on a busy machine the clock goes on while others run.
+static int64_t processor_ns(void)
+{
+    struct timespec used;
+    expect(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0);
+    return (int64_t)used.tv_sec * SECOND + used.tv_nsec;
+}
+
 TEST(fifteen_thousand_locks_on_a_file_of_sixty_thousand_lanes_hold_up_nobody_who_looks_or_opens)
 {
     enum { LANES = 65534, LOCKS = 15000 };
@@ -222,15 +231,15 @@ TEST(fifteen_thousand_locks_on_a_file_of_sixty_thousand_lanes_hold_up_nobody_who
     }
     memset(reader->ring.ring.lane_hints, 0xff, (LANES + 63) / 64 * sizeof(uint64_t));
     wait_until(shared_get(ready) == 1);
-    int64_t begun = now_ns();
+    int64_t begun = processor_ns();
     mslot_inspected inspected = mslot_inspect("orders");
-    expect(now_ns() - begun < 3LL * SECOND); // a query a lane would take five times as long
+    expect(processor_ns() - begun < 3LL * SECOND); // a query a lane would take five times as long
     expect_outcome(inspected.failure.outcome, MSLOT_DONE);
     expect(inspected.info.writer_count >= 1 && inspected.info.writer_count <= LANES);
     expect(inspected.info.reader_present);
-    begun = now_ns();
+    begun = processor_ns();
     must_close_writer(must_open("orders")); // no hint says that a lane is free
-    expect(now_ns() - begun < 3LL * SECOND);
+    expect(processor_ns() - begun < 3LL * SECOND);
     child_kill(hostile);
     must_close_writer(writer);
     must_close(reader);
