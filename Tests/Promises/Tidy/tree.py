@@ -79,6 +79,7 @@ def balanced(text, start):
     raise ValueError(f"a bracket that nothing closes: {text[start:start + 40]!r}")
 
 
+@functools.cache
 def without_comments(text):
     """C or Swift without comments, strings kept; lines stay where they are."""
     blank = lambda match: match[0] if match[0][0] == '"' else re.sub(r"[^\n]", " ", match[0])
