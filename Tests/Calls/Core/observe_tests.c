@@ -238,8 +238,8 @@ TEST(an_observer_of_a_destroyed_ring_says_so)
 /// bounded time: through one cell every message is a hand-over between processes, which a busy machine makes a few hundred times a second.
 static void observe_a_stream(uint32_t capacity, uint64_t byte_count_max)
 {
-    enum { WRITERS = 2, SEEN = 30000 };
-    static const int64_t looking_ns = 8LL * SECOND;
+    enum { WRITERS = 2, SEEN = 10000 };
+    static const int64_t looking_ns = 4LL * SECOND;
     uint64_t *enough = shared_words(2), *ended = enough + 1;
     mslot_create_options options = small_options(capacity, WRITERS);
     options.message_bytes_max = (uint32_t)byte_count_max;

@@ -1863,7 +1863,7 @@ TEST(shm_open_finds_a_mailslot_in_the_default_directory)
 /// There is none, but nobody is forgotten. Prints what Sizing.md says: the longest that one of them waited for room.
 TEST(of_many_writers_on_one_cell_each_gets_through_and_how_long_one_waits_is_told)
 {
-    enum { WRITERS = 32, WRITES = 2000 };
+    enum { WRITERS = 32, WRITES = 500 };
     uint64_t *longest_ns = shared_words(2 * WRITERS), *ended = longest_ns + WRITERS;
     mslot_reader *reader = must_create("orders", 1, WRITERS);
     pid_t children[WRITERS];
