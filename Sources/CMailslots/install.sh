@@ -198,8 +198,8 @@ describe_library mailslots "" "" "Kill-safe small messages between the processes
 
 if [ -d "$sources/CMailslotsWin32" ]; then
     build_library mailslots-win32 "$sources/CMailslotsWin32" mailslots-win32 "$stage/lib/libmailslots.so"
-    # Such programs find headers of the C runtime before libc's, with formats that -Wformat does not know.
-    describe_library mailslots-win32 '/mailslots-win32 -I${includedir}/mailslots-win32/crt -Wno-format -pthread' mailslots \
+    # Such programs find headers of the C runtime before libc's.
+    describe_library mailslots-win32 '/mailslots-win32 -I${includedir}/mailslots-win32/crt -pthread' mailslots \
         "The Windows mailslot calls, for programs that are compiled for Linux"
 fi
 

@@ -37,14 +37,12 @@ static void put_repeated(sink *to, char byte, int count)
     while (count-- > 0) put(to, &byte, 1);
 }
 
-typedef enum { SIZE_NONE, SIZE_CHAR, SIZE_SHORT, SIZE_LONG, SIZE_64, SIZE_POINTER, SIZE_LONG_DOUBLE, SIZE_WIDE } size_prefix;
-
 typedef struct conversion {
     bool left, plus, space, alternative, zero;
     int width;
     /// -1: none.
     int precision;
-    size_prefix size;
+    mslot_win_size size;
     char letter;
 } conversion;
 
@@ -64,20 +62,21 @@ static int parse_number(const char **format, arguments *from)
     return number;
 }
 
-static size_prefix parse_size(const char **format)
+mslot_win_size mslot__win_format_size(const char **format)
 {
     static const struct {
         const char *text;
-        size_prefix size;
-    } prefixes[] = {{"I64", SIZE_64}, {"I32", SIZE_LONG}, {"I", SIZE_POINTER}, {"hh", SIZE_CHAR}, {"h", SIZE_SHORT}, {"ll", SIZE_64},
-        {"l", SIZE_LONG}, {"L", SIZE_LONG_DOUBLE}, {"w", SIZE_WIDE}, {"j", SIZE_64}, {"z", SIZE_POINTER}, {"t", SIZE_POINTER}};
+        mslot_win_size size;
+    } prefixes[] = {{"I64", MSLOT_WIN_SIZE_64}, {"I32", MSLOT_WIN_SIZE_LONG}, {"I", MSLOT_WIN_SIZE_POINTER}, {"hh", MSLOT_WIN_SIZE_CHAR},
+        {"h", MSLOT_WIN_SIZE_SHORT}, {"ll", MSLOT_WIN_SIZE_64}, {"l", MSLOT_WIN_SIZE_LONG}, {"L", MSLOT_WIN_SIZE_LONG_DOUBLE},
+        {"w", MSLOT_WIN_SIZE_WIDE}, {"j", MSLOT_WIN_SIZE_64}, {"z", MSLOT_WIN_SIZE_POINTER}, {"t", MSLOT_WIN_SIZE_POINTER}};
     for (size_t i = 0; i < ARRAYSIZE(prefixes); i++) {
         size_t length = strlen(prefixes[i].text);
         if (strncmp(*format, prefixes[i].text, length) != 0) continue;
         *format += length;
         return prefixes[i].size;
     }
-    return SIZE_NONE;
+    return MSLOT_WIN_SIZE_NONE;
 }
 
 /// What follows a `%`.
@@ -102,7 +101,7 @@ static conversion parse(const char **format, arguments *from)
         c.precision = parse_number(format, from);
         if (c.precision < 0) c.precision = -1;
     }
-    c.size = parse_size(format);
+    c.size = mslot__win_format_size(format);
     c.letter = **format;
     if (c.letter != 0) (*format)++;
     return c;
@@ -118,24 +117,24 @@ static void native(const conversion *c, const char *size, char letter, char text
     snprintf(text + length, 64 - (size_t)length, "%s%c", size, letter);
 }
 
-static long long signed_argument(size_prefix size, arguments *from)
+static long long signed_argument(mslot_win_size size, arguments *from)
 {
     switch (size) {
-    case SIZE_CHAR: return (signed char)va_arg(from->list, int);
-    case SIZE_SHORT: return (short)va_arg(from->list, int);
-    case SIZE_64:
-    case SIZE_POINTER: return va_arg(from->list, long long);
+    case MSLOT_WIN_SIZE_CHAR: return (signed char)va_arg(from->list, int);
+    case MSLOT_WIN_SIZE_SHORT: return (short)va_arg(from->list, int);
+    case MSLOT_WIN_SIZE_64:
+    case MSLOT_WIN_SIZE_POINTER: return va_arg(from->list, long long);
     default: return va_arg(from->list, int); // `long` too: it has 32 bits there
     }
 }
 
-static unsigned long long unsigned_argument(size_prefix size, arguments *from)
+static unsigned long long unsigned_argument(mslot_win_size size, arguments *from)
 {
     switch (size) {
-    case SIZE_CHAR: return (unsigned char)va_arg(from->list, int);
-    case SIZE_SHORT: return (unsigned short)va_arg(from->list, int);
-    case SIZE_64:
-    case SIZE_POINTER: return va_arg(from->list, unsigned long long);
+    case MSLOT_WIN_SIZE_CHAR: return (unsigned char)va_arg(from->list, int);
+    case MSLOT_WIN_SIZE_SHORT: return (unsigned short)va_arg(from->list, int);
+    case MSLOT_WIN_SIZE_64:
+    case MSLOT_WIN_SIZE_POINTER: return va_arg(from->list, unsigned long long);
     default: return va_arg(from->list, unsigned);
     }
 }
@@ -167,7 +166,7 @@ static void put_number(sink *to, const conversion *c, arguments *from)
     case 'x':
     case 'X': PUT_NATIVE(to, "ll", c->letter, unsigned_argument(c->size, from)); break;
     default:
-        if (c->size == SIZE_LONG_DOUBLE) PUT_NATIVE(to, "L", c->letter, va_arg(from->list, long double));
+        if (c->size == MSLOT_WIN_SIZE_LONG_DOUBLE) PUT_NATIVE(to, "L", c->letter, va_arg(from->list, long double));
         else PUT_NATIVE(to, "", c->letter, va_arg(from->list, double));
         break;
     }
@@ -219,12 +218,11 @@ static void put_character(sink *to, const conversion *c, bool is_wide, arguments
     else put_padded(to, c, &narrow, 1, 1);
 }
 
-/// Whether `%s`, `%S`, `%c`, `%C` means wide text.
-static bool is_wide_text(mslot_win_format_kind kind, const conversion *c)
+bool mslot__win_format_is_wide(mslot_win_format_kind kind, mslot_win_size size, char letter)
 {
-    if (c->size == SIZE_LONG || c->size == SIZE_WIDE) return true;
-    if (c->size == SIZE_SHORT) return false;
-    bool is_capital = c->letter == 'S' || c->letter == 'C';
+    if (size == MSLOT_WIN_SIZE_LONG || size == MSLOT_WIN_SIZE_WIDE) return true;
+    if (size == MSLOT_WIN_SIZE_SHORT) return false;
+    bool is_capital = letter == 'S' || letter == 'C';
     return is_capital != (kind == MSLOT_WIN_WIDE_FORMAT);
 }
 
@@ -242,8 +240,8 @@ char *mslot__win_format(mslot_win_format_kind kind, const char *format, va_list 
         const char *start = format++;
         conversion c = parse(&format, &from);
         if (c.letter != 0 && strchr("diuoxXpeEfFgGaA", c.letter) != NULL) put_number(&to, &c, &from);
-        else if (c.letter == 's' || c.letter == 'S') put_text(&to, &c, is_wide_text(kind, &c), &from);
-        else if (c.letter == 'c' || c.letter == 'C') put_character(&to, &c, is_wide_text(kind, &c), &from);
+        else if (c.letter == 's' || c.letter == 'S') put_text(&to, &c, mslot__win_format_is_wide(kind, c.size, c.letter), &from);
+        else if (c.letter == 'c' || c.letter == 'C') put_character(&to, &c, mslot__win_format_is_wide(kind, c.size, c.letter), &from);
         else if (c.letter == '%') put(&to, "%", 1);
         else if (c.letter == 'n') (void)va_arg(from.list, void *); // refused there too: it writes to memory
         else put(&to, start, (size_t)(format - start));

@@ -127,34 +127,45 @@ unsigned mslot__win_fputwc(WCHAR character, FILE *stream)
 
 unsigned mslot__win_putwchar(WCHAR character) { return mslot__win_fputwc(character, stdout); }
 
+size_t mslot__win_get_character(FILE *stream, char bytes[4])
+{
+    int byte = getc(stream);
+    if (byte == EOF) return 0;
+    size_t length = byte < 0xc2 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : byte < 0xf5 ? 4 : 1;
+    bytes[0] = (char)byte;
+    for (size_t i = 1; i < length; i++) {
+        int next = getc(stream);
+        if (next == EOF || (next & 0xc0) != 0x80) {
+            if (next != EOF) ungetc(next, stream);
+            return i;
+        }
+        bytes[i] = (char)next;
+    }
+    return length;
+}
+
+void mslot__win_unget_character(FILE *stream, const char *bytes, size_t length)
+{
+    while (length-- > 0) ungetc((unsigned char)bytes[length], stream);
+}
+
 /// A line, or as much of it as fits.
 WCHAR *mslot__win_fgetws(WCHAR *to, int count, FILE *stream)
 {
     int units = 0;
     while (units < count - 1) {
         char bytes[4];
-        int byte = getc(stream);
-        if (byte == EOF) break;
-        size_t length = byte < 0xc2 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : byte < 0xf5 ? 4 : 1;
-        if (length == 4 && units + 2 > count - 1) { // a pair does not fit: the next line begins with it
-            ungetc(byte, stream);
-            break;
-        }
-        bytes[0] = (char)byte;
-        for (size_t i = 1; i < length; i++) {
-            int next = getc(stream);
-            if (next == EOF || (next & 0xc0) != 0x80) {
-                if (next != EOF) ungetc(next, stream);
-                length = i;
-                break;
-            }
-            bytes[i] = (char)next;
-        }
+        size_t length = mslot__win_get_character(stream, bytes);
+        if (length == 0) break;
         WCHAR wide[4];
         size_t made = mslot__win_widen(bytes, length, wide, ARRAYSIZE(wide), NULL);
+        if (length == 4 && units + 2 > count - 1) { // a pair does not fit: the next line begins with it
+            mslot__win_unget_character(stream, bytes, length);
+            break;
+        }
         // What is broken becomes one replacement for each of its bytes.
         for (size_t i = 0; i < made && units < count - 1; i++) to[units++] = wide[i];
-        if (byte == '\n') break;
+        if (bytes[0] == '\n') break;
     }
     if (units == 0) return NULL;
     to[units] = 0;

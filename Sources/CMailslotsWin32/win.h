@@ -1,6 +1,6 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
-//     last_error memory readable text errors name format print strsafe wide security objects conditions clock waiters threads events
+//     last_error memory readable text errors name format print strsafe wide scan security objects conditions clock waiters threads events
 //     notice console server client waits overlapped files handles runtime entry
 //
 // One lock guards all objects, handles, queues and signalled states, as the dispatcher lock of Windows does. It is never held while
@@ -61,6 +61,22 @@ typedef enum { MSLOT_WIN_NARROW_FORMAT, MSLOT_WIN_WIDE_FORMAT } mslot_win_format
 /// On the heap, with its length; NULL: no memory.
 char *mslot__win_format(mslot_win_format_kind kind, const char *format, va_list arguments, size_t *length);
 char *mslot__win_format_wide(const WCHAR *format, va_list arguments, size_t *length);
+
+/// How large an argument of printf is, or what an argument of scanf points to.
+typedef enum {
+    MSLOT_WIN_SIZE_NONE,
+    MSLOT_WIN_SIZE_CHAR,
+    MSLOT_WIN_SIZE_SHORT,
+    MSLOT_WIN_SIZE_LONG,
+    MSLOT_WIN_SIZE_64,
+    MSLOT_WIN_SIZE_POINTER,
+    MSLOT_WIN_SIZE_LONG_DOUBLE,
+    MSLOT_WIN_SIZE_WIDE
+} mslot_win_size;
+/// The size at `*format`, as `I64` or `l`, and goes behind it.
+mslot_win_size mslot__win_format_size(const char **format);
+/// Whether `%s`, `%S`, `%c`, `%C` or `%[` means wide text.
+bool mslot__win_format_is_wide(mslot_win_format_kind kind, mslot_win_size size, char letter);
 
 // MARK: errors.c
 

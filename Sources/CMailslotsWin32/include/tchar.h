@@ -25,6 +25,12 @@ typedef TCHAR _TCHAR;
 #define _vtprintf vwprintf
 #define _vftprintf vfwprintf
 #define _vsntprintf vswprintf
+#define _tscanf wscanf
+#define _ftscanf fwscanf
+#define _stscanf swscanf
+#define _tscanf_s wscanf_s
+#define _ftscanf_s fwscanf_s
+#define _stscanf_s swscanf_s
 #define _fputts fputws
 #define _putts _putws
 #define _fgetts fgetws
@@ -55,6 +61,12 @@ typedef TCHAR _TCHAR;
 #define _vtprintf vprintf
 #define _vftprintf vfprintf
 #define _vsntprintf vsnprintf
+#define _tscanf scanf
+#define _ftscanf fscanf
+#define _stscanf sscanf
+#define _tscanf_s scanf_s
+#define _ftscanf_s fscanf_s
+#define _stscanf_s sscanf_s
 #define _fputts fputs
 #define _putts puts
 #define _fgetts fgets

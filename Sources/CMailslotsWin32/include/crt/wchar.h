@@ -53,6 +53,12 @@ int swprintf_s(wchar_t *to, size_t capacity, const wchar_t *format, ...) __asm__
 int vwprintf(const wchar_t *format, va_list arguments) __asm__("mslot__win_vwprintf");
 int vfwprintf(FILE *stream, const wchar_t *format, va_list arguments) __asm__("mslot__win_vfwprintf");
 int vswprintf(wchar_t *to, size_t capacity, const wchar_t *format, va_list arguments) __asm__("mslot__win_vswprintf");
+int wscanf(const wchar_t *format, ...) __asm__("mslot__win_wscanf");
+int fwscanf(FILE *stream, const wchar_t *format, ...) __asm__("mslot__win_fwscanf");
+int swscanf(const wchar_t *text, const wchar_t *format, ...) __asm__("mslot__win_swscanf");
+int wscanf_s(const wchar_t *format, ...) __asm__("mslot__win_wscanf_s");
+int fwscanf_s(FILE *stream, const wchar_t *format, ...) __asm__("mslot__win_fwscanf_s");
+int swscanf_s(const wchar_t *text, const wchar_t *format, ...) __asm__("mslot__win_swscanf_s");
 int fputws(const wchar_t *text, FILE *stream) __asm__("mslot__win_fputws");
 int _putws(const wchar_t *text) __asm__("mslot__win_putws");
 wint_t fputwc(wchar_t character, FILE *stream) __asm__("mslot__win_fputwc");

@@ -31,6 +31,10 @@ int vsprintf_s(char *to, size_t capacity, const char *format, va_list arguments)
 /// No closing zero when the text fills the buffer, and -1 when it does not fit.
 int _snprintf(char *to, size_t capacity, const char *format, ...);
 int _vsnprintf(char *to, size_t capacity, const char *format, va_list arguments);
+/// Behind each buffer for %s, %c and %[ stands its size in characters, an unsigned: what does not fit is no match, and leaves it empty.
+int scanf_s(const char *format, ...);
+int fscanf_s(FILE *stream, const char *format, ...);
+int sscanf_s(const char *text, const char *format, ...);
 /// Reads a line without its end; what does not fit ends the program.
 char *gets_s(char *to, size_t capacity);
 
