@@ -2,6 +2,12 @@
 
 #include "win.h"
 
+static mslot_win_awaited *all_awaited;
+
+static void forget(void) { all_awaited = NULL; }
+static mslot_win_hooks hooks = {.forget = forget};
+__attribute__((constructor)) static void begin(void) { mslot__win_hook(&hooks); }
+
 DWORD mslot__win_notice_begin(mslot_win_notice *notice, OVERLAPPED *overlapped, LPOVERLAPPED_COMPLETION_ROUTINE routine, bool with_routine)
 {
     *notice = (mslot_win_notice){.overlapped = overlapped};
@@ -43,5 +49,30 @@ void mslot__win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count
     } else if (notice->event != NULL) {
         mslot__win_event_set(notice->event, true);
     }
+    for (mslot_win_awaited *awaited = all_awaited; awaited != NULL; awaited = awaited->next)
+        if (awaited->overlapped == overlapped) mslot__win_signalled(&awaited->object);
     mslot__win_notice_drop(notice);
+}
+
+// MARK: waiting for one request
+
+static bool is_done(mslot_win_object *object, mslot_win_thread *thread)
+{
+    (void)thread;
+    return HasOverlappedIoCompleted(((mslot_win_awaited *)object)->overlapped);
+}
+
+static const mslot_win_kind awaited_kind = {.is_signalled = is_done};
+
+void mslot__win_awaited_add(mslot_win_awaited *awaited, const OVERLAPPED *overlapped)
+{
+    *awaited = (mslot_win_awaited){.object.kind = &awaited_kind, .overlapped = overlapped, .next = all_awaited};
+    all_awaited = awaited;
+}
+
+void mslot__win_awaited_remove(mslot_win_awaited *awaited)
+{
+    mslot_win_awaited **link = &all_awaited;
+    while (*link != awaited) link = &(*link)->next;
+    *link = awaited->next;
 }

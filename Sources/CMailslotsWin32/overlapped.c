@@ -2,6 +2,25 @@
 
 #include "win.h"
 
+/// Waits for this request, which has no event, and for no other on the handle. WAIT_...
+static DWORD wait_for_request(HANDLE file, const OVERLAPPED *overlapped, DWORD milliseconds, bool alertable)
+{
+    int64_t deadline_ns = mslot__win_deadline(milliseconds);
+    DWORD result = WAIT_FAILED;
+    mslot__win_lock();
+    mslot_win_object *object = mslot__win_object_of(file, NULL);
+    if (object != NULL) {
+        mslot_win_awaited awaited;
+        mslot__win_awaited_add(&awaited, overlapped);
+        mslot_win_object *const objects[] = {&awaited.object};
+        result = mslot__win_wait(objects, 1, false, deadline_ns, alertable);
+        mslot__win_awaited_remove(&awaited);
+        mslot__win_release(object);
+    }
+    mslot__win_unlock();
+    return result;
+}
+
 BOOL WINAPI GetOverlappedResultEx(
     HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred, DWORD dwMilliseconds, BOOL bAlertable)
 {
@@ -10,7 +29,8 @@ BOOL WINAPI GetOverlappedResultEx(
     if (status == STATUS_PENDING) {
         if (dwMilliseconds == 0) return mslot__win_fail(ERROR_IO_INCOMPLETE);
         HANDLE event = (HANDLE)((uintptr_t)lpOverlapped->hEvent & ~(uintptr_t)1);
-        DWORD wait = WaitForSingleObjectEx(event != NULL ? event : hFile, dwMilliseconds, bAlertable);
+        DWORD wait = event != NULL ? WaitForSingleObjectEx(event, dwMilliseconds, bAlertable)
+                                   : wait_for_request(hFile, lpOverlapped, dwMilliseconds, bAlertable != FALSE);
         if (wait == WAIT_FAILED) return FALSE;
         status = __atomic_load_n(&lpOverlapped->Internal, __ATOMIC_ACQUIRE);
         if (status == STATUS_PENDING) return mslot__win_fail(wait == WAIT_OBJECT_0 ? ERROR_IO_INCOMPLETE : wait);

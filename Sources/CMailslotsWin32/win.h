@@ -287,6 +287,17 @@ void mslot__win_notice_finish(mslot_win_notice *notice, DWORD error, DWORD count
 /// Locked. The request failed at once: nobody is told.
 void mslot__win_notice_drop(mslot_win_notice *notice);
 
+/// One request as an object, signalled when that is done: a wait for its mailslot would be for all the requests there. On the stack of
+/// who waits.
+typedef struct mslot_win_awaited {
+    mslot_win_object object;
+    const OVERLAPPED *overlapped;
+    struct mslot_win_awaited *next;
+} mslot_win_awaited;
+/// Locked. From here on, until it is removed, the end of the request signals it.
+void mslot__win_awaited_add(mslot_win_awaited *awaited, const OVERLAPPED *overlapped);
+void mslot__win_awaited_remove(mslot_win_awaited *awaited);
+
 // MARK: console.c
 
 extern const mslot_win_kind mslot__win_stream_kind;

@@ -260,6 +260,18 @@ TEST(a_time_out_of_0_and_too_small_a_buffer_fail_at_once_and_leave_the_status_pe
     CloseHandle(server);
 }
 
+typedef struct awaited_result {
+    HANDLE server;
+    OVERLAPPED *overlapped;
+} awaited_result;
+
+static DWORD wait_for_result(void *argument)
+{
+    const awaited_result *of = argument;
+    DWORD count;
+    return GetOverlappedResult(of->server, of->overlapped, &count, TRUE) ? 0 : GetLastError();
+}
+
 TEST(overlapped_reads_are_served_first_come_first_served)
 {
     enum { READS = 5 };
@@ -287,6 +299,39 @@ TEST(overlapped_reads_are_served_first_come_first_served)
     }
     CloseHandle(client);
     CloseHandle(server);
+}
+
+TEST(the_result_of_one_read_does_not_wait_for_another_on_the_handle)
+{
+    HANDLE server = must_create(SLOT, 0, MAILSLOT_WAIT_FOREVER);
+    HANDLE client = must_open(SLOT);
+    OVERLAPPED overlapped[2] = {{.hEvent = NULL}, {.hEvent = NULL}};
+    awaited_result results[2] = {{server, &overlapped[0]}, {server, &overlapped[1]}};
+    HANDLE waiting[2];
+    char bytes[2][8];
+    DWORD count = 77;
+    for (int i = 0; i < 2; i++) {
+        expect_error(ReadFile(server, bytes[i], sizeof bytes[i], NULL, &overlapped[i]), ERROR_IO_PENDING);
+        waiting[i] = CreateThread(NULL, 0, wait_for_result, &results[i], 0, NULL);
+        expect_equal(WaitForSingleObject(waiting[i], 50), WAIT_TIMEOUT);
+    }
+    expect_error(GetOverlappedResultEx(server, &overlapped[0], &count, 20, FALSE), WAIT_TIMEOUT);
+    must_write(client, "one");
+    expect_equal(WaitForSingleObject(waiting[0], 20000), WAIT_OBJECT_0);
+    expect(bytes[0][0] == 'o' && !HasOverlappedIoCompleted(&overlapped[1]));
+    // However it ends.
+    expect(CancelIoEx(server, &overlapped[1]));
+    expect_equal(WaitForSingleObject(waiting[1], 20000), WAIT_OBJECT_0);
+    static const DWORD errors[] = {0, ERROR_OPERATION_ABORTED};
+    for (int i = 0; i < 2; i++) {
+        DWORD error = 77;
+        expect(GetExitCodeThread(waiting[i], &error));
+        expect_equal(error, errors[i]);
+        CloseHandle(waiting[i]);
+    }
+    CloseHandle(client);
+    CloseHandle(server);
+    expect_error(GetOverlappedResult(server, &(OVERLAPPED){.Internal = STATUS_PENDING}, &count, TRUE), ERROR_INVALID_HANDLE);
 }
 
 TEST(an_overlapped_read_that_began_later_with_a_shorter_time_ends_first)
