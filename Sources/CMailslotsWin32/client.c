@@ -1,7 +1,8 @@
 // A client's end: a mailslot that was opened by its name, to write to.
 //
-// A writer of the core is for one thread at a time, so each client has a lock; it is held while a write waits for room. A short message is
-// written with the lock of all alone, which is one uncontended word then: as long as nobody else uses the client.
+// A writer of the core is for one thread at a time, so writes take turns, first come, first served; a turn lasts while its write waits for
+// room. The limit of a write and its cancelling do not ask which of the two it waits for. A short message is written with the lock of all
+// alone, which is one uncontended word then: as long as nobody else has a turn.
 //
 // On another machine nothing is contacted when it is opened: the first write does, as on Windows. Like a handle of Windows, which has no
 // connection that could break, one outlives the bridge: a write after another was started opens anew.
@@ -13,10 +14,19 @@
 
 enum { WAIT_MS_DEFAULT = 10000, NANOSECONDS_A_MILLISECOND = 1000000 };
 
+/// A write that waits for its turn, or has it. On the stack of its thread.
+typedef struct turn {
+    struct turn *next;
+    mslot_win_thread *thread;
+    /// When the write has waited long enough, for whatever.
+    int64_t deadline_ns;
+    bool cancelled;
+} turn;
+
 typedef struct client {
     mslot_win_object object;
     struct client *next;
-    /// NULL: on another machine, and nothing was written yet, or the bridge has ended since. Guarded by in_use.
+    /// NULL: on another machine, and nothing was written yet, or the bridge has ended since. Whose turn it is uses it.
     mslot_writer *writer;
     /// Of the file of a mailslot on this machine, else NULL.
     char *path;
@@ -24,13 +34,10 @@ typedef struct client {
     char *remote_name;
     /// How long a write waits for room.
     int64_t wait_ns;
-    pthread_mutex_t in_use;
-    /// Who holds that lock or waits for it. Guarded by the lock of all.
-    uint32_t users;
-    /// The thread whose write waits for room. Guarded by the lock of all.
-    mslot_win_thread *waiting;
-    bool cancelled;
-    bool closed;
+    /// Whose turn it is, and who comes after. Guarded by the lock of all.
+    turn *first;
+    /// Not 0: the way to another machine that is being opened is not wanted any more.
+    uint32_t open_interrupt;
 } client;
 
 static client *clients;
@@ -73,7 +80,55 @@ static mslot_open_options options_from_environment(void)
     return options;
 }
 
-// MARK: writing
+// MARK: turns. All locked.
+
+/// Unlocks while it waits. DONE: it is ours, until turn_end. INTERRUPTED, TIMED_OUT: it is not, but is to end all the same.
+static mslot_outcome turn_begin(client *to, turn *own)
+{
+    turn **end = &to->first;
+    while (*end != NULL) end = &(*end)->next;
+    *end = own;
+    while (to->first != own) {
+        if (own->cancelled) return MSLOT_INTERRUPTED;
+        if (mslot__win_now_ns() >= own->deadline_ns) return MSLOT_TIMED_OUT;
+        mslot__win_condition_wait(&own->thread->wake, own->deadline_ns);
+    }
+    return MSLOT_DONE;
+}
+
+static void turn_end(client *to, turn *own)
+{
+    turn **link = &to->first;
+    while (*link != own) link = &(*link)->next;
+    *link = own->next;
+    if (link == &to->first && own->next != NULL) pthread_cond_signal(&own->next->thread->wake);
+}
+
+/// Cancels the writes of `thread`, or with NULL all. Whether there were any.
+static bool cancel_turns(client *to, mslot_win_thread *thread)
+{
+    bool any = false;
+    for (turn *one = to->first; one != NULL; one = one->next) {
+        if (thread != NULL && one->thread != thread) continue;
+        one->cancelled = any = true;
+        if (one != to->first) {
+            pthread_cond_signal(&one->thread->wake);
+        } else {
+            if (to->remote_name != NULL) mslot_open_interrupt(&to->open_interrupt);
+            if (to->writer != NULL) mslot_writer_interrupt(to->writer);
+        }
+    }
+    return any;
+}
+
+/// In nanoseconds; 1 at least, for a write that waits has something to wait for.
+static int64_t time_left(const turn *own)
+{
+    int64_t left = own->deadline_ns - mslot__win_now_ns();
+    return left > 1 ? left : 1;
+}
+
+// MARK: a write
 
 static DWORD error_of_outcome(mslot_outcome outcome)
 {
@@ -82,50 +137,60 @@ static DWORD error_of_outcome(mslot_outcome outcome)
     return mslot__win_error_of_outcome(outcome);
 }
 
-/// Locked; unlocks while it waits. The client is in use by us, and its mailslot was full.
-static mslot_outcome wait_for_room(client *to, const void *bytes, DWORD count)
+static bool waits_for_room(const client *to)
 {
     // Its own process would have to read: it may be this very thread.
-    if (to->wait_ns == 0 || (to->path != NULL && mslot__win_server_is_own(to->path))) return MSLOT_FULL;
-    to->waiting = mslot__win_this_thread();
-    to->cancelled = false;
-    int64_t deadline = mslot__win_now_ns() + to->wait_ns;
+    return to->wait_ns != 0 && !(to->path != NULL && mslot__win_server_is_own(to->path));
+}
+
+/// Locked; unlocks while it waits. It is our turn, and the mailslot was full.
+static mslot_outcome wait_for_room(client *to, const turn *own, const void *bytes, DWORD count)
+{
+    if (!waits_for_room(to)) return MSLOT_FULL;
     mslot_outcome outcome = MSLOT_INTERRUPTED;
     // An interrupt may have been meant for the write before, which no longer waited when it came.
-    while (outcome == MSLOT_INTERRUPTED && !to->cancelled) {
+    while (outcome == MSLOT_INTERRUPTED && !own->cancelled) {
         mslot__win_unlock();
-        int64_t left = deadline - mslot__win_now_ns();
-        outcome = mslot_writer_write(to->writer, bytes, count, left > 1 ? left : 1);
+        outcome = mslot_writer_write(to->writer, bytes, count, time_left(own));
         mslot__win_lock();
     }
-    to->waiting = NULL;
     return outcome;
 }
 
-/// Not locked; the client is in use by us.
-static mslot_outcome write_now(client *to, const void *bytes, DWORD count)
+/// Locked; unlocks meanwhile, for a message may be long. It is our turn.
+static mslot_outcome write_unlocked(client *to, const void *bytes, DWORD count)
 {
+    mslot__win_unlock();
     // A killed server is noticed before a message is lost to it. A reader that was not made by CreateMailslot announces nothing, as a rule:
     // its lock is asked for, two system calls, 0.5 µs.
     mslot_outcome outcome = mslot_writer_sees_reader(to->writer) ? MSLOT_DONE : mslot_writer_check_reader(to->writer);
-    return outcome == MSLOT_DONE ? mslot_writer_write(to->writer, bytes, count, 0) : outcome;
+    if (outcome == MSLOT_DONE) outcome = mslot_writer_write(to->writer, bytes, count, 0);
+    mslot__win_lock();
+    return outcome;
 }
 
 /// Locked. Whether a write takes so short that nobody need be let in meanwhile.
 static bool is_soon_written(const client *to, DWORD count)
 {
-    return to->users == 0 && to->writer != NULL && count <= MSLOT_MESSAGE_BYTES_MAX && mslot_writer_sees_reader(to->writer);
+    return to->first == NULL && to->writer != NULL && count <= MSLOT_MESSAGE_BYTES_MAX && mslot_writer_sees_reader(to->writer);
 }
 
 static bool is_gone(mslot_outcome outcome) { return outcome == MSLOT_CLOSED || outcome == MSLOT_NO_READER; }
 
-/// Not locked; the client is in use by us. Opens the way to another machine, anew if there was one. 0, or why not.
-static DWORD reach(client *to)
+/// Locked; unlocks meanwhile. It is our turn. Opens the way to another machine, anew if there was one. 0, or why not.
+static DWORD reach(client *to, const turn *own)
 {
-    if (to->writer != NULL) mslot_writer_close(to->writer);
+    if (own->cancelled) return ERROR_OPERATION_ABORTED;
+    mslot_writer *broken = to->writer;
+    to->writer = NULL;
+    to->open_interrupt = 0;
+    mslot__win_unlock();
+    if (broken != NULL) mslot_writer_close(broken);
     mslot_open_options options = options_from_environment();
-    options.answer_ns = to->wait_ns;
+    options.answer_ns = to->wait_ns != 0 ? time_left(own) : 0;
+    options.interrupt = &to->open_interrupt;
     mslot_opened opened = mslot_open(to->remote_name, &options);
+    mslot__win_lock();
     to->writer = opened.writer;
     bool no_such_place = opened.failure.outcome == MSLOT_BAD_NAME || opened.failure.outcome == MSLOT_TIMED_OUT;
     return no_such_place ? ERROR_BAD_NETPATH : mslot__win_error_of(opened.failure);
@@ -139,39 +204,31 @@ DWORD mslot__win_client_write(mslot_win_object *object, const void *bytes, DWORD
     bool is_tried = is_soon_written(to, count);
     mslot_outcome outcome = is_tried ? mslot_writer_write(to->writer, bytes, count, 0) : MSLOT_CLOSED;
     if (outcome == MSLOT_DONE) return 0;
-    to->users++;
-    mslot__win_unlock();
-    pthread_mutex_lock(&to->in_use);
+
+    turn own = {.thread = mslot__win_this_thread(), .deadline_ns = MSLOT_FOREVER};
+    // Where nobody waits for room turns are short.
+    if (waits_for_room(to)) own.deadline_ns = mslot__win_now_ns() + to->wait_ns;
     DWORD error = 0;
-    if (!is_tried && to->writer != NULL) outcome = write_now(to, bytes, count);
-    if (is_far && is_gone(outcome)) {
-        error = reach(to);
-        if (error == 0) outcome = write_now(to, bytes, count);
+    mslot_outcome begun = turn_begin(to, &own);
+    if (begun != MSLOT_DONE) {
+        outcome = begun;
+    } else {
+        if (!is_tried && to->writer != NULL) outcome = write_unlocked(to, bytes, count);
+        if (is_far && is_gone(outcome)) error = reach(to, &own);
+        if (is_far && is_gone(outcome) && error == 0) outcome = write_unlocked(to, bytes, count);
+        if (error == 0 && outcome == MSLOT_FULL) outcome = wait_for_room(to, &own, bytes, count);
     }
-    mslot__win_lock();
-    if (error == 0 && outcome == MSLOT_FULL) outcome = to->closed ? MSLOT_INTERRUPTED : wait_for_room(to, bytes, count);
-    pthread_mutex_unlock(&to->in_use);
-    to->users--;
+    turn_end(to, &own);
     if (error != 0) return error;
     return is_far && is_gone(outcome) ? ERROR_BAD_NETPATH : error_of_outcome(outcome);
 }
 
-static bool interrupt(client *to, mslot_win_thread *thread)
-{
-    bool waits = to->waiting != NULL && (thread == NULL || to->waiting == thread);
-    if (waits) {
-        to->cancelled = true;
-        mslot_writer_interrupt(to->writer);
-    }
-    return waits;
-}
-
-bool mslot__win_client_cancel(mslot_win_object *object, mslot_win_thread *thread) { return interrupt((client *)object, thread); }
+bool mslot__win_client_cancel(mslot_win_object *object, mslot_win_thread *thread) { return cancel_turns((client *)object, thread); }
 
 bool mslot__win_clients_cancel(mslot_win_thread *thread)
 {
     bool any = false;
-    for (client *to = clients; to != NULL; to = to->next) any = interrupt(to, thread) || any;
+    for (client *to = clients; to != NULL; to = to->next) any = cancel_turns(to, thread) || any;
     return any;
 }
 
@@ -198,7 +255,6 @@ static client *client_new(mslot_writer *writer, const char *name)
     made->writer = writer;
     *(writer != NULL ? &made->path : &made->remote_name) = kept_name;
     made->wait_ns = wait_from_environment();
-    pthread_mutex_init(&made->in_use, NULL);
     return made;
 }
 
@@ -285,12 +341,8 @@ static bool is_signalled(mslot_win_object *object, mslot_win_thread *thread)
     return true;
 }
 
-static void last_handle_closed(mslot_win_object *object)
-{
-    client *to = (client *)object;
-    to->closed = true;
-    interrupt(to, NULL);
-}
+/// Ends what is being written.
+static void last_handle_closed(mslot_win_object *object) { cancel_turns((client *)object, NULL); }
 
 static void destroy(mslot_win_object *object)
 {
@@ -299,7 +351,6 @@ static void destroy(mslot_win_object *object)
     while (*link != to) link = &(*link)->next;
     *link = to->next;
     if (to->writer != NULL) mslot_writer_close(to->writer);
-    pthread_mutex_destroy(&to->in_use);
     free(to->path);
     free(to->remote_name);
     free(to);

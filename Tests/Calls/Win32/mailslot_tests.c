@@ -2,6 +2,7 @@
 
 #include "common.h"
 
+#include <mailslots.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -398,6 +399,93 @@ TEST(a_write_waits_for_room_until_its_limit_then_error_1816_and_nothing_is_lost)
     shared_set(&words[1], 1);
     child_join(child);
     CloseHandle(client);
+}
+
+enum { WRITERS_AT_ONCE = 3 };
+
+typedef struct writing {
+    HANDLE client;
+    DWORD error;
+    int64_t took_ns;
+} writing;
+
+static DWORD write_once(void *argument)
+{
+    writing *w = argument;
+    int64_t begun = now_ns();
+    w->error = WriteFile(w->client, "x", 1, NULL, NULL) ? 0 : GetLastError();
+    w->took_ns = now_ns() - begun;
+    return w->error;
+}
+
+/// A full slot of another process, which nobody reads; and threads that write to it through one handle.
+static pid_t start_writing(const char *wait_ms, HANDLE threads[WRITERS_AT_ONCE], writing writings[WRITERS_AT_ONCE])
+{
+    setenv("MAILSLOT_WIN32_CELLS", "1", 1);
+    setenv("MAILSLOT_WIN32_WAIT_MS", wait_ms, 1);
+    uint64_t *created = shared_words(1);
+    pid_t child = child_start();
+    if (child == 0) {
+        must_create(SLOT, 0, 0);
+        shared_set(created, 1);
+        for (;;) pause();
+    }
+    wait_until(shared_get(created) != 0);
+    HANDLE client = must_open(SLOT);
+    must_write(client, "1");
+    for (int i = 0; i < WRITERS_AT_ONCE; i++) {
+        writings[i] = (writing){.client = client};
+        threads[i] = CreateThread(NULL, 0, write_once, &writings[i], 0, NULL);
+        expect(threads[i] != NULL);
+    }
+    return child;
+}
+
+static void finish_writing(pid_t child, HANDLE threads[WRITERS_AT_ONCE], const writing writings[WRITERS_AT_ONCE])
+{
+    expect_equal(WaitForMultipleObjects(WRITERS_AT_ONCE, threads, TRUE, 20000), WAIT_OBJECT_0);
+    for (int i = 0; i < WRITERS_AT_ONCE; i++) CloseHandle(threads[i]);
+    child_kill(child);
+    CloseHandle(writings[0].client);
+    expect_outcome(mslot_remove(SLOT).outcome, MSLOT_DONE);
+}
+
+TEST(the_limits_of_writes_by_several_threads_count_from_their_calls)
+{
+    HANDLE threads[WRITERS_AT_ONCE];
+    writing writings[WRITERS_AT_ONCE];
+    pid_t child = start_writing("1000", threads, writings);
+    finish_writing(child, threads, writings);
+    for (int i = 0; i < WRITERS_AT_ONCE; i++) {
+        expect_equal(writings[i].error, ERROR_NOT_ENOUGH_QUOTA);
+        expect(writings[i].took_ns >= 1000LL * MILLISECOND && writings[i].took_ns < 1000LL * MILLISECOND + AT_ONCE_NS);
+    }
+}
+
+TEST(a_write_can_be_cancelled_while_it_waits_for_its_turn)
+{
+    HANDLE threads[WRITERS_AT_ONCE];
+    writing writings[WRITERS_AT_ONCE];
+    pid_t child = start_writing("15000", threads, writings);
+    for (int i = WRITERS_AT_ONCE; i-- > 0;) { // the last to come first
+        wait_until(CancelSynchronousIo(threads[i]));
+        expect_equal(WaitForSingleObject(threads[i], 5000), WAIT_OBJECT_0);
+        expect_equal(writings[i].error, ERROR_OPERATION_ABORTED);
+    }
+    finish_writing(child, threads, writings);
+}
+
+TEST(closing_the_last_handle_ends_every_write_that_waits_with_995)
+{
+    HANDLE threads[WRITERS_AT_ONCE];
+    writing writings[WRITERS_AT_ONCE];
+    pid_t child = start_writing("15000", threads, writings);
+    expect_equal(WaitForMultipleObjects(WRITERS_AT_ONCE, threads, FALSE, 50), WAIT_TIMEOUT);
+    expect(CloseHandle(writings[0].client));
+    expect_equal(WaitForMultipleObjects(WRITERS_AT_ONCE, threads, TRUE, 5000), WAIT_OBJECT_0);
+    for (int i = 0; i < WRITERS_AT_ONCE; i++)
+        expect(writings[i].error == ERROR_OPERATION_ABORTED || writings[i].error == ERROR_INVALID_HANDLE); // too late for the handle
+    finish_writing(child, threads, writings);
 }
 
 // MARK: 1.5 ReadFile

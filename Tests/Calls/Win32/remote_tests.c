@@ -154,6 +154,25 @@ TEST(what_the_bridge_does_not_allow_is_error_5_and_no_answer_is_error_53)
     stop_bridge(bridge, words);
 }
 
+static DWORD write_far(void *argument) { return WriteFile(argument, "x", 1, NULL, NULL) ? 0 : GetLastError(); }
+
+TEST(a_write_that_waits_for_the_bridge_can_be_cancelled)
+{
+    uint64_t *words = shared_words(3);
+    pid_t bridge = start_bridge(NO_ANSWER, words);
+    HANDLE client = must_open(FAR_SLOT);
+    HANDLE thread = CreateThread(NULL, 0, write_far, client, 0, NULL);
+    expect_equal(WaitForSingleObject(thread, 50), WAIT_TIMEOUT);
+    wait_until(CancelSynchronousIo(thread));
+    expect_equal(WaitForSingleObject(thread, 5000), WAIT_OBJECT_0); // its limit is 10 s
+    DWORD error = 0;
+    expect(GetExitCodeThread(thread, &error));
+    expect_equal(error, ERROR_OPERATION_ABORTED);
+    CloseHandle(thread);
+    CloseHandle(client);
+    stop_bridge(bridge, words);
+}
+
 TEST(a_remote_handle_outlives_the_bridge)
 {
     HANDLE client = must_open(FAR_SLOT);
