@@ -2,23 +2,64 @@
 
 #include "win.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STACK_BYTES_LEAST = 65536 };
+enum { STACK_BYTES_LEAST = 65536, THREAD_NAME_BYTES = 16 };
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static DWORD last_id;
+
+// MARK: the last thread
+//
+// On Windows a process ends with its last thread, and with its exit code. Here the library's own threads, which serve the program's and
+// take no signals, would keep it for ever. They are known by their name, which a thread of the program's that ends takes on as well.
+
+static bool first_thread_ended;
+
+static void leave_the_program(void)
+{
+    if (gettid() == getpid()) first_thread_ended = true; // its name is the process'
+    else pthread_setname_np(pthread_self(), MSLOT_THREAD_NAME);
+}
+
+static bool is_of_the_library(const char *thread_id)
+{
+    char path[64], name[THREAD_NAME_BYTES + 1] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", thread_id);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return true; // it has ended meanwhile
+    bool is_known = fgets(name, sizeof name, file) != NULL;
+    fclose(file);
+    return !is_known || strcmp(name, MSLOT_THREAD_NAME "\n") == 0;
+}
+
+/// Whether no thread of the program's is left, but for those that end. False where it cannot be told.
+static bool was_last(void)
+{
+    DIR *threads = opendir("/proc/self/task");
+    if (threads == NULL) return false;
+    bool is_last = true;
+    for (const struct dirent *thread; is_last && (thread = readdir(threads)) != NULL;) {
+        if (thread->d_name[0] == '.') continue;
+        bool is_first = atol(thread->d_name) == getpid();
+        is_last = is_first ? first_thread_ended : is_of_the_library(thread->d_name);
+    }
+    closedir(threads);
+    return is_last;
+}
 
 // MARK: this thread
 
 /// The destructor of the thread's key: however it ended.
 static void thread_ended(void *value)
 {
+    static bool process_ends;
     mslot_win_thread *thread = value;
     mslot__win_lock();
     // "All pending asynchronous I/O that the thread began is cancelled when it exits."
@@ -34,8 +75,13 @@ static void thread_ended(void *value)
     }
     thread->ended = true;
     mslot__win_signalled(&thread->object);
+    DWORD exit_code = thread->exit_code;
     mslot__win_release(&thread->object);
+    leave_the_program();
+    bool ends_process = !process_ends && was_last();
+    process_ends = process_ends || ends_process;
     mslot__win_unlock();
+    if (ends_process) exit(exit_code != STILL_ACTIVE ? (int)exit_code : 0); // it was left by pthread_exit
 }
 
 static void make_key(void) { pthread_key_create(&key, thread_ended); }
@@ -112,6 +158,7 @@ DWORD WINAPI GetThreadId(HANDLE Thread) { return id_of(Thread); }
 static void forget(void)
 {
     pthread_once(&key_once, make_key);
+    first_thread_ended = false;
     mslot_win_thread *thread = pthread_getspecific(key);
     if (thread == NULL) return;
     thread->mutexes = NULL;
@@ -122,15 +169,18 @@ __attribute__((constructor)) static void hook(void) { mslot__win_hook(&hooks); }
 
 // MARK: starting and ending
 
-static bool start_detached(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), void *argument)
+static bool start_detached(pthread_t *thread, size_t stack_bytes, void *(*run)(void *), void *argument, const char *name)
 {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (stack_bytes >= STACK_BYTES_LEAST) pthread_attr_setstacksize(&attributes, (stack_bytes + 4095) & ~(size_t)4095);
     bool started = pthread_create(thread, &attributes, run, argument) == 0;
     pthread_attr_destroy(&attributes);
-    return started;
+    if (!started) return false;
+    // Before it is detached: until then its number cannot become another's.
+    if (name != NULL) pthread_setname_np(*thread, name);
+    pthread_detach(*thread);
+    return true;
 }
 
 bool mslot__win_start_service(void *(*run)(void *), void *argument)
@@ -142,7 +192,7 @@ bool mslot__win_start_service(void *(*run)(void *), void *argument)
     for (size_t i = 0; i < ARRAYSIZE(own); i++) sigdelset(&all, own[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    bool started = start_detached(&thread, 0, run, argument);
+    bool started = start_detached(&thread, 0, run, argument, MSLOT_THREAD_NAME);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return started;
 }
@@ -162,7 +212,7 @@ static void *run(void *argument)
 static bool start(mslot_win_thread *thread, size_t stack_bytes)
 {
     mslot__win_retain(&thread->object);
-    thread->started = start_detached(&thread->thread, stack_bytes, run, thread);
+    thread->started = start_detached(&thread->thread, stack_bytes, run, thread, NULL);
     if (!thread->started) mslot__win_release(&thread->object);
     return thread->started;
 }
@@ -218,7 +268,10 @@ DWORD WINAPI ResumeThread(HANDLE hThread)
 void WINAPI ExitThread(DWORD dwExitCode)
 {
     mslot__win_lock();
-    mslot__win_this_thread()->exit_code = dwExitCode;
+    mslot_win_thread *self = mslot__win_this_thread();
+    self->exit_code = dwExitCode;
+    // Now: their OVERLAPPEDs may lie on this stack, which pthread_exit unwinds.
+    mslot__win_thread_ended(self);
     mslot__win_unlock();
     pthread_exit(NULL); // thread_ended does the rest
 }

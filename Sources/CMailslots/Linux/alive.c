@@ -65,6 +65,7 @@ static bool start_thread(mslot_announcer *announcer)
     if (pthread_attr_init(&attributes) != 0) return false;
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     bool is_started = pthread_create(&announcer->thread, &attributes, announce, announcer) == 0;
+    if (is_started) pthread_setname_np(announcer->thread, MSLOT_THREAD_NAME);
     pthread_attr_destroy(&attributes);
     return is_started;
 }

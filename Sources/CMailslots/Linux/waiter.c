@@ -192,7 +192,7 @@ static mslot_waiter *start(void)
 {
     mslot_waiter *waiter = calloc(1, sizeof *waiter);
     if (waiter == NULL) return NULL;
-    int error = mslot__thread_start("mailslots", STACK_BYTES, run, waiter);
+    int error = mslot__thread_start(MSLOT_THREAD_NAME, STACK_BYTES, run, waiter);
     if (error != 0) {
         free(waiter);
         errno = error;

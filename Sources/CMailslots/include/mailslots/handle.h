@@ -176,6 +176,9 @@ static inline void *mslot__this_thread(void) { return __builtin_thread_pointer()
 /// pthread_atfork, it has a fork take both in the order in which its calls do.
 void mslot__fork_handlers_install(void);
 
+/// What the threads of the library are called.
+#define MSLOT_THREAD_NAME "mailslots"
+
 // MARK: writing
 
 /// Takes the handle for a call. A signal handler that interrupts the call, or another thread, finds it taken.
