@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     CELLS_DEFAULT = 8192,
@@ -419,6 +420,38 @@ static mslot_info info_of(mslot_win_object *object) { return mslot_reader_info((
 
 const mslot_win_kind mslot__win_server_kind = {
     .is_file = true, .is_signalled = is_signalled, .info = info_of, .last_handle_closed = last_handle_closed, .destroy = destroy};
+
+// MARK: the end of the process
+
+enum { PATIENCE_MS = 1000 };
+
+/// Whether nobody drives any more. Not if it is this very thread, in a handler of a signal.
+static bool is_given_up(mslot_win_server *server)
+{
+    server->wanted++;
+    int64_t deadline_ns = mslot__win_deadline(PATIENCE_MS);
+    while (server->driven && mslot__win_now_ns() < deadline_ns) {
+        mslot_reader_interrupt(server->reader);
+        mslot__win_condition_wait(&server->reader_free, mslot__win_deadline(100));
+    }
+    return !server->driven;
+}
+
+/// Closes what the program has not closed: Windows does, and here a file would stay in memory. The last of the program's destructors.
+__attribute__((destructor(101))) static void end(void)
+{
+    struct timespec patience;
+    clock_gettime(CLOCK_REALTIME, &patience);
+    patience.tv_sec += PATIENCE_MS / 1000;
+    if (servers == NULL || pthread_mutex_timedlock(mslot__win_lock_itself(), &patience) != 0) return;
+    for (mslot_win_server *server = servers; server != NULL; server = server->next) {
+        if (server->reader == NULL) continue;
+        // The name at least. It is ours as long as the process lives.
+        if (is_given_up(server)) mslot_reader_close(server->reader);
+        else unlink(server->path);
+    }
+    // Locked for ever: on Windows the other threads are gone by now. Here they stand still, and see nothing of all this.
+}
 
 // MARK: info
 
