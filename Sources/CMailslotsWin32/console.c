@@ -87,6 +87,15 @@ BOOL WINAPI SetConsoleOutputCP(UINT wCodePageID)
 }
 BOOL WINAPI SetConsoleCP(UINT wCodePageID) { return SetConsoleOutputCP(wCodePageID); }
 
+/// A prompt without a newline is seen while the program waits for something, as there: what goes to a terminal is not kept back. What
+/// goes elsewhere is, as there.
+__attribute__((constructor)) static void show_at_once(void)
+{
+    int saved_errno = errno;
+    if (isatty(STDOUT_FILENO)) setvbuf(stdout, NULL, _IONBF, 0);
+    errno = saved_errno;
+}
+
 // MARK: messages
 
 int WINAPI MessageBoxA(HWND hWnd, LPCSTR lpText, LPCSTR lpCaption, UINT uType)

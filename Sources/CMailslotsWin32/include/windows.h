@@ -14,12 +14,25 @@
 #ifndef MAILSLOTS_WINDOWS_H
 #define MAILSLOTS_WINDOWS_H
 
+#ifdef __cplusplus
+extern "C++" { // for programs that include this header in extern "C"
+#endif
 // The runtime's names that programs written for Windows use without including their headers.
+#include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#if __SIZEOF_WCHAR_T__ == 2
+#include <wchar.h>
+#endif
+#ifdef __cplusplus
+}
+#endif
 
 #include "win32/types.h"
 #include "win32/errors.h"

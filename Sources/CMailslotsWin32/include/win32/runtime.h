@@ -41,6 +41,7 @@ char *gets_s(char *to, size_t capacity);
 #ifdef __cplusplus
 }
 
+extern "C++" {
 template <size_t capacity> static inline errno_t strcpy_s(char (&to)[capacity], const char *from) { return strcpy_s(to, capacity, from); }
 template <size_t capacity> static inline errno_t strcat_s(char (&to)[capacity], const char *from) { return strcat_s(to, capacity, from); }
 template <size_t capacity, class... Arguments> static inline int sprintf_s(char (&to)[capacity], const char *format, Arguments... arguments)
@@ -48,6 +49,7 @@ template <size_t capacity, class... Arguments> static inline int sprintf_s(char 
     return sprintf_s(to, capacity, format, arguments...);
 }
 template <size_t capacity> static inline char *gets_s(char (&to)[capacity]) { return gets_s(to, capacity); }
+}
 #endif
 
 #endif
