@@ -2,7 +2,9 @@
 
 #include "print.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 /// As Microsoft's default handler of invalid parameters: the program ends.
 __attribute__((noreturn)) static void does_not_fit(const char *function)
@@ -91,6 +93,19 @@ char *gets_s(char *to, size_t capacity)
     if (length != 0 && to[length - 1] == '\n') to[length - 1] = 0;
     else if (!feof(stdin)) does_not_fit("gets_s");
     return to;
+}
+
+errno_t fopen_s(FILE **file, const char *path, const char *mode)
+{
+    if (file == NULL || path == NULL || mode == NULL) return EINVAL;
+    *file = fopen(path, mode);
+    return *file != NULL ? 0 : errno;
+}
+
+errno_t localtime_s(struct tm *parts, const time_t *time)
+{
+    if (parts == NULL || time == NULL) return EINVAL;
+    return localtime_r(time, parts) != NULL ? 0 : EINVAL;
 }
 
 // MARK: threads of the C runtime

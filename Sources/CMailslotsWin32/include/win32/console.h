@@ -41,6 +41,16 @@ BOOL WINAPI MessageBeep(UINT uType);
 BOOL WINAPI SetConsoleOutputCP(UINT wCodePageID);
 BOOL WINAPI SetConsoleCP(UINT wCodePageID);
 
+/// The terminal's title, where standard output is a terminal.
+BOOL WINAPI SetConsoleTitleA(LPCSTR lpConsoleTitle);
+BOOL WINAPI SetConsoleTitleW(LPCWSTR lpConsoleTitle);
+
+#define MAX_COMPUTERNAME_LENGTH 15
+/// The host's name up to its first dot; `*nSize` in characters, with the closing zero before and without it after. Too small:
+/// ERROR_BUFFER_OVERFLOW, and `*nSize` is what is needed.
+BOOL WINAPI GetComputerNameA(LPSTR lpBuffer, LPDWORD nSize);
+BOOL WINAPI GetComputerNameW(LPWSTR lpBuffer, LPDWORD nSize);
+
 // A program has one of these instead of `main`; the library's `main` calls it. Also `wmain`, with or without arguments.
 int WINAPI WinMain(HINSTANCE hInstance, HINSTANCE hPrevInstance, LPSTR lpCmdLine, int nShowCmd);
 int WINAPI wWinMain(HINSTANCE hInstance, HINSTANCE hPrevInstance, LPWSTR lpCmdLine, int nShowCmd);
@@ -50,10 +60,14 @@ LPWSTR WINAPI GetCommandLineW(void);
 #ifdef UNICODE
 #define MessageBox MessageBoxW
 #define OutputDebugString OutputDebugStringW
+#define SetConsoleTitle SetConsoleTitleW
+#define GetComputerName GetComputerNameW
 #define GetCommandLine GetCommandLineW
 #else
 #define MessageBox MessageBoxA
 #define OutputDebugString OutputDebugStringA
+#define SetConsoleTitle SetConsoleTitleA
+#define GetComputerName GetComputerNameA
 #define GetCommandLine GetCommandLineA
 #endif
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +22,13 @@ typedef int errno_t;
 #define _strnicmp strncasecmp
 #define _strdup strdup
 #define _TRUNCATE ((size_t)-1)
+#define _countof(array) (sizeof(array) / sizeof(array)[0])
+#define _MAX_PATH 260
+#define _popen popen
+#define _pclose pclose
+// They differ from the plain ones only in what ends the program.
+#define printf_s printf
+#define fprintf_s fprintf
 
 // The _s functions: what does not fit ends the program, as Microsoft's default handler does, except that _TRUNCATE cuts.
 errno_t strcpy_s(char *to, size_t capacity, const char *from);
@@ -35,6 +43,9 @@ int _vsnprintf(char *to, size_t capacity, const char *format, va_list arguments)
 int scanf_s(const char *format, ...);
 int fscanf_s(FILE *stream, const char *format, ...);
 int sscanf_s(const char *text, const char *format, ...);
+/// 0, or an errno, and then no file.
+errno_t fopen_s(FILE **file, const char *path, const char *mode);
+errno_t localtime_s(struct tm *parts, const time_t *time);
 /// Reads a line without its end; what does not fit ends the program.
 char *gets_s(char *to, size_t capacity);
 
