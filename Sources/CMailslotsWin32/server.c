@@ -297,16 +297,6 @@ static bool is_allowed_by_environment(const char *name)
     return text != NULL && strcmp(text, "1") == 0;
 }
 
-/// Who may open it; 0: these attributes are not valid.
-static uint32_t mode_of(const SECURITY_ATTRIBUTES *attributes)
-{
-    if (attributes == NULL || attributes->lpSecurityDescriptor == NULL) return 0600;
-    if (!IsValidSecurityDescriptor(attributes->lpSecurityDescriptor)) return 0;
-    const SECURITY_DESCRIPTOR *descriptor = attributes->lpSecurityDescriptor;
-    bool is_everyones = (descriptor->Control & SE_DACL_PRESENT) != 0 && descriptor->Dacl == NULL;
-    return is_everyones ? 0666 : 0600;
-}
-
 static DWORD error_of_name(mslot__win_name_kind kind)
 {
     switch (kind) {
@@ -337,8 +327,8 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     options.read_timeout_ns = nanoseconds_of(lReadTimeout);
     options.allow_remote = is_allowed_by_environment("MAILSLOT_WIN32_REMOTE");
     options.announces_death = true; // each write of a client asks for it
-    options.mode = mode_of(lpSecurityAttributes);
-    if (options.mode == 0) return mslot__win_fail_handle(ERROR_INVALID_SECURITY_DESCR);
+    error = mslot__win_mode_of(lpSecurityAttributes, &options.mode);
+    if (error != 0) return mslot__win_fail_handle(error);
 
     // Others may cut the file short: an error then, not the end of this process.
     if (options.mode != 0600) mslot_guard_install();

@@ -117,6 +117,11 @@ mslot_win_name mslot__win_name_parse(const char *text);
 /// The UTF-8 text of a wide name, in `text`; false: it is no text.
 bool mslot__win_name_narrow(LPCWSTR wide, char text[MSLOT_WIN_NAME_BYTES_MAX]);
 
+// MARK: security.c
+
+/// 0 and the mode of a mailslot with these attributes, which may be NULL; or an error.
+DWORD mslot__win_mode_of(const SECURITY_ATTRIBUTES *attributes, uint32_t *mode);
+
 // MARK: objects.c: the lock, objects, handles
 
 typedef struct mslot_win_object mslot_win_object;

@@ -98,9 +98,9 @@ TEST(no_attributes_mean_the_same_user_and_a_null_dacl_means_everyone)
     expect_equal(mode_of_slot(), 0666);
     CloseHandle(server);
 
-    ACL list = {.AclRevision = 2};
+    ACL list = {.AclRevision = ACL_REVISION, .AclSize = sizeof list};
     expect(SetSecurityDescriptorDacl(&descriptor, TRUE, &list, FALSE));
-    server = CreateMailslotA(SLOT, 0, 0, &attributes); // entries say nothing here: the narrow one
+    server = CreateMailslotA(SLOT, 0, 0, &attributes); // nobody is named: the owner alone
     expect_equal(mode_of_slot(), 0600);
     CloseHandle(server);
 
@@ -857,4 +857,86 @@ TEST(forks_beside_mailslots_that_open_and_close_hang_neither)
     }
     pthread_join(thread, NULL);
     CloseHandle(event);
+}
+
+// MARK: access-control lists
+
+/// A DACL that allows `mask` to whom the text says.
+static void allow(SECURITY_DESCRIPTOR *descriptor, ACL *list, DWORD bytes, DWORD mask, const char *whom)
+{
+    PSID sid = NULL;
+    trying("%s", whom);
+    expect(InitializeSecurityDescriptor(descriptor, SECURITY_DESCRIPTOR_REVISION));
+    expect(InitializeAcl(list, bytes, ACL_REVISION));
+    expect(ConvertStringSidToSidA(whom, &sid) && IsValidSid(sid));
+    expect(AddAccessAllowedAce(list, ACL_REVISION, mask, sid));
+    LocalFree(sid);
+    expect(SetSecurityDescriptorDacl(descriptor, TRUE, list, FALSE));
+}
+
+TEST(a_list_becomes_the_mode_that_says_it_or_is_refused)
+{
+    static const struct {
+        const char *whom;
+        DWORD mask;
+        uint32_t mode; // 0: refused
+    } cases[] = {{"S-1-1-0", GENERIC_ALL, 0666}, {"WD", GENERIC_READ | GENERIC_WRITE, 0666}, {"WD", GENERIC_READ, 0600},
+        {"S-1-5-11", GENERIC_WRITE, 0666}, {"BU", FILE_GENERIC_WRITE, 0666}, {"S-1-3-4", GENERIC_ALL, 0600}, {"BA", GENERIC_ALL, 0600},
+        {"S-1-5-21-1-2-3-1001", GENERIC_ALL, 0}, {"S-1-5-32-546", GENERIC_ALL, 0}};
+    uint32_t space[50];
+    SECURITY_DESCRIPTOR descriptor;
+    SECURITY_ATTRIBUTES attributes = {sizeof attributes, &descriptor, FALSE};
+    for (size_t i = 0; i < ARRAYSIZE(cases); i++) {
+        allow(&descriptor, (ACL *)space, sizeof space, cases[i].mask, cases[i].whom);
+        if (cases[i].mode == 0) {
+            expect_no_handle(CreateMailslotA(SLOT, 0, 0, &attributes), ERROR_NOT_SUPPORTED);
+            expect_no_handle(try_open(SLOT, GENERIC_WRITE, OPEN_EXISTING), ERROR_FILE_NOT_FOUND);
+            continue;
+        }
+        HANDLE server = CreateMailslotA(SLOT, 0, 0, &attributes);
+        expect(server != INVALID_HANDLE_VALUE);
+        expect_equal(mslot_inspect(SLOT).info.mode, cases[i].mode);
+        CloseHandle(server);
+    }
+}
+
+TEST(a_list_can_be_set_on_a_mailslot_that_is_there)
+{
+    uint32_t space[50];
+    SECURITY_DESCRIPTOR descriptor;
+    char name[] = SLOT;
+    ACL *list = (ACL *)space;
+    allow(&descriptor, list, sizeof space, GENERIC_ALL, "WD");
+    expect_equal(SetNamedSecurityInfoA(name, SE_FILE_OBJECT, DACL_SECURITY_INFORMATION, NULL, NULL, list, NULL), ERROR_FILE_NOT_FOUND);
+    HANDLE server = must_create(SLOT, 0, 0);
+    expect_equal(SetNamedSecurityInfoA(name, SE_FILE_OBJECT, DACL_SECURITY_INFORMATION, NULL, NULL, list, NULL), 0);
+    expect_equal(mslot_inspect(SLOT).info.mode, 0666);
+    allow(&descriptor, list, sizeof space, GENERIC_ALL, "S-1-5-21-1-2-3-1001");
+    expect_equal(SetNamedSecurityInfoA(name, SE_FILE_OBJECT, DACL_SECURITY_INFORMATION, NULL, NULL, list, NULL), ERROR_NOT_SUPPORTED);
+    expect_equal(mslot_inspect(SLOT).info.mode, 0666);
+    HANDLE client = must_open(SLOT);
+    must_write(client, "still");
+    must_read(server, "still");
+    CloseHandle(client);
+    CloseHandle(server);
+}
+
+TEST(lists_and_sids_that_are_none_are_told_by_their_errors)
+{
+    static const char *const texts[] = {"", "S-1", "S-1-1", "S-2-1-0", "S-1-1-", "S-1-x-0", "S-1-1-4294967296", "XX", "S-1-1-0-"};
+    uint32_t space[5];
+    ACL *list = (ACL *)space;
+    PSID sid = NULL;
+    for (size_t i = 0; i < ARRAYSIZE(texts); i++) {
+        trying("%s", texts[i]);
+        expect_error(ConvertStringSidToSidA(texts[i], &sid), ERROR_INVALID_SID);
+    }
+    expect_error(InitializeAcl(list, sizeof(ACL) - 1, ACL_REVISION), ERROR_INSUFFICIENT_BUFFER);
+    expect_error(InitializeAcl(list, sizeof space, 9), ERROR_INVALID_PARAMETER);
+    expect(InitializeAcl(list, sizeof space, ACL_REVISION));
+    expect(ConvertStringSidToSidA("WD", &sid));
+    expect_error(AddAccessAllowedAce(list, ACL_REVISION, GENERIC_ALL, sid), ERROR_ALLOTTED_SPACE_EXCEEDED);
+    list->AceCount = 1; // which is not there
+    expect_error(AddAccessAllowedAce(list, ACL_REVISION, GENERIC_ALL, sid), ERROR_INVALID_ACL);
+    LocalFree(sid);
 }
