@@ -165,6 +165,19 @@ static BOOL set_or_reset(HANDLE handle, bool set)
 BOOL WINAPI SetEvent(HANDLE hEvent) { return set_or_reset(hEvent, true); }
 BOOL WINAPI ResetEvent(HANDLE hEvent) { return set_or_reset(hEvent, false); }
 
+BOOL WINAPI PulseEvent(HANDLE hEvent)
+{
+    mslot__win_lock();
+    mslot_win_object *object = mslot__win_object_of(hEvent, &mslot__win_event_kind);
+    if (object != NULL) {
+        mslot__win_event_set(object, true); // ends waits here and now
+        mslot__win_event_set(object, false);
+        mslot__win_release(object);
+    }
+    mslot__win_unlock();
+    return object != NULL;
+}
+
 static bool mutex_is_signalled(mslot_win_object *object, mslot_win_thread *thread)
 {
     const mutex *m = (const mutex *)object;

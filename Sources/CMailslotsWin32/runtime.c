@@ -39,6 +39,23 @@ errno_t strncpy_s(char *to, size_t capacity, const char *from, size_t count)
     return cut ? 80 /* STRUNCATE */ : 0;
 }
 
+static errno_t append_wide(WCHAR *to, size_t capacity, size_t used, const WCHAR *from, const char *function)
+{
+    size_t length = from != NULL ? mslot__win_wide_length(from) : 0;
+    if (to == NULL || from == NULL || used >= capacity || length >= capacity - used) does_not_fit(function);
+    memcpy(to + used, from, (length + 1) * sizeof(WCHAR));
+    return 0;
+}
+
+errno_t mslot__win_wcscpy_s(WCHAR *to, size_t capacity, const WCHAR *from) { return append_wide(to, capacity, 0, from, "wcscpy_s"); }
+
+errno_t mslot__win_wcscat_s(WCHAR *to, size_t capacity, const WCHAR *from)
+{
+    size_t used = 0;
+    while (to != NULL && used < capacity && to[used] != 0) used++;
+    return append_wide(to, capacity, used, from, "wcscat_s");
+}
+
 int vsprintf_s(char *to, size_t capacity, const char *format, va_list arguments)
 {
     int length = mslot__win_vsnprintf(to, capacity, format, arguments);

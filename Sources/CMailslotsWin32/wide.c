@@ -4,6 +4,7 @@
 #include "print.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 
 size_t mslot__win_wcslen(const WCHAR *text) { return mslot__win_wide_length(text); }
@@ -148,6 +149,37 @@ void mslot__win_unget_character(FILE *stream, const char *bytes, size_t length)
 {
     while (length-- > 0) ungetc((unsigned char)bytes[length], stream);
 }
+
+FILE *mslot__win_wfopen(const WCHAR *path, const WCHAR *mode)
+{
+    char *narrow_path = mslot__win_narrow_copy(path), *narrow_mode = mslot__win_narrow_copy(mode);
+    FILE *file = narrow_path != NULL && narrow_mode != NULL ? fopen(narrow_path, narrow_mode) : NULL;
+    free(narrow_path);
+    free(narrow_mode);
+    return file;
+}
+
+/// The answer is always "C": text is UTF-8 here whatever the locale is. NULL: there is no such locale.
+WCHAR *mslot__win_wsetlocale(int category, const WCHAR *locale)
+{
+    static WCHAR answer[] = {'C', 0};
+    char *name = locale != NULL ? mslot__win_narrow_copy(locale) : NULL;
+    bool is_known = setlocale(category, name) != NULL;
+    free(name);
+    return is_known ? answer : NULL;
+}
+
+unsigned mslot__win_fgetwc(FILE *stream)
+{
+    char bytes[4];
+    WCHAR wide[4];
+    size_t length = mslot__win_get_character(stream, bytes);
+    if (length == 0) return (unsigned)-1;
+    size_t units = mslot__win_widen(bytes, length, wide, ARRAYSIZE(wide), NULL);
+    return units == 1 ? (uint16_t)wide[0] : 0xfffd;
+}
+
+unsigned mslot__win_getwchar(void) { return mslot__win_fgetwc(stdin); }
 
 /// A line, or as much of it as fits.
 WCHAR *mslot__win_fgetws(WCHAR *to, int count, FILE *stream)

@@ -3,6 +3,7 @@
 #define MAILSLOTS_TCHAR_H
 
 #include "win32/types.h"
+#include "win32/runtime.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,11 @@ typedef TCHAR _TCHAR;
 #define _vtprintf vwprintf
 #define _vftprintf vfwprintf
 #define _vsntprintf vswprintf
+#define _tfopen _wfopen
+#define _gettchar getwchar
+#define _tsetlocale _wsetlocale
+#define _tcscpy_s wcscpy_s
+#define _tcscat_s wcscat_s
 #define _tscanf wscanf
 #define _ftscanf fwscanf
 #define _stscanf swscanf
@@ -61,6 +67,11 @@ typedef TCHAR _TCHAR;
 #define _vtprintf vprintf
 #define _vftprintf vfprintf
 #define _vsntprintf vsnprintf
+#define _tfopen fopen
+#define _gettchar getchar
+#define _tsetlocale setlocale
+#define _tcscpy_s strcpy_s
+#define _tcscat_s strcat_s
 #define _tscanf scanf
 #define _ftscanf fscanf
 #define _stscanf sscanf

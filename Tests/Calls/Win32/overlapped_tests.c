@@ -625,3 +625,28 @@ TEST(the_last_error_belongs_to_its_thread)
     expect_equal(GetLastError(), 1);
     CloseHandle(thread);
 }
+
+static DWORD wait_for_event(void *event) { return WaitForSingleObject(event, 20000); }
+
+TEST(a_pulse_ends_the_waits_that_are_on_and_no_later_one)
+{
+    for (int is_manual = 0; is_manual < 2; is_manual++) {
+        HANDLE event = CreateEventA(NULL, is_manual, FALSE, NULL);
+        HANDLE threads[2];
+        for (int i = 0; i < 2; i++) threads[i] = CreateThread(NULL, 0, wait_for_event, event, 0, NULL);
+        // Who does not wait yet is not told, so again until the first is.
+        DWORD done;
+        while ((done = WaitForMultipleObjects(2, threads, is_manual, 10)) == WAIT_TIMEOUT) expect(PulseEvent(event));
+        expect(done <= WAIT_OBJECT_0 + 1);
+        expect_equal(WaitForSingleObject(event, 0), WAIT_TIMEOUT);
+        while (WaitForMultipleObjects(2, threads, TRUE, 10) == WAIT_TIMEOUT) expect(PulseEvent(event));
+        for (int i = 0; i < 2; i++) {
+            DWORD result = 77;
+            expect(GetExitCodeThread(threads[i], &result));
+            expect_equal(result, WAIT_OBJECT_0);
+            CloseHandle(threads[i]);
+        }
+        expect_error(PulseEvent((HANDLE)0x7777), ERROR_INVALID_HANDLE);
+        CloseHandle(event);
+    }
+}

@@ -2,6 +2,7 @@
 #include <windows.h>
 #include <tchar.h>
 #include <stdio.h>
+#include <locale.h>
 #include <stdlib.h>
 #define STRSAFE_NO_DEPRECATE
 #include <strsafe.h>
@@ -19,6 +20,7 @@ static void Check(BOOL fine, LPCTSTR what)
 int _tmain(void)
 {
     TCHAR text[64], *end;
+    DWORD number = 0;
     char narrow[64];
     TCHAR *copy = _tcsdup(TEXT("copied"));
     Check(sizeof(TCHAR) == 2, TEXT("sizeof TCHAR"));
@@ -48,6 +50,11 @@ int _tmain(void)
     Check(sprintf(narrow, "%ls %S %lu", L"wide", L"too", (DWORD)7) == 10 && strcmp(narrow, "wide too 7") == 0, TEXT("sprintf"));
     Check(_fgetts(text, 6, stdin) != NULL && _tcscmp(text, TEXT("a lon")) == 0, TEXT("_fgetts of a part"));
     Check(_fgetts(text, 64, stdin) != NULL && _tcscmp(text, TEXT("g line\n")) == 0, TEXT("_fgetts"));
+    Check(_fgetts(text, 3, stdin) != NULL && _gettchar() == 'c' && _tscanf(TEXT("%lu"), &number) == 1 && number == 7, TEXT("_gettchar"));
+    Check(_gettchar() == '\n', TEXT("the end of a line"));
+    Check(_tcscpy_s(text, 64, TEXT("one")) == 0 && _tcscat_s(text, 64, TEXT("two")) == 0 && _tcscmp(text, TEXT("onetwo")) == 0, text);
+    Check(_tsetlocale(LC_ALL, TEXT("C")) != NULL && _tsetlocale(LC_ALL, TEXT("no such place")) == NULL, TEXT("_tsetlocale"));
+    Check(_tfopen(TEXT("/nowhere/at/all"), TEXT("r")) == NULL, TEXT("_tfopen"));
     Check(_fgetts(text, 64, stdin) == NULL, TEXT("_fgetts at the end"));
     free(copy);
     _fputts(TEXT("failures: "), stdout);

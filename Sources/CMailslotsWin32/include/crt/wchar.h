@@ -43,6 +43,14 @@ wchar_t *wcsstr(const wchar_t *text, const wchar_t *part) __asm__("mslot__win_wc
 wchar_t *wcsdup(const wchar_t *text) __asm__("mslot__win_wcsdup");
 long wcstol(const wchar_t *text, wchar_t **end, int base) __asm__("mslot__win_wcstol");
 unsigned long wcstoul(const wchar_t *text, wchar_t **end, int base) __asm__("mslot__win_wcstoul");
+/// What does not fit ends the program.
+int wcscpy_s(wchar_t *to, size_t capacity, const wchar_t *from) __asm__("mslot__win_wcscpy_s");
+int wcscat_s(wchar_t *to, size_t capacity, const wchar_t *from) __asm__("mslot__win_wcscat_s");
+FILE *_wfopen(const wchar_t *path, const wchar_t *mode) __asm__("mslot__win_wfopen");
+wchar_t *_wsetlocale(int category, const wchar_t *locale) __asm__("mslot__win_wsetlocale");
+/// A character that needs a pair comes as U+FFFD.
+wint_t fgetwc(FILE *stream) __asm__("mslot__win_fgetwc");
+wint_t getwchar(void) __asm__("mslot__win_getwchar");
 int _wtoi(const wchar_t *text) __asm__("mslot__win_wtoi");
 
 int wprintf(const wchar_t *format, ...) __asm__("mslot__win_wprintf");

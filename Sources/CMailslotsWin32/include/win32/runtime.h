@@ -55,6 +55,10 @@ char *gets_s(char *to, size_t capacity);
 extern "C++" {
 template <size_t capacity> static inline errno_t strcpy_s(char (&to)[capacity], const char *from) { return strcpy_s(to, capacity, from); }
 template <size_t capacity> static inline errno_t strcat_s(char (&to)[capacity], const char *from) { return strcat_s(to, capacity, from); }
+template <size_t capacity> static inline errno_t strncpy_s(char (&to)[capacity], const char *from, size_t count)
+{
+    return strncpy_s(to, capacity, from, count);
+}
 template <size_t capacity, class... Arguments> static inline int sprintf_s(char (&to)[capacity], const char *format, Arguments... arguments)
 {
     return sprintf_s(to, capacity, format, arguments...);
