@@ -12,10 +12,11 @@
 package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     // Sound: the value is touched only with the lock.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private var value: Value
+    // Nor need its accesses be checked, which would cost as much as the lock.
+    @exclusivity(unchecked) private var value: Value
 
     package init(_ value: consuming sending Value) {
-        self.value = value
+        unsafe self.value = value
         unsafe mutex = .allocate(capacity: 1)
         unsafe mutex.initialize(to: pthread_mutex_t())
         unsafe pthread_mutex_init(mutex, nil)
@@ -31,6 +32,6 @@ package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     ) throws(Failure) -> sending Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
-        return try body(&value)
+        return try unsafe body(&value)
     }
 }

@@ -14,19 +14,33 @@ internal import CMailslots
 @safe
 final class AnswerReader: Sendable {
     private struct State {
-        /// By generation.
-        var calls: [UInt64: PendingCall] = [:]
+        /// It is not among the others: so a call that is alone costs no look-up.
         var leader: PendingCall?
+        /// By generation.
+        var others: [UInt64: PendingCall] = [:]
         var generation: UInt64 = 0
         /// No call's time is up before this. Who leads wakes then.
         var nextDeadline = MonotonicClock.never
         var openServers = 0
         var damages = 0
         var counters = MailslotClientCounters()
-    }
 
-    /// The lower bits of a call's number.
-    private static let generationMask: UInt64 = 0xff_ffff_ffff
+        subscript(_ generation: UInt64) -> PendingCall? {
+            if let leader, leader.generation == generation { return leader }
+            return others[generation]
+        }
+
+        var hasCalls: Bool { leader != nil || !others.isEmpty }
+
+        /// Those that are not over.
+        var waiting: [PendingCall] { (Array(others.values) + (leader.map { [$0] } ?? [])).filter { $0.end == nil } }
+
+        mutating func lead(_ call: PendingCall) {
+            others[call.generation] = nil
+            leader = call
+            call.leads = true
+        }
+    }
 
     /// More damaged messages than there can be in a mailslot are a mailslot that is destroyed.
     private static let damagesMax = 32768
@@ -91,7 +105,7 @@ final class AnswerReader: Sendable {
 
     var counters: MailslotClientCounters { state.withLock { $0.counters } }
 
-    var callCount: Int { state.withLock { $0.calls.count } }
+    var callCount: Int { state.withLock { $0.others.count + ($0.leader == nil ? 0 : 1) } }
 
     // MARK: servers
 
@@ -110,7 +124,7 @@ final class AnswerReader: Sendable {
     func end(callsOf connection: ObjectIdentifier, _ code: MailslotCallError.Code, where isLost: (PendingCall) -> Bool) {
         let waiters = state.withLock { state in
             var waiters: [PendingCall.Waiter] = []
-            for call in state.calls.values where call.connection == connection && call.end == nil && isLost(call) {
+            for call in state.waiting where call.connection == connection && isLost(call) {
                 call.end = .failure(code, reason: "")
                 state.counters.lostServers += 1
                 waiters.append(call.takeWaiter())
@@ -131,22 +145,24 @@ final class AnswerReader: Sendable {
     func begin(token: UInt64, deadline: Int64, connection: ServerConnection, repeating repeated: MailslotCallID?) -> PendingCall {
         state.withLock { state in
             var number = repeated?.call ?? 0
-            if repeated?.client != client || state.calls[number & Self.generationMask] != nil {
+            if repeated?.client != client || state[number & PendingCall.generationMask] != nil {
                 repeat {
-                    state.generation = (state.generation + 1) & Self.generationMask
-                } while state.calls[state.generation] != nil
+                    state.generation = (state.generation + 1) & PendingCall.generationMask
+                } while state[state.generation] != nil
                 number = token << 40 | state.generation
             }
             let call = PendingCall(number: number, deadline: deadline, connection: ObjectIdentifier(connection))
-            state.calls[number & Self.generationMask] = call
             state.counters.requests += 1
+            if deadline < state.nextDeadline {
+                state.nextDeadline = deadline
+                if state.leader != nil { interruptLeader() }
+            }
             if state.leader == nil {
                 state.leader = call
                 call.leads = true
-            }
-            if deadline < state.nextDeadline {
-                state.nextDeadline = deadline
-                if !call.leads { interruptLeader() }
+                call.firstDeadline = state.nextDeadline
+            } else {
+                state.others[call.generation] = call
             }
             return call
         }
@@ -155,15 +171,23 @@ final class AnswerReader: Sendable {
     /// Takes a call out, which got its answer or never will, and hands the lead on.
     func finish(_ call: PendingCall, _ count: (inout MailslotClientCounters) -> Void = { _ in }) {
         let next = state.withLock { state in
-            state.calls[call.number & Self.generationMask] = nil
             count(&state.counters)
+            guard call.leads else {
+                state.others[call.generation] = nil
+                return PendingCall.Waiter.none
+            }
             return passLead(of: call, &state)
         }
         next.wake()
     }
 
     private func stopLeading(_ call: PendingCall) {
-        state.withLock { state in passLead(of: call, &state) }.wake()
+        let next = state.withLock { state in
+            guard call.leads else { return PendingCall.Waiter.none }
+            state.others[call.generation] = call
+            return passLead(of: call, &state)
+        }
+        next.wake()
     }
 
     /// Before the next look whether there is room for its request. Does not lead meanwhile.
@@ -182,19 +206,18 @@ final class AnswerReader: Sendable {
         }
     }
 
+    /// Lets another call lead in place of this one, if one waits.
     private func passLead(of call: PendingCall, _ state: inout sending State) -> PendingCall.Waiter {
-        guard call.leads else { return .none }
         call.leads = false
-        if state.calls.isEmpty { state.nextDeadline = MonotonicClock.never }
-        for next in state.calls.values where next !== call && next.end == nil {
-            // One that does not wait yet leads when it begins to.
-            if case .none = next.waiter { continue }
-            next.leads = true
-            state.leader = next
-            return next.takeWaiter()
-        }
         state.leader = nil
-        return .none
+        if state.others.isEmpty {
+            state.nextDeadline = MonotonicClock.never
+            return .none
+        }
+        // One that does not wait yet leads when it begins to.
+        guard let next = state.others.values.first(where: { $0.end == nil && $0.isWaiting }) else { return .none }
+        state.lead(next)
+        return next.takeWaiter()
     }
 
     private func interruptLeader() { unsafe mslot_reader_interrupt(handle) }
@@ -213,22 +236,31 @@ final class AnswerReader: Sendable {
     private func turn(_ call: PendingCall, waiter: PendingCall.Waiter) -> Turn {
         state.withLock { state in
             if let end = call.end { return .over(end) }
-            if state.leader == nil {
-                state.leader = call
-                call.leads = true
-            }
+            if state.leader == nil { state.lead(call) }
             if call.leads { return .leads(until: state.nextDeadline) }
             call.waiter = waiter
             return .waits
         }
     }
 
-    /// Blocks until the call is over. Its own answer is shown to `body` where it lies, if the call leads; the call is finished then.
-    func wait<Result>(_ call: PendingCall, _ body: (RawSpan, MailslotMessage.Info) throws -> Result) throws -> Waited<Result> {
+    /// What a call does first. That nothing has ended one that leads yet needs no look: what does so interrupts it.
+    private func firstTurn(_ call: PendingCall) -> Turn {
+        // Without the lock: until it waits nobody else makes it lead, or not.
+        call.leads ? .leads(until: call.firstDeadline) : turn(call, waiter: .none)
+    }
+
+    /// Blocks until the call is over.
+    ///
+    /// - Parameter take: Is shown the call's own answer where it lies, if the call leads.
+    /// - Returns: How it ended; `nil`: `take` has had the answer, and the call is finished.
+    func wait(
+        _ call: PendingCall, _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) throws(Refusal) -> PendingCall.End? {
         var wakeUp: WakeUp?
+        var turn = firstTurn(call)
         while true {
-            switch turn(call, waiter: wakeUp.map { .thread($0) } ?? .none) {
-            case .over(let end): return .over(end)
+            switch turn {
+            case .over(let end): return end
             case .waits:
                 if let wakeUp { wakeUp.wait() } else { wakeUp = WakeUp() }
             case .leads(let deadline):
@@ -236,19 +268,23 @@ final class AnswerReader: Sendable {
                 let timeout = MonotonicClock.left(until: deadline)
                 if timeout == .now {
                     endThoseWhoseTimeIsUp()
-                    continue
+                } else {
+                    let view = unsafe mslot_reader_peek(handle, timeout.nanoseconds)
+                    if try unsafe deal(view, for: call, take) { return nil }
                 }
-                let view = unsafe mslot_reader_peek(handle, timeout.nanoseconds)
-                if let result = try unsafe take(view, for: call, body) { return .answered(result) }
             }
+            turn = self.turn(call, waiter: wakeUp.map { .thread($0) } ?? .none)
         }
     }
 
     /// As the call that blocks, suspending the task.
-    func wait<Result>(_ call: PendingCall, _ body: (RawSpan, MailslotMessage.Info) throws -> Result) async throws -> Waited<Result> {
+    func wait(
+        _ call: PendingCall, _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) async throws(Refusal) -> PendingCall.End? {
+        var turn = firstTurn(call)
         while true {
-            switch turn(call, waiter: .none) {
-            case .over(let end): return .over(end)
+            switch turn {
+            case .over(let end): return end
             case .waits: await suspend(call)
             case .leads(let deadline):
                 var view = unsafe mslot_reader_peek(handle, 0)
@@ -256,18 +292,13 @@ final class AnswerReader: Sendable {
                     unsafe view.outcome = await waitForMessage(deadline)
                     if unsafe view.outcome == .done { unsafe view = mslot_reader_peek(handle, 0) }
                 }
-                if let result = try unsafe take(view, for: call, body) { return .answered(result) }
+                if try unsafe deal(view, for: call, take) { return nil }
                 // Also where messages come without end.
                 if Task.isCancelled { cancel(call) }
                 if deadline != MonotonicClock.never, MonotonicClock.now >= deadline { endThoseWhoseTimeIsUp() }
             }
+            turn = self.turn(call, waiter: .none)
         }
-    }
-
-    /// How waiting for a call ended: with the answer, which was looked at already; or otherwise.
-    enum Waited<Result> {
-        case answered(Result)
-        case over(PendingCall.End)
     }
 
     /// Suspends a call that does not lead, until it is over or leads.
@@ -308,17 +339,17 @@ final class AnswerReader: Sendable {
 
     // MARK: what comes
 
-    /// Deals with what the leader has read. Not `nil`: it was the leader's own answer, and the call is finished.
+    /// Deals with what the leader has read. True: it was the leader's own answer, and the call is finished.
     @unsafe
-    private func take<Result>(
-        _ view: mslot_view, for call: PendingCall, _ body: (RawSpan, MailslotMessage.Info) throws -> Result
-    ) throws -> Result? {
+    private func deal(
+        _ view: mslot_view, for call: PendingCall, _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) throws(Refusal) -> Bool {
         switch unsafe view.outcome {
         case .done: break
         case .timedOut, .empty:
             endThoseWhoseTimeIsUp()
-            return nil
-        case .interrupted: return nil
+            return false
+        case .interrupted: return false
         case .damaged:
             // One message was skipped; or the mailslot is destroyed, and says so for ever.
             let isDestroyed = state.withLock { state in
@@ -326,10 +357,10 @@ final class AnswerReader: Sendable {
                 return state.damages > Self.damagesMax
             }
             if isDestroyed { endAll(.broken(MailslotError(outcome: .damaged, name: name))) }
-            return nil
+            return false
         default:
             endAll(.broken(MailslotError(outcome: unsafe view.outcome, name: name)))
-            return nil
+            return false
         }
         // Sound: what is lent stays until it is released, below.
         let message = unsafe RawSpan(_unsafeBytes: MailslotReader.bytes(view))
@@ -339,11 +370,12 @@ final class AnswerReader: Sendable {
                 _ = unsafe mslot_reader_release(handle, 1)
                 finish(call) { $0.answers += 1 }
             }
-            return try body(message.extracting(droppingFirst: header.byteCount), info)
+            try take(message.extracting(droppingFirst: header.byteCount), info)
+            return true
         }
         deliver(message, info)
         _ = unsafe mslot_reader_release(handle, 1)
-        return nil
+        return false
     }
 
     private func deliver(_ message: RawSpan, _ info: MailslotMessage.Info) {
@@ -354,7 +386,7 @@ final class AnswerReader: Sendable {
         // Sound: copied, at once.
         let payload = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
         let waiter = state.withLock { state in
-            guard let call = state.calls[header.call & Self.generationMask], call.end == nil else {
+            guard let call = state[header.call & PendingCall.generationMask], call.end == nil else {
                 state.counters.strayAnswers += 1
                 return PendingCall.Waiter.none
             }
@@ -378,7 +410,7 @@ final class AnswerReader: Sendable {
             let now = MonotonicClock.now
             var waiters: [PendingCall.Waiter] = []
             state.nextDeadline = MonotonicClock.never
-            for call in state.calls.values where call.end == nil {
+            for call in state.waiting {
                 if call.deadline <= now {
                     call.end = .timedOut
                     waiters.append(call.takeWaiter())
@@ -393,7 +425,7 @@ final class AnswerReader: Sendable {
 
     private func endAll(_ end: PendingCall.End) {
         let waiters = state.withLock { state in
-            state.calls.values.filter { $0.end == nil }.map { call in
+            state.waiting.map { call in
                 call.end = end
                 return call.takeWaiter()
             }

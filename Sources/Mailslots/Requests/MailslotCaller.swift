@@ -70,34 +70,47 @@ public final class MailslotCaller: Sendable {
     ///
     /// - Returns: What `body` returns.
     /// - Throws: What `body` throws, or as the call that copies.
+    @inlinable
     public func call<Answer>(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
         retrying id: MailslotCallID? = nil, _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
     ) throws -> Answer {
-        try call(request, Terms(timeout, isRemote, id), body)
+        var answer: Result<Answer, any Error>?
+        try call(request, timeout, id) { bytes, info in answer = Result { try body(bytes, info) } }
+        return try answer!.get()
     }
 
-    func call<Answer>(
+    /// What is behind the call whose answer has a type of the user's: that one is compiled where it is used, and this one once.
+    @usableFromInline
+    func call(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout?, _ id: MailslotCallID?,
+        _ take: (RawSpan, MailslotMessage.Info) -> Void
+    ) throws {
+        try call(request, Terms(timeout, isRemote, id), take)
+    }
+
+    /// - Parameter take: Is called once with the answer, if there is one.
+    func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
-        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
-    ) throws -> Answer {
+        _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) throws {
         let connection = connection.withLock { $0 }
         do {
-            return try attempt(connection, request, terms, body)
+            try attempt(connection, request, terms, take)
         } catch is ServerConnection.Closed {
             let another = try reopen(connection)
             do {
-                return try attempt(another, request, terms, body)
+                try attempt(another, request, terms, take)
             } catch is ServerConnection.Closed {
                 throw MailslotError(outcome: .closed, name: server)
             }
         }
     }
 
-    private func attempt<Answer>(
+    private func attempt(
         _ connection: ServerConnection, _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
-        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
-    ) throws -> Answer {
+        _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) throws {
         let call = answers.begin(token: token, deadline: terms.deadline, connection: connection, repeating: terms.id)
         let header = terms.header(of: call, answers)
         do {
@@ -111,7 +124,7 @@ public final class MailslotCaller: Sendable {
             throw error
         }
         do {
-            return try finish(call, connection, header, try answers.wait(call, body), body)
+            if let end = try answers.wait(call, take) { try finish(call, connection, header, end, take) }
         } catch let refusal as Refusal {
             throw MailslotCallError(refusal.code, server: server, id: answers.id(of: call), reason: refusal.reason)
         }
@@ -139,34 +152,46 @@ public final class MailslotCaller: Sendable {
     /// Sends a request, and calls `body` with its answer in place, as the call that blocks does. Suspends the task.
     ///
     /// - Throws: What `body` throws, or as the call that copies.
+    @inlinable
     public func call<Answer>(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
         retrying id: MailslotCallID? = nil, _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
     ) async throws -> Answer {
-        try await call(request, Terms(timeout, isRemote, id), body)
+        var answer: Result<Answer, any Error>?
+        try await call(request, timeout, id) { bytes, info in answer = Result { try body(bytes, info) } }
+        return try answer!.get()
     }
 
-    func call<Answer>(
+    /// As the one that blocks.
+    @usableFromInline
+    func call(
+        _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout?, _ id: MailslotCallID?,
+        _ take: (RawSpan, MailslotMessage.Info) -> Void
+    ) async throws {
+        try await call(request, Terms(timeout, isRemote, id), take)
+    }
+
+    func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
-        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
-    ) async throws -> Answer {
+        _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) async throws {
         let connection = connection.withLock { $0 }
         do {
-            return try await attempt(connection, request, terms, body)
+            try await attempt(connection, request, terms, take)
         } catch is ServerConnection.Closed {
             let another = try await reopen(connection)
             do {
-                return try await attempt(another, request, terms, body)
+                try await attempt(another, request, terms, take)
             } catch is ServerConnection.Closed {
                 throw MailslotError(outcome: .closed, name: server)
             }
         }
     }
 
-    private func attempt<Answer>(
+    private func attempt(
         _ connection: ServerConnection, _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
-        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
-    ) async throws -> Answer {
+        _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) async throws {
         try Task.checkCancellation()
         let call = answers.begin(token: token, deadline: terms.deadline, connection: connection, repeating: terms.id)
         let header = terms.header(of: call, answers)
@@ -181,7 +206,7 @@ public final class MailslotCaller: Sendable {
             throw error
         }
         do {
-            return try finish(call, connection, header, try await answers.wait(call, body), body)
+            if let end = try await answers.wait(call, take) { try finish(call, connection, header, end, take) }
         } catch let refusal as Refusal {
             throw MailslotCallError(refusal.code, server: server, id: answers.id(of: call), reason: refusal.reason)
         }
@@ -206,15 +231,10 @@ public final class MailslotCaller: Sendable {
         }
     }
 
-    private func finish<Answer>(
-        _ call: PendingCall, _ connection: ServerConnection, _ header: RequestHeader, _ waited: AnswerReader.Waited<Answer>,
-        _ body: (RawSpan, MailslotMessage.Info) throws -> Answer
-    ) throws -> Answer {
-        let end: PendingCall.End
-        switch waited {
-        case .answered(let answer): return answer
-        case .over(let other): end = other
-        }
+    private func finish(
+        _ call: PendingCall, _ connection: ServerConnection, _ header: RequestHeader, _ end: PendingCall.End,
+        _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
+    ) throws {
         answers.finish(call) { counters in
             switch end {
             case .timedOut: counters.timeouts += 1
@@ -225,7 +245,7 @@ public final class MailslotCaller: Sendable {
         switch end {
         case .answer(let bytes, let info):
             // Sound: a UInt8 has no padding.
-            return try body(unsafe bytes.span.bytes, info)
+            try take(unsafe bytes.span.bytes, info)
         case .failure(let code, let reason):
             throw MailslotCallError(code, server: server, id: answers.id(of: call), reason: reason)
         case .timedOut:

@@ -75,7 +75,9 @@ extension MailslotCaller {
     ) throws -> Request.Answer where Request.Answer: MailslotValue {
         let terms = Terms(timeout, isRemote, id, type: Request.requestType.tag(.value))
         // `unsafe`: the type has no padding, as whoever made it a value says.
-        return try call(unsafe CollectionOfOne(request).span.bytes, terms) { bytes, _ in try answer(bytes) }
+        var answer: Request.Answer?
+        try call(unsafe CollectionOfOne(request).span.bytes, terms) { bytes, _ throws(Refusal) in answer = try decoded(bytes) }
+        return answer!
     }
 
     /// Sends a value, and waits for the value that answers it. Suspends the task.
@@ -86,7 +88,9 @@ extension MailslotCaller {
     ) async throws -> Request.Answer where Request.Answer: MailslotValue {
         let terms = Terms(timeout, isRemote, id, type: Request.requestType.tag(.value))
         // `unsafe`: as above.
-        return try await call(unsafe CollectionOfOne(request).span.bytes, terms) { bytes, _ in try answer(bytes) }
+        var answer: Request.Answer?
+        try await call(unsafe CollectionOfOne(request).span.bytes, terms) { bytes, _ throws(Refusal) in answer = try decoded(bytes) }
+        return answer!
     }
 }
 
@@ -140,7 +144,7 @@ private func request<Request: MailslotValue>(_ bytes: RawSpan) throws(Refusal) -
     return request
 }
 
-private func answer<Answer: MailslotValue>(_ bytes: RawSpan) throws(Refusal) -> Answer {
+private func decoded<Answer: MailslotValue>(_ bytes: RawSpan) throws(Refusal) -> Answer {
     guard let answer = Answer(decoding: bytes) else {
         throw Refusal(
             code: .undecodableAnswer, reason: "It has \(bytes.byteCount) bytes, and the caller's type \(MemoryLayout<Answer>.size).")

@@ -27,6 +27,9 @@ final class PendingCall: @unchecked Sendable {
         case task(UnsafeContinuation<Void, Never>)
     }
 
+    /// The lower bits of a call's number.
+    static let generationMask: UInt64 = 0xff_ffff_ffff
+
     /// The whole number of the call: the caller's token and a generation.
     let number: UInt64
     /// Nanoseconds of the monotonic clock; `Int64.max`: none.
@@ -40,12 +43,20 @@ final class PendingCall: @unchecked Sendable {
     var end: End?
     /// It reads the answers, for itself and the others.
     var leads = false
+    /// If it leads from the beginning: when to look first whose time is up.
+    var firstDeadline = MonotonicClock.never
     var waiter = Waiter.none
 
     init(number: UInt64, deadline: Int64, connection: ObjectIdentifier) {
         self.number = number
         self.deadline = deadline
         self.connection = connection
+    }
+
+    var generation: UInt64 { number & Self.generationMask }
+
+    var isWaiting: Bool {
+        if case .none = waiter { false } else { true }
     }
 
     /// Whom to wake, once: without the lock.

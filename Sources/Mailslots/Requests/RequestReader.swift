@@ -1,4 +1,5 @@
 internal import CMailslots
+internal import Synchronization
 
 /// A request as it came in.
 struct IncomingRequest {
@@ -23,15 +24,11 @@ final class RequestReader: Sendable {
     let tally = ServerTally()
     let registry = RequestRegistry()
     private let acceptsRemoteRequests: Bool
-    private let clients: AnswerWriters
-    private let state = Locked(State())
-    // Sound: as the handle.
-    nonisolated(unsafe) private var ahead = ReadAhead()
-
-    private struct State {
-        var isServing = false
-        var isStopping = false
-    }
+    private let serves = Atomic(false)
+    private let stops = Atomic(false)
+    // Sound, both: as the handle. So their accesses need no check either.
+    @exclusivity(unchecked) nonisolated(unsafe) private var clients: AnswerWriters
+    @exclusivity(unchecked) nonisolated(unsafe) private var ahead = ReadAhead()
 
     /// Messages that were looked at before their turn, for the cancellations among them. They stay lent, so that they wait for the next
     /// server if this one dies.
@@ -48,7 +45,7 @@ final class RequestReader: Sendable {
         unsafe handle = reader.handle
         self.reader = reader
         self.acceptsRemoteRequests = acceptsRemoteRequests
-        clients = AnswerWriters(maximumClients: maximumClients, server: name, trusting: trust, tally)
+        unsafe clients = AnswerWriters(maximumClients: maximumClients, server: name, trusting: trust, tally)
     }
 
     var info: MailslotInfo { reader.info }
@@ -58,23 +55,21 @@ final class RequestReader: Sendable {
 
     /// - Throws: ``MailslotError/Code/busy`` if somebody serves already.
     func beginServing() throws(MailslotError) {
-        let isFree = state.withLock { state in
-            guard !state.isServing else { return false }
-            state.isServing = true
-            return true
-        }
-        guard isFree else { throw MailslotError(outcome: .busy, name: name) }
+        // Acquires what the one that served before left behind.
+        guard !serves.exchange(true, ordering: .acquiring) else { throw MailslotError(outcome: .busy, name: name) }
     }
 
-    func endServing() { state.withLock { $0.isServing = false } }
+    /// Releases what it leaves for the next to serve.
+    func endServing() { serves.store(false, ordering: .releasing) }
 
     func stop() {
-        state.withLock { $0.isStopping = true }
+        // Released by the interrupt: relaxed is enough.
+        stops.store(true, ordering: .relaxed)
         interrupt()
     }
 
-    var isServing: Bool { state.withLock { $0.isServing } }
-    var isStopping: Bool { state.withLock { $0.isStopping } }
+    var isServing: Bool { serves.load(ordering: .relaxed) }
+    var isStopping: Bool { stops.load(ordering: .relaxed) }
 
     /// Ends the wait that is on, or the next.
     func interrupt() { unsafe mslot_reader_interrupt(handle) }
@@ -170,7 +165,7 @@ final class RequestReader: Sendable {
             tally.expiredRequests.add(1)
             return nil
         }
-        guard let client = clients.find(AnswerWriters.Address(client: key.id.client, origin: info.origin.rawValue)) else {
+        guard let client = unsafe clients.find(AnswerWriters.Address(client: key.id.client, origin: info.origin.rawValue)) else {
             tally.unreachableClients.add(1)
             return nil
         }
