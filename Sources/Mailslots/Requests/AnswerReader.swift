@@ -102,6 +102,8 @@ final class AnswerReader: Sendable {
     /// What ids of its calls say of it.
     private var client: UInt64 { UInt64(processID) << 32 | UInt64(number) }
     func id(of call: PendingCall) -> MailslotCallID { MailslotCallID(client: client, call: call.number) }
+    /// Of a call that has no number yet.
+    var idOfNoCall: MailslotCallID { MailslotCallID(client: client, call: 0) }
 
     var counters: MailslotClientCounters { state.withLock { $0.counters } }
 
@@ -193,16 +195,16 @@ final class AnswerReader: Sendable {
     /// Before the next look whether there is room for its request. Does not lead meanwhile.
     ///
     /// - Throws: What the call has come to. It was not sent.
-    func checkUnsent(_ call: PendingCall, _ server: String) throws {
+    func checkUnsent(_ call: PendingCall, _ server: String) throws(ServerConnection.Unsent) {
         stopLeading(call)
         switch state.withLock({ _ in call.end }) {
         case nil:
-            if call.deadline <= MonotonicClock.now { throw MailslotError(outcome: .timedOut, name: server) }
-        case .timedOut: throw MailslotError(outcome: .timedOut, name: server)
-        case .cancelled: throw CancellationError()
-        case .broken(let error): throw error
-        case .failure(.closed, _): throw ServerConnection.Closed(server)
-        case .failure, .answer: throw MailslotError(outcome: .noReader, name: server)
+            if call.deadline <= MonotonicClock.now { throw .failed(MailslotError(outcome: .timedOut, name: server)) }
+        case .timedOut: throw .failed(MailslotError(outcome: .timedOut, name: server))
+        case .cancelled: throw .failed(MailslotError(cancelled: server))
+        case .broken(let error): throw .failed(error)
+        case .failure(.closed, _): throw .closed
+        case .failure, .answer: throw .failed(MailslotError(outcome: .noReader, name: server))
         }
     }
 

@@ -27,36 +27,35 @@ final class HandlerLoop: Sendable {
     /// Until the server is stopped or the task is cancelled, and then until all handlers have ended.
     ///
     /// - Parameter handler: Answers the request.
-    func run(_ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) async throws {
+    func run(_ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) async throws(MailslotError) {
         precondition(limit > 0, "Somebody has to do the work.")
         try reader.beginServing()
         defer { reader.endServing() }
-        let result: Result<Void, any Error>
-        do {
-            try await withTaskCancellationHandler {
-                try await read(handler)
-            } onCancel: {
-                // A handler that holds the loop up must not do so for ever.
-                reader.registry.stopAll()
-            }
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        let result = await withTaskCancellationHandler {
+            await read(handler)
+        } onCancel: {
+            // A handler that holds the loop up must not do so for ever.
+            reader.registry.stopAll()
         }
         if Task.isCancelled { reader.registry.stopAll() }
         while await hasHandlers() {}
         try result.get()
     }
 
-    private func read(_ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) async throws {
-        while !reader.isStopping {
-            try Task.checkCancellation()
-            guard hasRoom() else {
-                if reader.canReadAhead { try await reader.readAhead() } else { _ = await hasHandlers() }
-                continue
+    private func read(_ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) async -> Result<Void, MailslotError> {
+        do throws(MailslotError) {
+            while !reader.isStopping {
+                try reader.checkCancellation()
+                guard hasRoom() else {
+                    if reader.canReadAhead { try await reader.readAhead() } else { _ = await hasHandlers() }
+                    continue
+                }
+                guard case .message(let view) = try await reader.next() else { continue }
+                if let request = unsafe reader.take(view) { begin(request, handler) }
             }
-            guard case .message(let view) = try await reader.next() else { continue }
-            if let request = unsafe reader.take(view) { begin(request, handler) }
+            return .success(())
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -67,14 +66,28 @@ final class HandlerLoop: Sendable {
                 try await handler(request)
             } catch let refusal as Refusal {
                 try? request.refuse(refusal.code, refusal.reason)
-            } catch is CancellationError where !request.isCancelled {
-                try? request.refuse(.serverStopped)
             } catch {
-                if !request.isCancelled { try? request.fail(String(describing: error)) }
+                if request.isCancelled {
+                    // Nobody waits for word of it.
+                } else if Self.isCancellation(error) {
+                    try? request.refuse(.serverStopped)
+                } else {
+                    try? request.fail(String(describing: error))
+                }
             }
             self.end()
         }
         request.attach(task)
+    }
+
+    /// Whether a handler's task was cancelled, as whatever it waited in says so.
+    private static func isCancellation(_ error: any Error) -> Bool {
+        switch error {
+        case is CancellationError: true
+        case let error as MailslotError: error.code == .cancelled
+        case let error as MailslotCallError: error.code == .cancelled
+        default: false
+        }
     }
 
     /// A handler has ended.

@@ -1,7 +1,8 @@
-/// Why a call that was sent has no answer, with the cause and the cure in its description.
+/// Why a call has no answer, with the cause and the cure in its description.
 ///
-/// A call that throws a ``MailslotError`` was not sent: the server has not seen it. After one of these the server may have carried it out,
-/// or not, or be about to; ``id`` is what the server knows it by (``MailslotCallID``).
+/// With ``Code/notSent`` the server has not seen the request, and never will: ``cause`` says why. With ``Code/cancelled`` that is so if there
+/// is a `cause`. After any other the server may have carried it out, or not, or be about to; ``id`` is what the server knows it by
+/// (``MailslotCallID``).
 public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What kind of error it is. Later versions may add codes, so a `switch` needs a `default`.
     public struct Code: Sendable, Hashable {
@@ -28,6 +29,12 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
 
         // What a client finds out.
 
+        /// The request was not sent: ``MailslotCallError/cause``.
+        public static let notSent = Code(rawValue: 0x8007)
+        /// The task was cancelled. If the request was sent, the server was told to give up.
+        public static let cancelled = Code(rawValue: 0x8008)
+        /// The client's mailslot for answers cannot be read any more: ``MailslotCallError/cause``.
+        public static let answersUnreadable = Code(rawValue: 0x8009)
         /// No answer came in time. The server was told to give up.
         public static let timedOut = Code(rawValue: 0x8001)
         /// The server was killed, or left its mailslot, after it had taken the request; or it may have.
@@ -51,14 +58,20 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
     public let code: Code
     /// The server's name, as it was given.
     public let server: String
-    /// The call, as the server knows it.
+    /// The call, as the server knows it. Of no use with ``Code/notSent``.
     public let id: MailslotCallID
+    /// What went wrong on this side: why the request was not sent, or why no answer can be read. `nil`: nothing did.
+    public let cause: MailslotError?
     /// The server's own words, if it has any: what its handler threw. Written by another process; at most some 400 bytes.
     public let reason: String
     /// What is wrong, why, and the cure.
     public var description: String {
         let call = "The call \(id) to the mailslot \"\(server)\""
         return switch code {
+        case .notSent: "\(call) was not sent. \(causeDescription)"
+        case .cancelled where cause != nil: "\(call) was not sent: its task was cancelled."
+        case .cancelled: "\(call) was given up: its task was cancelled. It may have been carried out."
+        case .answersUnreadable: "\(call) has no answer that can be read: make another MailslotClient. \(causeDescription)"
         case .failed: "\(call) failed at the server: \(reason)"
         case .unanswered: "\(call) has no answer: the server let go of the request without one. Answer each request, or throw."
         case .unknownType: "\(call) has no answer: the server has no handler for requests of its type. \(reason)"
@@ -87,6 +100,8 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
         }
     }
 
+    private var causeDescription: String { cause?.description ?? "" }
+
     private func timedOutDescription(_ call: String) -> String {
         let cause =
             Mailslot.isRemote(server)
@@ -95,11 +110,19 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
         return "\(call) had no answer in time. \(cause) It may have been carried out. Wait longer; call again with the same id."
     }
 
-    init(_ code: Code, server: String, id: MailslotCallID, reason: String = "") {
+    init(_ code: Code, server: String, id: MailslotCallID, reason: String = "", cause: MailslotError? = nil) {
         self.code = code
         self.server = server
         self.id = id
         self.reason = reason
+        self.cause = cause
+    }
+}
+
+extension MailslotCallError {
+    /// Of a request that was not sent.
+    init(notSent cause: MailslotError, server: String, id: MailslotCallID) {
+        self.init(cause.code == .cancelled ? .cancelled : .notSent, server: server, id: id, cause: cause)
     }
 }
 

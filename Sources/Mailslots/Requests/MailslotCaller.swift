@@ -10,8 +10,8 @@ internal import CMailslots
 ///
 /// It is for any number of threads and tasks at the same time. It takes one lane of the server's mailslot.
 ///
-/// In asynchronous code the calls suspend the task; elsewhere they block the thread. Both throw a ``MailslotError`` if the request was not
-/// sent, so that the server has certainly not seen it, and a ``MailslotCallError`` if it was and there is no answer.
+/// In asynchronous code the calls suspend the task; elsewhere they block the thread. Both throw a ``MailslotCallError``, whose code says
+/// whether the request was sent.
 public final class MailslotCaller: Sendable {
     /// The server's name, as it was given.
     public let server: String
@@ -53,14 +53,16 @@ public final class MailslotCaller: Sendable {
     ///     messages may be lost, 10 seconds.
     ///   - id: The id of a call of this client that ended without an answer, if this one repeats it. The server sees the same id.
     /// - Returns: The answer's bytes.
-    /// - Throws: A ``MailslotError`` if the request was not sent: ``MailslotError/Code/tooLong``, ``MailslotError/Code/noReader``,
-    ///   ``MailslotError/Code/notFound``, ``MailslotError/Code/timedOut`` (there was no room for it in time),
-    ///   ``MailslotError/Code/forked``, and what opening says. Otherwise a ``MailslotCallError``.
+    /// - Throws: A ``MailslotCallError``. With ``MailslotCallError/Code/notSent`` its cause is ``MailslotError/Code/tooLong``,
+    ///   ``MailslotError/Code/noReader``, ``MailslotError/Code/notFound``, ``MailslotError/Code/timedOut`` (there was no room for it in
+    ///   time), ``MailslotError/Code/forked``, or what opening says.
     public func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
         retrying id: MailslotCallID? = nil
-    ) throws -> MailslotMessage {
-        try call(request, timeout: timeout, retrying: id) { bytes, info in MailslotMessage(copying: bytes, info) }
+    ) throws(MailslotCallError) -> MailslotMessage {
+        var answer: MailslotMessage?
+        try call(request, Terms(timeout, isRemote, id)) { bytes, info in answer = MailslotMessage(copying: bytes, info) }
+        return answer!
     }
 
     /// Sends a request, and calls `body` with its answer in place, without a copy where it lies in the mailslot. Blocks the thread.
@@ -85,7 +87,7 @@ public final class MailslotCaller: Sendable {
     func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout?, _ id: MailslotCallID?,
         _ take: (RawSpan, MailslotMessage.Info) -> Void
-    ) throws {
+    ) throws(MailslotCallError) {
         try call(request, Terms(timeout, isRemote, id), take)
     }
 
@@ -93,47 +95,47 @@ public final class MailslotCaller: Sendable {
     func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
         _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
-    ) throws {
+    ) throws(MailslotCallError) {
         let connection = connection.withLock { $0 }
-        do {
-            try attempt(connection, request, terms, take)
-        } catch is ServerConnection.Closed {
-            let another = try reopen(connection)
-            do {
-                try attempt(another, request, terms, take)
-            } catch is ServerConnection.Closed {
-                throw MailslotError(outcome: .closed, name: server)
-            }
-        }
+        if try attempt(connection, request, terms, take) { return }
+        if try attempt(try reopen(connection), request, terms, take) { return }
+        throw MailslotCallError(notSent: MailslotError(outcome: .closed, name: server), server: server, id: answers.idOfNoCall)
     }
 
     private func attempt(
         _ connection: ServerConnection, _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
         _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
-    ) throws {
+    ) throws(MailslotCallError) -> Bool {
         let call = answers.begin(token: token, deadline: terms.deadline, connection: connection, repeating: terms.id)
         let header = terms.header(of: call, answers)
-        do {
+        do throws(ServerConnection.Unsent) {
             var pause = Pause()
             while try connection.send(header, request, call) == .full {
                 try answers.checkUnsent(call, server)
                 usleep(UInt32(pause.next().components.attoseconds / 1_000_000_000_000))
             }
         } catch {
-            answers.finish(call)
-            throw error
+            try giveUp(call, error)
+            return false
         }
-        do {
-            if let end = try answers.wait(call, take) { try finish(call, connection, header, end, take) }
-        } catch let refusal as Refusal {
-            throw MailslotCallError(refusal.code, server: server, id: answers.id(of: call), reason: refusal.reason)
+        let end: PendingCall.End?
+        do throws(Refusal) {
+            end = try answers.wait(call, take)
+        } catch {
+            throw MailslotCallError(error, server: server, id: answers.id(of: call))
         }
+        if let end { try finish(call, connection, header, end, take) }
+        return true
     }
 
     /// Another connection in place of one that is closed; another call may have made it already.
-    private func reopen(_ closed: ServerConnection) throws(MailslotError) -> ServerConnection {
+    private func reopen(_ closed: ServerConnection) throws(MailslotCallError) -> ServerConnection {
         if let connection = openedMeanwhile(closed) { return connection }
-        return replace(closed, try Mailslot.open(server, trusting: trust, onReaderDeath: onServerDeath))
+        do throws(MailslotError) {
+            return replace(closed, try Mailslot.open(server, trusting: trust, onReaderDeath: onServerDeath))
+        } catch {
+            throw MailslotCallError(notSent: error, server: server, id: answers.idOfNoCall)
+        }
     }
 
     // MARK: from a task
@@ -141,12 +143,14 @@ public final class MailslotCaller: Sendable {
     /// Sends a request, and waits for its answer. Suspends the task.
     ///
     /// - Parameters: As of the call that blocks.
-    /// - Throws: As the call that blocks; or `CancellationError` if the task is cancelled, and the server is told to give up.
+    /// - Throws: As the call that blocks; ``MailslotCallError/Code/cancelled`` if the task is cancelled, and the server is told to give up.
     public func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, timeout: MailslotTimeout? = nil,
         retrying id: MailslotCallID? = nil
-    ) async throws -> MailslotMessage {
-        try await call(request, timeout: timeout, retrying: id) { bytes, info in MailslotMessage(copying: bytes, info) }
+    ) async throws(MailslotCallError) -> MailslotMessage {
+        var answer: MailslotMessage?
+        try await call(request, Terms(timeout, isRemote, id)) { bytes, info in answer = MailslotMessage(copying: bytes, info) }
+        return answer!
     }
 
     /// Sends a request, and calls `body` with its answer in place, as the call that blocks does. Suspends the task.
@@ -167,54 +171,56 @@ public final class MailslotCaller: Sendable {
     func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ timeout: MailslotTimeout?, _ id: MailslotCallID?,
         _ take: (RawSpan, MailslotMessage.Info) -> Void
-    ) async throws {
+    ) async throws(MailslotCallError) {
         try await call(request, Terms(timeout, isRemote, id), take)
     }
 
     func call(
         _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
         _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
-    ) async throws {
+    ) async throws(MailslotCallError) {
         let connection = connection.withLock { $0 }
-        do {
-            try await attempt(connection, request, terms, take)
-        } catch is ServerConnection.Closed {
-            let another = try await reopen(connection)
-            do {
-                try await attempt(another, request, terms, take)
-            } catch is ServerConnection.Closed {
-                throw MailslotError(outcome: .closed, name: server)
-            }
-        }
+        if try await attempt(connection, request, terms, take) { return }
+        if try await attempt(try await reopen(connection), request, terms, take) { return }
+        throw MailslotCallError(notSent: MailslotError(outcome: .closed, name: server), server: server, id: answers.idOfNoCall)
     }
 
     private func attempt(
         _ connection: ServerConnection, _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ terms: Terms,
         _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
-    ) async throws {
-        try Task.checkCancellation()
+    ) async throws(MailslotCallError) -> Bool {
         let call = answers.begin(token: token, deadline: terms.deadline, connection: connection, repeating: terms.id)
         let header = terms.header(of: call, answers)
-        do {
+        do throws(ServerConnection.Unsent) {
             var pause = Pause()
-            while try connection.send(header, request, call) == .full {
+            while true {
+                if Task.isCancelled { throw .failed(MailslotError(cancelled: server)) }
+                if try connection.send(header, request, call) == .written { break }
                 try answers.checkUnsent(call, server)
-                try await Task.sleep(for: pause.next())
+                // Cut short by a cancellation, which is looked for next.
+                try? await Task.sleep(for: pause.next())
             }
         } catch {
-            answers.finish(call)
-            throw error
+            try giveUp(call, error)
+            return false
         }
-        do {
-            if let end = try await answers.wait(call, take) { try finish(call, connection, header, end, take) }
-        } catch let refusal as Refusal {
-            throw MailslotCallError(refusal.code, server: server, id: answers.id(of: call), reason: refusal.reason)
+        let end: PendingCall.End?
+        do throws(Refusal) {
+            end = try await answers.wait(call, take)
+        } catch {
+            throw MailslotCallError(error, server: server, id: answers.id(of: call))
         }
+        if let end { try finish(call, connection, header, end, take) }
+        return true
     }
 
-    private func reopen(_ closed: ServerConnection) async throws -> ServerConnection {
+    private func reopen(_ closed: ServerConnection) async throws(MailslotCallError) -> ServerConnection {
         if let connection = openedMeanwhile(closed) { return connection }
-        return replace(closed, try await Mailslot.open(server, waitingUpTo: .now, trusting: trust, onReaderDeath: onServerDeath))
+        do throws(MailslotError) {
+            return replace(closed, try await Mailslot.open(server, waitingUpTo: .now, trusting: trust, onReaderDeath: onServerDeath))
+        } catch {
+            throw MailslotCallError(notSent: error, server: server, id: answers.idOfNoCall)
+        }
     }
 
     // MARK: from both
@@ -231,10 +237,19 @@ public final class MailslotCaller: Sendable {
         }
     }
 
+    /// Ends a call whose request was not sent. Returns if that is because the server closed its mailslot.
+    private func giveUp(_ call: PendingCall, _ unsent: ServerConnection.Unsent) throws(MailslotCallError) {
+        answers.finish(call) { counters in
+            if case .failed(let error) = unsent, error.code == .cancelled { counters.cancellations += 1 }
+        }
+        guard case .failed(let cause) = unsent else { return }
+        throw MailslotCallError(notSent: cause, server: server, id: answers.id(of: call))
+    }
+
     private func finish(
         _ call: PendingCall, _ connection: ServerConnection, _ header: RequestHeader, _ end: PendingCall.End,
         _ take: (RawSpan, MailslotMessage.Info) throws(Refusal) -> Void
-    ) throws {
+    ) throws(MailslotCallError) {
         answers.finish(call) { counters in
             switch end {
             case .timedOut: counters.timeouts += 1
@@ -245,7 +260,11 @@ public final class MailslotCaller: Sendable {
         switch end {
         case .answer(let bytes, let info):
             // Sound: a UInt8 has no padding.
-            try take(unsafe bytes.span.bytes, info)
+            do throws(Refusal) {
+                try take(unsafe bytes.span.bytes, info)
+            } catch {
+                throw MailslotCallError(error, server: server, id: answers.id(of: call))
+            }
         case .failure(let code, let reason):
             throw MailslotCallError(code, server: server, id: answers.id(of: call), reason: reason)
         case .timedOut:
@@ -253,10 +272,17 @@ public final class MailslotCaller: Sendable {
             throw MailslotCallError(.timedOut, server: server, id: answers.id(of: call))
         case .cancelled:
             connection.cancel(header)
-            throw CancellationError()
-        case .broken(let error):
-            throw error
+            throw MailslotCallError(.cancelled, server: server, id: answers.id(of: call))
+        case .broken(let cause):
+            throw MailslotCallError(.answersUnreadable, server: server, id: answers.id(of: call), cause: cause)
         }
+    }
+}
+
+extension MailslotCallError {
+    /// Of an answer, or of a server that says so.
+    fileprivate init(_ refusal: Refusal, server: String, id: MailslotCallID) {
+        self.init(refusal.code, server: server, id: id, reason: refusal.reason)
     }
 }
 

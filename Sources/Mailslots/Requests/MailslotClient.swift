@@ -78,13 +78,13 @@ public final class MailslotClient: Sendable {
 
     /// Opens a server's mailslot, suspending the task until it appears, up to `wait`.
     ///
-    /// - Throws: As the call that blocks, or `CancellationError`.
+    /// - Throws: As the call that blocks, and ``MailslotError/Code/cancelled``.
     public func open(
         _ server: String,
         waitingUpTo wait: MailslotTimeout,
         trusting trust: Mailslot.Trust = .sameUser,
         onServerDeath: Mailslot.ReaderDeath = .fail
-    ) async throws -> MailslotCaller {
+    ) async throws(MailslotError) -> MailslotCaller {
         let writer = try await Mailslot.open(server, waitingUpTo: wait, trusting: trust, onReaderDeath: onServerDeath)
         return try MailslotCaller(answers, writer, trusting: trust, onServerDeath: onServerDeath)
     }

@@ -23,15 +23,15 @@ extension MailslotServer {
 
     /// As the call that blocks, suspending the task while there is no request.
     ///
-    /// - Throws: As the call that blocks; or `CancellationError`.
+    /// - Throws: As the call that blocks, and ``MailslotError/Code/cancelled``.
     public func run(
         answerCapacity capacity: Int = 408, inPlace handler: (RawSpan, MailslotRequest.Info, inout OutputRawSpan) throws -> Void
-    ) async throws {
+    ) async throws(MailslotError) {
         try reader.beginServing()
         defer { reader.endServing() }
         let copy = RequestCopy()
         while !reader.isStopping {
-            try Task.checkCancellation()
+            try reader.checkCancellation()
             if case .message(let view) = try await reader.next() { unsafe carryOut(view, copy, capacity, nil, handler) }
         }
     }

@@ -91,11 +91,11 @@ public final class MailslotServer: Sendable {
     /// - Parameters:
     ///   - limit: The most handlers at work, at least 1.
     ///   - handler: Returns the answer. On any thread of the pool.
-    /// - Throws: `CancellationError` if the task was cancelled, and with it all handlers. A ``MailslotError``: ``MailslotError/Code/busy``
-    ///   if another call serves, ``MailslotError/Code/damaged``, ``MailslotError/Code/forked``.
+    /// - Throws: A ``MailslotError``: ``MailslotError/Code/cancelled`` if the task was cancelled, and with it all handlers;
+    ///   ``MailslotError/Code/busy`` if another call serves; ``MailslotError/Code/damaged``, ``MailslotError/Code/forked``.
     public func run<Answer: MailslotBytes & Sendable>(
         atMost limit: Int = 64, _ handler: @escaping @Sendable (MailslotRequest) async throws -> Answer
-    ) async throws {
+    ) async throws(MailslotError) {
         try await HandlerLoop(reader, atMost: limit).run { request in
             try request.answer(try await handler(request))
         }

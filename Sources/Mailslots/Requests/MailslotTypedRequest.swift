@@ -72,7 +72,7 @@ extension MailslotCaller {
     ///   ``MailslotCallError/Code/undecodableRequest``, ``MailslotCallError/Code/undecodableAnswer``.
     public func call<Request: MailslotTypedRequest & MailslotValue>(
         _ request: Request, timeout: MailslotTimeout? = nil, retrying id: MailslotCallID? = nil
-    ) throws -> Request.Answer where Request.Answer: MailslotValue {
+    ) throws(MailslotCallError) -> Request.Answer where Request.Answer: MailslotValue {
         let terms = Terms(timeout, isRemote, id, type: Request.requestType.tag(.value))
         // `unsafe`: the type has no padding, as whoever made it a value says.
         var answer: Request.Answer?
@@ -82,10 +82,10 @@ extension MailslotCaller {
 
     /// Sends a value, and waits for the value that answers it. Suspends the task.
     ///
-    /// - Throws: As the call that blocks; or `CancellationError`.
+    /// - Throws: As the call that blocks, and ``MailslotCallError/Code/cancelled``.
     public func call<Request: MailslotTypedRequest & MailslotValue>(
         _ request: Request, timeout: MailslotTimeout? = nil, retrying id: MailslotCallID? = nil
-    ) async throws -> Request.Answer where Request.Answer: MailslotValue {
+    ) async throws(MailslotCallError) -> Request.Answer where Request.Answer: MailslotValue {
         let terms = Terms(timeout, isRemote, id, type: Request.requestType.tag(.value))
         // `unsafe`: as above.
         var answer: Request.Answer?
@@ -118,16 +118,16 @@ extension MailslotServer {
 
     /// As the call that blocks, suspending the task while there is no request.
     ///
-    /// - Throws: As the call that blocks; or `CancellationError`.
+    /// - Throws: As the call that blocks, and ``MailslotError/Code/cancelled``.
     public func run<Request: MailslotTypedRequest & MailslotValue>(
         answering type: Request.Type, _ handler: (Request) throws -> Request.Answer
-    ) async throws where Request.Answer: MailslotValue {
+    ) async throws(MailslotError) where Request.Answer: MailslotValue {
         try reader.beginServing()
         defer { reader.endServing() }
         let copy = RequestCopy()
         let tag = Request.requestType.tag(.value)
         while !reader.isStopping {
-            try Task.checkCancellation()
+            try reader.checkCancellation()
             guard case .message(let view) = try await reader.next() else { continue }
             unsafe carryOut(view, copy, MemoryLayout<Request.Answer>.size, tag) { bytes, _, answer in
                 try append(handler(try request(bytes)), to: &answer)

@@ -71,6 +71,11 @@ final class RequestReader: Sendable {
     var isServing: Bool { serves.load(ordering: .relaxed) }
     var isStopping: Bool { stops.load(ordering: .relaxed) }
 
+    /// - Throws: ``MailslotError/Code/cancelled`` if the task that serves was cancelled.
+    func checkCancellation() throws(MailslotError) {
+        if Task.isCancelled { throw MailslotError(cancelled: name) }
+    }
+
     /// Ends the wait that is on, or the next.
     func interrupt() { unsafe mslot_reader_interrupt(handle) }
 
@@ -92,13 +97,13 @@ final class RequestReader: Sendable {
     }
 
     /// Suspends until there is a message, an interrupt, or the task is cancelled.
-    func next() async throws -> Next {
+    func next() async throws(MailslotError) -> Next {
         if let view = unsafe ahead.views.popFirst() { return unsafe .message(view) }
         return try await peek()
     }
 
     /// Looks at a further message while those before it have to wait, so that a caller that gives up is heard. Suspends as `next()`.
-    func readAhead() async throws {
+    func readAhead() async throws(MailslotError) {
         guard case .message(let view) = try await peek() else { return }
         unsafe ahead.views.append(view)
         // Sound: what is lent stays.
@@ -113,7 +118,7 @@ final class RequestReader: Sendable {
     /// Whether a further message could be looked at.
     var canReadAhead: Bool { unsafe ahead.views.count < info.capacity }
 
-    private func peek() async throws -> Next {
+    private func peek() async throws(MailslotError) -> Next {
         var view = unsafe mslot_reader_peek(handle, 0)
         guard unsafe view.outcome == .empty else { return try unsafe sorted(view) }
         let wait = TaskWait(.forever)

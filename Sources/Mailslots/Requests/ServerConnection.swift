@@ -13,10 +13,11 @@ final class ServerConnection: Sendable {
         case closed
     }
 
-    /// There will be no server in this mailslot again. Nothing was sent.
-    struct Closed: Error {
-        let server: String
-        init(_ server: String) { self.server = server }
+    /// Why a request was not sent.
+    enum Unsent: Error {
+        /// There will be no server in this mailslot again.
+        case closed
+        case failed(MailslotError)
     }
 
     fileprivate struct State: ~Copyable {
@@ -50,13 +51,13 @@ final class ServerConnection: Sendable {
 
     /// Writes a request if there is room. Never waits.
     ///
-    /// - Throws: A ``MailslotError``, or ``Closed``; the request was not sent.
+    /// - Throws: The request was not sent.
     func send(
         _ header: RequestHeader, _ request: borrowing some MailslotBytes & ~Copyable & ~Escapable, _ call: PendingCall
-    ) throws -> MailslotWriteOutcome {
-        try request.withMessageBytes { bytes in
-            try header.withMessage(bytes) { message in
-                try state.withLock { state in
+    ) throws(Unsent) -> MailslotWriteOutcome {
+        try request.withMessageBytes { bytes throws(Unsent) in
+            try header.withMessage(bytes) { message throws(Unsent) in
+                try state.withLock { state throws(Unsent) in
                     if state.life != .alive { try lookAgain(&state) }
                     do throws(MailslotError) {
                         let outcome = try state.writer.tryWrite(message)
@@ -65,7 +66,7 @@ final class ServerConnection: Sendable {
                         }
                         return outcome
                     } catch {
-                        throw error.code == .closed ? Closed(server) : error
+                        throw error.code == .closed ? Unsent.closed : .failed(error)
                     }
                 }
             }
@@ -83,12 +84,12 @@ final class ServerConnection: Sendable {
     }
 
     /// Whether there is a server again.
-    private func lookAgain(_ state: inout State) throws {
-        guard state.life == .dead, let watch else { throw Closed(server) }
+    private func lookAgain(_ state: inout State) throws(Unsent) {
+        guard state.life == .dead, let watch else { throw .closed }
         switch watch.look(&state) {
         case .alive: return
-        case .dead: throw MailslotError(outcome: .noReader, name: server)
-        case .closed: throw Closed(server)
+        case .dead: throw .failed(MailslotError(outcome: .noReader, name: server))
+        case .closed: throw .closed
         }
     }
 }

@@ -72,6 +72,8 @@ final class RequestTransport: NodeTransport {
         } catch let error as MailslotError {
             throw failure(error, node)
         } catch let error as MailslotCallError {
+            if error.code == .cancelled { throw CancellationError() }
+            if error.code == .notSent, let cause = error.cause { throw failure(cause, node) }
             throw failure(error, node)
         }
     }

@@ -39,7 +39,7 @@ import Testing
         let late = try #require(killed.withLock { $0 }).duration(to: .now)
         #expect(late < Self.atOnce)
         // A process that dies has its lock for a moment still.
-        try eventually("it is known to be gone") { errorOf { _ = try caller.call("nobody") }?.code == .noReader }
+        try eventually("it is known to be gone") { causeOf { _ = try caller.call("nobody") }?.code == .noReader }
 
         let next = try startServer(name)
         #expect(try caller.call([200]).text.hasSuffix(name))

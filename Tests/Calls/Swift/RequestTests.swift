@@ -62,6 +62,17 @@ func soon(_ what: Comment, _ condition: () throws -> Bool) async throws {
     }
 }
 
+/// Why a call was not sent.
+func causeOf(_ body: () throws -> Void) -> MailslotError? {
+    do {
+        try body()
+        return nil
+    } catch {
+        guard let error = error as? MailslotCallError, error.code == .notSent else { return nil }
+        return error.cause
+    }
+}
+
 private func callError(_ body: () async throws -> Void) async -> MailslotCallError? {
     do {
         try await body()
@@ -97,7 +108,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
                     let bytes = (0..<count).map { UInt8($0 & 255) }
                     #expect(try [UInt8](caller.call(bytes)) == bytes.reversed())
                 }
-                #expect(errorOf { _ = try caller.call([UInt8](repeating: 0, count: 409)) }?.code == .tooLong)
+                #expect(causeOf { _ = try caller.call([UInt8](repeating: 0, count: 409)) }?.code == .tooLong)
                 #expect(server.counters.requests == 7)
                 // Counted behind the answer, which we may have first.
                 try eventually("the last is counted") { server.counters.answers == 7 }
@@ -319,7 +330,10 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
                 let calls = (0..<5).map { _ in Task { try await caller.call("wait") } }
                 try await soon("two are at work") { begun.withLock { $0 } == 2 }
                 for call in calls { call.cancel() }
-                for call in calls { await #expect(throws: CancellationError.self) { try await call.value } }
+                for call in calls {
+                    let error = await #expect(throws: MailslotCallError.self) { try await call.value }
+                    #expect(error?.code == .cancelled && error?.cause == nil)
+                }
                 try await soon("both are cancelled") { cancelled.withLock { $0 } == 2 }
                 try await soon("the others never began") { server.counters.cancellations == 5 }
                 #expect(begun.withLock { $0 } == 2)
@@ -384,7 +398,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
         try await soon("it waits") { client.waitingCallCount == 1 }
         server = nil
         #expect(await lost?.code == .closed)
-        #expect(errorOf { _ = try caller.call("nobody") }?.code == .notFound)
+        #expect(causeOf { _ = try caller.call("nobody") }?.code == .notFound)
         server = try MailslotServer(name)
         let another = server!
         try await withTask(
@@ -426,7 +440,23 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
         try await soon("it is at work") { begun.withLock { $0 } }
         task.cancel()
         #expect(await error?.code == .serverStopped)
-        await #expect(throws: CancellationError.self) { try await task.value }
+        let ended = await #expect(throws: MailslotError.self) { try await task.value }
+        #expect(ended?.code == .cancelled)
+    }
+
+    @Test func `a call of a task that is cancelled already is not sent, and says so`() async throws {
+        let name = uniqueName()
+        let server = try MailslotServer(name)
+        let client = try MailslotClient()
+        let caller = try client.open(name)
+        let task = Task {
+            unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+            return await callError { _ = try await caller.call("") }
+        }
+        let error = await task.value
+        #expect(error?.code == .cancelled && error?.cause?.code == .cancelled)
+        #expect(server.info.messagesWritten == 0)
+        #expect(client.waitingCallCount == 0)
     }
 
     @Test func `a second call that serves is refused`() async throws {
@@ -574,7 +604,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
         let caller = try MailslotClient().open(name)
         let waiting = Task { try await caller.call("first") }
         try await soon("it is full") { server.info.messageCount == 1 }
-        #expect(errorOf { _ = try caller.call("no room", timeout: .milliseconds(30)) }?.code == .timedOut)
+        #expect(causeOf { _ = try caller.call("no room", timeout: .milliseconds(30)) }?.code == .timedOut)
         #expect(server.info.messagesWritten == 1)
         try await withTask(
             server, { try await server.run { request in request.message } },

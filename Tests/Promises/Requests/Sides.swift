@@ -107,7 +107,11 @@ final class Client: Sendable {
 
     private func callOfThread(_ generator: inout SeededGenerator) {
         let question = question(&generator)
-        judge(question, Result { try question.caller.call(question.bytes, timeout: question.timeout) })
+        do throws(MailslotCallError) {
+            judge(question, .success(try question.caller.call(question.bytes, timeout: question.timeout)))
+        } catch {
+            judge(question, .failure(error))
+        }
     }
 
     private func callOfTask(_ generator: inout SeededGenerator) async {
@@ -119,35 +123,34 @@ final class Client: Sendable {
         judge(question, await task.value)
     }
 
-    private func call(_ question: Question) async -> Result<MailslotMessage, any Error> {
-        do {
+    private func call(_ question: Question) async -> Result<MailslotMessage, MailslotCallError> {
+        do throws(MailslotCallError) {
             return .success(try await question.caller.call(question.bytes, timeout: question.timeout))
         } catch {
             return .failure(error)
         }
     }
 
-    private func judge(_ question: Question, _ result: Result<MailslotMessage, any Error>) {
+    private func judge(_ question: Question, _ result: Result<MailslotMessage, MailslotCallError>) {
         if ContinuousClock.now > question.limit { fail("a call took more than ten seconds: \(result)") }
         switch result {
         case .success(let answer):
             if [UInt8](answer) != question.answer { fail("a call got another's answer") }
             tally.add("answers")
-        case .failure(is CancellationError): tally.add("cancelled")
-        case .failure(let error as MailslotCallError):
+        case .failure(let error):
             switch error.code {
+            case .cancelled: tally.add("cancelled")
+            case .notSent:
+                switch error.cause?.code {
+                case .noReader?, .timedOut?, .notFound?: tally.add("not sent")
+                default: fail("an error that has no cause here: \(error)")
+                }
             case .timedOut: tally.add("timed out")
             case .noReader: tally.add("server died")
             case .closed: tally.add("server closed")
             case .unanswered: tally.add("unanswered")
             default: fail("an error that has no cause here: \(error)")
             }
-        case .failure(let error as MailslotError):
-            switch error.code {
-            case .noReader, .timedOut, .notFound: tally.add("not sent")
-            default: fail("an error that has no cause here: \(error)")
-            }
-        case .failure(let error): fail("an error of another kind: \(error)")
         }
     }
 }
