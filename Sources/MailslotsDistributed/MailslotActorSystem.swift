@@ -195,7 +195,9 @@ public final class MailslotActorSystem: DistributedActorSystem {
     // MARK: calls to others
 
     /// Makes what records a call. The compiler calls it.
-    public func makeInvocationEncoder() -> MailslotInvocationEncoder { MailslotInvocationEncoder(context: CodingContext(system: self)) }
+    public func makeInvocationEncoder() -> MailslotInvocationEncoder {
+        MailslotInvocationEncoder(context: ActorCodingContext(system: self))
+    }
 
     /// Calls an actor of another node. The compiler calls it.
     public func remoteCall<Act: DistributedActor, Err: Error, Res: Codable>(
@@ -217,7 +219,7 @@ public final class MailslotActorSystem: DistributedActorSystem {
     {
         counts.made.add(1, ordering: .relaxed)  // a number alone
         let bytes = try await transport.call(id.node, invocation.call(id.name, target), deadline: Self.deadline)
-        return Answer(bytes, context: CodingContext(system: self, senderHost: id.node.host))
+        return Answer(bytes, context: ActorCodingContext(system: self, senderHost: id.node.host))
     }
 
     // MARK: calls of others
@@ -234,13 +236,14 @@ public final class MailslotActorSystem: DistributedActorSystem {
     }
 
     private func execute(_ call: IncomingCall) async throws(MailslotActorError) -> [UInt8] {
-        let context = CodingContext(system: self, senderHost: call.host)
+        let context = ActorCodingContext(system: self, senderHost: call.host)
         let input = CBORInput(call.bytes, context: context)
         var position = 0
         let header: CallHeader
         do { header = try CallHeader(from: input, at: &position) } catch {
             throw MailslotActorError(
-                .notUnderstood, "The call is not understood: \(error.reason).", cure: "Build caller and node with one version of Mailslots."
+                .notUnderstood, "The call is not understood: \(error.codingReason).",
+                cure: "Build caller and node with one version of Mailslots."
             )
         }
         let found = try find(header.actorName)

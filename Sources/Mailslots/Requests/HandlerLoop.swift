@@ -65,6 +65,7 @@ final class HandlerLoop: Sendable {
             do {
                 try await handler(request)
             } catch let refusal as Refusal {
+                self.reader.tally.undecodableRequests.add(1)
                 try? request.refuse(refusal.code, refusal.reason)
             } catch {
                 if request.isCancelled {

@@ -1,7 +1,7 @@
 /// Why a call has no answer, with the cause and the cure in its description.
 ///
-/// With ``Code/notSent`` the server has not seen the request, and never will: ``cause`` says why. With ``Code/cancelled`` that is so if there
-/// is a `cause`. After any other the server may have carried it out, or not, or be about to; ``id`` is what the server knows it by
+/// With ``Code/notSent`` the server has not seen the request, and never will: ``cause`` says why. With ``Code/cancelled`` that is so if
+/// there is a `cause`. After any other the server may have carried it out, or not, or be about to; ``id`` is what the server knows it by
 /// (``MailslotCallID``).
 public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What kind of error it is. Later versions may add codes, so a `switch` needs a `default`.
@@ -44,6 +44,9 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
         /// The answer is not a value of the type that the caller expects.
         public static let undecodableAnswer = Code(rawValue: 0x8004)
 
+        /// The request could not be encoded. It was not sent.
+        public static let unencodableRequest = Code(rawValue: 0x800A)
+
         // What a server's own calls throw.
 
         /// The request was answered before.
@@ -62,7 +65,8 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
     public let id: MailslotCallID
     /// What went wrong on this side: why the request was not sent, or why no answer can be read. `nil`: nothing did.
     public let cause: MailslotError?
-    /// The server's own words, if it has any: what its handler threw. Written by another process; at most some 400 bytes.
+    /// The server's own words, if it has any: what its handler threw. Written by another process; at most some 400 bytes. With
+    /// ``Code/unencodableRequest`` and ``Code/undecodableAnswer``: what is wrong with the request or the answer.
     public let reason: String
     /// What is wrong, why, and the cure.
     public var description: String {
@@ -77,6 +81,7 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
         case .unknownType: "\(call) has no answer: the server has no handler for requests of its type. \(reason)"
         case .otherVersion: "\(call) has no answer: the server knows another version of its type. \(reason) Use the same on both sides."
         case .undecodableRequest: "\(call) has no answer: the server could not decode the request. \(reason)"
+        case .unencodableRequest: "\(call) was not sent: its request cannot be encoded. \(reason)"
         case .answerTooLong:
             "\(call) has no answer: it would be longer than this client takes. Give its MailslotClient a larger maximumAnswerSize."
         case .answersFull:

@@ -225,6 +225,9 @@ public final class MailslotCaller: Sendable {
 
     // MARK: from both
 
+    /// Of a request that was not sent, and has no number.
+    var idOfNoCall: MailslotCallID { answers.idOfNoCall }
+
     private func openedMeanwhile(_ closed: ServerConnection) -> ServerConnection? {
         connection.withLock { $0 === closed ? nil : $0 }
     }

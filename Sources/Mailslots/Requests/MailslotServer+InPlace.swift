@@ -49,7 +49,7 @@ extension MailslotServer {
         reader.release()
         let id = incoming.key.id
         do {
-            if let type { try incoming.header.check(type) }
+            if let type { try type.check(incoming.header.type) }
             try incoming.client.answer(id, capacity: capacity) { answer in
                 try copy.withBytes { request in try handler(request, MailslotRequest.Info(incoming), &answer) }
             }

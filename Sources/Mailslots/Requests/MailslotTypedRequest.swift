@@ -14,8 +14,8 @@
 /// let price = try await prices.call(Quote(instrument: 7))
 /// ```
 ///
-/// Both are values of fixed layout, ``MailslotValue``, and go as their bytes. A server that has no handler for the type, or for another
-/// version, says so to the caller.
+/// Both are values of fixed layout, ``MailslotValue``, and go as their bytes; or both are `Codable`, and go as CBOR. A server that has no
+/// handler for the type, or for another version, says so to the caller.
 public protocol MailslotTypedRequest: Sendable {
     /// What answers it.
     associatedtype Answer: Sendable
@@ -52,16 +52,20 @@ public struct MailslotRequestType: Sendable, Hashable, CustomStringConvertible {
 enum RequestCoding: UInt16 {
     /// A ``MailslotValue``.
     case value = 1
+    /// Any `Codable` type, as CBOR.
     case codable = 2
 }
 
-extension RequestHeader {
+extension RequestHeader.TypeTag {
     /// - Throws: A ``Refusal`` of a request that is not of this type.
-    func check(_ type: TypeTag) throws(Refusal) {
-        if self.type == type { return }
-        guard let own = self.type else { throw Refusal(code: .unknownType, reason: "It says none.") }
-        guard own.type == type.type, own.coding == type.coding else { throw Refusal(code: .unknownType, reason: "") }
-        throw Refusal(code: .otherVersion, reason: "It is version \(own.version); the server has version \(type.version).")
+    func check(_ other: Self?) throws(Refusal) {
+        if other == self { return }
+        guard let other else { throw Refusal(code: .unknownType, reason: "It says none.") }
+        guard other.type == type else { throw Refusal(code: .unknownType, reason: "") }
+        guard other.coding == coding else {
+            throw Refusal(code: .unknownType, reason: "One side sends it as a MailslotValue, the other as a Codable type.")
+        }
+        throw Refusal(code: .otherVersion, reason: "It is version \(other.version); the server has version \(version).")
     }
 }
 

@@ -1,9 +1,11 @@
+internal import Mailslots
+
 /// What came back.
 struct Answer {
     private let input: CBORInput
     private var position = 0
 
-    init(_ bytes: [UInt8], context: CodingContext) {
+    init(_ bytes: [UInt8], context: ActorCodingContext) {
         input = CBORInput(bytes, context: context)
     }
 
@@ -14,7 +16,7 @@ struct Answer {
             return try ValueDecoder.decode(type, from: input, at: &position)
         } catch {
             throw MailslotActorError(
-                .badResult, "The result is no \(type): \(error.reason).",
+                .badResult, "The result is no \(type): \(error.codingReason).",
                 cure: "Caller and node have different versions of the type: add fields as optionals, or build both anew.")
         }
     }
@@ -46,7 +48,7 @@ struct Answer {
                 error = MailslotActorError(MailslotActorError.Code(number: number) ?? .notUnderstood, description: text)
             }
         } catch {
-            throw notUnderstood(error.reason)
+            throw notUnderstood(error.codingReason)
         }
         throw error
     }

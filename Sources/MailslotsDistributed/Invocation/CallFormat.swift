@@ -1,3 +1,5 @@
+internal import Mailslots
+
 // A call and its answer, each a sequence of CBOR values (RFC 8742).
 //
 //     call      version, actor's name, target, number of generic substitutions, their mangled names, the arguments

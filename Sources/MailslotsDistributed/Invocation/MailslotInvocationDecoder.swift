@@ -1,4 +1,5 @@
 public import Distributed
+internal import Mailslots
 
 /// What a call brought, which the runtime asks for, one argument after the other. Not for use by hand.
 public final class MailslotInvocationDecoder: DistributedTargetInvocationDecoder {
@@ -35,7 +36,7 @@ public final class MailslotInvocationDecoder: DistributedTargetInvocationDecoder
             return try ValueDecoder.decode(Argument.self, from: input, at: &position)
         } catch {
             throw refuse(
-                "An argument is no \(Argument.self): \(error.reason).",
+                "An argument is no \(Argument.self): \(error.codingReason).",
                 cure: "Caller and node have different versions of the type: add fields as optionals, or build both anew.")
         }
     }
@@ -50,16 +51,4 @@ public final class MailslotInvocationDecoder: DistributedTargetInvocationDecoder
     public func decodeErrorType() throws -> (any Any.Type)? { nil }
     /// `nil`: nothing is recorded.
     public func decodeReturnType() throws -> (any Any.Type)? { nil }
-}
-
-extension Error {
-    /// Of an error of Codable, in one line.
-    var reason: String {
-        switch self as? DecodingError {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context), .dataCorrupted(let context):
-            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return context.debugDescription + (path.isEmpty ? "" : ", in \(path)")
-        default: return (self as? CBORInput.Malformed)?.reason ?? "\(self)"
-        }
-    }
 }

@@ -1,4 +1,5 @@
 public import Distributed
+internal import Mailslots
 
 /// What a call takes along: the compiler records it, one argument after the other. Not for use by hand.
 public struct MailslotInvocationEncoder: DistributedTargetInvocationEncoder {
@@ -7,9 +8,9 @@ public struct MailslotInvocationEncoder: DistributedTargetInvocationEncoder {
 
     private let arguments = CBOROutput(reserving: 128)
     private var substitutions: [String] = []
-    private let context: CodingContext
+    private let context: ActorCodingContext
 
-    init(context: CodingContext) { self.context = context }
+    init(context: ActorCodingContext) { self.context = context }
 
     /// Records what a generic parameter stands for.
     ///

@@ -1,15 +1,16 @@
 public import Distributed
+internal import Mailslots
 
 /// Takes what a call returned or threw, for the answer. Not for use by hand.
 public final class MailslotResultHandler: DistributedTargetInvocationResultHandler {
     /// Arguments and results are `Codable`.
     public typealias SerializationRequirement = any Codable
 
-    private let context: CodingContext
+    private let context: ActorCodingContext
     /// The answer; `nil` until there is one.
     private(set) var answer: [UInt8]?
 
-    init(context: CodingContext) { self.context = context }
+    init(context: ActorCodingContext) { self.context = context }
 
     private func answer(_ kind: AnswerKind, _ write: (CBOROutput) throws -> Void) rethrows {
         let output = CBOROutput(answer: kind)

@@ -181,7 +181,7 @@ import Testing
         try ValueEncoder.encode(id, to: output)
         func decoded(from host: String?) throws -> MailslotActorID {
             var position = 0
-            let input = CBORInput(output.bytes, context: CodingContext(system: here, senderHost: host))
+            let input = CBORInput(output.bytes, context: ActorCodingContext(system: here, senderHost: host))
             return try ValueDecoder.decode(MailslotActorID.self, from: input, at: &position)
         }
         #expect(try decoded(from: nil) == id)

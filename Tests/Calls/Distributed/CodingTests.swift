@@ -265,9 +265,9 @@ import Testing
             let bytes = random.bytes(like: calls)
             let answer = try await network.send(bytes, to: system.node)
             // What answers is read as an answer: by a caller, to whom it may be anything, too.
-            var read = Answer(answer, context: CodingContext(system: client))
+            var read = Answer(answer, context: ActorCodingContext(system: client))
             _ = try? read.result(Int.self)
-            var garbage = Answer(random.bytes(like: [answer]), context: CodingContext(system: client))
+            var garbage = Answer(random.bytes(like: [answer]), context: ActorCodingContext(system: client))
             _ = try? garbage.result([Order].self)
         }
         #expect(system.counters.callsRefused > 1000, "seed \(seed)")

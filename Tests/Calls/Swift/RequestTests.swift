@@ -22,6 +22,57 @@ private struct Wrong: Error, CustomStringConvertible {
     var description: String { "it went wrong" }
 }
 
+/// A request as it is today, of any length.
+private struct Order: MailslotTypedRequest, Codable, Equatable {
+    struct Receipt: Codable, Equatable {
+        var items: [String]
+        var note: String?
+    }
+    typealias Answer = Receipt
+    static let requestType = MailslotRequestType("test.order", version: 3)
+    var items: [String]
+    var count: Int
+    var note: String?
+}
+
+/// As an older program knows it: without the note.
+private struct OlderOrder: MailslotTypedRequest, Codable {
+    typealias Answer = Order.Receipt
+    static let requestType = Order.requestType
+    var items: [String]
+    var count: Int
+}
+
+/// Of the same name, and with another type of field.
+private struct OtherOrder: MailslotTypedRequest, Codable {
+    typealias Answer = [Int]
+    static let requestType = Order.requestType
+    var items: [String]
+    var count: String
+}
+
+private struct NextOrder: MailslotTypedRequest, Codable {
+    typealias Answer = Order.Receipt
+    static let requestType = MailslotRequestType("test.order", version: 4)
+    var items: [String]
+}
+
+/// Both ways are open to it.
+private struct Both: MailslotTypedRequest, MailslotValue, Codable {
+    typealias Answer = UInt64
+    static let requestType = MailslotRequestType("test.both")
+    var number: UInt64
+}
+
+/// What cannot be encoded.
+private struct Refusing: MailslotTypedRequest, Codable {
+    typealias Answer = Int
+    static let requestType = MailslotRequestType("test.refusing")
+    func encode(to encoder: any Encoder) throws {
+        throw EncodingError.invalidValue(self, EncodingError.Context(codingPath: [], debugDescription: "not today"))
+    }
+}
+
 /// Runs a server's call on a thread, and ends it with the test.
 private func withThread(_ server: MailslotServer, _ serve: @escaping @Sendable () throws -> Void, _ body: () throws -> Void) throws {
     let ended = DispatchSemaphore(value: 0)
@@ -442,6 +493,83 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
         #expect(await error?.code == .serverStopped)
         let ended = await #expect(throws: MailslotError.self) { try await task.value }
         #expect(ended?.code == .cancelled)
+    }
+
+    // MARK: Codable types
+
+    @Test func `Codable requests and answers go whole, up to the longest message`() async throws {
+        let name = uniqueName()
+        let server = try MailslotServer(name, maximumRequestSize: 100_000)
+        try await withTask(
+            server,
+            {
+                try await server.run(answering: Order.self) { order in
+                    await Task.yield()
+                    return Order.Receipt(items: order.items, note: order.note.map { "\($0), \(order.count)" })
+                }
+            },
+            {
+                let caller = try MailslotClient(maximumAnswerSize: 100_000).open(name)
+                for length in [0, 1, 300, 5_000, 90_000] {
+                    let order = Order(items: ["", String(repeating: "ä", count: length / 2)], count: length, note: "soon")
+                    #expect(try await caller.call(order) == Order.Receipt(items: order.items, note: "soon, \(length)"))
+                }
+                #expect(try await caller.call(OlderOrder(items: ["x"], count: 1)) == Order.Receipt(items: ["x"], note: nil))
+                let long = await callError { _ = try await caller.call(Order(items: [String(repeating: "x", count: 100_001)], count: 1)) }
+                #expect(long?.code == .notSent && long?.cause?.code == .tooLong)
+                #expect(server.counters.undecodableRequests == 0)
+            })
+    }
+
+    @Test func `a Codable request of another type or version is refused with cause and cure, and counted`() async throws {
+        let name = uniqueName()
+        let server = try MailslotServer(name)
+        try await withTask(
+            server,
+            { try await server.run(answering: Order.self) { order in Order.Receipt(items: order.items) } },
+            {
+                let caller = try MailslotClient().open(name)
+                let version = await callError { _ = try await caller.call(NextOrder(items: [])) }
+                #expect(version?.code == .otherVersion)
+                #expect(version?.description.contains("version 4; the server has version 3") == true)
+                let field = await callError { _ = try await caller.call(OtherOrder(items: [], count: "many")) }
+                #expect(field?.code == .undecodableRequest && field?.reason.contains("count") == true, "\(field?.reason ?? "")")
+                let type = await callError { _ = try await caller.call(Both(number: 1)) }
+                #expect(type?.code == .unknownType)
+                let raw = await callError { _ = try await caller.call("raw") }
+                #expect(raw?.code == .unknownType)
+                let refusing = await callError { _ = try await caller.call(Refusing()) }
+                #expect(refusing?.code == .unencodableRequest && refusing?.reason == "not today")
+                #expect(server.counters.undecodableRequests == 4)
+                #expect(try await caller.call(Order(items: ["y"], count: 1)).items == ["y"])
+            })
+    }
+
+    @Test func `an answer that does not decode is an error of its call alone`() async throws {
+        let name = uniqueName()
+        let server = try MailslotServer(name)
+        try await withTask(
+            server,
+            { try await server.run { request in request.message.count > 100 ? [UInt8](repeating: 0xff, count: 9) : [0x01, 0x02] } },
+            {
+                let caller = try MailslotClient().open(name)
+                for items in [[], [String(repeating: "x", count: 200)]] {
+                    let error = await callError { _ = try await caller.call(Order(items: items, count: 1)) }
+                    #expect(error?.code == .undecodableAnswer && error?.reason.isEmpty == false)
+                }
+            })
+    }
+
+    @Test func `a value that is Codable, too, goes as its bytes`() async throws {
+        let name = uniqueName()
+        let server = try MailslotServer(name)
+        try await withTask(
+            server, { try await server.run { request in request.message } },
+            {
+                let caller = try MailslotClient().open(name)
+                // As CBOR it would be a map, and that no number.
+                #expect(try await caller.call(Both(number: 41)) == 41)
+            })
     }
 
     @Test func `a call of a task that is cancelled already is not sent, and says so`() async throws {

@@ -6,7 +6,7 @@
 // - A `MailslotValue` that is no number is a byte string of its fixed layout, and an array of values is one byte string for all.
 
 /// What the first three bits of an item say.
-enum CBORMajor: UInt8 {
+package enum CBORMajor: UInt8 {
     case unsigned, negative, bytes, text, array, map, tag, simple
 }
 
@@ -29,8 +29,8 @@ let maximumCodingDepth = 64
 ///
 /// Codable has no word for the end of a container: it ends when the one around it goes on. So the output keeps the stack of those that are
 /// open, and closes what is above the one that is written to.
-final class CBOROutput {
-    private(set) var bytes: [UInt8] = []
+package final class CBOROutput {
+    package private(set) var bytes: [UInt8] = []
     private var open: [Container] = []
     private var nextSerial = 0
 
@@ -49,11 +49,11 @@ final class CBOROutput {
         fileprivate let serial: Int
     }
 
-    init(reserving capacity: Int) { bytes.reserveCapacity(capacity) }
+    package init(reserving capacity: Int) { bytes.reserveCapacity(capacity) }
 
     // MARK: items
 
-    func write(_ major: CBORMajor, _ argument: UInt64) {
+    package func write(_ major: CBORMajor, _ argument: UInt64) {
         let first = major.rawValue << 5
         switch argument {
         case 0..<24: bytes.append(first | UInt8(argument))
@@ -64,12 +64,12 @@ final class CBOROutput {
         }
     }
 
-    func write(_ integer: Int64) {
+    package func write(_ integer: Int64) {
         // -1 is the first negative number, and its argument 0.
         integer < 0 ? write(.negative, UInt64(bitPattern: ~integer)) : write(.unsigned, UInt64(integer))
     }
 
-    func write(_ text: String) {
+    package func write(_ text: String) {
         write(.text, UInt64(text.utf8.count))
         bytes.append(contentsOf: text.utf8)
     }
@@ -85,7 +85,7 @@ final class CBOROutput {
     func writeNull() { bytes.append(CBORSimple.null) }
 
     /// Appends whole items.
-    func append(_ items: CBOROutput) { bytes.append(contentsOf: items.bytes) }
+    package func append(_ items: CBOROutput) { bytes.append(contentsOf: items.bytes) }
 
     private func append(_ first: UInt8, _ argument: some BitwiseCopyable) {
         bytes.append(first)

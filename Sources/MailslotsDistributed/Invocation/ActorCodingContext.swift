@@ -1,12 +1,12 @@
 internal import Distributed
+internal import Mailslots
 
 /// What is needed beside the bytes to encode and decode ids and actors.
-struct CodingContext: Sendable {
+struct ActorCodingContext: CodingContext {
     var system: MailslotActorSystem?
     /// The host that a message came from; `nil`: this one.
     var senderHost: String?
 
-    /// As Codable hands it on. Made only for those who ask.
     var userInfo: [CodingUserInfoKey: Any] {
         var info: [CodingUserInfoKey: Any] = [:]
         info[.actorSystemKey] = system

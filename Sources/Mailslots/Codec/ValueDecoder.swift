@@ -1,5 +1,5 @@
 /// Decodes one value of any `Decodable` type from what another process wrote.
-final class ValueDecoder: Decoder {
+package final class ValueDecoder: Decoder {
     fileprivate let input: CBORInput
     fileprivate let position: Int
     private let parent: ValueDecoder?
@@ -14,11 +14,11 @@ final class ValueDecoder: Decoder {
         depth = (parent?.depth ?? 0) + 1
     }
 
-    var codingPath: [any CodingKey] { (parent?.codingPath ?? []) + (key.map { [$0] } ?? []) }
-    var userInfo: [CodingUserInfoKey: Any] { input.context.userInfo }
+    package var codingPath: [any CodingKey] { (parent?.codingPath ?? []) + (key.map { [$0] } ?? []) }
+    package var userInfo: [CodingUserInfoKey: Any] { input.context?.userInfo ?? [:] }
 
     /// Reads a value, and goes on behind it.
-    static func decode<Value: Decodable>(_ type: Value.Type, from input: CBORInput, at position: inout Int) throws -> Value {
+    package static func decode<Value: Decodable>(_ type: Value.Type, from input: CBORInput, at position: inout Int) throws -> Value {
         try ValueDecoder(input, at: position, parent: nil, key: nil).decodeNested(type, at: &position, nil)
     }
 
@@ -63,11 +63,11 @@ final class ValueDecoder: Decoder {
         }
     }
 
-    func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
+    package func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         KeyedDecodingContainer(try KeyedInput(self))
     }
-    func unkeyedContainer() throws -> any UnkeyedDecodingContainer { try UnkeyedInput(self) }
-    func singleValueContainer() -> any SingleValueDecodingContainer { SingleInput(decoder: self) }
+    package func unkeyedContainer() throws -> any UnkeyedDecodingContainer { try UnkeyedInput(self) }
+    package func singleValueContainer() -> any SingleValueDecodingContainer { SingleInput(decoder: self) }
 }
 
 private struct SingleInput: SingleValueDecodingContainer {
@@ -117,14 +117,14 @@ private struct UnkeyedInput: UnkeyedDecodingContainer {
 
     mutating func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
         try checkEnd(type)
-        let value = try decoder.decodeNested(type, at: &position, Index(intValue: currentIndex))
+        let value = try decoder.decodeNested(type, at: &position, PlaceKey(intValue: currentIndex))
         currentIndex += 1
         return value
     }
 
     mutating func superDecoder() throws -> any Decoder {
         try checkEnd(Void.self)
-        let nested = try decoder.nested(at: position, Index(intValue: currentIndex))
+        let nested = try decoder.nested(at: position, PlaceKey(intValue: currentIndex))
         try decoder.skip(at: &position)
         currentIndex += 1
         return nested
@@ -239,7 +239,7 @@ private final class KeyedInput<Key: CodingKey>: KeyedDecodingContainerProtocol {
     }
 
     func superDecoder(forKey key: Key) throws -> any Decoder { try decoder.nested(at: try value(key), key) }
-    func superDecoder() throws -> any Decoder { try decoder.nested(at: try value(Index.super), Index.super) }
+    func superDecoder() throws -> any Decoder { try decoder.nested(at: try value(PlaceKey.super), PlaceKey.super) }
     func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) throws -> KeyedDecodingContainer<Nested> {
         try superDecoder(forKey: key).container(keyedBy: type)
     }

@@ -1,5 +1,3 @@
-internal import Mailslots
-
 /// A type that is written and read without an `Encoder`: what most arguments are.
 protocol DirectlyCoded {
     func write(to output: CBOROutput)

@@ -1,21 +1,24 @@
 /// The bytes of a message that another process wrote, which may be anything. Every length is checked before it is believed, and nothing is
 /// allocated for what the bytes do not hold.
-final class CBORInput {
-    let bytes: [UInt8]
+package final class CBORInput {
+    package let bytes: [UInt8]
     /// What the decoded values may still take, in bytes. A null of one byte may stand for a value of a kilobyte: so a message can ask for
     /// so much, and for no more.
     private var budget: Int
-    let context: CodingContext
+    /// What Codable hands on to the types of the message.
+    let context: (any CodingContext)?
 
-    init(_ bytes: [UInt8], context: CodingContext = CodingContext()) {
+    package init(_ bytes: [UInt8], context: (any CodingContext)? = nil) {
         self.bytes = bytes
         self.context = context
         budget = 65_536 + 32 * bytes.count
     }
 
     /// What is wrong with the bytes.
-    struct Malformed: Error {
-        let reason: String
+    package struct Malformed: Error {
+        package let reason: String
+
+        package init(reason: String) { self.reason = reason }
     }
 
     /// The beginning of an item.
@@ -63,7 +66,7 @@ final class CBORInput {
 
     // MARK: items
 
-    func integer<Integer: FixedWidthInteger>(at position: inout Int) throws(Malformed) -> Integer {
+    package func integer<Integer: FixedWidthInteger>(at position: inout Int) throws(Malformed) -> Integer {
         let head = try head(at: &position)
         let value: Integer?
         switch head.major {
@@ -75,7 +78,7 @@ final class CBORInput {
         return value
     }
 
-    func text(at position: inout Int) throws(Malformed) -> String {
+    package func text(at position: inout Int) throws(Malformed) -> String {
         let range = try range(of: .text, at: &position)
         guard let text = String(validating: bytes[range], as: UTF8.self) else { throw Malformed(reason: "a text is not UTF-8") }
         return text

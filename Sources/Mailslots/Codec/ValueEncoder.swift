@@ -1,23 +1,23 @@
 /// Encodes one value of any `Encodable` type.
-final class ValueEncoder: Encoder {
+package final class ValueEncoder: Encoder {
     fileprivate let output: CBOROutput
     private let parent: ValueEncoder?
     private let key: (any CodingKey)?
-    private let context: CodingContext
+    private let context: (any CodingContext)?
     private var container: CBOROutput.Token?
 
-    private init(_ output: CBOROutput, _ context: CodingContext, parent: ValueEncoder?, key: (any CodingKey)?) {
+    private init(_ output: CBOROutput, _ context: (any CodingContext)?, parent: ValueEncoder?, key: (any CodingKey)?) {
         self.output = output
         self.context = context
         self.parent = parent
         self.key = key
     }
 
-    var codingPath: [any CodingKey] { (parent?.codingPath ?? []) + (key.map { [$0] } ?? []) }
-    var userInfo: [CodingUserInfoKey: Any] { context.userInfo }
+    package var codingPath: [any CodingKey] { (parent?.codingPath ?? []) + (key.map { [$0] } ?? []) }
+    package var userInfo: [CodingUserInfoKey: Any] { context?.userInfo ?? [:] }
 
     /// Writes `value` to the end of `output`.
-    static func encode(_ value: some Encodable, to output: CBOROutput, context: CodingContext = CodingContext()) throws {
+    package static func encode(_ value: some Encodable, to output: CBOROutput, context: (any CodingContext)? = nil) throws {
         if output.writeDirectly(value) { return }
         try ValueEncoder(output, context, parent: nil, key: nil).encodeWhole(value)
     }
@@ -50,11 +50,11 @@ final class ValueEncoder: Encoder {
         return begun
     }
 
-    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+    package func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
         KeyedEncodingContainer(KeyedOutput(encoder: self, token: begin(map: true)))
     }
-    func unkeyedContainer() -> any UnkeyedEncodingContainer { UnkeyedOutput(encoder: self, token: begin(map: false)) }
-    func singleValueContainer() -> any SingleValueEncodingContainer { SingleOutput(encoder: self) }
+    package func unkeyedContainer() -> any UnkeyedEncodingContainer { UnkeyedOutput(encoder: self, token: begin(map: false)) }
+    package func singleValueContainer() -> any SingleValueEncodingContainer { SingleOutput(encoder: self) }
 }
 
 private struct SingleOutput: SingleValueEncodingContainer {
@@ -71,8 +71,8 @@ private struct UnkeyedOutput: UnkeyedEncodingContainer {
     var codingPath: [any CodingKey] { encoder.codingPath }
     var count: Int { encoder.output.count(in: token) }
 
-    private func item(_ value: Any) throws -> Index {
-        let index = Index(intValue: count)
+    private func item(_ value: Any) throws -> PlaceKey {
+        let index = PlaceKey(intValue: count)
         guard encoder.output.item(in: token) else { throw encoder.failure(value, "An array goes on after what follows it.") }
         return index
     }
@@ -88,7 +88,7 @@ private struct UnkeyedOutput: UnkeyedEncodingContainer {
         superEncoder().container(keyedBy: type)
     }
     func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { superEncoder().unkeyedContainer() }
-    func superEncoder() -> any Encoder { encoder.nested((try? item(Void.self)) ?? Index(intValue: count)) }
+    func superEncoder() -> any Encoder { encoder.nested((try? item(Void.self)) ?? PlaceKey(intValue: count)) }
 }
 
 private struct KeyedOutput<Key: CodingKey>: KeyedEncodingContainerProtocol {
@@ -121,17 +121,17 @@ private struct KeyedOutput<Key: CodingKey>: KeyedEncodingContainerProtocol {
         return encoder.nested(key)
     }
     func superEncoder() -> any Encoder {
-        try? item(Index.super, Void.self)
-        return encoder.nested(Index.super)
+        try? item(PlaceKey.super, Void.self)
+        return encoder.nested(PlaceKey.super)
     }
 }
 
 /// The place in an array, and the key that Codable has for a superclass.
-struct Index: CodingKey {
+struct PlaceKey: CodingKey {
     let stringValue: String
     let intValue: Int?
 
-    static let `super` = Index(stringValue: "super")
+    static let `super` = PlaceKey(stringValue: "super")
 
     init(intValue: Int) {
         stringValue = "\(intValue)"
