@@ -266,16 +266,24 @@ struct Examination {
     private func mailslots() throws -> [Finding] {
         let look = try Look()
         let infos = look.infos
-        let dead = infos.filter { !$0.hasReader && $0.writerCount == 0 }
+        let (own, dead) = split(infos.filter { !$0.hasReader && $0.writerCount == 0 })
         let unread = dead.filter { $0.messageCount > 0 }
         var empty = dead.filter { $0.messageCount == 0 }.map(\.name)
+        var left = own.map(\.name)
         var findings = [
             Finding.ok("mailslots", "\(infos.count), of which \(infos.count - infos.count { !$0.hasReader }) have a reader")
         ]
         if cleans {
-            let removed = empty.filter { (try? Mailslot.remove($0)) != nil }
+            let removed = (left + empty).filter { (try? Mailslot.remove($0)) != nil }
+            left.removeAll { removed.contains($0) }
             empty.removeAll { removed.contains($0) }
             if !removed.isEmpty { findings.append(.ok("cleaned", "removed \(some(removed))")) }
+        }
+        if !left.isEmpty {
+            findings.append(
+                .warning(
+                    "of killed clients", "\(some(left)): answers and calls for processes that were killed, which nobody will read",
+                    cure: "mailslot doctor --clean; the next server or node of the same user takes them away anyway."))
         }
         if !empty.isEmpty {
             findings.append(
@@ -308,6 +316,11 @@ struct Examination {
                     "damage", "\(some(damaged)): the ring is destroyed", cure: "End the reader and start it anew, without --adopt."))
         }
         return findings
+    }
+
+    /// Those whose names the library chose, which nobody takes over, and the others.
+    private func split(_ infos: [MailslotInfo]) -> (own: [MailslotInfo], others: [MailslotInfo]) {
+        (infos.filter { Mailslot.isOwnName($0.name) }, infos.filter { !Mailslot.isOwnName($0.name) })
     }
 
     /// Files beside the mailslots that begin as theirs do.

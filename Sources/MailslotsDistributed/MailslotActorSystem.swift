@@ -75,8 +75,8 @@ public final class MailslotActorSystem: DistributedActorSystem {
     /// A system with a node of its own.
     ///
     /// - Parameters:
-    ///   - node: The node's name, by which other processes find it: 1 to 32 letters, digits, `.`, `_`, `-`, `~`. `nil`: one that no other
-    ///     has, for a process that only calls, or sends its actors to those who call them back.
+    ///   - node: The node's name, by which other processes find it: 1 to 32 letters, digits, `.`, `_`, `-`, `~`, not `~` first. `nil`: one
+    ///     that no other has, for a process that only calls, or sends its actors to those who call them back.
     ///   - limits: How much it takes.
     ///   - permissions: Who may call, and answer.
     ///   - trust: Whose nodes are called and answered.
@@ -90,7 +90,7 @@ public final class MailslotActorSystem: DistributedActorSystem {
         trusting trust: Mailslot.Trust = .sameUser,
         acceptsRemoteCalls: Bool = false, executor: MailslotExecutor? = nil, polling: Mailslot.Polling = .adaptive
     ) throws {
-        let node = try MailslotNode(name: node ?? "~" + String(UInt64.random(in: 0...UInt64.max), radix: 36), host: nil)
+        let node = try node.map { name throws(MailslotActorError) in try MailslotNode(ofProgram: name) } ?? .withoutName()
         let transport = try RequestTransport(
             node, limits: limits, permissions: permissions, trusting: trust, acceptsRemoteCalls: acceptsRemoteCalls, executor: executor,
             polling: polling)

@@ -1,3 +1,5 @@
+internal import Mailslots
+
 /// A process that has distributed actors, by its name and, if it is on another machine, its host.
 ///
 /// In text it is `market`, or `\\render7\market` on the host render7. The mailslot in which it takes calls is `actors/market`.
@@ -51,6 +53,18 @@ public struct MailslotNode: Hashable, Sendable, Codable, CustomStringConvertible
         guard mailslotName.hasPrefix(Self.folder) else { return nil }
         try? self.init(name: String(mailslotName.dropFirst(Self.folder.count)), host: nil)
     }
+
+    /// A node that a program names. Names that begin with `~` are of those that have none: the next node takes away what such a one leaves.
+    init(ofProgram name: String) throws(MailslotActorError) {
+        try self.init(name: name, host: nil)
+        guard !name.hasPrefix("~") else {
+            throw MailslotActorError(
+                .badName, "\(name.shortened) is a name of a node that has none of its own.", cure: "Begin it with another character.")
+        }
+    }
+
+    /// A node with a name that no other has.
+    static func withoutName() -> MailslotNode { MailslotNode(mailslotName: Mailslot.nameForNode())! }
 
     private static func isName(_ name: String, upTo limit: Int) -> Bool {
         (1...limit).contains(name.utf8.count)

@@ -66,7 +66,7 @@ final class AnswerReader: Sendable {
         var random = SystemRandomNumberGenerator()
         while true {
             let number = UInt32(truncatingIfNeeded: random.next())
-            let name = Self.name(processID: processID, number: number)
+            let name = Mailslot.nameForAnswers(processID: processID, number: number)
             do {
                 reader = try Mailslot.create(
                     name, capacity: capacity, maximumWriters: maximumServers,
@@ -81,22 +81,6 @@ final class AnswerReader: Sendable {
             }
         }
         unsafe handle = reader.handle
-    }
-
-    static func name(processID: UInt32, number: UInt32) -> String { "answers/\(processID)-\(String(number, radix: 16))" }
-
-    /// Whether clients call theirs so: nobody else has a name like this, unless it is to be taken for theirs.
-    private static func isName(_ name: String) -> Bool {
-        let numbers = name.dropFirst("answers/".count).split(separator: "-")
-        guard numbers.count == 2, let processID = UInt32(numbers[0]), let number = UInt32(numbers[1], radix: 16) else { return false }
-        return name == Self.name(processID: processID, number: number)
-    }
-
-    /// Takes the mailslots of clients away that were killed. Looks at every mailslot there is: for a server that begins.
-    static func removeThoseOfTheDead() {
-        let names = (try? Mailslot.names()) ?? []
-        // Refused where there is a reader.
-        for name in names where isName(name) { try? Mailslot.remove(name) }
     }
 
     /// What ids of its calls say of it.

@@ -51,7 +51,7 @@ struct AnswerWriters: ~Copyable {
     }
 
     private func open(_ address: Address) -> AnswerWriter? {
-        var name = AnswerReader.name(processID: UInt32(address.client >> 32), number: UInt32(truncatingIfNeeded: address.client))
+        var name = Mailslot.nameForAnswers(processID: UInt32(address.client >> 32), number: UInt32(truncatingIfNeeded: address.client))
         if address.origin != 0 {
             guard let host = try? MailslotOrigin(rawValue: address.origin).host(trusting: trust) else { return nil }
             name = #"\\\#(host.name)\mailslot\\#(name.replacing("/", with: #"\"#))"#

@@ -57,7 +57,7 @@ public final class MailslotServer: Sendable {
             permissions: permissions, unread: unread, acceptsRemoteMessages: acceptsRemoteRequests, polling: polling,
             announcesDeath: true)
         mailslot.unreadAtEndOfScope = unreadAtEnd
-        AnswerReader.removeThoseOfTheDead()
+        Mailslot.removeOwnOfTheDead()
         reader = RequestReader(
             mailslot, maximumClients: maximumClients, acceptsRemoteRequests: acceptsRemoteRequests, trusting: trust)
     }

@@ -52,6 +52,31 @@ import Testing
         }
     }
 
+    @Test func `the next node takes away what a killed one without a name has left, and nothing else`() async throws {
+        let hosts = [try startHost(nil), try startHost(node)]
+        defer {
+            for host in hosts { host.killWithGroup() }
+            try? Mailslot.remove("actors/\(node)")
+        }
+        func names(of host: Process) throws -> [String] {
+            try Mailslot.names().filter {
+                $0.hasPrefix("actors/") && (try? Mailslot.info(of: $0).readerProcessID) == host.processIdentifier
+            }
+        }
+        var left: [String] = []
+        try await eventually {
+            left = try hosts.flatMap { try names(of: $0) }
+            return left.count == 2
+        }
+        #expect(left[0].hasPrefix("actors/~"))
+        for host in hosts { host.killWithGroup() }
+        _ = try MailslotActorSystem()
+        let names = try Mailslot.names()
+        #expect(!names.contains(left[0]))
+        #expect(names.contains(left[1]))
+        await expect(.badName) { _ = try MailslotActorSystem(node: "~mine") }
+    }
+
     @Test func `a node that dies during a call fails it, and calls after that do not find it`() async throws {
         try await withServant { servant, _ in
             async let waiting = code { try await servant.wait() }

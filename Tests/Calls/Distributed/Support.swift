@@ -4,11 +4,11 @@ import TestProcesses
 import Testing
 
 /// Starts a process that has a servant.
-func startHost(_ node: String) throws -> Process {
+func startHost(_ node: String?) throws -> Process {
     let host = Process()
     host.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         .appending(path: "mailslots-actor-host")
-    host.arguments = [node]
+    host.arguments = node.map { [$0] } ?? []
     try host.run()
     return host
 }

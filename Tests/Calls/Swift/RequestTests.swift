@@ -678,7 +678,7 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
             server, { try await server.run { _ in [UInt8](repeating: 1, count: 400) } },
             {
                 // Writes requests as a client would, and never reads.
-                let answers = try Mailslot.create(AnswerReader.name(processID: UInt32(getpid()), number: 7), capacity: 2)
+                let answers = try Mailslot.create(Mailslot.nameForAnswers(processID: UInt32(getpid()), number: 7), capacity: 2)
                 var writer = try Mailslot.open(name)
                 for call in 0..<6000 {
                     let header = RequestHeader(.request, answers: 7, call: UInt64(call))

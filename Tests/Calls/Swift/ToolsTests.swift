@@ -295,6 +295,19 @@ import Testing
         #expect(try call("doctor", "--clean").text.contains("removed \"held\""))
     }
 
+    @Test func `doctor names what killed clients and nodes have left, cleans it away, and nothing that is only called like it`() throws {
+        let own = ["answers/1234-2a", "actors/~0k3v9p1xq2m7a"]
+        let others = ["answers/01234-2a", "answers/1234", "actors/~0k3v9p1xq2m7", "actors/market"]
+        for name in own + others { try leave(name, unread: 1) }
+        let sick = try call("doctor").text
+        #expect(sick.contains("\"actors/~0k3v9p1xq2m7a\", \"answers/1234-2a\": answers and calls for processes that were killed"))
+        #expect(sick.contains("the next server or node of the same user takes them away"))
+        #expect(sick.contains("4 in "))
+        _ = try call("doctor", "--clean")
+        for name in own { #expect(try call("info", name).status != 0, "\(name)") }
+        for name in others { #expect(try call("info", name).status == 0, "\(name)") }
+    }
+
     @Test func `doctor fails, with a cure, where mailslots cannot be`() throws {
         let missing = try call("doctor", environment: ["MAILSLOT_DIRECTORY": "/nowhere"])
         #expect(missing.status == 1)

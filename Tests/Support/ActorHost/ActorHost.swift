@@ -1,4 +1,5 @@
-// A process with actors, which tests call and kill: its argument is the name of its node. It ends when it is told to, or hangs.
+// A process with actors, which tests call and kill: its argument is the name of its node, if that has one. It ends when it is told to, or
+// hangs.
 
 import Foundation
 import MailslotsDistributed
@@ -8,7 +9,7 @@ import TestProcesses
 @main struct ActorHost {
     static func main() async throws {
         endIfItHangs()
-        let system = try MailslotActorSystem(node: CommandLine.arguments[1])
+        let system = try MailslotActorSystem(node: CommandLine.arguments.dropFirst().first)
         let servant = try system.named("servant") { Servant(actorSystem: system) }
         let receptionist = try MailslotReceptionist(system)
         await receptionist.checkIn(servant, as: MailslotActorKey("servants of \(system.node)"))
