@@ -176,7 +176,7 @@ benchmarks() {
 #: A long form: ten minutes of it
 long_soak() { Tests/Promises/Soak/run --seconds 600; }
 #: A long form: ten minutes of it
-long_requests() { Tests/Promises/Requests/run --seconds 600; }
+long_requests() { Tests/Promises/Requests/run --seconds 600 --cancellations 1000000; }
 #: A long form: every variant of every operation
 long_kills() { Tests/Promises/Kills/run --long; }
 #: A long form: every mutant of the core

@@ -21,7 +21,8 @@ struct Conductor {
             }
             let seed = option("--seed") ?? UInt64.random(in: 1...UInt64(UInt32.max))
             print("seed \(seed)")
-            try await Soak(seed: seed).run(seconds: Int(option("--seconds") ?? 20))
+            let soak = Soak(seed: seed, cancellations: Int(option("--cancellations") ?? 100_000))
+            try await soak.run(seconds: Int(option("--seconds") ?? 20))
         }
     }
 }
@@ -56,6 +57,7 @@ final class Side {
         try process.run()
     }
 
+    var id: Int32 { process.processIdentifier }
     var text: String { (try? String(contentsOf: output, encoding: .utf8)) ?? "" }
     var hasEndedByItself: Bool { !process.isAlive }
 
@@ -89,14 +91,19 @@ final class Side {
 
 struct Soak {
     private let seed: UInt64
+    private let cancellations: Int
     private let folder = URL(filePath: NSTemporaryDirectory()).appending(path: "mailslots-requests-\(getpid())")
 
-    init(seed: UInt64) { self.seed = seed }
+    init(seed: UInt64, cancellations: Int) {
+        self.seed = seed
+        self.cancellations = cancellations
+    }
 
     func run(seconds: Int) async throws {
         var generator = SeededGenerator(seed: seed)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
+        try await Cancellations(count: cancellations, folder: folder).run(seed: seed)
         let names = ["soak-requests/\(getpid())/a", "soak-requests/\(getpid())/b"]
         let servers = try names.enumerated().map { index, name in
             try Side(["server", name], output: folder.appending(path: "server\(index)"))
