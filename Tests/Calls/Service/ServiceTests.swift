@@ -197,6 +197,57 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
     }
 }
 
+/// As the article *Services* has it, with a handler that can be held up.
+private struct ServerService: Service {
+    let server: MailslotServer
+    let handler: @Sendable (MailslotRequest) async throws -> String
+
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await server.run(atMost: 1, handler)
+        } onGracefulShutdown: {
+            server.stop()
+        }
+    }
+}
+
+@Suite struct ServerServiceTests {
+    /// Two calls of a service that is told to stop while it is at work on the first, and returns.
+    private func callsOfAServiceThatStops(_ name: String, _ caller: (String) throws -> MailslotCaller) async throws -> [Task<
+        String, any Error
+    >] {
+        let held = Locked<CheckedContinuation<Void, Never>?>(nil)
+        let service = ServerService(server: try MailslotServer(name, unreadAtEnd: .keep)) { request in
+            await withCheckedContinuation { continuation in held.withLock { $0 = continuation } }
+            return "first"
+        }
+        let caller = try caller(name)
+        return try await testGracefulShutdown { trigger in
+            async let running: Void = service.run()
+            let first = Task { try await caller.call("1", timeout: .seconds(60)).text }
+            while held.withLock({ $0 == nil }) { await Task.yield() }
+            let second = Task { try await caller.call("2", timeout: .seconds(60)).text }
+            while try Mailslot.info(of: name).messagesWritten < 2 { await Task.yield() }
+            trigger.triggerGracefulShutdown()
+            held.withLock { $0?.resume() }
+            try await running
+            return [first, second]
+        }
+    }
+
+    @Test func `a server as a service answers what it has taken, and leaves the rest to the next`() async throws {
+        let name = uniqueName()
+        let client = try MailslotClient()
+        let calls = try await callsOfAServiceThatStops(name) { try client.open($0, onServerDeath: .wait) }
+        #expect(try await calls[0].value == "first")
+        let next = try MailslotServer(name, unread: .adopt)
+        let serving = Task { try await next.run { _ in "next" } }
+        #expect(try await calls[1].value == "next")
+        next.stop()
+        try await serving.value
+    }
+}
+
 @Suite struct SamplerTests {
     @Test func `samples say what is in a mailslot, and count what happened between them`() async throws {
         let name = uniqueName()
