@@ -111,6 +111,31 @@ import Testing
         #expect(try here.call("list").text.isEmpty)
     }
 
+    @Test func `a call goes to another machine and its answer comes back; what is lost is a time-out, and says so`() throws {
+        let network = try Network()
+        let (here, there) = (network.here, network.there)
+        try network.startBridges()
+        let program = buildFolder.appending(path: "mailslots-requests")
+        let server = try RunningProgram(program, ["server", "prices", "--remotely"], environment: there.environment)
+        defer { server.kill() }
+        try eventually("it serves") { server.outputSoFar.contains("ready") }
+        func call(_ milliseconds: Int, _ question: String) throws -> String {
+            let arguments = ["60", program.path, "remote-call", #"\\there\mailslot\prices"#, "\(milliseconds)", question]
+            return try run("timeout", arguments, environment: here.environment, folder: here.folder).text
+        }
+        #expect(try call(30_000, "gold?") == "gold?prices\n")
+
+        // Its machine is off the network; the bridge here still takes what is written.
+        _ = kill(try #require(there.bridge).id, SIGSTOP)
+        let lost = try call(500, "silver?")
+        #expect(lost.hasPrefix("timed out: "), "\(lost)")
+        #expect(lost.contains("The server is on another machine: the request or the answer may have been lost"), "\(lost)")
+        #expect(lost.contains("call again with the same id"), "\(lost)")
+        _ = kill(try #require(there.bridge).id, SIGCONT)
+        #expect(try call(30_000, "silver!") == "silver!prices\n")
+        #expect(try here.endBridge().status == 0 && there.endBridge().status == 0)
+    }
+
     // MARK: bad input, at the call that caused it
 
     @Test func `names that cannot be written to say why, with a cure and a status`() throws {

@@ -10,7 +10,9 @@ struct Conductor {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
         switch arguments.first {
-        case "server": try await serve(arguments[2], holds: arguments.contains("--holds"))
+        case "server":
+            try await serve(arguments[2], holds: arguments.contains("--holds"), remotely: arguments.contains("--remotely"))
+        case "remote-call": try await callRemotely(arguments[2], timeout: .milliseconds(Int(arguments[3])!), arguments[4])
         case "client":
             let client = try await Client(arguments[2].split(separator: ",").map(String.init))
             try await client.run(seed: UInt64(arguments[3])!)

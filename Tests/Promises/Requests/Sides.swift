@@ -4,8 +4,8 @@ import Mailslots
 import TestRandomness
 
 /// A server, until it is killed: what is asked comes back with its name.
-func serve(_ name: String, holds: Bool) async throws {
-    let server = try MailslotServer(name, capacity: 64, unread: .adopt, unreadAtEnd: .keep)
+func serve(_ name: String, holds: Bool, remotely: Bool) async throws {
+    let server = try MailslotServer(name, capacity: 64, unread: .adopt, unreadAtEnd: .keep, acceptsRemoteRequests: remotely)
     FileHandle.standardOutput.write(Data("ready\n".utf8))
     try await server.run(atMost: 16) { request in
         let bytes = [UInt8](request.message)
@@ -16,6 +16,17 @@ func serve(_ name: String, holds: Bool) async throws {
         default: break
         }
         return bytes + Array(name.utf8)
+    }
+}
+
+/// One call of a server of another machine: prints the answer, or the error.
+func callRemotely(_ name: String, timeout: MailslotTimeout, _ question: String) async throws {
+    let client = try MailslotClient(acceptsRemoteAnswers: true)
+    let caller = try await client.open(name, waitingUpTo: .seconds(60))
+    do {
+        print(try await caller.call(question, timeout: timeout).text)
+    } catch {
+        print("\(error.code == .timedOut ? "timed out" : "another error"): \(error)")
     }
 }
 
