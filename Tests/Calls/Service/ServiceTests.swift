@@ -11,12 +11,21 @@ import Testing
 
 private func uniqueName() -> String { "service/\(UUID().uuidString)" }
 
+/// Waits until `condition` holds, asleep between two looks. Gives up, and fails the test, after two minutes.
+private func eventually(_ what: Comment, _ condition: () throws -> Bool) async throws {
+    let end = ContinuousClock.now + .seconds(120)
+    while try !condition() {
+        try #require(ContinuousClock.now < end, what)
+        try await Task.sleep(for: .milliseconds(1))
+    }
+}
+
 /// What a handler was given.
 private final class Received: Sendable {
     private let texts = Locked<[String]>([])
     var all: [String] { texts.withLock { $0 } }
     func add(_ text: String) { texts.withLock { $0.append(text) } }
-    func wait(for count: Int) async { while all.count < count { await Task.yield() } }
+    func wait(for count: Int) async throws { try await eventually("it is handled") { all.count >= count } }
 }
 
 private func recordingLogger() -> (Logger, InMemoryLogHandler) {
@@ -42,10 +51,10 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
             async let running: Void = service.run()
             for index in 0..<50 { try await writer.write("\(index)") }
             try await writer.write("hold")
-            await received.wait(for: 51)
+            try await received.wait(for: 51)
             for index in 0..<20 { try await writer.write("left \(index)") }
             trigger.triggerGracefulShutdown()
-            while gate.withLock({ $0 == nil }) { await Task.yield() }
+            try await eventually("the handler holds") { gate.withLock { $0 != nil } }
             // The service has been told while its handler is at work.
             gate.withLock { $0?.resume() }
             try await running
@@ -68,7 +77,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         ) { _ in }
         let group = ServiceGroup(services: [service], logger: logger)
         async let running: Void = group.run()
-        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+        try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
         await group.triggerGracefulShutdown()
         try await running
         #expect(log.entries.contains { "\($0.message)" == "Left the mailslot to the next reader" })
@@ -92,7 +101,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         try await testGracefulShutdown { trigger in
             async let running: Void = service.run()
             for index in 0..<5 { try await writer.write("\(index)") }
-            await received.wait(for: 1)
+            try await received.wait(for: 1)
             trigger.triggerGracefulShutdown()
             try await running
         }
@@ -134,7 +143,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
             let until = min(count, services * 300)
             try await testGracefulShutdown { trigger in
                 async let running: Void = service.run()
-                await received.wait(for: until)
+                try await received.wait(for: until)
                 trigger.triggerGracefulShutdown()
                 try await running
             }
@@ -171,7 +180,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         try await testGracefulShutdown { trigger in
             async let running: Void = service.run()
             for text in ["good", "bad", "good again"] { try await writer.write(text) }
-            await received.wait(for: 3)
+            try await received.wait(for: 3)
             trigger.triggerGracefulShutdown()
             try await running
         }
@@ -189,7 +198,7 @@ private func recordingLogger() -> (Logger, InMemoryLogHandler) {
         let (logger, _) = recordingLogger()
         let service = MailslotService(try Mailslot.create(name), logger: logger, metricsFactory: TestMetrics()) { _ in }
         let running = Task { try await service.run() }
-        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+        try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
         running.cancel()
         await #expect(throws: CancellationError.self) { try await running.value }
         #expect(try Mailslot.info(of: name).hasReader == false)
@@ -295,7 +304,7 @@ private struct ServerService: Service {
         let depth = { try metrics.expectMeter("mailslot_messages_waiting", [("mailslot", name)]).values.count }
         try await testGracefulShutdown { trigger in
             async let running: Void = sampler.run()
-            while try depth() < 5 { await Task.yield() }
+            try await eventually("samples are taken") { try depth() >= 5 }
             trigger.triggerGracefulShutdown()
             try await running
         }
@@ -303,7 +312,7 @@ private struct ServerService: Service {
         try await testGracefulShutdown { trigger in
             let before = try depth()
             async let running: Void = rare.run()
-            while try depth() == before { await Task.yield() }
+            try await eventually("the first sample is taken") { try depth() > before }
             trigger.triggerGracefulShutdown()
             try await running
             #expect(try depth() >= before + 2)

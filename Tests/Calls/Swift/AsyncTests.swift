@@ -22,7 +22,7 @@ import Testing
         #expect(reader.info!.readerSleeps == 0)
 
         let late = Task { [writer] in
-            while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+            try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
             try await writer.write("late")
         }
         #expect(try await reader.read()?.text == "late")
@@ -74,7 +74,7 @@ import Testing
         let reading = Task { [reader = MailslotSharedReader(try Mailslot.create(uniqueName()))] in
             try await reader.read(until: clock.now.advanced(by: .seconds(3600)), clock: clock)
         }
-        while !clock.isAwaited { await Task.yield() }
+        try await eventually("the clock is awaited") { clock.isAwaited }
         clock.advance(by: .seconds(3599))
         #expect(clock.isAwaited)
         clock.advance(by: .seconds(1))
@@ -98,7 +98,7 @@ import Testing
         let reader = MailslotSharedReader(try Mailslot.create(name))
         let interrupter = reader.interrupter
         let interrupting = Task {
-            while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+            try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
             interrupter.interrupt()
         }
         let error = await #expect(throws: MailslotError.self) { try await reader.read() }
@@ -113,7 +113,7 @@ import Testing
         let reader = MailslotSharedReader(try Mailslot.create(name))
         let writer = MailslotSharedWriter(try Mailslot.open(name))
         let reading = Task { try await reader.read() }
-        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+        try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
         reading.cancel()
         #expect(await codeOf { _ = try await reading.value } == .cancelled)
 
@@ -184,7 +184,7 @@ import Testing
             let reader = MailslotSharedReader(try Mailslot.create(name, capacity: 1, maximumWriters: 1))
             let writer = MailslotSharedWriter(try Mailslot.open(name))
             let reading = Task { try await reader.read() }
-            if index % 2 == 0 { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
+            if index % 2 == 0 { try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 } }
             reading.cancel()
             #expect(await codeOf { _ = try await reading.value } == .cancelled)
             await reader.close()
@@ -199,7 +199,7 @@ import Testing
         let readers = try names.map { MailslotSharedReader(try Mailslot.create($0, capacity: 1, maximumWriters: 1)) }
         try await withThrowingTaskGroup(of: String?.self) { group in
             for reader in readers { group.addTask { try await reader.read()?.text } }
-            for name in names { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
+            for name in names { try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 } }
             // All fifty are suspended, and this task runs: more than there are threads in the pool.
             #expect(ProcessInfo.processInfo.activeProcessorCount < 50)
             for name in names {
@@ -222,7 +222,7 @@ import Testing
             let reading = Task { [reader = MailslotSharedReader(try Mailslot.create(asynchronous))] in
                 try await reader.read()?.text
             }
-            while try Mailslot.info(of: asynchronous).readerSleeps == 0 { await Task.yield() }
+            try await eventually("the reader sleeps") { try Mailslot.info(of: asynchronous).readerSleeps > 0 }
 
             // Threads of their own decide; this task gives its thread of the pool up, too.
             let release = DispatchSemaphore(value: 0)
@@ -263,7 +263,7 @@ import Testing
             Task {
                 _ = try await reader.read()
             }
-            while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+            try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
             exit(7)
         }
     }
@@ -281,7 +281,7 @@ import Testing
                     #expect(text == name)
                 }
             }
-            for name in names { while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() } }
+            for name in names { try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 } }
             // Other tests may have a few waits of their own.
             #expect((3...8).contains(Belongings().waiters))
             for name in names.shuffled() {
@@ -318,7 +318,7 @@ import Testing
         _ = kill(reader.id, SIGSTOP)
         while try writer.tryWrite("x") == .written {}
         let killing = Task {
-            while try Mailslot.info(of: name).writerWaits == 0 { await Task.yield() }
+            try await eventually("the writer waits") { try Mailslot.info(of: name).writerWaits > 0 }
             _ = kill(reader.id, SIGKILL)
         }
         let error = await #expect(throws: MailslotError.self) { try await writer.write("no room") }
@@ -340,10 +340,10 @@ import Testing
         let reading = Task {
             var texts: [String] = []
             for waits in [2, 3, 4] as [UInt64] {
-                while reader.info!.writerWaits <= waits { await Task.yield() }
+                try await eventually("the writer waits again") { reader.info!.writerWaits > waits }
                 texts.append(try await reader.read()?.text ?? "")
             }
-            while reader.info!.writerWaits <= 4 { await Task.yield() }
+            try await eventually("the writer waits again") { reader.info!.writerWaits > 4 }
             await reader.close()
             return texts
         }
@@ -365,7 +365,7 @@ import Testing
             try await writer.write("first")
             try await writer.write("second")
         }
-        while reader.info!.writerWaits == 0 { await Task.yield() }
+        try await eventually("the writer waits") { reader.info!.writerWaits > 0 }
         writing.cancel()
         #expect(await codeOf { _ = try await writing.value } == .cancelled)
         #expect(try await reader.read()?.text == "first")

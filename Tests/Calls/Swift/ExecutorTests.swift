@@ -256,7 +256,7 @@ import Testing
             }.value
         }
         var writer = try await Mailslot.open(name, waitingUpTo: .seconds(300))
-        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+        try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
         reading.cancel()
         try await writer.write("stays")
         #expect(try await reading.value == "stays")
@@ -360,7 +360,7 @@ import Testing
             }
         }
         for index in waiting.indices {
-            while (try? Mailslot.info(of: "\(name)/\(index)").readerSleeps) ?? 0 == 0 { await Task.yield() }
+            try await eventually("it sleeps") { ((try? Mailslot.info(of: "\(name)/\(index)").readerSleeps) ?? 0) > 0 }
         }
         #expect(!executor.isShutDown)
         await executor.shutdown()

@@ -91,7 +91,7 @@ import Testing
             try await inOwnDirectory {
                 try makeHosts()
                 let program = try startMailslot("read", "orders", "--remote", "--json", "--count", "4")
-                try eventually("it reads") { (try? Mailslot.info(of: "orders")) != nil }
+                try await eventually("it reads") { (try? Mailslot.info(of: "orders")) != nil }
                 #expect(try Mailslot.info(of: "orders").acceptsRemoteMessages)
                 for origin: UInt16 in [0x8002, 1, 0x8000, 0] { try writeFromAfar("orders", "hello", sender: 77, origin: origin) }
                 let lines = try program.wait().text.split(separator: "\n")
@@ -172,11 +172,11 @@ import Testing
                 #expect(writer.info.name == "bridge/out/0/render7/jobs")
                 #expect(writer.info.maximumMessageSize == 424)
                 #expect(errorOf { try writer.write([UInt8](repeating: 1, count: 425)) }?.description.contains("at most 424") == true)
-                try eventually("it arrives") { bridge.received.withLock { $0 } == ["hello"] }
+                try await eventually("it arrives") { bridge.received.withLock { $0 } == ["hello"] }
                 #expect(try mailslot("write", Self.jobs, "from the program").status == 0)
                 var late = try await Mailslot.open(#"\\*\mailslot\late"#, waitingUpTo: .forever)
                 try await late.write("to all")
-                try eventually("all arrive") { bridge.received.withLock { $0 } == ["hello", "from the program", "to all"] }
+                try await eventually("all arrive") { bridge.received.withLock { $0 } == ["hello", "from the program", "to all"] }
                 bridge.end()
                 #expect(errorOf { try writer.write("late") }?.code == .closed)
             }
@@ -194,7 +194,7 @@ import Testing
                 try await Task.sleep(for: .milliseconds(5))
                 let bridge = StandIn { $0 == "nobody" ? nil : (0, "") }
                 try await opening.value
-                try eventually("it was asked for nobody") { bridge.asked.withLock { $0.contains("nobody") } }
+                try await eventually("it was asked for nobody") { bridge.asked.withLock { $0.contains("nobody") } }
                 cancelled.cancel()
                 await #expect { try await cancelled.value } throws: { ($0 as? MailslotError)?.code == .cancelled }
                 bridge.end()

@@ -23,7 +23,7 @@ import Testing
         let writer = MailslotSharedWriter(try Mailslot.open(name))
         for index in 0..<100 {
             try await writer.write("\(index)")
-            while await orders.texts.count <= index { await Task.yield() }
+            while await orders.texts.count <= index { try await Task.sleep(for: .milliseconds(1)) }
         }
         try await writer.write("end")
         try await running.value
@@ -102,7 +102,9 @@ import Testing
         var tasks: [Task<String?, any Error>] = []
         for index in 0..<20 {
             tasks.append(Task { try await reader.read(timeout: .forever)?.text })
-            while try index == 0 ? Mailslot.info(of: name).readerSleeps == 0 : reader.queueLength < index { await Task.yield() }
+            try await eventually("the first sleeps, the others are queued") {
+                try index == 0 ? Mailslot.info(of: name).readerSleeps > 0 : reader.queueLength == index
+            }
         }
         #expect(try reader.tryRead() == nil)
         #expect(try await reader.read(timeout: .now) == nil)
@@ -134,7 +136,7 @@ import Testing
             for try await _ in reader.messages() {}
             return true
         }
-        while reader.queueLength < 10 { await Task.yield() }
+        try await eventually("all but one are queued") { reader.queueLength == 10 }
         #expect(await reader.close(unread: unread) == 0)
         for task in tasks { #expect(await codeOf { _ = try await task.value } == .notOpen) }
         #expect(try await loop.value)
@@ -153,9 +155,9 @@ import Testing
         let name = uniqueName()
         let reader = MailslotSharedReader(try Mailslot.create(name))
         let first = Task { try await reader.read() }
-        while try Mailslot.info(of: name).readerSleeps == 0 { await Task.yield() }
+        try await eventually("the reader sleeps") { try Mailslot.info(of: name).readerSleeps > 0 }
         let second = Task { try await reader.read()?.text }
-        while reader.queueLength == 0 { await Task.yield() }
+        try await eventually("the second is queued") { reader.queueLength == 1 }
         reader.interrupter.interrupt()
         #expect(await codeOf { _ = try await first.value } == .interrupted)
         var writer = try Mailslot.open(name)
@@ -166,7 +168,7 @@ import Testing
     @Test func `the mailslot's own time-out holds for a turn, too`() async throws {
         let reader = MailslotSharedReader(try Mailslot.create(uniqueName(), readTimeout: .milliseconds(300)))
         async let first = reader.read()
-        while reader.info?.readerSleeps == 0 { await Task.yield() }
+        try await eventually("the first sleeps") { reader.info?.readerSleeps != 0 }
         let begun = ContinuousClock.now
         try #require(try await reader.read(timeout: .ofMailslot) == nil)
         #expect(begun.duration(to: .now) < .seconds(30))

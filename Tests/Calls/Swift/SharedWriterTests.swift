@@ -35,11 +35,11 @@ import Testing
         try await writer.write("0")
         #expect(try writer.tryWrite("no room") == .full)
         let first = Task { try await writer.write("1.0".prefix(1)) }
-        while try Mailslot.info(of: name).writerWaits == 0 { await Task.yield() }  // it is its turn
+        try await eventually("the writer waits") { try Mailslot.info(of: name).writerWaits > 0 }  // it is its turn
         var queued: [Task<Void, any Error>] = []
         for index in 2...40 {
             queued.append(Task { try await writer.write("\(index)") })
-            while writer.queueLength < index - 1 { await Task.yield() }
+            try await eventually("it is queued") { writer.queueLength == index - 1 }
         }
         #expect(try await writer.write("late", timeout: .milliseconds(5)) == .full)
         for (index, task) in queued.enumerated() where index % 2 == 0 { task.cancel() }  // the even ones
@@ -61,9 +61,9 @@ import Testing
         let writer = MailslotSharedWriter(try Mailslot.open(name))
         try await writer.write("0")
         let first = Task { try await writer.write("1") }
-        while try Mailslot.info(of: name).writerWaits == 0 { await Task.yield() }
+        try await eventually("the writer waits") { try Mailslot.info(of: name).writerWaits > 0 }
         let second = Task { try await writer.write("2") }
-        while writer.queueLength == 0 { await Task.yield() }
+        try await eventually("the second is queued") { writer.queueLength == 1 }
         first.cancel()
         #expect(await codeOf { try await first.value } == .cancelled)
         #expect(try await reader.read()?.text == "0")
@@ -77,7 +77,7 @@ import Testing
         let writer = MailslotSharedWriter(try Mailslot.open(name))
         try await writer.write("0")
         let tasks = (0..<10).map { _ in Task { try await writer.write("more") } }
-        while writer.queueLength < 9 { await Task.yield() }
+        try await eventually("all but one are queued") { writer.queueLength == 9 }
         await reader.close()
         for task in tasks { #expect(await codeOf { try await task.value } == .closed) }
     }
@@ -88,7 +88,7 @@ import Testing
         let writer = MailslotSharedWriter(try Mailslot.open(name))
         try await writer.write("0")
         let tasks = (0..<10).map { _ in Task { try await writer.write("more") } }
-        while writer.queueLength < 9 { await Task.yield() }
+        try await eventually("all but one are queued") { writer.queueLength == 9 }
         let closing = Task {
             unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
             await writer.close()

@@ -145,12 +145,25 @@ func startMailslot(_ arguments: String..., input: Data? = nil) throws -> Running
     try RunningProgram(buildFolder.appending(path: "mailslot"), arguments, input: input)
 }
 
-/// Waits until `condition` holds; for what another process does. Gives up, and fails the test, after 30 seconds.
+/// What takes longer has failed. On a machine with more work than processors a process waits seconds for its turn, and it has many.
+private let patience = Duration.seconds(120)
+
+/// Waits until `condition` holds; for what another process does. Gives up, and fails the test, after two minutes.
 func eventually(_ what: Comment, _ condition: () throws -> Bool) throws {
-    let end = ContinuousClock.now + .seconds(30)
+    let end = ContinuousClock.now + patience
     while try !condition() {
         try #require(ContinuousClock.now < end, what)
         usleep(1000)
+    }
+}
+
+/// The same for a task, which keeps no thread of the pool. Between two looks it sleeps: who only yields keeps a processor busy, which those
+/// that it waits for need.
+func eventually(_ what: Comment, _ condition: () throws -> Bool) async throws {
+    let end = ContinuousClock.now + patience
+    while try !condition() {
+        try #require(ContinuousClock.now < end, what)
+        try await Task.sleep(for: .milliseconds(1))
     }
 }
 
