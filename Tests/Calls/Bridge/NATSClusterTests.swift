@@ -64,7 +64,7 @@ import Testing
                 transport.send(batch)
                 batch.removeAll()
                 // A bound on the rate, so that a loaded machine keeps up with it for the most part.
-                Thread.sleep(forTimeInterval: 0.0005)
+                Thread.sleep(forTimeInterval: 0.002)
             }
         }
     }

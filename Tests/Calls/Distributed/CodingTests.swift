@@ -231,9 +231,10 @@ import Testing
                     }
                     try decode(type)
                     values += 1
+                } catch is DecodingError {
+                    errors += 1  // hundreds of thousands, so not each by an expectation
                 } catch {
-                    #expect(error is DecodingError, "seed \(seed): \(error)")
-                    errors += 1
+                    Issue.record("seed \(seed): \(error)")
                 }
             }
         }

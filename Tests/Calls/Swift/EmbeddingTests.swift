@@ -250,7 +250,18 @@ import Testing
 /// What `install.sh` says when it cannot install, and what it leaves behind: nothing.
 @Suite(.disabled(if: isSanitized, "nothing of it is built with a sanitizer")) final class InstallTests {
     let folder: URL
-    init() throws { folder = try temporaryFolder("install") }
+    /// A copy without the Windows calls: half as much to compile, as often as this is done here.
+    let sources: URL
+    var installer: URL { sources.appending(path: "CMailslots/install.sh") }
+
+    init() throws {
+        folder = try temporaryFolder("install")
+        sources = folder.appending(path: "Sources")
+        try FileManager.default.createDirectory(at: sources, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(
+            at: packageRoot.appending(path: "Sources/CMailslots"), to: sources.appending(path: "CMailslots"))
+    }
+
     deinit { try? FileManager.default.removeItem(at: folder) }
 
     @Test func `help explains the arguments`() throws {
@@ -306,11 +317,7 @@ import Testing
         // To root every directory is open.
         let asNobody = geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
         if !asNobody.isEmpty, !isInstalled("setpriv") { try Test.cancel("setpriv is not installed, and this is root") }
-        // Where the checkout is not open to nobody, a copy of what install.sh reads is.
-        let copy = folder.appending(path: "Sources")
-        try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
-        try FileManager.default.copyItem(at: cSources, to: copy.appending(path: "CMailslots"))
-        let result = try run("env", asNobody + ["\(copy.path)/CMailslots/install.sh", "/usr/mailslots"])
+        let result = try run("env", asNobody + [installer.path, "/usr/mailslots"])
         #expect(result.status == 1)
         #expect(result.errors.contains("you may not write to /usr. Choose a PREFIX of your own"))
     }
@@ -364,16 +371,14 @@ import Testing
     /// With a target of the same shape in its place.
     @Test(.enabled(if: isInstalled("pkg-config"), "pkg-config is not installed"))
     func `the Windows calls are installed beside, where their sources are`() throws {
-        let sources = folder.appending(path: "Sources")
         let include = sources.appending(path: "CMailslotsWin32/include")
         try FileManager.default.createDirectory(at: include, withIntermediateDirectories: true)
-        try FileManager.default.copyItem(at: cSources, to: sources.appending(path: "CMailslots"))
         try Data("#include <mailslots.h>\nmslot_created win32_create(void);\n".utf8).write(to: include.appending(path: "win32.h"))
         try Data("#include \"win32.h\"\nmslot_created win32_create(void) { return mslot_create(\"a\", NULL); }\n".utf8)
             .write(to: sources.appending(path: "CMailslotsWin32/create.c"))
         let prefix = folder.appending(path: "prefix")
 
-        let result = try run(sources.appending(path: "CMailslots/install.sh").path, [prefix.path], environment: ["CFLAGS": "-O0"])
+        let result = try run(installer.path, [prefix.path], environment: ["CFLAGS": "-O0"])
 
         #expect(result.status == 0, "\(result.errors)")
         let files = Set(try filesBelow(prefix))
@@ -410,8 +415,7 @@ import Testing
     }
 }
 
-private let cSources = packageRoot.appending(path: "Sources/CMailslots")
-private let installer = cSources.appending(path: "install.sh")
+private let installer = packageRoot.appending(path: "Sources/CMailslots/install.sh")
 
 /// The files and links below a folder, by their paths from there.
 private func filesBelow(_ folder: URL) throws -> [String] {
