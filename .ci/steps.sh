@@ -20,13 +20,13 @@ export SWIFT_BACKTRACE=enable=no
 
 # Three lanes beside each other. What builds in .build is one, for SwiftPM locks it; what builds in Benchmarks/.build is another; the third
 # has no steps of its own. A lane that has come to its end takes one after the other from the pool, so that all three end together: there
-# the longest come first. Nobody measures time, but for the ratios of `guard`, whose two sides suffer alike.
+# the longest come first. Nobody measures time.
 lane_1=(readme network requests documentation)
-lane_2=(embedding guard)
+lane_2=(embedding measured)
 lane_3=()
 pool=(threads mutants sanitized model aarch64 core nio kills instructions soak datagram tidy win32 fuzz wire_fuzz nats format)
-# Alone, for they measure.
-alone=(benchmarks)
+# Alone, for they measure: two processes that spin for each other need both processors, or take a time slice for every message.
+alone=(guard benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
 fast=(format tidy fit instructions quick core)
 long=(addresses long_soak long_requests long_kills long_mutants long_fuzz long_wire_fuzz long_network long_model)
@@ -115,6 +115,9 @@ embedding() {
     SCRATCH_PATH=$PWD/Benchmarks/.build Tests/Systems/Embedding/run < /dev/null
 }
 
+#: The benchmarks are built, for `guard` and `benchmarks`
+measured() { swift build -c release --package-path Benchmarks < /dev/null; }
+
 #: Another package's event loop waits on mailslots
 nio() { Tests/Systems/NIO/run; }
 
@@ -153,7 +156,7 @@ tidy() {
 
 #: What it costs, as far as a shared machine can judge: instructions, which are counted, and ratios with generous bounds
 guard() {
-    swift build -c release --package-path Benchmarks < /dev/null
+    measured
     Benchmarks/.build/release/mailslots-bench guard < /dev/null
 }
 
@@ -161,14 +164,14 @@ guard() {
 benchmarks() {
     # With --check on a quiet machine they are judged, too: CI's are shared.
     local bench
-    swift build -c release --package-path Benchmarks < /dev/null
+    measured
     bench=Benchmarks/.build/release/mailslots-bench
-    $bench --quick < /dev/null
+    $bench --quick --rounds 3 < /dev/null
     $bench check-peers < /dev/null
-    $bench peers --rounds 1 --minutes 0.3 --patterns round-trip-mixed one-way-32 writers-8 --output .build-results < /dev/null
+    $bench peers --rounds 1 --minutes 0.15 --patterns round-trip-mixed one-way-32 writers-8 --output .build-results < /dev/null
     $bench async --quick < /dev/null
     $bench transports --quick --check < /dev/null
-    $bench bridge --quick --output .build-results-bridge < /dev/null
+    $bench bridge --quick --minutes 0.25 --output .build-results-bridge < /dev/null
     python3 Benchmarks/Scale --hosts 10 100 1000 < /dev/null
     Benchmarks/Tests/driver < /dev/null
 }
