@@ -85,8 +85,8 @@ static int describe_hosts(const mslot_failure *failure, char *text, size_t capac
             MSLOT_HOSTS_FILE, strerror(failure->system_error));
     case MSLOT_NOT_A_MAILSLOT:
         return snprintf(text, capacity,
-            "%s is not a table of hosts: another program made it, it was cut short or overwritten, or the file has other names (hard "
-            "links) too. Delete it, and start the bridge again.",
+            "%s is not a table of hosts: another program made it, it was cut short or overwritten, the file has other names (hard links) "
+            "too, or others than its user may write it. Delete it, and start the bridge again.",
             MSLOT_HOSTS_FILE);
     case MSLOT_OTHER_LAYOUT:
         return snprintf(text, capacity, "The table of hosts (%s) has version %u, which this build does not read. Update it, or the bridge.",

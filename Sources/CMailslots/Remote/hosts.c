@@ -26,7 +26,8 @@
  * is its valid copy, of two the one with the higher sequence; without one there is no such host. The writer overwrites the other copy,
  * with the sequence that follows; so wherever it is killed, what was there stays. Who reads while it writes may find one copy as it was and
  * the other half written: only both, or the same one twice, are the newest. It is never mapped: a file cut short is read as far as it goes.
- * Nor is it locked, or slept on: so others may read it without writing it, mode 0644, which a mailslot does not allow.
+ * Nor is it locked, or slept on: so others may read it without writing it, mode 0644, which a mailslot does not allow. A file that others
+ * may write is no table: what it says of names and numbers could be anybody's.
  */
 
 #include "remote.h"
@@ -47,6 +48,7 @@ enum {
     FLAG_PRESENT = 1,
     FLAG_AUTHENTICATED = 2,
     MODE_DEFAULT = 0644,
+    MODE_WRITE_OTHERS = 0022,
     /// Looks at a record that is being written; each write is over in less than a microsecond, unless it is no record.
     LOOKS_MAX = 8
 };
@@ -207,7 +209,7 @@ static mslot_failure open_table(const char *path, int flags, uint32_t trust_user
         failure.holder_uid = status.st_uid;
     } else {
         // One name only, as of a mailslot's file: its owner may not have put it there.
-        bool can_be_a_table = S_ISREG(status.st_mode) && status.st_nlink <= 1;
+        bool can_be_a_table = S_ISREG(status.st_mode) && status.st_nlink <= 1 && (status.st_mode & MODE_WRITE_OTHERS) == 0;
         failure = can_be_a_table ? check_header(*descriptor) : mslot__failure_of(MSLOT_NOT_A_MAILSLOT);
     }
     if (failure.outcome != MSLOT_DONE) close(*descriptor);
@@ -311,7 +313,7 @@ mslot_hosts_opened mslot_hosts_open(uint32_t mode)
     mslot_hosts_opened opened = {.hosts = NULL};
     MSLOT_UNDISTURBED;
     if (mode == 0) mode = MODE_DEFAULT;
-    if ((mode & ~0666u) != 0 || (mode & 0600) != 0600) {
+    if ((mode & ~0644u) != 0 || (mode & 0600) != 0600) {
         opened.failure = mslot__failure_of(MSLOT_BAD_ARGUMENT);
         return opened;
     }

@@ -656,7 +656,8 @@ typedef struct mslot_hosts_opened {
 } mslot_hosts_opened;
 
 /// Opens the table that is there, or a new one if there is none, or none of the caller's that can be used. `mode`: the permission bits of
-/// the file, 0600 to 0666; 0: 0644. Others may read it and not write it here, for its writer takes no lock, maps nothing and never sleeps.
+/// the file, 0600, 0640 or 0644; 0: 0644. Others may read it, for its writer takes no lock, maps nothing and never sleeps; a file that
+/// others may write is none that can be used.
 /// Failures: BAD_ARGUMENT, NOT_FOUND (the directory), NO_PERMISSION, NO_SPACE, SYSTEM_ERROR.
 mslot_hosts_opened mslot_hosts_open(uint32_t mode);
 

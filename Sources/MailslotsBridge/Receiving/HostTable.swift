@@ -9,8 +9,8 @@ struct HostTable: ~Copyable {
 
     init(permissions: Mailslot.Permissions) throws(BridgeError) {
         do throws(MailslotError) {
-            // Who may read a message may know where it came from.
-            file = try HostTableFile(permissions: Mailslot.Permissions(rawValue: permissions.rawValue & 0o666 | 0o400))
+            // Who may read a message may know where it came from, and only we say so.
+            file = try HostTableFile(permissions: Mailslot.Permissions(rawValue: permissions.rawValue & 0o644))
         } catch {
             throw BridgeError(error)
         }

@@ -413,6 +413,31 @@ TEST(what_cannot_be_in_a_record_is_refused)
     mslot_hosts_close(hosts);
     expect_outcome(mslot_hosts_open(0400).failure.outcome, MSLOT_BAD_ARGUMENT);
     expect_outcome(mslot_hosts_open(0755).failure.outcome, MSLOT_BAD_ARGUMENT);
+    expect_outcome(mslot_hosts_open(0666).failure.outcome, MSLOT_BAD_ARGUMENT);
+    unlink(table_path());
+}
+
+TEST(a_table_that_others_could_write_is_not_believed_and_made_anew)
+{
+    mslot_hosts *hosts = must_open_hosts(0);
+    must_set(hosts, 1, 1);
+    mslot_hosts_close(hosts);
+    const mode_t modes[] = {0664, 0646, 0622};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        expect_equal(chmod(table_path(), modes[i]), 0);
+        int others = open(table_path(), O_RDWR | O_CLOEXEC);
+        expect(others >= 0);
+        expect_outcome(find_outcome(1), MSLOT_NOT_A_MAILSLOT);
+        expect_outcome(list_outcome(), MSLOT_NOT_A_MAILSLOT);
+        hosts = must_open_hosts(0);
+        expect_equal(hosts_listed(), 0);
+        must_set(hosts, 1, 1);
+        mslot_hosts_close(hosts);
+        // Whoever has the old one open writes to what nobody reads.
+        expect_equal(ftruncate(others, 0), 0);
+        close(others);
+        must_find(1, 1);
+    }
     unlink(table_path());
 }
 
