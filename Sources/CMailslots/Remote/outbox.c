@@ -20,6 +20,7 @@ static const int64_t ANSWER_NS_DEFAULT = 10000000000LL;
 typedef struct outbox_opening {
     const mslot_name *name;
     mslot_open_options options;
+    /// Of the present try.
     int64_t deadline_ns;
     unsigned outbox;
     mslot_opened opened;
@@ -200,13 +201,14 @@ mslot_opened mslot__open_outbox(const mslot_name *name, const mslot_open_options
     }
     int64_t answer_ns = options->answer_ns > 0 ? options->answer_ns : ANSWER_NS_DEFAULT;
     int64_t wait_until_ns = options->wait_ns > 0 ? mslot__deadline(options->wait_ns) : 0;
-    int64_t answer_until_ns = mslot__deadline(answer_ns);
     outbox_opening e = {.name = name, .options = *options};
-    e.deadline_ns = wait_until_ns > answer_until_ns ? wait_until_ns : answer_until_ns;
     e.options.wait_ns = 0;
 
     int64_t step_ns = 0;
     for (;;) {
+        // The last try begins when the wait is over: the bridge has its time for that one, too.
+        int64_t answer_until_ns = mslot__deadline(answer_ns);
+        e.deadline_ns = wait_until_ns > answer_until_ns ? wait_until_ns : answer_until_ns;
         opened.failure = open_some_outbox(&e);
         bool may_appear = opened.failure.outcome == MSLOT_NO_BRIDGE || opened.failure.outcome == MSLOT_NO_SUCH_HOST;
         int64_t step_ns_max = opened.failure.outcome == MSLOT_NO_BRIDGE ? ANSWER_STEP_NS_MAX : HOST_STEP_NS_MAX;

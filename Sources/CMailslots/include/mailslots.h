@@ -261,7 +261,8 @@ typedef struct mslot_open_options {
     /// How long to wait for a reader to appear, in nanoseconds. 0: not at all; MSLOT_FOREVER. For a name of another machine: for a bridge
     /// here, and for it to hear of that host.
     int64_t wait_ns;
-    /// How long the bridge may take to answer, for a name of another machine, in nanoseconds. 0: 10 s. At least as long as `wait_ns`.
+    /// How long the bridge may take to answer each time it is asked, for a name of another machine, in nanoseconds. 0: 10 s. It has at
+    /// least until `wait_ns` is over, and is asked a last time then.
     int64_t answer_ns;
     /// Waiting for room goes on when the reader was killed, or left: another will adopt the messages.
     bool wait_through_restarts;

@@ -502,6 +502,25 @@ TEST(who_waits_for_a_host_asks_again_until_the_bridge_has_heard_of_it)
     bridge_end(&b);
 }
 
+TEST(who_waits_for_a_host_longer_than_for_an_answer_hears_in_the_end_what_was_answered)
+{
+    bridge b = bridge_start();
+    pid_t child = child_start();
+    if (child == 0) {
+        // The last time it asks when the wait is over, and that answer has its time, too.
+        int64_t wait_ns = 300 * MILLISECOND;
+        for (int i = 0; i < 3; i++) {
+            int64_t begun = now_ns();
+            expect_outcome(refusal_within("\\\\nobody\\mailslot\\x", wait_ns, 200 * MILLISECOND).outcome, MSLOT_NO_SUCH_HOST);
+            expect(now_ns() - begun >= wait_ns);
+        }
+        child_end();
+    }
+    answer_until_it_ends(&b, child, NO_SUCH_HOST, "never");
+    child_join(child);
+    bridge_end(&b);
+}
+
 // MARK: no bridge
 
 TEST(without_a_bridge_it_says_that_there_is_none)
