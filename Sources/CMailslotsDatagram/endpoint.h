@@ -37,6 +37,8 @@ typedef struct mslot_datagram_socket {
     uint32_t receive_buffer_bytes;
     uint32_t send_buffer_bytes;
     int segmentation_refusal;
+    /// When runs are tried again. 0: never, for the kernel has none.
+    int64_t segmentation_retry_ns;
     int coalescing_refusal;
     /// The kernel's own count of overflows when it was last seen: 32 bits, and it goes round.
     uint32_t overflows_seen;

@@ -6,6 +6,10 @@
 #include <netinet/udp.h>
 #include <poll.h>
 
+/// So long no runs are sent after the kernel refused one. It was about the way there: another destination's, and soon perhaps this one's,
+/// may take them. Chosen: a refusal costs a system call.
+enum { SEGMENTATION_PAUSE_NS = 1000000000 };
+
 /// A batch on its way.
 typedef struct sending {
     mslot_datagram_socket *socket;
@@ -139,11 +143,14 @@ static uint32_t make_packets(mslot_outgoing *outgoing, const sending *batch)
 
 static void count_sent(sending *batch, uint32_t datagrams)
 {
-    // As one they were refused, one by one not: so it was about being a run, and none is sent any more. EIO, EINVAL - the card cannot
-    // make checksums; EOPNOTSUPP. Other errors come and go, ENOBUFS for one.
+    // As one they were refused, one by one not: so it was about being a run, and for a while none is sent. EIO, EINVAL - the card cannot
+    // make checksums, or, before Linux 6.14, a path is narrower than the first of them; EOPNOTSUPP. Other errors come and go, ENOBUFS for
+    // one.
     int suspicion = batch->done < batch->single_until ? batch->suspicion : 0;
-    if (suspicion == EIO || suspicion == EINVAL || suspicion == EOPNOTSUPP)
+    if (suspicion == EIO || suspicion == EINVAL || suspicion == EOPNOTSUPP) {
+        batch->socket->segmentation_retry_ns = mslot_transport_now_ns() + SEGMENTATION_PAUSE_NS;
         __atomic_store_n(&batch->socket->segmentation_refusal, suspicion, __ATOMIC_RELAXED);
+    }
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < datagrams; i++) bytes += batch->datagrams[batch->done + i].byte_count;
     mslot_datagram_counters *counters = &batch->socket->counters;
@@ -178,9 +185,17 @@ static bool wait_for_room(const mslot_datagram_socket *socket, int64_t deadline_
     return ready > 0;
 }
 
+static void allow_runs_again_if_due(mslot_datagram_socket *socket)
+{
+    if (socket->segmentation_refusal == 0 || socket->segmentation_retry_ns == 0) return;
+    if (mslot_transport_now_ns() < socket->segmentation_retry_ns) return;
+    __atomic_store_n(&socket->segmentation_refusal, 0, __ATOMIC_RELAXED);
+}
+
 static mslot_datagram_outcome send_batch(mslot_datagram_endpoint *endpoint, sending *batch, int64_t deadline_ns)
 {
     mslot_outgoing *outgoing = &endpoint->outgoing;
+    allow_runs_again_if_due(batch->socket);
     while (batch->done < batch->count) {
         uint32_t packets = make_packets(outgoing, batch);
         if (packets == 0) {

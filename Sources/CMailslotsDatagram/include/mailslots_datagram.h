@@ -247,7 +247,8 @@ typedef struct mslot_datagram_socket_info {
     mslot_address address;
     uint32_t receive_buffer_bytes;
     uint32_t send_buffer_bytes;
-    /// 0: runs are sent as one packet. Else the errno that refused it.
+    /// 0: runs are sent as one packet. Else the errno that refused it, of late: a second later they are tried again, unless the kernel has
+    /// none (ENOPROTOOPT).
     int segmentation_refusal;
     /// 0: such packets are received as one. Else the errno that refused it.
     int coalescing_refusal;

@@ -361,6 +361,30 @@ CONFORMANCE(a_card_that_cannot_divide_runs_gets_single_datagrams)
     close_endpoint(endpoint);
 }
 
+CONFORMANCE(runs_are_tried_again_a_second_after_they_were_refused)
+{
+    mslot_datagram_bound to;
+    mslot_datagram_endpoint *endpoint = endpoint_with_socket(engine, &to);
+    mslot_datagram_socket_info info = info_of(endpoint, to.socket);
+    if (info.segmentation_refusal != 0) skip("this kernel has no UDP segmentation");
+    int one = 1, zero = 0;
+    expect_equal(setsockopt(info.descriptor, SOL_SOCKET, SO_NO_CHECK, &one, sizeof one), 0);
+    // Later the way is another, to another card or another host.
+    int64_t begun = now_ns(), deadline = begun + TEST_TIMEOUT_NS;
+    for (bool are_runs = false; !are_runs; are_runs = info_of(endpoint, to.socket).segmentation_refusal == 0) {
+        expect(now_ns() < deadline);
+        batch *it = new_batch();
+        for (uint64_t i = 0; i < 20; i++) add_datagram(it, i, 900, to.address);
+        send_all(endpoint, to.socket, it);
+        receive_all(endpoint, it);
+        expect_equal(setsockopt(info.descriptor, SOL_SOCKET, SO_NO_CHECK, &zero, sizeof zero), 0);
+    }
+    expect(now_ns() - begun >= SECOND);
+    mslot_datagram_counters counters = counters_of(endpoint, to.socket);
+    expect_equal(counters.sent - counters.sent_packets, 19); // the last batch is one packet
+    close_endpoint(endpoint);
+}
+
 CONFORMANCE(an_older_kernel_gets_and_gives_single_datagrams)
 {
     refuse_system_call_with_value(SYS_setsockopt, ENOPROTOOPT, 1, SOL_UDP);
