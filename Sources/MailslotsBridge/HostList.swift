@@ -64,6 +64,8 @@ package final class HostList: Sendable {
         package fileprivate(set) var comingsAndGoings = 0
         /// A host is new, or has started anew.
         package fileprivate(set) var newcomers = 0
+        /// Our own network is another: those who are there may have missed us.
+        package fileprivate(set) var reconnections = 0
     }
 
     private let state = Locked(State())
@@ -132,6 +134,8 @@ package final class HostList: Sendable {
             return gone
         }
     }
+
+    package func reconnected() { state.withLock { $0.changes.reconnections += 1 } }
 
     package subscript(name: Name) -> Host? { state.withLock { $0.hosts[name] } }
 

@@ -140,6 +140,34 @@ typedef struct mslot_datagram_path {
 /// Looks up the path to a host, or to a group (by its interface). Some 10 µs.
 mslot_datagram_path mslot_datagram_path_to(const mslot_address *destination);
 
+// MARK: changes of the network
+
+enum { MSLOT_NETWORK_REMOVED_MAX = 16 };
+
+/// What the kernel says of links, addresses and routes. For one thread at a time.
+typedef struct mslot_network_watch {
+    /// -1: there is none, and nothing is ever seen.
+    int descriptor;
+    /// Why there is none, an errno; else 0.
+    int system_error;
+} mslot_network_watch;
+
+typedef struct mslot_network_changes {
+    /// Something came, went, or is another now: paths and interfaces that were looked up may be.
+    bool is_changed;
+    /// More interfaces may have gone than `removed` has.
+    bool is_incomplete;
+    uint32_t removed_count;
+    /// Indices of interfaces that are gone, though others may have got the same since. Sockets are in no group by them any more, but must
+    /// leave it before they can join it anew.
+    uint32_t removed[MSLOT_NETWORK_REMOVED_MAX];
+} mslot_network_changes;
+
+mslot_network_watch mslot_network_watch_begin(void);
+void mslot_network_watch_end(mslot_network_watch *watch);
+/// What has happened since it was asked last, or since it began. Never waits.
+mslot_network_changes mslot_network_watch_take(mslot_network_watch *watch);
+
 static inline bool mslot_address_equal(const mslot_address *a, const mslot_address *b) { return memcmp(a, b, sizeof *a) == 0; }
 
 // MARK: engines and endpoints

@@ -92,6 +92,10 @@ struct ReceivingSide: ~Copyable {
 
     private mutating func keepHouse(_ now: Int64) {
         nextHousekeeping = now + Self.housekeepingNanoseconds
+        if transport.followNetwork() {
+            hosts.reconnected()
+            wakeup.signal()
+        }
         delivery.closeIdle(now: now)
         let gone = hosts.expire(before: now - 3 * configuration.announceEvery.nanoseconds)
         for name in gone {

@@ -113,7 +113,7 @@ final class SendingSide {
     private func lookAtHosts(_ now: Int64) {
         let changes = hosts.changes
         guard changes != seen else { return }
-        if changes.newcomers != seen?.newcomers { answerNewcomer(now) }
+        if changes.newcomers != seen?.newcomers || changes.reconnections != seen?.reconnections { answerNewcomer(now) }
         if changes.comingsAndGoings != seen?.comingsAndGoings { resolveAll() }
         seen = changes
     }
@@ -255,7 +255,8 @@ final class SendingSide {
 
     // MARK: announcements
 
-    /// A host is new: it has not heard of us, and we have not told it on the paths that lead to it alone.
+    /// A host is new, or all are on a network that is: they have not heard of us, and we have not told them on the paths that lead to one
+    /// alone.
     private func answerNewcomer(_ now: Int64) {
         for queue in destinations { queue.lastTold = .min / 2 }
         announcements.answerSoon(now: now, hostCount: hosts.presentCount)

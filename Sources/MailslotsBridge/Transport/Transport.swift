@@ -40,6 +40,10 @@ package protocol Transport: AnyObject, Sendable {
     /// nothing, if it cannot: another port, another address.
     func reconfigure(_ configuration: TransportConfiguration) throws(BridgeError)
 
+    /// Adapts itself to changes of the machine's own network: interfaces, addresses, routes. About once a second, on the thread that
+    /// receives. True: others may be reached now who were not before.
+    func followNetwork() -> Bool
+
     /// What was sent, received, and dropped by cause, since the start: names for metrics, as "datagrams.sent", "drops.send.unreachable".
     var counters: [TransportCounter] { get }
 
@@ -49,6 +53,7 @@ package protocol Transport: AnyObject, Sendable {
 
 extension Transport {
     package func lookedUp(_ configuration: TransportConfiguration) throws(BridgeError) -> TransportConfiguration { configuration }
+    package func followNetwork() -> Bool { false }
 }
 
 /// Where a datagram is to go: a host, or every host, of the domain with this index in the configuration.

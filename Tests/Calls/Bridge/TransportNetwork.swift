@@ -276,3 +276,10 @@ extension NATSTransport {
         try self.init(configuration.transport, logger: logger)
     }
 }
+
+extension UDPTransport {
+    /// One that logs nothing.
+    convenience init(_ configuration: TransportConfiguration) throws(BridgeError) {
+        try self.init(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+}

@@ -457,6 +457,28 @@ def an_interface_may_go_down_and_come_up(context):
     print("  what was dropped: %s" % drops)
 
 
+@check
+def an_interface_made_anew_is_joined_again(context):
+    switch, (a, b) = switched(context, 2)
+    a.start()
+    b.start()
+    reader = b.read(["x"])
+    eventually("they know each other", lambda: counters(a)["announcements_received"] > 0 and counters(b)["announcements_received"] > 0)
+    writer = a.write(1, [remote("*", "x")], interval=1000, count=10000000)
+    eventually("messages arrive", lambda: received(reader.ask(), "x", 1)[1] > 0)
+    # A container that is connected anew has another index, a VPN may have the same.
+    for keeps_index in (False, True, False):
+        index = switch.remove_interface(b)
+        switch.add_interface(b, index if keeps_index else None)
+        begin, before = time.monotonic(), received(reader.ask(), "x", 1)[1]
+        eventually(
+            lambda: "messages arrive by an interface made anew, index %d: %s" % (index, counters(b)),
+            lambda: received(reader.ask(), "x", 1)[1] > before + 100, timeout=20)
+        print("  after %.1f s" % (time.monotonic() - begin))
+    expect("The network has changed" in b.bridge.last_words(), "nothing is logged: " + b.bridge.last_words())
+    expect_whole(settled_after(writer, reader), "b")
+
+
 def expect_refusal(machine, *words):
     """Its bridge does not start, and says why and what to do."""
     try:

@@ -1,5 +1,6 @@
 """Machines that are network namespaces, joined by a switch, a bridge device, that is in a namespace of its own: nothing of this reaches
 the machine's own network."""
+import json
 import os
 import subprocess
 
@@ -54,14 +55,25 @@ class Switch:
         machine.namespace = "%s%d" % (self.base, self.count)
         machine.ip_address = "10.77.%d.%d" % (self.count // 250, self.count % 250 + 1)
         self.add_namespace(machine.namespace)
-        port = "port%d" % self.count
-        ip("-n", self.switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", machine.namespace)
+        self.add_interface(machine)
+        machine.prefix = ("ip", "netns", "exec", machine.namespace)
+        return machine
+
+    def add_interface(self, machine, index=None):
+        port = "port" + machine.namespace[len(self.base):]
+        chosen = ("index", str(index)) if index else ()
+        ip("-n", self.switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", *chosen, "netns", machine.namespace)
         ip("-n", self.switch, "link", "set", port, "master", "switch", "up")
         ip("-n", machine.namespace, "address", "add", machine.ip_address + "/16", "dev", "eth0")
         ip("-n", machine.namespace, "link", "set", "eth0", "up")
         ip("-n", machine.namespace, "route", "add", "224.0.0.0/4", "dev", "eth0")
-        machine.prefix = ("ip", "netns", "exec", machine.namespace)
-        return machine
+
+    def remove_interface(self, machine):
+        """Its index."""
+        answer = subprocess.run(
+            ["ip", "-n", machine.namespace, "-json", "link", "show", "eth0"], stdout=subprocess.PIPE, check=True)
+        ip("-n", machine.namespace, "link", "del", "eth0")
+        return json.loads(answer.stdout)[0]["ifindex"]
 
     def set_link(self, machine, state):
         ip("-n", machine.namespace, "link", "set", "eth0", state)

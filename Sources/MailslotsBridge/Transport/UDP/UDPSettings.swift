@@ -82,7 +82,7 @@ extension UDPSettings: TransportSettings {
     func checkIsUsable() throws(BridgeError) { try UDPEndpoint(engine: engine).close() }
 
     func makeTransport(_ configuration: TransportConfiguration, logger: Logger) throws(BridgeError) -> any Transport {
-        try UDPTransport(configuration)
+        try UDPTransport(configuration, logger: logger)
     }
 
     // MARK: for people

@@ -1,4 +1,5 @@
 internal import CMailslotsDatagram
+package import Logging
 internal import Mailslots
 internal import Synchronization
 
@@ -22,6 +23,7 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     private let isOpen = Locked(true)
     private let lastCounters = Locked<[TransportCounter]>([])
     private let summaryText = Locked("")
+    private let logger: Logger
 
     // The sending side's. By socket.
     private let outgoing: UnsafeMutablePointer<mslot_datagram>
@@ -32,10 +34,17 @@ package final class UDPTransport: Transport, @unchecked Sendable {
     private var memberships: Set<UDPMembership> = []
     private let groupSockets = UDPGroupSockets()
     private var bytesMax: Int
+    private let watch = NetworkWatch()
+    /// The latest, with its peers looked up.
+    private var configuration: TransportConfiguration
+    /// What was wrong when the network was followed last.
+    private var problem: String?
 
     /// Binds, joins and looks up the peers' names, which may take seconds.
     /// - Throws: Code `network`: a port in use, no such address or interface, no multicast route and no peers, an MTU too small.
-    package init(_ configuration: TransportConfiguration) throws(BridgeError) {
+    package init(_ configuration: TransportConfiguration, logger: Logger) throws(BridgeError) {
+        self.logger = logger
+        self.configuration = configuration
         network = configuration.network
         endpoint = try UDPEndpoint(engine: network.engine)
         do throws(BridgeError) {
@@ -49,6 +58,9 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         outgoingCounts = Array(repeating: 0, count: hosts.count)
         bytesMax = network.maximumDatagramSize
         try reconfigure(configuration)
+        if let obstacle = watch.obstacle {
+            logger.warning("Interfaces that come and go are not noticed", metadata: ["bridge.cause": "\(obstacle)"])
+        }
     }
 
     deinit {
@@ -90,8 +102,13 @@ package final class UDPTransport: Transport, @unchecked Sendable {
             throw BridgeError(
                 .network, "Port, addresses, engine, buffers and hops of a bridge that runs cannot be changed. Start it again.")
         }
-        var plan = try UDPPlan(
-            Self.lookUpPeers(of: configuration), endpoint, hosts: hosts, groupSockets: groupSockets)
+        let configuration = try Self.lookUpPeers(of: configuration)
+        try carryOut(configuration)
+        self.configuration = configuration
+    }
+
+    private func carryOut(_ configuration: TransportConfiguration) throws(BridgeError) {
+        var plan = try UDPPlan(configuration, endpoint, hosts: hosts, groupSockets: groupSockets)
         try join(&plan)
         for former in memberships.subtracting(plan.memberships) { endpoint.leave(former) }
         memberships = plan.memberships
@@ -103,6 +120,29 @@ package final class UDPTransport: Transport, @unchecked Sendable {
         paths.withLock { $0.replace(by: domains) }
         let text = describe(plan)
         summaryText.withLock { $0 = text }
+    }
+
+    /// Memberships end with their interface, also if one of the same name, or even of the same index, follows.
+    package func followNetwork() -> Bool {
+        guard let changes = watch.takeChanges() else { return false }
+        let ended = memberships.filter { changes.mayHaveRemoved($0.interface) }
+        for membership in ended { endpoint.leave(membership) }
+        memberships.subtract(ended)
+        let (formerMemberships, formerSummary) = (memberships, summary)
+        do throws(BridgeError) {
+            try carryOut(configuration)
+            problem = nil
+        } catch {
+            // The next change may be the cure.
+            if problem != error.description {
+                logger.warning("The network has changed, and it cannot be used as configured", metadata: ["error": "\(error)"])
+            }
+            problem = error.description
+            return false
+        }
+        guard memberships != formerMemberships || summary != formerSummary else { return false }
+        logger.info("The network has changed", metadata: ["bridge.transport": "\(summary)"])
+        return true
     }
 
     /// Joins what is new; if that cannot be, leaves it again.

@@ -89,9 +89,10 @@ import ServiceLifecycle
         let offset = UInt64(bitPattern: Int64(settings.clockOffsetSeconds)) &* 1_000_000_000
         let transport = Locked<(any Transport)?>(nil)
         let right = BridgeClock()
+        let udpLogger = logger
         let bridge = try Bridge(settings.configuration, logger: logger, clock: BridgeClock { right.real() &+ offset }) {
             configuration throws(BridgeError) in
-            let udp = try UDPTransport(configuration)
+            let udp = try UDPTransport(configuration, logger: udpLogger)
             transport.withLock { $0 = udp }
             say(["listening": udp.addresses.joined(separator: " ")])
             return udp
