@@ -59,8 +59,11 @@ public struct BridgeConfiguration: Sendable, Hashable {
         public var maximumWriters = 64
         /// Of outboxes and of the bridge's own mailslots: who may send.
         public var permissions = Mailslot.Permissions.owner
-        /// How many there may be: a bound on memory.
+        /// How many there may be.
         public var maximumCount = 4096
+        /// Bytes of shared memory that all together may have, at most a quarter of the file system of the mailslots. When less than eight
+        /// times an outbox's memory is left, new ones are made for fewer messages.
+        public var maximumByteCount = 256 << 20
         /// Destinations that may be sent to: patterns `host-or-domain/mailslot` with `*` for any part of a text; `*` alone is all.
         public var allowed = ["*"]
 

@@ -17,7 +17,8 @@
 //             "port": 4240, "addresses": [], "interfaces": [], "multicastHops": 1, "engine": "automatic",
 //             "receiveBufferBytes": 4194304, "sendBufferBytes": 1048576, "datagramBytesMax": 1472
 //         },
-//         "outboxes": {"capacity": 1024, "writers": 64, "permissions": "0600", "countMax": 4096, "allowed": ["*"]},
+//         "outboxes": {"capacity": 1024, "writers": 64, "permissions": "0600", "countMax": 4096, "bytesMax": 268435456,
+//             "allowed": ["*"]},
 //         "delivery": {
 //             "allowedMailslots": ["*"], "allowedHosts": ["*"], "trustsAnyone": false,
 //             "messagesPerSecondOfHost": null, "messagesPerSecondOfMailslot": null
@@ -137,6 +138,7 @@ extension BridgeConfiguration.Outboxes {
             permissions = Mailslot.Permissions(rawValue: value)
         }
         if let value: Int = try settings.integer("outboxes", "countMax") { maximumCount = value }
+        if let value: Int = try settings.integer("outboxes", "bytesMax") { maximumByteCount = value }
         if let value = try settings.strings("outboxes", "allowed") { allowed = value }
     }
 }

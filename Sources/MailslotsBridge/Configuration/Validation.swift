@@ -92,6 +92,7 @@ extension BridgeConfiguration.Outboxes {
                 "Choose 0600, 0660 or 0666, so that who may read may send.")
         }
         try Check.range(maximumCount, 1...65_536, "outboxes.countMax")
+        try Check.range(maximumByteCount, 1 << 20...1 << 40, "outboxes.bytesMax")
         for pattern in allowed where pattern != "*" {
             let parts = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count < 2 || parts.contains("") {

@@ -32,14 +32,19 @@ final class Outbox: Identifiable {
     /// Every slot was skipped, and still nothing is sound.
     var isDestroyed: Bool { damages > capacity }
     private let capacity: Int
+    /// Shared memory.
+    let byteCount: Int
+    /// When it was last looked at whether anybody needs it.
+    var lastInspected = Int64.min / 2
 
-    init(_ name: OutboxName, id: Int, reader: consuming LendingReader, now: Int64, wakeup: Wakeup) {
+    init(_ name: OutboxName, id: Int, byteCount: Int, reader: consuming LendingReader, now: Int64, wakeup: Wakeup) {
         self.id = id
         self.name = name
         mailslotBytes = [UInt8](name.mailslot.utf8)
         lastKnown = now
         lastActive = now
         capacity = reader.capacity
+        self.byteCount = byteCount
         reader.discardsUnreadAtEnd = false
         self.reader = reader
         sleep = BackgroundWait { wakeup.signal(id) }

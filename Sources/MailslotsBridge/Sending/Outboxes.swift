@@ -1,11 +1,24 @@
 internal import Mailslots
 
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Musl
+#endif
+
 /// All outboxes: those that are looked at in each turn, and those that sleep until a message comes. For the sending side's thread.
 final class Outboxes {
     /// One wait of the core takes 64 readers, of which the requests are one.
     private static let awakeMax = ReaderWait.countMax - 1
 
     private static let idleNanoseconds: Int64 = 60_000_000_000
+    /// When there is no room for others. Long enough for whoever asked for one to open it.
+    private static let idleNanosecondsInNeed: Int64 = 1_000_000_000
+    /// To look at one takes some 10 µs.
+    private static let inspectionsMax = 256
+    private static let capacityMin = 16
+    /// Of a message's place, about.
+    private static let cellBytes = 640
 
     private let wakeup: Wakeup
     private var all: [Int: Outbox] = [:]
@@ -14,6 +27,7 @@ final class Outboxes {
     /// In no order. Changes rarely: a turn goes through it.
     private(set) var awake: [Outbox] = [] { didSet { awakeChanged = true } }
     private var awakeChanged = false
+    private(set) var byteCount = 0
 
     init(wakeup: Wakeup) { self.wakeup = wakeup }
 
@@ -24,19 +38,50 @@ final class Outboxes {
 
     /// Makes one, or adopts the one that a killed bridge has left, with its messages.
     func open(_ name: OutboxName, _ configuration: BridgeConfiguration.Outboxes, now: Int64) throws(BridgeError) -> Outbox {
-        let outbox = Outbox(name, id: nextID, reader: try Self.reader(name.local, configuration), now: now, wakeup: wakeup)
+        let reader = try Self.reader(name.local, configuration, capacity: capacity(for: configuration))
+        let bytes = (try? Mailslot.info(of: name.local).segmentSize) ?? reader.capacity * Self.cellBytes
+        let outbox = Outbox(name, id: nextID, byteCount: bytes, reader: reader, now: now, wakeup: wakeup)
         nextID += 1
+        byteCount += bytes
         all[outbox.id] = outbox
         byName[name] = outbox
         wake(outbox)
         return outbox
     }
 
-    private static func reader(_ name: String, _ configuration: BridgeConfiguration.Outboxes) throws(BridgeError) -> LendingReader {
+    /// What all may have: of a small file system, as a container has, others need some, too.
+    private static func budget(of configuration: BridgeConfiguration.Outboxes) -> Int {
+        var status = statvfs()
+        guard let ours = try? Mailslot.path(of: OutboxProtocol.requestsName), unsafe statvfs(ours, &status) == 0 else {
+            return configuration.maximumByteCount
+        }
+        let (bytes, overflows) = Int(clamping: status.f_blocks).multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
+        return overflows ? configuration.maximumByteCount : min(configuration.maximumByteCount, bytes / 4)
+    }
+
+    /// As configured, or less, so that one outbox has at most an eighth of what is left: they get smaller before there are none.
+    private func capacity(for configuration: BridgeConfiguration.Outboxes) -> Int {
+        let share = max(0, Self.budget(of: configuration) - byteCount) / 8
+        var capacity = configuration.capacity
+        while capacity > Self.capacityMin, capacity * Self.cellBytes > share { capacity /= 2 }
+        return capacity
+    }
+
+    /// Whether there may be one more, after those are closed that nobody needs.
+    func hasRoom(_ configuration: BridgeConfiguration.Outboxes, now: Int64) -> Bool {
+        func isWithin() -> Bool { count < configuration.maximumCount && byteCount < Self.budget(of: configuration) }
+        if isWithin() { return true }
+        closeIdle(now: now, after: Self.idleNanosecondsInNeed)
+        return isWithin()
+    }
+
+    private static func reader(
+        _ name: String, _ configuration: BridgeConfiguration.Outboxes, capacity: Int
+    ) throws(BridgeError) -> LendingReader {
         do throws(MailslotError) {
             do throws(MailslotError) {
                 return try LendingReader(
-                    creating: name, capacity: configuration.capacity, writers: configuration.maximumWriters,
+                    creating: name, capacity: capacity, writers: configuration.maximumWriters,
                     permissions: configuration.permissions, unread: .adopt)
             } catch  where error.code == .mismatch {
                 // One that was made under another configuration: as it is.
@@ -51,19 +96,25 @@ final class Outboxes {
         awake.removeAll { $0 === outbox }
         all[outbox.id] = nil
         byName[outbox.name] = nil
+        byteCount -= outbox.byteCount
         outbox.close()
     }
 
-    /// Closes one that nobody has open, that is empty, and that had no message for a minute; the one that had none for longest. False:
-    /// there is none. Who opens it at just this moment is told at the first write that it is closed, and opens anew.
-    func closeIdle(now: Int64) -> Bool {
-        let quiet = all.values.filter { now - $0.lastActive > Self.idleNanoseconds }.sorted { $0.lastActive < $1.lastActive }
-        for outbox in quiet {
-            guard let info = try? Mailslot.info(of: outbox.name.local), info.writerCount == 0, info.messageCount == 0 else { continue }
-            close(outbox)
-            return true
+    /// Closes those that nobody has open, that are empty, and that had no message for a minute, a share of them in each call.
+    func closeIdle(now: Int64) { closeIdle(now: now, after: Self.idleNanoseconds) }
+
+    /// Who opens one at just this moment is told at the first write that it is closed, and opens anew.
+    private func closeIdle(now: Int64, after nanoseconds: Int64) {
+        let quiet = all.values.filter { now - max($0.lastActive, $0.lastInspected) > nanoseconds }.sorted { $0.lastActive < $1.lastActive }
+        for outbox in quiet.prefix(Self.inspectionsMax) {
+            outbox.lastInspected = now
+            closeIfUnused(outbox)
         }
-        return false
+    }
+
+    func closeIfUnused(_ outbox: Outbox) {
+        guard let info = try? Mailslot.info(of: outbox.name.local), info.writerCount == 0, info.messageCount == 0 else { return }
+        close(outbox)
     }
 
     func closeAll() {

@@ -24,6 +24,8 @@ final class SendingSide {
     private var turns = 0
     private var announcements: AnnouncementSchedule
     private var isEnding = false
+    private var nextSweep: Int64 = 0
+    private static let sweepNanoseconds: Int64 = 10_000_000_000
 
     /// What there is to wait for when a turn found nothing to do.
     struct Idle: Sendable {
@@ -61,6 +63,7 @@ final class SendingSide {
         lookAtHosts(now)
         announceIfDue(now)
         closeDestroyed()
+        sweepIfDue(now)
         if outboxes.takeAwakeChanged() { regroup() }
         turns += 1
         for offset in destinations.indices {
@@ -78,7 +81,7 @@ final class SendingSide {
         requests.join(&wait)
         guard outboxes.join(&wait) else { return nil }
         let blocked = destinations.filter(\.isBlocked).map { $0.lastKnown + absenceNanoseconds }.min() ?? .max
-        return Idle(wait: wait, deadline: min(announcements.next, blocked))
+        return Idle(wait: wait, deadline: min(announcements.next, blocked, outboxes.isEmpty ? .max : nextSweep))
     }
 
     /// Waits until there may be something to do. Without the lock on the sending side: another thread may change the configuration.
@@ -174,10 +177,13 @@ final class SendingSide {
                 request, .notAllowed,
                 "Its configuration, outboxes.allowed, does not let \(name.destination)/\(name.mailslot) be sent to.")
         }
-        guard outboxes.count < configuration.outboxes.maximumCount || outboxes.closeIdle(now: now) else {
+        guard outboxes.hasRoom(configuration.outboxes, now: now) else {
             return refuse(
                 request, .tooManyOutboxes,
-                "There are \(outboxes.count) outboxes, as many as its configuration allows. Raise outboxes.countMax.")
+                """
+                There are \(outboxes.count) outboxes of \(outboxes.byteCount >> 20) MiB, as many as its configuration allows. Raise \
+                outboxes.countMax or outboxes.bytesMax, or make the file system of the mailslots larger.
+                """)
         }
         do throws(BridgeError) {
             try open(name, destination, now)
@@ -193,18 +199,27 @@ final class SendingSide {
         logger.debug("Refused an outbox", metadata: ["bridge.outbox": "\(request.outbox?.local ?? "")", "bridge.cause": "\(text)"])
     }
 
-    private func open(_ name: OutboxName, _ destination: OutboxDestination?, _ now: Int64) throws(BridgeError) {
+    @discardableResult
+    private func open(_ name: OutboxName, _ destination: OutboxDestination?, _ now: Int64) throws(BridgeError) -> Outbox {
         let outbox = try outboxes.open(name, configuration.outboxes, now: now)
         outbox.destination = destination
         counters.add(.outboxesMade)
+        return outbox
     }
 
-    /// Those of a bridge that was killed, with what is unread in them.
+    /// Memory that nobody uses is given back.
+    private func sweepIfDue(_ now: Int64) {
+        guard now >= nextSweep else { return }
+        nextSweep = now + Self.sweepNanoseconds
+        outboxes.closeIdle(now: now)
+    }
+
+    /// Those of a bridge that was killed, with what is unread in them. Those that nobody has open and that are empty go.
     private func adoptOutboxes() {
         let now = BridgeClock.monotonic
         for name in Outboxes.leftBehind() {
             do throws(BridgeError) {
-                try open(name, resolve(name.destination), now)
+                outboxes.closeIfUnused(try open(name, resolve(name.destination), now))
             } catch {
                 logger.warning(
                     "An outbox of an earlier bridge cannot be adopted",

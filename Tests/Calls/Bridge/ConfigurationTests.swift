@@ -51,7 +51,8 @@ import Testing
                     "port": 4241, "addresses": ["127.0.0.1"], "interfaces": ["lo"], "multicastHops": 3, "engine": "mmsg",
                     "receiveBufferBytes": 100000, "sendBufferBytes": 200000, "datagramBytesMax": 1000
                 },
-                "outboxes": {"capacity": 64, "writers": 8, "permissions": "0660", "countMax": 10, "allowed": ["studio/*"]},
+                "outboxes": {"capacity": 64, "writers": 8, "permissions": "0660", "countMax": 10, "bytesMax": 1048576,
+                    "allowed": ["studio/*"]},
                 "delivery": {
                     "allowedMailslots": ["jobs"], "allowedHosts": ["render*"], "trustsAnyone": true,
                     "messagesPerSecondOfHost": 100, "messagesPerSecondOfMailslot": 10
@@ -80,6 +81,7 @@ import Testing
         expected.outboxes.maximumWriters = 8
         expected.outboxes.permissions = .group
         expected.outboxes.maximumCount = 10
+        expected.outboxes.maximumByteCount = 1 << 20
         expected.outboxes.allowed = ["studio/*"]
         expected.delivery.allowedMailslots = ["jobs"]
         expected.delivery.allowedHosts = ["render*"]
@@ -182,6 +184,7 @@ import Testing
         (#""outboxes": {"permissions": "0400"}"#, "outboxes.permissions: it is 0400", "Choose 0600"),
         (#""outboxes": {"permissions": "0644"}"#, "outboxes.permissions: it is 0644, and who may only read", "Choose 0600, 0660 or 0666"),
         (#""outboxes": {"permissions": "0640"}"#, "outboxes.permissions: it is 0640, and who may only read", "Choose 0600, 0660 or 0666"),
+        (#""outboxes": {"bytesMax": 1048575}"#, "outboxes.bytesMax: it is 1048575", "Choose 1048576 to"),
         (#""outboxes": {"countMax": 0}"#, "outboxes.countMax: it is 0", "Choose 1 to 65536."),
         (#""outboxes": {"allowed": ["jobs"]}"#, "outboxes.allowed: \"jobs\" is not HOST-OR-DOMAIN/MAILSLOT", "Write patterns as"),
         (#""outboxes": {"allowed": ["studio/"]}"#, "outboxes.allowed: \"studio/\" is not HOST-OR-DOMAIN/MAILSLOT", "Write patterns as"),

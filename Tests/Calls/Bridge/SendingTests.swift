@@ -48,6 +48,63 @@ import Testing
         }
     }
 
+    // MARK: memory
+
+    @Test func `an outbox that nobody has open goes a minute after its last message, and no other`() async {
+        await #expect(processExitsWith: .success) {
+            try await withOwnDirectory {
+                let outboxes = Outboxes(wakeup: Wakeup())
+                let configuration = BridgeConfiguration.Outboxes()
+                func open(_ mailslot: String) throws -> Outbox {
+                    let name = try #require(OutboxName(number: 0, destination: [UInt8]("far".utf8), mailslot: [UInt8](mailslot.utf8)))
+                    return try outboxes.open(name, configuration, now: 0)
+                }
+                let names = try ["idle", "used", "unread"].map { try open($0).name.local }
+                var writer = try Mailslot.open(names[1])
+                do {
+                    var unread = try Mailslot.open(names[2])
+                    #expect(try unread.tryWrite([1]) == .written)
+                }
+                outboxes.closeIdle(now: 60_000_000_000)
+                #expect(outboxes.count == 3)
+                outboxes.closeIdle(now: 60_000_000_001)
+                #expect(try outboxes.count == 2 && Set(Mailslot.names()) == Set(names[1...]))
+                #expect(outboxes.byteCount == outboxes.outboxes.map(\.byteCount).reduce(0, +) && outboxes.byteCount > 0)
+                #expect(try writer.tryWrite([2]) == .written)
+                outboxes.closeAll()
+                #expect(outboxes.byteCount == 0)
+            }
+        }
+    }
+
+    @Test func `outboxes have no more memory than their budget, and get smaller before there are none`() async {
+        await #expect(processExitsWith: .success) {
+            var configuration = Self.withPeer
+            configuration.outboxes.maximumByteCount = 4 << 20
+            try await withBridge(configuration) { _, _ in
+                // Open: those that nobody has open make room after a second, which this may take.
+                var writers: [MailslotSharedWriter] = []
+                var refusal = ""
+                while refusal.isEmpty, writers.count < 1000 {
+                    let answer = try await ask(for: "far", "m\(writers.count)")
+                    if answer.result == .ready {
+                        writers.append(MailslotSharedWriter(try Mailslot.open("bridge/out/0/far/m\(writers.count)")))
+                    } else {
+                        refusal = answer.text
+                    }
+                }
+                #expect(writers.count >= 16 && refusal.contains("outboxes.bytesMax"), "\(writers.count): \(refusal)")
+                let sizes = try Mailslot.names().filter { $0.hasPrefix(OutboxName.prefix) }.map { try Mailslot.info(of: $0).segmentSize }
+                #expect(sizes.count == writers.count && sizes.reduce(0, +) < 5 << 20, "\(sizes)")
+                for writer in writers { await writer.close() }
+                // Nobody has them open: after a second they make room.
+                let end = ContinuousClock.now + .seconds(120)
+                while try await ask(for: "far", "again").result != .ready, ContinuousClock.now < end {}
+                #expect(ContinuousClock.now < end, "there is room again")
+            }
+        }
+    }
+
     @Test func `a domain wins over a host of its name`() async {
         await #expect(processExitsWith: .success) {
             try await withBridge { _, network in
@@ -69,34 +126,6 @@ import Testing
 
     // MARK: outboxes
 
-    @Test func `of outboxes that nobody uses the one that was quiet for longest makes room`() async {
-        await #expect(processExitsWith: .success) {
-            try await withOwnDirectory {
-                let second: Int64 = 1_000_000_000
-                let outboxes = Outboxes(wakeup: Wakeup())
-                defer { outboxes.closeAll() }
-                func open(_ name: String, _ now: Int64) throws {
-                    let name = try #require(OutboxName(number: 0, destination: [UInt8]("far".utf8), mailslot: [UInt8](name.utf8)))
-                    _ = try outboxes.open(name, BridgeConfiguration.forTests.outboxes, now: now)
-                }
-                func names() -> [String] { outboxes.outboxes.map(\.name.mailslot).sorted() }
-                for (index, name) in ["open", "unread", "quiet", "quieter"].enumerated() {
-                    try open(name, [0, 0, 2, 1][index] * second)
-                }
-                var writer = try Mailslot.open("bridge/out/0/far/unread")
-                try await writer.write([1])
-                writer = try Mailslot.open("bridge/out/0/far/open")
-
-                #expect(!outboxes.closeIdle(now: 61 * second), "the others had no message for a minute at most")
-                #expect(outboxes.closeIdle(now: 63 * second) && names() == ["open", "quiet", "unread"])
-                #expect(outboxes.closeIdle(now: 63 * second) && names() == ["open", "unread"])
-                #expect(!outboxes.closeIdle(now: 1000 * second))
-                #expect(throws: MailslotError.self) { try Mailslot.info(of: "bridge/out/0/far/quieter") }
-                try await writer.write([2])
-            }
-        }
-    }
-
     @Test func `those of a killed bridge are adopted, however it was configured, and hosts keep their numbers`() async throws {
         let folder = "/dev/shm/mailslots-bridge-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -115,6 +144,7 @@ import Testing
             }
             var writer = try await outbox(for: "far", "orders")
             for number: UInt8 in 1...3 { try await writer.write([number]) }
+            #expect(try await ask(for: "far", "unused").result == .ready)
             kill(getpid(), SIGKILL)
         }
         await #expect(processExitsWith: .success) { [folder = folder as String] in
@@ -124,7 +154,9 @@ import Testing
             let bridge = try Bridge(.forTests, logger: LogRecord().logger, clock: BridgeClock()) { _ in network }
             let task = Task { try await bridge.run() }
             try await network.hasStarted()
-            #expect(bridge.counters[.outboxesMade] == 1 && bridge.hosts.presentCount == 0, "\(bridge.counters[.outboxesMade]) adopted")
+            #expect(bridge.counters[.outboxesMade] == 2 && bridge.hosts.presentCount == 0, "\(bridge.counters[.outboxesMade]) adopted")
+            let names = try Mailslot.names().filter { $0.hasPrefix(OutboxName.prefix) }
+            #expect(names == ["bridge/out/0/far/orders"], "nobody needs the other: \(names)")
             var second = FarHost("second")
             try await BridgeTests.introduce(&second, to: network)
             let name = HostList.Name(domain: "studio", host: "second")

@@ -69,6 +69,7 @@ import ServiceLifecycle
             configuration.announceEvery = .milliseconds(announceMilliseconds)
             configuration.outboxes.capacity = outboxCapacity
             configuration.outboxes.maximumCount = outboxCountMax
+            configuration.outboxes.maximumByteCount = 1 << 40
             return configuration
         }
     }
