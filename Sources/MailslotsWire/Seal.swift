@@ -100,6 +100,13 @@ public struct Opener: ~Copyable {
         let domain: Int
         let hint: UInt32
         let key: DomainKey
+        /// What was sealed earlier is refused.
+        var start: UInt64
+    }
+
+    private struct Retired {
+        let hint: UInt32
+        let key: DomainKey
     }
 
     private final class Session {
@@ -132,7 +139,9 @@ public struct Opener: ~Copyable {
     private var domains: [Domain]
     private var acceptances: [Acceptance]
     private let start: UInt64
-    private let clockBound: UInt64
+    private var clockBound: UInt64
+    /// Keys of domains that were accepted once and are no more: what was received by them nobody remembers.
+    private var retired: [Retired] = []
     private var sessions: [SessionID: Session] = [:]
     /// The one that was met last: datagrams come in runs.
     private var latest: (id: SessionID, session: Session)?
@@ -147,24 +156,37 @@ public struct Opener: ~Copyable {
         self.domains = domains
         self.start = start
         self.clockBound = clockBound
-        acceptances = Self.acceptances(of: domains)
+        acceptances = Self.acceptances(of: domains, start: start)
     }
 
     deinit { unsafe authenticated.deallocate() }
 
-    private static func acceptances(of domains: [Domain]) -> [Acceptance] {
+    private static func acceptances(of domains: [Domain], start: UInt64) -> [Acceptance] {
         domains.indices.flatMap { index in
-            domains[index].accepted.map { Acceptance(domain: index, hint: domains[index].hint(for: $0), key: $0) }
+            domains[index].accepted.map { Acceptance(domain: index, hint: domains[index].hint(for: $0), key: $0, start: start) }
         }
     }
 
-    /// Other domains and keys. Sessions whose domain and key are still there go on; the others are forgotten.
-    package mutating func reconfigure(domains new: [Domain]) {
+    /// Other domains and keys, and another bound on the clocks. Sessions whose domain and key are still there go on; the others are
+    /// forgotten, and if their key comes back it is as at a start: what was sealed before that is refused.
+    package mutating func reconfigure(domains new: [Domain], clockBound: UInt64, now: UInt64) {
+        self.clockBound = clockBound
         let before = acceptances
         let namesBefore = domains.map(\.name)
         domains = new
         latest = nil
-        acceptances = Self.acceptances(of: new)
+        acceptances = Self.acceptances(of: new, start: start)
+        for index in acceptances.indices {
+            let (hint, key) = (acceptances[index].hint, acceptances[index].key)
+            if let same = before.first(where: { $0.hint == hint && $0.key.isSame(as: key) }) {
+                acceptances[index].start = same.start
+            } else if retired.contains(where: { $0.hint == hint && $0.key.isSame(as: key) }) {
+                acceptances[index].start = max(start, now)
+            }
+        }
+        for old in before where !acceptances.contains(where: { $0.hint == old.hint && $0.key.isSame(as: old.key) }) {
+            retired.append(Retired(hint: old.hint, key: old.key))
+        }
         sessions = sessions.compactMapValues { session in
             let old = before[session.acceptance]
             let index = acceptances.firstIndex { $0.key.isSame(as: old.key) && new[$0.domain].name == namesBefore[old.domain] }
@@ -220,6 +242,7 @@ public struct Opener: ~Copyable {
         // Two keys may have the same id, by chance: one in four billion.
         var knowsKey = false
         for (index, acceptance) in acceptances.enumerated() where acceptance.key.id == header.key && acceptance.hint == header.domain {
+            guard header.time >= acceptance.start else { throw .beforeStart }
             knowsKey = true
             let key = AEADKey(domains[acceptance.domain].sessionKey(for: header.session, of: acceptance.key))
             guard decrypt(datagram, header, using: key, to: &output) else { continue }

@@ -238,7 +238,7 @@ struct ReceivingSide: ~Copyable {
         self.ownSessions.formUnion(ownSessions)
         allowedHosts = Patterns(new.delivery.allowedHosts)
         delivery.reconfigure(new.delivery)
-        opener.reconfigure(domains: domains)
+        opener.reconfigure(domains: domains, clockBound: UInt64(new.clockBound.nanoseconds), now: clock.real())
         // With their limits and permissions; who they are was told by their announcements.
         let sessions = peersOfSessions.mapValues(\.index)
         peers = [:]

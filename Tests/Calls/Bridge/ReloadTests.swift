@@ -31,6 +31,47 @@ import Testing
         }
     }
 
+    @Test func `a reload changes how far others' clocks may differ`() async {
+        await #expect(processExitsWith: .success) {
+            let right = BridgeClock()
+            try await withBridge { bridge, network in
+                var fast = FarHost(clock: BridgeClock { right.real() + 100_000_000_000 })
+                network.deliver(fast.announcement())
+                _ = try await eventually("it is refused") { bridge.counters[.badTime] == 1 ? true : nil }
+                var new = BridgeConfiguration.forTests
+                new.clockBound = .seconds(200)
+                try await bridge.reload(new)
+                network.deliver(fast.announcement())
+                _ = try await eventually("it is there") { bridge.hosts.presentCount == 1 ? true : nil }
+                try await bridge.reload(.forTests)
+                network.deliver(fast.announcement())
+                _ = try await eventually("it is refused again") { bridge.counters[.badTime] == 2 ? true : nil }
+            }
+        }
+    }
+
+    @Test func `a key that was taken away and comes back lets nothing in that was captured before`() async {
+        await #expect(processExitsWith: .success) {
+            try await withBridge { bridge, network in
+                var far = FarHost()
+                let reader = try Mailslot.create("orders", acceptsRemoteMessages: true)
+                let captured = far.datagram([.message("orders")])
+                network.deliver(captured)
+                _ = try await eventually("it is delivered") { reader.info.messageCount == 1 ? true : nil }
+                var without = BridgeConfiguration.forTests
+                without.domains[0].key = ReloadTests.newKey
+                try await bridge.reload(without)
+                network.deliver(captured)
+                _ = try await eventually("its key is not known") { bridge.counters[.unknownKey] == 1 ? true : nil }
+                try await bridge.reload(.forTests)
+                network.deliver(captured)
+                _ = try await eventually("it is from before") { bridge.counters[.beforeStart] == 1 ? true : nil }
+                network.deliver(far.datagram([.message("orders")]))
+                _ = try await eventually("what is new is delivered") { reader.info.messageCount == 2 ? true : nil }
+            }
+        }
+    }
+
     @Test func `names are folded as they are compared`() async {
         await #expect(processExitsWith: .success) {
             var configuration = BridgeConfiguration.forTests
