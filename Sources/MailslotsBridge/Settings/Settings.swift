@@ -46,12 +46,21 @@ final class Settings {
     func refuseUnknown() throws(BridgeError) {
         for source in sources {
             guard let unknown = source.unknown(besides: asked) else { continue }
-            let siblings = asked.filter { $0.count == unknown.path.count && $0.dropLast() == unknown.path.dropLast() }
-            let others = siblings.isEmpty ? asked.filter { $0.count == 1 } : siblings
             throw .wrong(
                 unknown.text, "there is no such setting, and \(source.name) has one",
-                "Of its kind there are: \(others.map(name).sorted().joined(separator: ", ")).")
+                "Of its kind there are: \(neighbours(of: unknown.path).sorted().joined(separator: ", ")).")
         }
+    }
+
+    /// The settings and, as `network.*`, the sections that there are where a setting stands that there is not; or, where there is not
+    /// even such a section, beside it.
+    private func neighbours(of unknown: [String]) -> Set<String> {
+        var section = unknown.dropLast()
+        while !section.isEmpty, !asked.contains(where: { $0.count > section.count && $0.starts(with: section) }) { section.removeLast() }
+        return Set(
+            asked.filter { $0.count > section.count && $0.starts(with: section) }.map { path in
+                name([String](path.prefix(section.count + 1))) + (path.count > section.count + 1 ? ".*" : "")
+            })
     }
 
     private func name(_ path: [String]) -> String { path.joined(separator: ".") }
@@ -129,9 +138,16 @@ struct SettingsSource {
             let cause = (error as NSError).userInfo["NSDebugDescription"] as? String ?? "\(error)"
             throw BridgeError(
                 .badConfiguration,
-                "The configuration file \(path) cannot be understood: \(cause) Write a JSON object, as the article Bridge shows.")
+                "The configuration file \(path) cannot be understood\(place(of: cause, in: file.bytes)): \(cause) "
+                    + "Write a JSON object, as the article Bridge shows.")
         }
     }
+}
+
+/// ", line 7", if the parser says how many bytes it understood: people count lines.
+private func place(of cause: String, in bytes: [UInt8]) -> String {
+    guard let match = cause.firstMatch(of: /around character ([0-9]+)/), let offset = Int(match.1) else { return "" }
+    return ", line \(bytes.prefix(offset).count { $0 == UInt8(ascii: "\n") } + 1)"
 }
 
 /// The settings of an object, and its empty objects.

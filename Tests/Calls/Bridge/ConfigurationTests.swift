@@ -268,12 +268,21 @@ import Testing
     @Test(arguments: [
         ("{}", "domains: there is none", "--domain NAME"),
         (#"{"domains": []}"#, "domains: there is none", "--domain NAME"),
-        (#"{"domains": ["a"], "domain": {"a": {"insecure": true}, "b": {"insecure": true}}}"#, "domain.b.insecure: there is", "host"),
+        (#"{"domains": ["a"], "domain": {"a": {"insecure": true}, "b": {"insecure": true}}}"#, "domain.b.insecure: there is", "domain.a.*"),
         (#"{"domains": ["a", "A"], "domain": {"a": {"insecure": true}, "A": {"insecure": true}}}"#, "\"A\" is there twice", "once"),
         (#"{"domains": ["a\\b"], "domain": {"a\\b": {"insecure": true}}}"#, #"domains: "a\b" cannot be a name"#, "Choose 1 to 63"),
         (#"{"domains": [{"name": "a"}]}"#, "cannot be understood", "Write a JSON object"),
+        (
+            #"{"domains": ["a"], "domain": {"a": {"insecure": true}}, "netwrok": {"port": 1}}"#, "netwrok.port: there is no such setting",
+            "network.*, outboxes.*"
+        ),
+        (
+            #"{"domains": ["a"], "domain": {"a": {"insecure": true}}, "outboxes": {"sections": {"a": 1}}}"#,
+            "outboxes.sections.a: there is no such setting", "outboxes.allowed, outboxes.bytesMax, outboxes.capacity"
+        ),
         (#"["domains"]"#, "cannot be understood: The top-level value of the JSON file must be an object.", "Write a JSON object"),
         (#"{"domains": ["a"]"#, "cannot be understood", "Write a JSON object"),
+        ("{\n\"domains\": [\"a\"],\n\"host\": \"b\"\n\"q\": 1\n}", "cannot be understood, line 4:", "Write a JSON object"),
         ("", "cannot be understood", "Write a JSON object"),
     ])
     func `a file that cannot be is refused with cause and cure`(text: String, cause: String, cure: String) throws {
