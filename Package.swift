@@ -168,8 +168,8 @@ let package = Package(
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
-                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsWire", "MailslotsCommand", "MailslotsBridgeCommand",
-                "mailslots-datagram-tests", "TestProcesses", "TestRandomness",
+                "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsKeys", "MailslotsWire", "MailslotsCommand",
+                "MailslotsBridgeCommand", "mailslots-datagram-tests", "TestProcesses", "TestRandomness",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),

@@ -67,13 +67,15 @@ public final class Bridge: Service {
         }
         let transport = try makeTransport(configuration.transport)
         defer { transport.close() }
+        let notices = Notices(logger: logger)
         let running = try Running(
-            configuration, transport: transport, hosts: hosts, counters: counters, clock: clock, logger: logger)
+            configuration, transport: transport, hosts: hosts, counters: counters, clock: clock, logger: logger, notices: notices)
         state.withLock { $0.running = running }
         defer { state.withLock { $0.running = nil } }
         logStart(configuration, transport)
         let status = BridgeStatus(
-            counters: counters, hosts: hosts, transport: transport, mode: configuration.outboxes.permissions.rawValue)
+            counters: counters, hosts: hosts, transport: transport, notices: notices,
+            mode: configuration.outboxes.permissions.rawValue)
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
                 try await withThrowingTaskGroup { group in
@@ -157,7 +159,7 @@ private final class Running: Sendable {
 
     init(
         _ configuration: BridgeConfiguration, transport: any Transport, hosts: HostList, counters: BridgeCounters, clock: BridgeClock,
-        logger: Logger
+        logger: Logger, notices: Notices
     ) throws(BridgeError) {
         self.transport = transport
         drainTimeout = configuration.drainTimeout
@@ -168,7 +170,7 @@ private final class Running: Sendable {
         receiving = Locked(
             try ReceivingSide(
                 configuration, domains: domains, ownSessions: sender.sessions, transport: transport, hosts: hosts, counters: counters,
-                clock: clock, logger: logger, wakeup: wakeup))
+                clock: clock, logger: logger, notices: notices, wakeup: wakeup))
         sending = Locked(sender)
     }
 

@@ -38,7 +38,7 @@ struct BridgeCommand: ParsableCommand {
     @Flag(help: "Read the configuration and the keys, say what they mean, and end: with status 1 if this machine lacks what they need.")
     var check = false
 
-    @Flag(help: "Print what the bridge that runs here has counted: messages, datagrams, and what was dropped by cause.")
+    @Flag(help: "Print what the bridge that runs here has counted, what was dropped by cause, and what went wrong of late.")
     var status = false
 
     @Option(
@@ -80,8 +80,12 @@ struct BridgeCommand: ParsableCommand {
     }
 
     private func printStatus() throws {
-        let counts = try BridgeStatus.read()
-        try emit(table(nil, counts.map { [$0.name, "\($0.value)"] }, rightAligned: [false, true]))
+        let status = try BridgeStatus.read()
+        try emit(table(nil, status.counts.map { [printable($0.name), "\($0.value)"] }, rightAligned: [false, true]))
+        for notice in status.notices {
+            let time = Date(timeIntervalSince1970: Double(notice.time)).formatted(.iso8601)
+            try emit("\(time) \(printable(notice.text))")
+        }
     }
 
     /// For `mailslot keygen`, which does without cryptography: the id of the key whose 32 bytes standard input has.

@@ -14,8 +14,8 @@ package struct SmallFile {
     package let mode: UInt32
 
     /// Never waits, not even for the writer of a FIFO.
-    package init(path: String) throws(Failure) {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    package init(path: String, followsLinks: Bool = true) throws(Failure) {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followsLinks ? 0 : O_NOFOLLOW))
         if descriptor < 0 { throw Failure(errno) }
         defer { close(descriptor) }
         var status = stat()
@@ -34,6 +34,35 @@ package struct SmallFile {
         }
         guard used <= Self.byteCountMax else { throw .tooLong }
         bytes = Array(content[..<used])
+    }
+
+    /// Puts a file of this mode in place of what has the name, whole or not at all, and through no link: whoever else may write the
+    /// directory can have prepared neither what is written nor what gets the mode.
+    package static func replace(_ path: String, by bytes: [UInt8], mode: UInt32) throws(Failure) {
+        let temporary = "\(path).\(getpid())"
+        // Of a process that had our number, or of somebody who is in our way.
+        _ = unsafe unlink(temporary)
+        let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        if descriptor < 0 { throw Failure(errno) }
+        // The umask does not apply to fchmod.
+        let isDone = writeAll(bytes, to: descriptor) && fchmod(descriptor, mode) == 0 && (unsafe rename(temporary, path)) == 0
+        let error = errno
+        close(descriptor)
+        guard isDone else {
+            _ = unsafe unlink(temporary)
+            throw Failure(error)
+        }
+    }
+
+    private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            if count <= 0 { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
     }
 
     package enum Failure: Error, Hashable, CustomStringConvertible {

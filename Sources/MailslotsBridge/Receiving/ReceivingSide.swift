@@ -14,6 +14,7 @@ struct ReceivingSide: ~Copyable {
     private let clock: BridgeClock
     private let counters: BridgeCounters
     private let logger: Logger
+    private let notices: Notices
     private let hosts: HostList
     private let transport: any Transport
     private let delivery: Delivery
@@ -33,6 +34,7 @@ struct ReceivingSide: ~Copyable {
     private var newSessions: RateLimit
     private var nextHousekeeping: Int64 = 0
     private var lastConflictLog = Int64.min / 2
+    private var lossesSeen: [String: UInt64] = [:]
 
     /// Whose session it is.
     private final class Peer {
@@ -53,7 +55,7 @@ struct ReceivingSide: ~Copyable {
 
     init(
         _ configuration: BridgeConfiguration, domains: [Domain], ownSessions: [SessionID], transport: any Transport, hosts: HostList,
-        counters: BridgeCounters, clock: BridgeClock, logger: Logger, wakeup: Wakeup
+        counters: BridgeCounters, clock: BridgeClock, logger: Logger, notices: Notices, wakeup: Wakeup
     ) throws(BridgeError) {
         messages = RemoteMessages(in: memory, capacity: Self.memoryBytes / DatagramFormat.recordHeaderBytes)
         table = try HostTable(permissions: configuration.outboxes.permissions)
@@ -65,6 +67,7 @@ struct ReceivingSide: ~Copyable {
         self.counters = counters
         self.clock = clock
         self.logger = logger
+        self.notices = notices
         self.wakeup = wakeup
         allowedHosts = Patterns(configuration.delivery.allowedHosts)
         delivery = Delivery(configuration.delivery, counters: counters, waitBudget: WaitBudget())
@@ -105,6 +108,16 @@ struct ReceivingSide: ~Copyable {
         }
         if !gone.isEmpty { wakeup.signal() }
         if peersOfSessions.count > Opener.sessionsMax { peersOfSessions.removeAll() }
+        noticeLosses(now)
+    }
+
+    /// What the transport has lost since the last time.
+    private mutating func noticeLosses(_ now: Int64) {
+        for counter in transport.counters {
+            let before = lossesSeen.updateValue(counter.value, forKey: counter.name) ?? 0
+            guard counter.value > before, let text = TransportLoss.explained(counter.name) else { continue }
+            notices.say(counter.name, count: Int(clamping: counter.value - before), now: now, realTime: clock.real()) { text }
+        }
     }
 
     private func forget(_ name: HostList.Name) {
@@ -115,12 +128,14 @@ struct ReceivingSide: ~Copyable {
     // MARK: datagrams
 
     private mutating func take(_ datagram: RawSpan, from source: TransportSource, _ time: (now: Int64, real: UInt64)) {
+        var header: DatagramHeader?
         do throws(DatagramRejection) {
-            let header = try DatagramHeader(datagram: datagram)
-            if let refusal = refusal(of: header.session, time.now) { return counters.add(refusal) }
+            let known = try DatagramHeader(datagram: datagram)
+            header = known
+            if let refusal = refusal(of: known.session, time.now) { return counters.add(refusal) }
             let memory = memory
             let opened = try memory.append { output throws(DatagramRejection) in
-                try opener.open(datagram, header, now: time.real, to: &output)
+                try opener.open(datagram, known, now: time.real, to: &output)
             }
             try memory.withBytes(opened.bytes) { records throws(DatagramRejection) in
                 try read(records, opened.result, source, time.now)
@@ -128,6 +143,16 @@ struct ReceivingSide: ~Copyable {
             counters.add(.datagramsAccepted)
         } catch {
             counters.add(error)
+            notice(error, header, source, time)
+        }
+    }
+
+    private func notice(
+        _ rejection: DatagramRejection, _ header: DatagramHeader?, _ source: TransportSource, _ time: (now: Int64, real: UInt64)
+    ) {
+        guard rejection.isNoticed else { return }
+        notices.say("refused.\(rejection)", now: time.now, realTime: time.real) {
+            rejection.explained(header, from: transport.describe(source), now: time.real)
         }
     }
 
