@@ -24,7 +24,7 @@ export SWIFT_BACKTRACE=enable=no
 lane_1=(readme network requests documentation)
 lane_2=(embedding measured)
 lane_3=()
-pool=(threads mutants sanitized model aarch64 core nio kills instructions soak datagram tidy win32 fuzz wire_fuzz nats format)
+pool=(threads mutants sanitized model aarch64 core nio kills instructions soak proof datagram tidy win32 fuzz wire_fuzz nats format)
 # Alone, for they measure: two processes that spin for each other need both processors, or take a time slice for every message.
 alone=(guard benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
@@ -76,6 +76,9 @@ kills() { Tests/Promises/Kills/run; }
 
 #: The protocol's models: no error, and every mutant caught
 model() { Tests/Promises/Model/run; }
+
+#: The proof: every theorem, for rings of any size
+proof() { Tests/Promises/Proof/run; }
 
 #: The core with one mistake each: something notices every one. Of those with a record a quarter, which the commit chooses
 mutants() {
