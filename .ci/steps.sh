@@ -29,7 +29,7 @@ pool=(threads mutants sanitized model aarch64 core nio kills instructions soak p
 alone=(guard benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
 fast=(format tidy fit instructions quick core)
-long=(addresses long_soak long_requests long_kills long_mutants long_fuzz long_wire_fuzz long_network long_model)
+long=(addresses long_soak long_requests long_kills long_mutants long_fuzz long_wire_fuzz long_network long_model long_proof)
 
 #: The README's "Try it" block, line by line: what it says is what is run
 readme() {
@@ -195,6 +195,8 @@ long_wire_fuzz() { Tests/Promises/WireFuzz/run --long; }
 long_network() { Tests/Systems/Network/run --seconds 60; }
 #: A long form: the models with more of everything; an hour or two
 long_model() { Tests/Promises/Model/run --long; }
+#: A long form: the proof's mutants; ten minutes
+long_proof() { Tests/Promises/Proof/run --mutants; }
 
 # Sourced by .ci/run, which wants the lists.
 [ "${BASH_SOURCE[0]}" != "$0" ] || "$1"
