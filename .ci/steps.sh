@@ -24,7 +24,8 @@ export SWIFT_BACKTRACE=enable=no
 lane_1=(readme network requests documentation)
 lane_2=(embedding measured)
 lane_3=()
-pool=(threads mutants sanitized model aarch64 core nio kills instructions soak proof datagram tidy win32 fuzz wire_fuzz nats format)
+pool=(threads mutants sanitized model nio aarch64 core kills tidy soak proof datagram languages win32 instructions fuzz wire_fuzz nats
+    format)
 # Alone, for they measure: two processes that spin for each other need both processors, or take a time slice for every message.
 alone=(guard benchmarks)
 # What a contributor runs before each commit: minutes, where it was built before.
@@ -112,7 +113,7 @@ network() { Tests/Systems/Network/run; }
 #: The NATS transport without its client library. With it: `readme`, against nats-server
 nats() { Tests/Systems/NATS/run; }
 
-#: What is installed, with the program: described, complete, and speaking with Python
+#: What is installed, with the program: described, complete, and speaking with C programs
 embedding() {
     # Where the benchmarks are built next, which need not compile the same C again: most of it is cryptography.
     SCRATCH_PATH=$PWD/Benchmarks/.build Tests/Systems/Embedding/run < /dev/null
@@ -120,6 +121,9 @@ embedding() {
 
 #: The benchmarks are built, for `guard` and `benchmarks`
 measured() { swift build -c release --package-path Benchmarks < /dev/null; }
+
+#: The packages for other languages: built as their own tools build them, and every call
+languages() { Tests/Calls/Python/run; }
 
 #: Another package's event loop waits on mailslots
 nio() { Tests/Systems/NIO/run; }

@@ -13,7 +13,7 @@ usage() {
     cat << 'END'
 Usage: install.sh [--with-program] PREFIX
 
-Builds the C library of Mailslots and installs it below PREFIX, for programs in C, C++, Python and other languages:
+Builds the C library of Mailslots and installs it below PREFIX, for programs in C, C++ and other languages:
 
   PREFIX/include/mailslots.h, mailslots/        the headers; mailslots.h is the manual
   PREFIX/lib/libmailslots.a, libmailslots.so    the static and the shared library; they need libc and nothing else

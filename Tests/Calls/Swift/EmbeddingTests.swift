@@ -130,7 +130,7 @@ import Testing
 
     @Test func `every snippet of the article is a part of an example, or the README's commands`() throws {
         let article = try String(
-            contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/EmbeddingInCAndPython.md"), encoding: .utf8)
+            contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/OtherLanguages.md"), encoding: .utf8)
         let examples = packageRoot.appending(path: "Tests/Systems/Examples")
         let texts = try filesBelow(examples).filter { !$0.hasSuffix(".pyc") }
             .map { try String(contentsOf: examples.appending(path: $0), encoding: .utf8) }
@@ -141,7 +141,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: ["cc", "pkg-config", "python3"].allSatisfy(isInstalled), "cc, pkg-config or python3 is not installed"))
+    @Test(.enabled(if: ["cc", "pkg-config"].allSatisfy(isInstalled), "cc or pkg-config is not installed"))
     func `the README's commands install the library, and print what it says`() throws {
         let text = try #require(ReadmeTests.snippets("embedding").first).text
         let folder = try temporaryFolder("commands")
@@ -193,32 +193,6 @@ import Testing
             "Tests/Systems/Embedding/ends.cpp", ["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         let result = try run(program.path, [uniqueName()], environment: prefix.environment)
         #expect(result.status == 0, "\(result.errors)")
-    }
-
-    @Test(.enabled(if: isInstalled("python3"), "python3 is not installed"))
-    func `Python programs exchange messages with mailslot`() throws {
-        let python = packageRoot.appending(path: "Tests/Systems/Examples/python").path
-        try exchange(reader: ["python3", "\(python)/reader.py"], writer: ["python3", "\(python)/writer.py"])
-    }
-
-    @Test(.enabled(if: isInstalled("python3"), "python3 is not installed"))
-    func `the Python ends time out, close, refuse a second reader, and hear Ctrl-C and interrupts`() throws {
-        let result = try run(
-            "python3", [packageRoot.appending(path: "Tests/Systems/Embedding/ends.py").path, uniqueName()],
-            environment: try Self.prefix.get().environment)
-        #expect(result.status == 0, "\(result.errors)")
-    }
-
-    @Test(.enabled(if: isInstalled("python3") && isInstalled("gcc"), "python3 or gcc is not installed"))
-    func `Python's structures and numbers are those of the headers`() throws {
-        let prefix = try Self.prefix.get()
-        let assertions = try run(
-            "python3", [packageRoot.appending(path: "Tests/Systems/Embedding/structures.py").path], environment: prefix.environment)
-        try #require(assertions.status == 0, "\(assertions.errors)")
-        #expect(assertions.text.split(separator: "\n").count > 50)
-        let compiled = try run(
-            "gcc", ["-std=c11", "-fsyntax-only", "-I\(prefix.path)/include", "-x", "c", "-"], input: assertions.output)
-        #expect(compiled.status == 0, "\(compiled.errors)")
     }
 
     /// A reader in the other language and `mailslot write`; then `mailslot read` and a writer in the other language.

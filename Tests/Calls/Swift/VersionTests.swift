@@ -38,7 +38,7 @@ import Testing
         let number = try #require(install.firstMatch(of: /(?m)^abi=(\d+)$/)).1
         #expect(try Self.text("Sources/CMailslots/libmailslots.map").contains("\nMAILSLOTS_\(number) {"))
         #expect(try Self.text("Sources/CMailslotsWin32/libmailslots-win32.map").contains("\nMAILSLOTS_WIN32_\(number) {"))
-        for page in ["Upgrading", "SegmentLayout", "EmbeddingInCAndPython"] {
+        for page in ["Upgrading", "SegmentLayout", "OtherLanguages"] {
             #expect(try Self.text("Sources/Mailslots/Mailslots.docc/\(page).md").contains("`libmailslots.so.\(number)`"))
         }
     }

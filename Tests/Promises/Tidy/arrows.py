@@ -185,7 +185,7 @@ def circles(tree):
     for row, uses, *_ in table(tree, "Folders"):
         folders |= {name: len(words(uses)) for name in words(row)}
     runs = {}
-    for target in sorted({path.split("/")[1] for path in tree.under("Sources", ".c")}):
+    for target in sorted({path.split("/")[1] for path in tree.under("Sources", ".c")} & tree.targets.keys()):
         lowest_first = sorted((name for name in folders if name.startswith(target + "/")), key=folders.get)
         command = [program, f"Sources/{target}", *(name.removeprefix(target + "/") for name in lowest_first)]
         runs[target] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tree.root)

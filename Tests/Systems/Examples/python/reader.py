@@ -11,9 +11,9 @@ if len(sys.argv) != 2:
     sys.exit("usage: reader.py NAME")
 try:
     with mailslots.Reader(sys.argv[1]) as orders:
-        message = b""
-        while message != b"quit":
-            message = orders.read()
+        for message in orders:
             print(message.decode(), flush=True)
+            if message == b"quit":
+                break
 except mailslots.MailslotError as error:
     sys.exit(f"reader.py: {error}")

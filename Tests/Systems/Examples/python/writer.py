@@ -12,6 +12,6 @@ if len(sys.argv) < 2:
 try:
     with mailslots.Writer(sys.argv[1], wait=10) as orders:  # the reader may start later
         for text in sys.argv[2:]:
-            orders.write(text)
+            orders.write(text.encode())
 except mailslots.MailslotError as error:
     sys.exit(f"writer.py: {error}")
