@@ -2,7 +2,8 @@
 # The steps of .ci/run, each a function with a line that says what it is for; .ci/run --help lists them. `.ci/steps.sh STEP` runs one.
 #
 # Each configuration is built once: debug in .build, for tests, network and the README's second command; with the thread sanitizer in
-# .build-thread; release in Benchmarks/.build, for what is installed and what is measured; the C core once for each flavour of its tests.
+# .build-thread; release, with Swift's libraries linked statically, in Benchmarks/.build, for what is installed and what is measured; the C
+# core once for each flavour of its tests.
 #
 # Not among the ordinary steps; `.ci/run --long` has it:
 #
@@ -115,12 +116,15 @@ nats() { Tests/Systems/NATS/run; }
 
 #: What is installed, with the program: described, complete, and speaking with C programs
 embedding() {
-    # Where the benchmarks are built next, which need not compile the same C again: most of it is cryptography.
+    # Where the benchmarks are built next: what both have is compiled once.
     SCRATCH_PATH=$PWD/Benchmarks/.build Tests/Systems/Embedding/run < /dev/null
 }
 
 #: The benchmarks are built, for `guard` and `benchmarks`
-measured() { swift build -c release --package-path Benchmarks < /dev/null; }
+measured() {
+    # Linked as `install.sh` links its programs: otherwise every module would be compiled once more.
+    swift build -c release --static-swift-stdlib --package-path Benchmarks < /dev/null
+}
 
 #: The packages for other languages: built as their own tools build them, and every call
 languages() { Tests/Calls/Python/run; }
