@@ -147,7 +147,7 @@ Inductive writer_step (i : nat) (m : memory) (w : writer) : memory -> writer -> 
 
   | fill_line t s k : pc w = Line t s k -> k < words ->
       writer_step i m w (store_line (cell_of t) k (text w k) m) (go (Line t s (S k)) w)
-  | line_filled t s : pc w = Line t s words -> writer_step i m w m (go (Death_note true t s) w)
+  | line_filled t s k : pc w = Line t s k -> words <= k -> writer_step i m w m (go (Death_note true t s) w)
   (* Write 3 *)
   | note_spare t s : pc w = Note_spare t s -> writer_step i m w (store_intent_spare i s m) (go (Note_position t s) w)
   | note_position t s : pc w = Note_position t s -> writer_step i m w (store_intent_position i (Some t) m) (go (Death_note false t s) w)

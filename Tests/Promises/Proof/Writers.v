@@ -90,7 +90,7 @@ Proof.
   - split; [exact L|]. unfold writer_ok; simpl. destruct O as (A & B & C). auto.
   - split; [exact L|]. unfold writer_ok; simpl. destruct O as (A & B & C). ands; auto; try assumption. intros j J.
     rewrite update_same. unfold update. destruct (Nat.eqb_spec j k); subst; auto. apply C. lia.
-  - split; [exact L|]. unfold writer_ok; simpl. destruct O as (A & B & C). ands; auto; try assumption.
+  - split; [exact L|]. unfold writer_ok; simpl. destruct O as (A & B & C). ands; auto; try assumption. intros j J. apply C. lia.
   - destruct O as (A & B). assert (K : settled (store_intent_spare i s m) i w) by apply A.
     split; [eapply settled_lane; exact K|]. unfold writer_ok; simpl. ands; auto; try assumption. apply update_same.
   - destruct O as ((A & F & T) & B & C). assert (K : settled (store_intent_position i (Some t) m) i w).
