@@ -1,16 +1,4 @@
-"""Mailslots for asyncio: ends whose calls suspend the task, and block no event loop.
-
-    reader = mailslots.aio.Reader(mailslots.Reader("orders"))
-    async for message in reader:
-        print(message.decode())
-
-    writer = await mailslots.aio.open("orders", wait=10)
-    await writer.write(b"hello")
-
-A thread of the library sleeps, whatever the number of ends, and wakes the loop by an eventfd. What is there already costs no wait and no
-turn of the loop. A cancelled read has taken nothing, and a cancelled write has written nothing. Tasks may share an end, and take turns.
-An end is for one event loop.
-"""
+"""The ends for tasks: a wait that a thread of the library sleeps through, and tells the event loop by an eventfd."""
 
 from __future__ import annotations
 
@@ -21,9 +9,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from . import _core
-from ._errors import Code, NotFoundError, NoReaderError, TimedOutError
-from ._info import Info
+from .. import _core
+from .._errors import Code, NotFoundError, NoReaderError, TimedOutError
+from .._info import Info
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -224,11 +212,13 @@ async def open(
         )
 
     deadline = None if wait is None else time.monotonic() + wait
+    # Who waits at all hears at the end that the time is up, and not that there is no mailslot.
+    least = 0 if wait is not None and wait <= 0 else 1e-6
     while True:
         left = _slice if deadline is None else min(deadline - time.monotonic(), _slice)
         try:
             # By another thread, for it looks at files, and asks the bridge for names of other machines.
-            return Writer(await asyncio.to_thread(attempt, max(left, 0)))
+            return Writer(await asyncio.to_thread(attempt, max(left, least)))
         except (NotFoundError, NoReaderError, TimedOutError):
             if left < _slice:
                 raise
