@@ -127,7 +127,10 @@ measured() {
 }
 
 #: The packages for other languages: built as their own tools build them, and every call
-languages() { Tests/Calls/Python/run; }
+languages() {
+    Tests/Calls/Python/run
+    Tests/Calls/Cpp/run
+}
 
 #: Another package's event loop waits on mailslots
 nio() { Tests/Systems/NIO/run; }

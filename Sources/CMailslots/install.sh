@@ -16,10 +16,14 @@ Usage: install.sh [--with-program] PREFIX
 Builds the C library of Mailslots and installs it below PREFIX, for programs in C, C++ and other languages:
 
   PREFIX/include/mailslots.h, mailslots/        the headers; mailslots.h is the manual
+  PREFIX/include/mailslots.hpp                  the same for C++20
   PREFIX/lib/libmailslots.a, libmailslots.so    the static and the shared library; they need libc and nothing else
-  PREFIX/lib/pkgconfig/mailslots.pc             for pkg-config: the options to compile and link with
+  PREFIX/lib/pkgconfig/mailslots.pc             for pkg-config and Meson: the options to compile and link with
+  PREFIX/lib/cmake/Mailslots/                   for CMake: find_package(Mailslots), with the targets Mailslots::mailslots and
+                                                Mailslots::mailslots-static
 
-Where the sources have the Windows calls, libmailslots-win32 likewise, with its headers in PREFIX/include/mailslots-win32.
+Where the sources have the Windows calls, libmailslots-win32 likewise, with its headers in PREFIX/include/mailslots-win32; CMake calls
+it Mailslots::win32 and Mailslots::win32-static.
 
 With a PREFIX of your own no root is needed. If anything fails, nothing is changed.
 
@@ -170,7 +174,7 @@ build_library() {
     ln -s "lib$name.so.$abi" "$stage/lib/lib$name.so"
 
     # Loops are for the Swift layer alone, and no library exports them.
-    (cd "$directory/include" && find . -name '*.h' ! -name loop.h) | while IFS= read -r header; do
+    (cd "$directory/include" && find . -name '*.h' ! -name loop.h -o -name '*.hpp') | while IFS= read -r header; do
         mkdir -p "$(dirname "$headers/$header")"
         cp "$directory/include/$header" "$headers/$header"
     done
@@ -193,6 +197,78 @@ Libs.private: -pthread -Wl,-z,nodelete
 END
 }
 
+# For CMake, wherever the prefix is moved to.
+describe_for_cmake() {
+    package=$stage/lib/cmake/Mailslots
+    mkdir -p "$package"
+    cat > "$package/MailslotsConfig.cmake" << 'END'
+# The targets Mailslots::mailslots and Mailslots::mailslots-static; where the Windows calls are installed, Mailslots::win32 and
+# Mailslots::win32-static.
+get_filename_component(_mailslots_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+
+function(_mailslots_add target file)
+    if(TARGET Mailslots::${target} OR NOT EXISTS "${_mailslots_prefix}/lib/${file}")
+        return()
+    endif()
+    set(libraries "")
+    if(file MATCHES "[.]a$")
+        add_library(Mailslots::${target} STATIC IMPORTED)
+        # nodelete: a plugin that has the library inside must stay, for it leaves a thread and a signal handler.
+        set(libraries Threads::Threads "-Wl,-z,nodelete")
+    else()
+        add_library(Mailslots::${target} SHARED IMPORTED)
+        set_target_properties(Mailslots::${target} PROPERTIES IMPORTED_SONAME "${file}")
+    endif()
+    set_target_properties(Mailslots::${target} PROPERTIES
+        IMPORTED_LOCATION "${_mailslots_prefix}/lib/${file}"
+        INTERFACE_INCLUDE_DIRECTORIES "${_mailslots_prefix}/include"
+        INTERFACE_LINK_LIBRARIES "${libraries}")
+endfunction()
+
+function(_mailslots_add_win32 target file library)
+    if(TARGET Mailslots::${target} OR NOT EXISTS "${_mailslots_prefix}/lib/${file}")
+        return()
+    endif()
+    _mailslots_add(${target} ${file})
+    set(include "${_mailslots_prefix}/include/mailslots-win32")
+    # The headers of the C runtime come before libc's, with formats that -Wformat does not know.
+    set_target_properties(Mailslots::${target} PROPERTIES
+        INTERFACE_INCLUDE_DIRECTORIES "${include};${include}/crt"
+        INTERFACE_COMPILE_OPTIONS "-Wno-format"
+        INTERFACE_LINK_LIBRARIES "Mailslots::${library};Threads::Threads")
+endfunction()
+
+END
+    {
+        echo "_mailslots_add(mailslots libmailslots.so.$abi)"
+        echo "_mailslots_add(mailslots-static libmailslots.a)"
+        echo "_mailslots_add_win32(win32 libmailslots-win32.so.$abi mailslots)"
+        echo "_mailslots_add_win32(win32-static libmailslots-win32.a mailslots-static)"
+        echo "unset(_mailslots_prefix)"
+    } >> "$package/MailslotsConfig.cmake"
+    cat > "$package/MailslotsConfigVersion.cmake" << END
+set(PACKAGE_VERSION "$version")
+set(_mailslots_minor "${version%.*}")
+END
+    cat >> "$package/MailslotsConfigVersion.cmake" << 'END'
+# Before 1.0 each minor version may change names.
+if(PACKAGE_FIND_VERSION VERSION_LESS_EQUAL PACKAGE_VERSION AND NOT PACKAGE_FIND_VERSION VERSION_LESS _mailslots_minor)
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+    set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+# Both are of 64 bits.
+if(CMAKE_SIZEOF_VOID_P AND NOT CMAKE_SIZEOF_VOID_P EQUAL 8)
+    set(PACKAGE_VERSION_UNSUITABLE TRUE)
+endif()
+unset(_mailslots_minor)
+END
+}
+
 build_library mailslots "$sources/CMailslots" ""
 describe_library mailslots "" "" "Kill-safe small messages between the processes of one machine"
 
@@ -202,6 +278,8 @@ if [ -d "$sources/CMailslotsWin32" ]; then
     describe_library mailslots-win32 '/mailslots-win32 -I${includedir}/mailslots-win32/crt -pthread' mailslots \
         "The Windows mailslot calls, for programs that are compiled for Linux"
 fi
+
+describe_for_cmake
 
 if $with_program; then
     package=$(dirname "$sources")

@@ -135,6 +135,7 @@ FOUND = {
     r"\.githooks/[a-z-]+": "git looks for it, once core.hooksPath is set",
     r"(.*/)?Package\.swift": "the package manager looks for it",
     r"(.*/)?__main__\.py": "Python runs a folder by it",
+    r"(.*/)?CMakeLists\.txt": "CMake looks for it",
     r"Sources/Python/(pyproject\.toml|setup\.py)": "pip builds the package by them",
     r".*\.docc/.*": "docc takes the whole catalog; see the rule `articles`",
     r"Sources/CMailslots\w*/lib[a-z0-9-]+\.map": "install.sh takes the one with the library's name",

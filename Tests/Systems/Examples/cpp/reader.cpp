@@ -1,7 +1,7 @@
 // Prints the messages of a mailslot until one says "quit".
 //
-//     c++ reader.cpp $(pkg-config --cflags --libs mailslots) -o reader && ./reader orders
-#include "mailslots.hpp"
+//     c++ -std=c++20 reader.cpp $(pkg-config --cflags --libs mailslots) -o reader && ./reader orders
+#include <mailslots.hpp>
 
 #include <iostream>
 
@@ -12,9 +12,13 @@ int main(int argc, char **argv)
         return 64;
     }
     try {
-        mailslots::Reader orders(argv[1]);
-        std::string message;
-        while (message != "quit" && orders.read(message)) std::cout << message << std::endl;
+        auto orders = mailslots::or_throw(mailslots::Reader::create(argv[1]));
+        bool is_over = false;
+        while (!is_over) {
+            auto message = mailslots::or_throw(orders.lend());
+            std::cout << message->text() << std::endl;
+            is_over = message->text() == "quit";
+        }
         return 0;
     } catch (const mailslots::Error &error) {
         std::cerr << "reader: " << error.what() << "\n";
