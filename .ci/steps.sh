@@ -130,6 +130,7 @@ measured() {
 languages() {
     Tests/Calls/Python/run
     Tests/Calls/Cpp/run
+    Tests/Calls/Rust/run
 }
 
 #: Another package's event loop waits on mailslots

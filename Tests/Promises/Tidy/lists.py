@@ -111,6 +111,7 @@ def version(tree):
     saying = (
         r'Mailslots\.git", from: "(\d+\.\d+\.\d+)"',  # a client's manifest
         r"^version=[\"']?(\d+\.\d+\.\d+)",  # a script
+        r'^version = "(\d+\.\d+\.\d+)"',  # a manifest of cargo
         r'\bversion: "(\d+\.\d+\.\d+)"',  # a program's --version
         r"\| the package \|.*`(\d+\.\d+\.\d+)`",  # Upgrading
     )
@@ -136,6 +137,7 @@ FOUND = {
     r"(.*/)?Package\.swift": "the package manager looks for it",
     r"(.*/)?__main__\.py": "Python runs a folder by it",
     r"(.*/)?CMakeLists\.txt": "CMake looks for it",
+    r"Sources/Rust/.*": "cargo finds it, by its name or by its place",
     r"Sources/Python/(pyproject\.toml|setup\.py)": "pip builds the package by them",
     r".*\.docc/.*": "docc takes the whole catalog; see the rule `articles`",
     r"Sources/CMailslots\w*/lib[a-z0-9-]+\.map": "install.sh takes the one with the library's name",
