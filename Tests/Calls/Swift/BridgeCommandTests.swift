@@ -52,11 +52,16 @@ import Testing
         let bin = folder.appending(path: name)
         try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
         let program = bin.appending(path: "mailslot")
-        try FileManager.default.copyItem(at: buildFolder.appending(path: "mailslot"), to: program)
+        // Another process writes them: a child that another test starts while we write would keep them open, and then nobody can start
+        // them ("text file busy").
+        func place(_ original: URL, _ copy: String) throws {
+            #expect(try run("install", ["-m", "755", original.path, bin.appending(path: copy).path]).status == 0)
+        }
+        try place(buildFolder.appending(path: "mailslot"), "mailslot")
         if let script {
-            let bridge = bin.appending(path: "mailslot-bridge").path
-            try "#!/bin/sh\n\(script)\n".write(toFile: bridge, atomically: true, encoding: .utf8)
-            unsafe chmod(bridge, 0o755)
+            let original = bin.appending(path: "script")
+            try "#!/bin/sh\n\(script)\n".write(to: original, atomically: true, encoding: .utf8)
+            try place(original, "mailslot-bridge")
         }
         return program
     }

@@ -106,7 +106,7 @@ private func withTask(
 
 /// As `eventually`, without blocking a thread of the pool.
 func soon(_ what: Comment, _ condition: () throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(300)
+    let end = ContinuousClock.now + .seconds(600)
     while try !condition() {
         try #require(ContinuousClock.now < end, what)
         try await Task.sleep(for: .milliseconds(1))
