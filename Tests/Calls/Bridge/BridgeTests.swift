@@ -297,8 +297,9 @@ import Testing
                 #expect(try await ask(for: "far", "others").result == .noSuchHost)
                 #expect(network.takeSent().allSatisfy { $0.route.destination == .everyHost })
 
-                network.deliver(far.announcement())
                 let records = try await eventually("what waited") {
+                    // Again and again, as hosts do: on a busy machine one may be too old when it is looked at.
+                    if bridge.hosts.presentCount == 0 { network.deliver(far.announcement()) }
                     let sent = network.takeSent().filter { $0.route.destination == .host("far") }
                     return sent.isEmpty ? nil : try far.opened(sent)
                 }

@@ -22,10 +22,9 @@ struct TestDatagram: Hashable, Sendable, CustomStringConvertible {
         var bytes = [kind.rawValue, UInt8(sender), UInt8(byteCount & 255), UInt8(byteCount >> 8), 0, 0, 0, 0]
         bytes += (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
         var generator = SeededGenerator(seed: number << 16 ^ UInt64(sender << 8 + byteCount))
-        while bytes.count < byteCount {
-            let word = generator.next()
-            for shift in 0..<min(8, byteCount - bytes.count) { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * shift))) }
-        }
+        let words = (0..<(byteCount - bytes.count + 7) / 8).map { _ in generator.next().littleEndian }
+        // In words: beside the thread sanitizer bytes one by one cost minutes. Sound: copied at once.
+        unsafe words.withUnsafeBytes { unsafe bytes.append(contentsOf: $0.prefix(byteCount - bytes.count)) }
         return bytes
     }
 
@@ -257,7 +256,8 @@ final class TransportNetwork: @unchecked Sendable {
 extension DatagramBatch {
     mutating func append(to route: Route, _ bytes: [UInt8]) {
         append(to: route) { span in
-            for (offset, byte) in bytes.enumerated() { span.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self) }
+            // Sound: it is checked that they fit.
+            unsafe span.withUnsafeMutableBytes { unsafe $0.copyBytes(from: bytes) }
             return bytes.count
         }
     }
