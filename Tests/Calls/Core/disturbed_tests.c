@@ -242,11 +242,11 @@ static void fork_and_go_on(int number)
 
 TEST(a_timer_whose_handler_forks_hangs_no_call)
 {
-    // Of so many, a few will do on a busy machine, where a fork beside a sanitizer takes a tenth of a second.
-    enum { FORKS = 300, FORKS_MIN = 20, DELAY_NS_MAX = 300000 };
+    enum { FORKS = 300, DELAY_NS_MAX = 300000 };
     forks = 0;
     reader = must_create("orders", 1, 2);
-    for (int64_t begun = now_ns(); forks < FORKS && now_ns() - begun < TEST_TIMEOUT_NS;) {
+    // A fork beside a sanitizer takes a tenth of a second on a busy machine: what hangs, the watchdog ends.
+    while (forks < FORKS) {
         // Once each time: where a fork takes longer than the delay, nothing else would be done.
         signal_after(1 + (int64_t)random_below(DELAY_NS_MAX), fork_and_go_on);
         open_it();
@@ -258,7 +258,6 @@ TEST(a_timer_whose_handler_forks_hangs_no_call)
         tell_of_a_host();
     }
     signal(SIGUSR1, SIG_IGN);
-    expect(forks >= FORKS_MIN);
     must_close(reader);
     remove_the_hosts();
 }
