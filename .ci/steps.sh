@@ -74,7 +74,11 @@ datagram() {
 }
 
 #: Killed and stopped wherever others can tell, in every operation, in the most telling variants
-kills() { Tests/Promises/Kills/run; }
+kills() {
+    Tests/Promises/Kills/run
+    # That what looks the same comes to the same: of that the short form makes use.
+    Tests/Promises/Kills/run --every SIGKILL "1 cell"
+}
 
 #: The protocol's models: no error, and every mutant caught
 model() { Tests/Promises/Model/run; }
