@@ -131,3 +131,11 @@ extension MailslotMessage: MailslotBytes {
         try withBytes(body)
     }
 }
+
+extension [UInt8] {
+    /// A copy of bytes that do not stay, or that another process may change.
+    package init(copying bytes: RawSpan) {
+        // Sound: copied at once.
+        self = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+}

@@ -266,10 +266,12 @@ struct Examination {
     private func mailslots() throws -> [Finding] {
         let look = try Look()
         let infos = look.infos
-        let (own, dead) = split(infos.filter { !$0.hasReader && $0.writerCount == 0 })
+        let gone = infos.filter { !$0.hasReader && $0.writerCount == 0 }
+        // Names that the library chose are taken over by nobody.
+        var left = gone.map(\.name).filter(Mailslot.isOwnName)
+        let dead = gone.filter { !left.contains($0.name) }
         let unread = dead.filter { $0.messageCount > 0 }
         var empty = dead.filter { $0.messageCount == 0 }.map(\.name)
-        var left = own.map(\.name)
         var findings = [
             Finding.ok("mailslots", "\(infos.count), of which \(infos.count - infos.count { !$0.hasReader }) have a reader")
         ]
@@ -282,7 +284,7 @@ struct Examination {
         if !left.isEmpty {
             findings.append(
                 .warning(
-                    "of killed clients", "\(some(left)): answers and calls for processes that were killed, which nobody will read",
+                    "killed clients", "\(some(left)): answers to clients and calls to nodes that were killed, which nobody will read",
                     cure: "mailslot doctor --clean; the next server or node of the same user takes them away anyway."))
         }
         if !empty.isEmpty {
@@ -316,11 +318,6 @@ struct Examination {
                     "damage", "\(some(damaged)): the ring is destroyed", cure: "End the reader and start it anew, without --adopt."))
         }
         return findings
-    }
-
-    /// Those whose names the library chose, which nobody takes over, and the others.
-    private func split(_ infos: [MailslotInfo]) -> (own: [MailslotInfo], others: [MailslotInfo]) {
-        (infos.filter { Mailslot.isOwnName($0.name) }, infos.filter { !Mailslot.isOwnName($0.name) })
     }
 
     /// Files beside the mailslots that begin as theirs do.

@@ -11,7 +11,7 @@ public struct MailslotNode: Hashable, Sendable, Codable, CustomStringConvertible
 
     /// The most bytes of a name: so many that a bridge carries it, with the folder of all nodes.
     static let longestName = 32
-    static let folder = "actors/"
+    static let folder = Mailslot.nodeFolder
 
     /// The node that a text such as `market` or `\\render7\market` means.
     ///
@@ -54,12 +54,14 @@ public struct MailslotNode: Hashable, Sendable, Codable, CustomStringConvertible
         try? self.init(name: String(mailslotName.dropFirst(Self.folder.count)), host: nil)
     }
 
-    /// A node that a program names. Names that begin with `~` are of those that have none: the next node takes away what such a one leaves.
+    /// A node that a program names. Names that begin with `~` are for nodes that were given none: the next node takes away what such a one
+    /// leaves.
     init(ofProgram name: String) throws(MailslotActorError) {
         try self.init(name: name, host: nil)
-        guard !name.hasPrefix("~") else {
+        guard !name.hasPrefix(Mailslot.beginningOfOwnNodes) else {
             throw MailslotActorError(
-                .badName, "\(name.shortened) is a name of a node that has none of its own.", cure: "Begin it with another character.")
+                .badName, "\(name.shortened) is no name to give a node: those with ~ first are for nodes that were given none.",
+                cure: "Begin it with another character.")
         }
     }
 

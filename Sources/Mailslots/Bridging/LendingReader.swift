@@ -112,7 +112,7 @@ package struct LendingReader: ~Copyable {
         case .damaged: throw MailslotError(outcome: .damaged, name: "")
         case .message:
             // Sound: copied.
-            let bytes = withNext { payload, _ in unsafe payload.withUnsafeBytes { unsafe [UInt8]($0) } }
+            let bytes = withNext { payload, _ in [UInt8](copying: payload) }
             take()
             release()
             return bytes

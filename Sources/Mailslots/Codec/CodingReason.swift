@@ -1,5 +1,5 @@
 extension Error {
-    /// Of an error of Codable, in one line.
+    /// What is wrong, in one line: of an error of Codable without the value, which may be long and is nobody else's.
     package var codingReason: String {
         if case .invalidValue(_, let context)? = self as? EncodingError { return context.debugDescription }
         switch self as? DecodingError {

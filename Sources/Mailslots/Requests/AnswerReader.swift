@@ -30,8 +30,6 @@ final class AnswerReader: Sendable {
             return others[generation]
         }
 
-        var hasCalls: Bool { leader != nil || !others.isEmpty }
-
         /// Those that are not over.
         var waiting: [PendingCall] { (Array(others.values) + (leader.map { [$0] } ?? [])).filter { $0.end == nil } }
 
@@ -369,8 +367,7 @@ final class AnswerReader: Sendable {
             return state.withLock { $0.counters.malformedAnswers += 1 }
         }
         let bytes = message.extracting(droppingFirst: header.byteCount)
-        // Sound: copied, at once.
-        let payload = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+        let payload = [UInt8](copying: bytes)
         let waiter = state.withLock { state in
             guard let call = state[header.call & PendingCall.generationMask], call.end == nil else {
                 state.counters.strayAnswers += 1

@@ -110,11 +110,11 @@ final class AnswerWriter: Sendable {
         guard state.kept.count < Self.keptMessagesMax else { return false }
         tally.delayedAnswers.add(1)
         // Sound, both: copied, at once.
-        var bytes = unsafe message.withUnsafeBytes { unsafe [UInt8]($0) }
+        var bytes = [UInt8](copying: message)
         if state.keptBytes + bytes.count > Self.keptBytesMax {
             // There is no room for the answer, but for word of it.
             let header = RequestHeader(.failure, code: MailslotCallError.Code.answersFull.rawValue, call: id.call)
-            bytes = header.withMessage(RawSpan()) { message in unsafe message.withUnsafeBytes { unsafe [UInt8]($0) } }
+            bytes = header.withMessage(RawSpan()) { [UInt8](copying: $0) }
         }
         state.keptBytes += bytes.count
         state.kept.append(bytes)

@@ -73,7 +73,7 @@ final class HandlerLoop: Sendable {
                 } else if Self.isCancellation(error) {
                     try? request.refuse(.serverStopped)
                 } else {
-                    try? request.fail(String(describing: error))
+                    try? request.fail(error.codingReason)
                 }
             }
             self.end()

@@ -1,8 +1,9 @@
 /// Why a call has no answer, with the cause and the cure in its description.
 ///
-/// With ``Code/notSent`` the server has not seen the request, and never will: ``cause`` says why. With ``Code/cancelled`` that is so if
-/// there is a `cause`. After any other the server may have carried it out, or not, or be about to; ``id`` is what the server knows it by
-/// (``MailslotCallID``).
+/// With ``Code/notSent`` the server has not seen the request, and never will: ``cause`` says why. So it is with
+/// ``Code/unencodableRequest``, and with ``Code/cancelled`` if there is a `cause`. With ``Code/unknownType``, ``Code/otherVersion`` and
+/// ``Code/undecodableRequest`` the server has refused it, and carried nothing out. After any other the server may have carried it out, or
+/// not, or be about to; ``id`` is what the server knows it by (``MailslotCallID``).
 public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What kind of error it is. Later versions may add codes, so a `switch` needs a `default`.
     public struct Code: Sendable, Hashable {
@@ -61,7 +62,7 @@ public struct MailslotCallError: Error, Sendable, Hashable, CustomStringConverti
     public let code: Code
     /// The server's name, as it was given.
     public let server: String
-    /// The call, as the server knows it. Of no use with ``Code/notSent``.
+    /// The call, as the server knows it. Of no use if the request was not sent.
     public let id: MailslotCallID
     /// What went wrong on this side: why the request was not sent, or why no answer can be read. `nil`: nothing did.
     public let cause: MailslotError?

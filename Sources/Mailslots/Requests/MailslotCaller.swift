@@ -99,7 +99,7 @@ public final class MailslotCaller: Sendable {
         let connection = connection.withLock { $0 }
         if try attempt(connection, request, terms, take) { return }
         if try attempt(try reopen(connection), request, terms, take) { return }
-        throw MailslotCallError(notSent: MailslotError(outcome: .closed, name: server), server: server, id: answers.idOfNoCall)
+        throw notSent(MailslotError(outcome: .closed, name: server))
     }
 
     private func attempt(
@@ -122,7 +122,7 @@ public final class MailslotCaller: Sendable {
         do throws(Refusal) {
             end = try answers.wait(call, take)
         } catch {
-            throw MailslotCallError(error, server: server, id: answers.id(of: call))
+            throw failure(error.code, of: call, reason: error.reason)
         }
         if let end { try finish(call, connection, header, end, take) }
         return true
@@ -134,7 +134,7 @@ public final class MailslotCaller: Sendable {
         do throws(MailslotError) {
             return replace(closed, try Mailslot.open(server, trusting: trust, onReaderDeath: onServerDeath))
         } catch {
-            throw MailslotCallError(notSent: error, server: server, id: answers.idOfNoCall)
+            throw notSent(error)
         }
     }
 
@@ -182,7 +182,7 @@ public final class MailslotCaller: Sendable {
         let connection = connection.withLock { $0 }
         if try await attempt(connection, request, terms, take) { return }
         if try await attempt(try await reopen(connection), request, terms, take) { return }
-        throw MailslotCallError(notSent: MailslotError(outcome: .closed, name: server), server: server, id: answers.idOfNoCall)
+        throw notSent(MailslotError(outcome: .closed, name: server))
     }
 
     private func attempt(
@@ -208,7 +208,7 @@ public final class MailslotCaller: Sendable {
         do throws(Refusal) {
             end = try await answers.wait(call, take)
         } catch {
-            throw MailslotCallError(error, server: server, id: answers.id(of: call))
+            throw failure(error.code, of: call, reason: error.reason)
         }
         if let end { try finish(call, connection, header, end, take) }
         return true
@@ -219,11 +219,22 @@ public final class MailslotCaller: Sendable {
         do throws(MailslotError) {
             return replace(closed, try await Mailslot.open(server, waitingUpTo: .now, trusting: trust, onReaderDeath: onServerDeath))
         } catch {
-            throw MailslotCallError(notSent: error, server: server, id: answers.idOfNoCall)
+            throw notSent(error)
         }
     }
 
     // MARK: from both
+
+    private func failure(
+        _ code: MailslotCallError.Code, of call: PendingCall, reason: String = "", cause: MailslotError? = nil
+    ) -> MailslotCallError {
+        MailslotCallError(code, server: server, id: answers.id(of: call), reason: reason, cause: cause)
+    }
+
+    /// - Parameter call: `nil`: the request has no number.
+    private func notSent(_ cause: MailslotError, _ call: PendingCall? = nil) -> MailslotCallError {
+        MailslotCallError(notSent: cause, server: server, id: call.map { answers.id(of: $0) } ?? idOfNoCall)
+    }
 
     /// Of a request that was not sent, and has no number.
     var idOfNoCall: MailslotCallID { answers.idOfNoCall }
@@ -243,10 +254,11 @@ public final class MailslotCaller: Sendable {
     /// Ends a call whose request was not sent. Returns if that is because the server closed its mailslot.
     private func giveUp(_ call: PendingCall, _ unsent: ServerConnection.Unsent) throws(MailslotCallError) {
         answers.finish(call) { counters in
+            counters.requests -= 1
             if case .failed(let error) = unsent, error.code == .cancelled { counters.cancellations += 1 }
         }
         guard case .failed(let cause) = unsent else { return }
-        throw MailslotCallError(notSent: cause, server: server, id: answers.id(of: call))
+        throw notSent(cause, call)
     }
 
     private func finish(
@@ -266,26 +278,17 @@ public final class MailslotCaller: Sendable {
             do throws(Refusal) {
                 try take(unsafe bytes.span.bytes, info)
             } catch {
-                throw MailslotCallError(error, server: server, id: answers.id(of: call))
+                throw failure(error.code, of: call, reason: error.reason)
             }
-        case .failure(let code, let reason):
-            throw MailslotCallError(code, server: server, id: answers.id(of: call), reason: reason)
+        case .failure(let code, let reason): throw failure(code, of: call, reason: reason)
         case .timedOut:
             connection.cancel(header)
-            throw MailslotCallError(.timedOut, server: server, id: answers.id(of: call))
+            throw failure(.timedOut, of: call)
         case .cancelled:
             connection.cancel(header)
-            throw MailslotCallError(.cancelled, server: server, id: answers.id(of: call))
-        case .broken(let cause):
-            throw MailslotCallError(.answersUnreadable, server: server, id: answers.id(of: call), cause: cause)
+            throw failure(.cancelled, of: call)
+        case .broken(let cause): throw failure(.answersUnreadable, of: call, cause: cause)
         }
-    }
-}
-
-extension MailslotCallError {
-    /// Of an answer, or of a server that says so.
-    fileprivate init(_ refusal: Refusal, server: String, id: MailslotCallID) {
-        self.init(refusal.code, server: server, id: id, reason: refusal.reason)
     }
 }
 

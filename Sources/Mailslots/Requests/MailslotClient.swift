@@ -16,7 +16,8 @@ internal import CMailslots
 /// A call is carried out at most once: <doc:RequestAndReply> says what that means. The mailslot for answers goes with the client, when
 /// nobody holds it or a ``MailslotCaller`` of it any more. It is called `answers/`, then the process id and a number.
 ///
-/// - Important: After `fork`, a child's calls with its parent's client throw ``MailslotError/Code/forked``. Make one in the child.
+/// - Important: After `fork`, a child's calls with its parent's client are not sent; their cause is ``MailslotError/Code/forked``. Make one
+///   in the child.
 public final class MailslotClient: Sendable {
     let answers: AnswerReader
 

@@ -59,7 +59,7 @@ extension MailslotServer {
         } catch let error as MailslotCallError where error.id == id {
             // The answer was too long, of which the caller was told; or the client is gone.
         } catch {
-            incoming.client.fail(id, .failed, String(describing: error))
+            incoming.client.fail(id, .failed, error.codingReason)
         }
     }
 }

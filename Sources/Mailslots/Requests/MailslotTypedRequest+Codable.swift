@@ -13,10 +13,10 @@ extension MailslotCaller {
     public func call<Request: MailslotTypedRequest & Encodable>(
         _ request: Request, timeout: MailslotTimeout? = nil, retrying id: MailslotCallID? = nil
     ) throws(MailslotCallError) -> Request.Answer where Request.Answer: Decodable {
-        let bytes = try encoded(request)
+        let bytes = try encodedRequest(request)
         var answer: Request.Answer?
         let terms = Terms(timeout, isRemote, id, type: Request.requestType.tag(.codable))
-        try call(bytes, terms) { bytes, _ throws(Refusal) in answer = try decoded(bytes, .undecodableAnswer) }
+        try call(bytes, terms) { bytes, _ throws(Refusal) in answer = try decoded([UInt8](copying: bytes), .undecodableAnswer) }
         return answer!
     }
 
@@ -27,26 +27,24 @@ extension MailslotCaller {
     public func call<Request: MailslotTypedRequest & Encodable>(
         _ request: Request, timeout: MailslotTimeout? = nil, retrying id: MailslotCallID? = nil
     ) async throws(MailslotCallError) -> Request.Answer where Request.Answer: Decodable {
-        let bytes = try encoded(request)
+        let bytes = try encodedRequest(request)
         var answer: Request.Answer?
         let terms = Terms(timeout, isRemote, id, type: Request.requestType.tag(.codable))
-        try await call(bytes, terms) { bytes, _ throws(Refusal) in answer = try decoded(bytes, .undecodableAnswer) }
+        try await call(bytes, terms) { bytes, _ throws(Refusal) in answer = try decoded([UInt8](copying: bytes), .undecodableAnswer) }
         return answer!
     }
 
-    private func encoded(_ request: some Encodable) throws(MailslotCallError) -> [UInt8] {
-        let output = CBOROutput(reserving: Mailslot.maximumMessageSize)
-        do {
-            try ValueEncoder.encode(request, to: output)
-        } catch {
+    private func encodedRequest(_ request: some Encodable) throws(MailslotCallError) -> [UInt8] {
+        do { return try encoded(request) } catch {
             throw MailslotCallError(.unencodableRequest, server: server, id: idOfNoCall, reason: error.codingReason)
         }
-        return output.bytes
     }
 }
 
 extension MailslotServer {
     /// Answers requests of one Codable type by `handler`, several at a time, until ``stop()`` or until the task is cancelled.
+    ///
+    /// Not for a type that is a ``MailslotValue``, too: its requests come as their bytes, and are refused here.
     ///
     /// - Parameters:
     ///   - type: The type of request. Others are refused, and counted.
@@ -61,19 +59,21 @@ extension MailslotServer {
         let tag = Request.requestType.tag(.codable)
         try await HandlerLoop(reader, atMost: limit).run { request in
             try tag.check(request.type)
-            // Sound: a UInt8 has no padding.
-            let bytes = [UInt8](request.message)
-            let output = CBOROutput(reserving: Mailslot.maximumMessageSize)
-            try ValueEncoder.encode(try await handler(try decoded(unsafe bytes.span.bytes, .undecodableRequest)), to: output)
-            try request.answer(output.bytes)
+            let answer = try await handler(try decoded([UInt8](request.message), .undecodableRequest))
+            try request.answer(try encoded(answer))
         }
     }
 }
 
+private func encoded(_ value: some Encodable) throws -> [UInt8] {
+    let output = CBOROutput(reserving: Mailslot.maximumMessageSize)
+    try ValueEncoder.encode(value, to: output)
+    return output.bytes
+}
+
 /// - Throws: A ``Refusal`` of this code, of bytes that are no such value.
-private func decoded<Value: Decodable>(_ bytes: RawSpan, _ code: MailslotCallError.Code) throws(Refusal) -> Value {
-    // Sound: copied at once, for the memory may be shared with a process that changes it.
-    let input = CBORInput(unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) })
+private func decoded<Value: Decodable>(_ bytes: [UInt8], _ code: MailslotCallError.Code) throws(Refusal) -> Value {
+    let input = CBORInput(bytes)
     var position = 0
     let value: Value
     do {

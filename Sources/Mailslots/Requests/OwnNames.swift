@@ -6,24 +6,24 @@ extension Mailslot {
     /// The name of a client's mailslot for answers: `answers/1234-2a`.
     static func nameForAnswers(processID: UInt32, number: UInt32) -> String { "answers/\(processID)-\(String(number, radix: 16))" }
 
-    /// The beginning of the names of nodes that have none of their own. A program's own node cannot be called so.
-    package static let beginningOfOwnNodes = "actors/~"
+    /// The folder of all nodes.
+    package static let nodeFolder = "actors/"
 
-    /// A name for a node that has none of its own, such as `actors/~0k3v9p1xq2m7a`: always of 13 digits of base 36.
-    package static func nameForNode() -> String {
-        let digits = String(UInt64.random(in: 0...UInt64.max), radix: 36)
-        return beginningOfOwnNodes + String(repeating: "0", count: 13 - digits.count) + digits
+    /// With what the names of nodes begin that were given none, behind the folder. A program's own node cannot be called so.
+    package static let beginningOfOwnNodes = "~"
+
+    /// A name for a node that was given none, such as `actors/~0k3v9p1xq2m7a`: always of 13 digits of base 36.
+    package static func nameForNode(_ number: UInt64 = .random(in: 0...UInt64.max)) -> String {
+        let digits = String(number, radix: 36)
+        return nodeFolder + beginningOfOwnNodes + String(repeating: "0", count: 13 - digits.count) + digits
     }
 
     /// Whether the library chose this name. One that is only like it, such as `answers/01-2A`, is a user's.
     package static func isOwnName(_ name: String) -> Bool {
-        if name.hasPrefix(beginningOfOwnNodes) {
-            let digits = name.dropFirst(beginningOfOwnNodes.count)
-            return digits.utf8.count == 13
-                && digits.utf8.allSatisfy {
-                    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                        || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
-                }
+        let beginning = nodeFolder + beginningOfOwnNodes
+        if name.hasPrefix(beginning) {
+            guard let number = UInt64(name.dropFirst(beginning.count), radix: 36) else { return false }
+            return name == nameForNode(number)
         }
         let numbers = name.dropFirst("answers/".count).split(separator: "-")
         guard numbers.count == 2, let processID = UInt32(numbers[0]), let number = UInt32(numbers[1], radix: 16) else { return false }

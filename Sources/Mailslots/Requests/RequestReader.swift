@@ -63,12 +63,14 @@ final class RequestReader: Sendable {
     func endServing() { serves.store(false, ordering: .releasing) }
 
     func stop() {
-        // Released by the interrupt: relaxed is enough.
+        // Relaxed: mslot__interrupt_set releases it, and mslot__interrupt_take, in the wait that it ends, acquires it.
         stops.store(true, ordering: .relaxed)
         interrupt()
     }
 
+    // Relaxed: a number for those who look.
     var isServing: Bool { serves.load(ordering: .relaxed) }
+    // Relaxed: whoever has taken the interrupt has acquired it; for others the interrupt still ends the next wait.
     var isStopping: Bool { stops.load(ordering: .relaxed) }
 
     /// - Throws: ``MailslotError/Code/cancelled`` if the task that serves was cancelled.

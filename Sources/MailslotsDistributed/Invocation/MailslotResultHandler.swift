@@ -23,7 +23,8 @@ public final class MailslotResultHandler: DistributedTargetInvocationResultHandl
         do {
             try answer(.result) { output throws in try ValueEncoder.encode(value, to: output, context: context) }
         } catch {
-            throw MailslotActorError(.badResult, "The result does not encode: \(error).", cure: "Mend the type \(Success.self).")
+            throw MailslotActorError(
+                .badResult, "The result does not encode: \(error.codingReason).", cure: "Mend the type \(Success.self).")
         }
     }
 

@@ -68,7 +68,7 @@ final class RequestTransport: NodeTransport {
         do {
             let caller = try caller(node)
             // Sound: copied at once.
-            return try await caller.call(call, timeout: timeout) { answer, _ in unsafe answer.withUnsafeBytes { unsafe [UInt8]($0) } }
+            return try await caller.call(call, timeout: timeout) { answer, _ in [UInt8](copying: answer) }
         } catch let error as MailslotError {
             throw failure(error, node)
         } catch let error as MailslotCallError {
