@@ -140,6 +140,8 @@ let package = Package(
         .target(name: "TestProcesses", path: "Tests/Support/Processes", swiftSettings: swiftSettings),
         // Random numbers that a seed repeats.
         .target(name: "TestRandomness", path: "Tests/Support/Randomness", swiftSettings: swiftSettings),
+        // Waiting in tests, and threads for those that block theirs.
+        .target(name: "TestSupport", path: "Tests/Support/Testing", swiftSettings: swiftSettings),
         // Distributed actors that tests call, and the process that has them.
         .target(
             name: "TestActors", dependencies: ["Mailslots", "MailslotsDistributed"], path: "Tests/Support/Actors",
@@ -162,14 +164,14 @@ let package = Package(
             name: "MailslotsTests",
             dependencies: [
                 "Mailslots", "CMailslots", "MailslotsProgram", "MailslotsCommand", "MailslotsBridgeCommand", "mailslots-core-tests",
-                "mailslots-probe", "mailslots-requests", "TestProcesses", "TestRandomness",
+                "mailslots-probe", "mailslots-requests", "TestProcesses", "TestRandomness", "TestSupport",
             ],
             path: "Tests/Calls/Swift", exclude: ["run", "Cases"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsBridgeTests",
             dependencies: [
                 "Mailslots", "CMailslots", "MailslotsBridge", "MailslotsKeys", "MailslotsWire", "MailslotsCommand",
-                "MailslotsBridgeCommand", "mailslots-datagram-tests", "TestProcesses", "TestRandomness",
+                "MailslotsBridgeCommand", "mailslots-datagram-tests", "TestProcesses", "TestRandomness", "TestSupport",
                 .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Bridge"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Bridge"])),
@@ -178,13 +180,14 @@ let package = Package(
         .testTarget(
             name: "MailslotsDistributedTests",
             dependencies: [
-                "MailslotsDistributed", "TestActors", "TestProcesses", "TestRandomness", "mailslots-actor-host", "mailslots-market",
+                "MailslotsDistributed", "TestActors", "TestProcesses", "TestRandomness", "TestSupport", "mailslots-actor-host",
+                "mailslots-market",
             ],
             path: "Tests/Calls/Distributed", exclude: ["run"], swiftSettings: swiftSettings),
         .testTarget(
             name: "MailslotsServiceTests",
             dependencies: [
-                "Mailslots", "MailslotsService",
+                "Mailslots", "MailslotsService", "TestSupport",
                 .product(name: "AsyncAlgorithms", package: "swift-async-algorithms", condition: .when(traits: ["Bridge"])),
                 .product(name: "InMemoryLogging", package: "swift-log", condition: .when(traits: ["Bridge"])),
                 .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Bridge"])),

@@ -1,11 +1,12 @@
 import Foundation
 import TestProcesses
+import TestSupport
 import Testing
 
 @testable import MailslotsWire
 
 /// The tests of the datagram engines are a C program, as those of the core are. Here each of them is a test of its own.
-@Suite struct DatagramTests {
+@Suite(.blocking) struct DatagramTests {
     static let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         .appending(path: "mailslots-datagram-tests")
     static let names = (try? run(["--list"]).text.split(separator: "\n").map(String.init)) ?? []

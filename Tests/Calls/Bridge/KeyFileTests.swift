@@ -1,12 +1,13 @@
 import Foundation
 import TestProcesses
+import TestSupport
 import Testing
 
 @testable import MailslotsBridge
 @testable import MailslotsWire
 
 /// Key files: what is written can be read, and nothing else is.
-@Suite struct KeyFileTests {
+@Suite(.blocking) struct KeyFileTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
 

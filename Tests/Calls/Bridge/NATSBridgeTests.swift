@@ -1,11 +1,12 @@
 import Foundation
 import TestProcesses
+import TestSupport
 import Testing
 
 @testable import MailslotsBridge
 
 /// Whole bridges as the program starts them, with NATS between them: each with a directory of mailslots, as if on a machine of its own.
-@Suite(.serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSBridgeTests {
+@Suite(.blocking, .serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSBridgeTests {
     /// A machine: a directory of mailslots, and the programs that run in it until this goes.
     final class Machine {
         private static let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

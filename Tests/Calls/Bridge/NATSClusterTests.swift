@@ -2,13 +2,14 @@ import Foundation
 import Logging
 import Mailslots
 import TestRandomness
+import TestSupport
 import Testing
 
 @testable import MailslotsBridge
 @testable import MailslotsWire
 
 /// Sealed datagrams with numbers, through a cluster whose servers are killed and restarted: as two bridges send and receive them.
-@Suite(.serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSClusterTests {
+@Suite(.blocking, .serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSClusterTests {
     static let key = DomainKey(unsafe [UInt8](0..<32).span.bytes)
     static let domain = Domain(name: "studio", used: key)
 

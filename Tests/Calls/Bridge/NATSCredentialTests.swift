@@ -2,12 +2,13 @@ import Crypto
 import Foundation
 import Logging
 import TestProcesses
+import TestSupport
 import Testing
 
 @testable import MailslotsBridge
 
 /// Certificates and keys, made for the test.
-@Suite(.serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSCredentialTests {
+@Suite(.blocking, .serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSCredentialTests {
     // MARK: TLS
 
     static let openssl = findProgram("openssl")

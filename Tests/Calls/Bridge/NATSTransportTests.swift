@@ -1,12 +1,13 @@
 import CMailslotsNATS
 import Foundation
 import Logging
+import TestSupport
 import Testing
 
 @testable import MailslotsBridge
 @testable import MailslotsWire
 
-@Suite(.serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSTransportTests {
+@Suite(.blocking, .serialized, .enabled(if: NATSServer.obstacle == nil, "\(NATSServer.obstacle ?? "")")) struct NATSTransportTests {
     // MARK: conformance
 
     @Test(arguments: TransportClaim.all)

@@ -1,6 +1,7 @@
 import CMailslotsDatagram
 import Foundation
 import Mailslots
+import TestSupport
 import Testing
 
 @testable import MailslotsBridge
@@ -85,7 +86,7 @@ enum UDPKinds {
     }
 }
 
-@Suite(.serialized) struct UDPTransportTests {
+@Suite(.blocking, .serialized) struct UDPTransportTests {
     /// Beside a sanitizer, which makes it several times slower, two kinds that differ in everything.
     private static let kinds = isSanitized ? [UDPKinds.all.first!, UDPKinds.all.last!] : UDPKinds.all
 

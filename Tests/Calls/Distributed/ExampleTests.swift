@@ -1,10 +1,11 @@
 import Foundation
 import Mailslots
 import TestProcesses
+import TestSupport
 import Testing
 
 /// The example: a market of three processes.
-@Suite struct ExampleTests {
+@Suite(.blocking) struct ExampleTests {
     @Test func `a market of two processes and a watcher trades, and all three end`() throws {
         // Mailslots of its own, for the example has names of its own.
         let folder = URL(filePath: NSTemporaryDirectory()).appending(path: "mailslots-market-\(UUID().uuidString)")

@@ -4,6 +4,7 @@ import Mailslots
 import MailslotsDistributed
 import TestActors
 import TestProcesses
+import TestSupport
 import Testing
 
 /// Who is where, between systems and between processes.
@@ -79,7 +80,7 @@ import Testing
         #expect(try await receptionist.lookup(servants, within: .seconds(300)).count == 1)
 
         kill(host.processIdentifier, SIGSTOP)
-        try await eventually { isStopped(host.processIdentifier) }
+        try await eventually("it is stopped") { isStopped(host.processIdentifier) }
         #expect(try await receptionist.lookup(servants, within: .milliseconds(100)).isEmpty)
         kill(host.processIdentifier, SIGKILL)
         #expect(await listing.next()?.isEmpty == true)

@@ -22,15 +22,6 @@ func isStopped(_ id: Int32) -> Bool {
     }
 }
 
-/// Waits for what another process does. Gives up, and fails the test, after a minute.
-func eventually(_ condition: () async throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(60)
-    while try await !condition() {
-        try #require(ContinuousClock.now < end)
-        try await Task.sleep(for: .milliseconds(1))
-    }
-}
-
 func expect(
     _ expected: MailslotActorError.Code, _ place: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
 ) async {

@@ -5,20 +5,12 @@ import MailslotsService
 import MetricsTestKit
 import ServiceLifecycle
 import ServiceLifecycleTestKit
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 private func uniqueName() -> String { "service/\(UUID().uuidString)" }
-
-/// Waits until `condition` holds, asleep between two looks. Gives up, and fails the test, after ten minutes.
-private func eventually(_ what: Comment, _ condition: () throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(600)
-    while try !condition() {
-        try #require(ContinuousClock.now < end, what)
-        try await Task.sleep(for: .milliseconds(1))
-    }
-}
 
 /// What a handler was given.
 private final class Received: Sendable {
@@ -221,34 +213,29 @@ private struct ServerService: Service {
 }
 
 @Suite struct ServerServiceTests {
-    /// Two calls of a service that is told to stop while it is at work on the first, and returns.
-    private func callsOfAServiceThatStops(_ name: String, _ caller: (String) throws -> MailslotCaller) async throws -> [Task<
-        String, any Error
-    >] {
-        let held = Locked<CheckedContinuation<Void, Never>?>(nil)
-        let service = ServerService(server: try MailslotServer(name, unreadAtEnd: .keep)) { request in
-            await withCheckedContinuation { continuation in held.withLock { $0 = continuation } }
-            return "first"
-        }
-        let caller = try caller(name)
-        return try await testGracefulShutdown { trigger in
+    @Test func `a server as a service answers what it has taken, and leaves the rest to the next`() async throws {
+        let name = uniqueName()
+        let client = try MailslotClient()
+        // The service is told to stop while it is at work on the first call, and the second waits.
+        let calls = try await testGracefulShutdown { trigger in
+            let held = Locked<CheckedContinuation<Void, Never>?>(nil)
+            let service = ServerService(server: try MailslotServer(name, unreadAtEnd: .keep)) { request in
+                await withCheckedContinuation { continuation in held.withLock { $0 = continuation } }
+                return "first"
+            }
+            let caller = try client.open(name, onServerDeath: .wait)
             async let running: Void = service.run()
             let first = Task { try await caller.call("1", timeout: .seconds(60)).text }
-            while held.withLock({ $0 == nil }) { await Task.yield() }
+            try await eventually("the handler holds") { held.withLock { $0 != nil } }
             let second = Task { try await caller.call("2", timeout: .seconds(60)).text }
-            while try Mailslot.info(of: name).messagesWritten < 2 { await Task.yield() }
+            try await eventually("the second is sent") { try Mailslot.info(of: name).messagesWritten == 2 }
             trigger.triggerGracefulShutdown()
             held.withLock { $0?.resume() }
             try await running
             return [first, second]
         }
-    }
-
-    @Test func `a server as a service answers what it has taken, and leaves the rest to the next`() async throws {
-        let name = uniqueName()
-        let client = try MailslotClient()
-        let calls = try await callsOfAServiceThatStops(name) { try client.open($0, onServerDeath: .wait) }
         #expect(try await calls[0].value == "first")
+        try await eventually("the service has let go of the server") { try !Mailslot.info(of: name).hasReader }
         let next = try MailslotServer(name, unread: .adopt)
         let serving = Task { try await next.run { _ in "next" } }
         #expect(try await calls[1].value == "next")

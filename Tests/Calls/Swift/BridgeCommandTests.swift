@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Mailslots
 @testable import MailslotsCommand
 
 /// `mailslot keygen` and `mailslot-bridge`, as far as one process shows it; what two bridges do: BridgesTests.
-@Suite final class BridgeCommandTests {
+@Suite(.blocking) final class BridgeCommandTests {
     let folder: URL
     init() throws { folder = try temporaryFolder("bridge-command") }
     deinit { try? FileManager.default.removeItem(at: folder) }

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// Two real bridges on loopback, each with a directory and an address of its own, and what their users do.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct BridgesTests {
+@Suite(.blocking, .serialized, .timeLimit(.minutes(5))) struct BridgesTests {
     /// One of them, and the processes beside it.
     final class Machine {
         let folder: URL
@@ -98,13 +99,13 @@ import Testing
         #expect(row.prefix(5).map(String.init) == ["there", "studio", "\(there.address):\(network.port)", "there", "yes"])
         #expect(try here.call("doctor").text.contains(/bridge +process [0-9]+ of user/))
 
-        try eventually("what was delivered is counted") {
+        try blockUntil("what was delivered is counted") {
             try there.call("bridge", "--status").text.contains(/messages_delivered +3\n/)
         }
         let end = try there.endBridge()
         #expect(end.status == 0 && end.signal == nil, "\(end.errors)")
         #expect(end.errors.contains("studio (key ") && end.errors.contains("UDP on \(there.address):\(network.port)"))
-        try eventually("the goodbye was heard") { try here.call("hosts").text.contains(" gone ") }
+        try blockUntil("the goodbye was heard") { try here.call("hosts").text.contains(" gone ") }
         #expect(try here.endBridge(SIGINT).status == 0)
         #expect(try here.call("hosts").errors.contains("no bridge runs here"))
         #expect(try here.call("bridge", "--status").status == 3)
@@ -118,7 +119,7 @@ import Testing
         let program = buildFolder.appending(path: "mailslots-requests")
         let server = try RunningProgram(program, ["server", "prices", "--remotely"], environment: there.environment)
         defer { server.kill() }
-        try eventually("it serves") { server.outputSoFar.contains("ready") }
+        try blockUntil("it serves") { server.outputSoFar.contains("ready") }
         func call(_ milliseconds: Int, _ question: String) throws -> String {
             let arguments = ["60", program.path, "remote-call", #"\\there\mailslot\prices"#, "\(milliseconds)", question]
             return try run("timeout", arguments, environment: here.environment, folder: here.folder).text
@@ -189,7 +190,7 @@ import Testing
     @Test func `a second bridge of a directory, and a port that is taken, are refused`() throws {
         let network = try Network()
         try network.startBridges()
-        try eventually("it runs") { try network.here.call("info", "bridge/requests").status == 0 }
+        try blockUntil("it runs") { try network.here.call("info", "bridge/requests").status == 0 }
         let second = try network.here.start(
             ["bridge", "--host", "second", "--address", network.there.address] + network.options.dropLast() + [
                 "\(Int(network.port)! + 1)"
@@ -262,7 +263,7 @@ import Testing
                 try configure(machine, peer: peer, key)
                 let times = try log(machine).ranges(of: "was loaded anew").count
                 _ = kill(try #require(machine.bridge).id, SIGHUP)
-                try eventually("it was read again") { try log(machine).ranges(of: "was loaded anew").count == times + 1 }
+                try blockUntil("it was read again") { try log(machine).ranges(of: "was loaded anew").count == times + 1 }
             }
         }
         func log(_ machine: Machine) throws -> String { try #require(machine.bridge).errorsSoFar }
@@ -290,7 +291,7 @@ import Testing
         // What cannot be changes nothing.
         try configure(here, peer: there, #""key": "none.key""#)
         _ = kill(try #require(here.bridge).id, SIGHUP)
-        try eventually("it says so") { try log(here).contains("The bridge goes on with the configuration that it had") }
+        try blockUntil("it says so") { try log(here).contains("The bridge goes on with the configuration that it had") }
         #expect(try log(here).contains("none.key cannot be read"))
         #expect(try here.write("still", to: #"\\there\mailslot\jobs"#).status == 0)
 

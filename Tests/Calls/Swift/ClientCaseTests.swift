@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Programs of clients that the compiler has to compile, as clients do: against the built module, with its optimiser and without; or has
 /// to refuse. They are in `Cases`.
-@Suite(.serialized, .disabled(if: isSanitized, "the cases are built without a sanitizer"))
+@Suite(.blocking, .serialized, .disabled(if: isSanitized, "the cases are built without a sanitizer"))
 struct ClientCaseTests {
     static let cases = packageRoot.appending(path: "Tests/Calls/Swift/Cases")
 

@@ -1,11 +1,12 @@
 import CMailslots
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// The program `mailslot`, as its users see it.
-@Suite struct CommandTests {
+@Suite(.blocking) struct CommandTests {
     @Test func `lines go in and come out`() throws {
         let name = uniqueName()
         let reader = try startMailslot("read", name, "--count", "4")
@@ -131,7 +132,7 @@ import Testing
         for polling in ["never", "0", "0.000001", "adaptive"] {
             let name = uniqueName()
             let reader = try startMailslot("read", name, "--polling", polling)
-            try eventually("it sleeps with --polling \(polling)") { (try? Mailslot.info(of: name))?.readerSleeps ?? 0 > 0 }
+            try blockUntil("it sleeps with --polling \(polling)") { (try? Mailslot.info(of: name))?.readerSleeps ?? 0 > 0 }
             #expect(try mailslot("write", name, "x", "--polling", polling).status == 0)
             reader.kill()
         }
@@ -143,7 +144,7 @@ import Testing
         let name = uniqueName()
         let reader = try Mailslot.create(name)
         let modest = try startMailslot("write", name, "--leave-express-lane")
-        try eventually("it has a lane") { try Mailslot.info(of: name).writerCount == 1 }
+        try blockUntil("it has a lane") { try Mailslot.info(of: name).writerCount == 1 }
         let other = try Mailslot.open(name)
         #expect(unsafe other.handle.pointee.lane_index == 0)
         modest.kill()
@@ -156,7 +157,7 @@ import Testing
     func write(_ texts: [String], to name: String, behind reader: RunningProgram) throws {
         var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
         _ = kill(reader.id, SIGSTOP)
-        try eventually("it is stopped") { try String(contentsOfFile: "/proc/\(reader.id)/stat", encoding: .utf8).contains(") T ") }
+        try blockUntil("it is stopped") { try String(contentsOfFile: "/proc/\(reader.id)/stat", encoding: .utf8).contains(") T ") }
         for text in texts { #expect(try writer.write(text, timeout: .seconds(30)) == .written) }
     }
 
@@ -244,7 +245,7 @@ import Testing
         let reader = try startMailslot("read", name)
         var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
         try writer.write("hello")
-        try eventually("it reads") { reader.outputSoFar == "hello\n" }
+        try blockUntil("it reads") { reader.outputSoFar == "hello\n" }
         _ = kill(reader.id, signal)
         let result = try reader.wait()
         #expect(result.status == 128 + signal && result.signal == nil)
@@ -271,7 +272,7 @@ import Testing
             URL(filePath: "/bin/sh"), ["-c", script, buildFolder.appending(path: "mailslot").path, "\(signal)", name])
         var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
         try writer.write("before")
-        try eventually("it reads") { reader.outputSoFar == "before\n" }
+        try blockUntil("it reads") { reader.outputSoFar == "before\n" }
         _ = kill(reader.id, signal)
         try writer.write("after")
         let result = try reader.wait()
@@ -406,10 +407,10 @@ import Testing
             URL(filePath: "/usr/bin/env"), ["bash", "-c", script, buildFolder.appending(path: "mailslot").path, name])
         var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
         try writer.write("wanted")
-        try eventually("it is read") { pipeline.outputSoFar == "wanted\n" }
+        try blockUntil("it is read") { pipeline.outputSoFar == "wanted\n" }
         // The reader finds out at its next line after `head` has gone.
         var unwanted: [String] = []
-        try eventually("the reader is gone") {
+        try blockUntil("the reader is gone") {
             unwanted.append("unwanted \(unwanted.count)")
             try writer.write(unwanted[unwanted.count - 1])
             return try !Mailslot.info(of: name).hasReader

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Namespaces as containers have them, made by `Tests/Systems/Containers/run`.
-@Suite struct ContainerTests {
+@Suite(.blocking) struct ContainerTests {
     @Test(.disabled(if: isSanitized, "a sanitizer needs another /proc"), .enabled(if: isInstalled("unshare"), "unshare is not installed"))
     func `two containers that share one directory exchange messages`() throws {
         let script = packageRoot.appending(path: "Tests/Systems/Containers/run")

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The C core's own tests are a C program, so that they also run by hand and on other processors. Here each of them is a test of its own.
 ///
 /// Not here: the tests that step a process from instruction to instruction or from call to call, `…_at_any_…`. In a debug build they
 /// take many minutes. `.ci/run core` runs them, optimised, with all the others.
-@Suite struct CoreTests {
+@Suite(.blocking) struct CoreTests {
     static let program = buildFolder.appending(path: "mailslots-core-tests")
     static let names: [String] = {
         let result = try? run(program, ["--list"])

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What a message costs beside time, counted in a process of its own: `mailslots-probe`.
-@Suite struct CostTests {
+@Suite(.blocking) struct CostTests {
     struct Cost {
         let allocations: Int?
         let systemCalls: Int

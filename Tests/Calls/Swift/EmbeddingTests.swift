@@ -1,9 +1,10 @@
 import Foundation
 import Mailslots
+import TestSupport
 import Testing
 
 /// Programs in other languages, against the C library as `install.sh` installs it. The other side is the program `mailslot`.
-@Suite(.disabled(if: isSanitized, "nothing of it is built with a sanitizer")) struct EmbeddingTests {
+@Suite(.blocking, .disabled(if: isSanitized, "nothing of it is built with a sanitizer")) struct EmbeddingTests {
     static let prefix = Result { try Prefix() }
 
     /// What the examples send: the end, an empty message, the longest one, and what is no ASCII.
@@ -214,7 +215,7 @@ import Testing
 }
 
 /// What `install.sh` says when it cannot install, and what it leaves behind: nothing.
-@Suite(.disabled(if: isSanitized, "nothing of it is built with a sanitizer")) final class InstallTests {
+@Suite(.blocking, .disabled(if: isSanitized, "nothing of it is built with a sanitizer")) final class InstallTests {
     let folder: URL
     /// A copy without the Windows calls: half as much to compile, as often as this is done here.
     let sources: URL

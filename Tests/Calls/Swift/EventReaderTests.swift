@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// A descriptor for event loops.
-@Suite struct EventReaderTests {
+@Suite(.blocking) struct EventReaderTests {
     private static func isReadable(_ descriptor: Int32, within milliseconds: Int32 = 0) -> Bool {
         var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return unsafe poll(&polled, 1, milliseconds) == 1

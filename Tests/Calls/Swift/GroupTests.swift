@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// One task that reads many mailslots.
-@Suite struct GroupTests {
+@Suite(.blocking) struct GroupTests {
     @Test func `a group reads whichever mailslot has a message, and says whose it is`() async throws {
         let names = (0..<200).map { _ in uniqueName("group") }
         let group = MailslotGroup()

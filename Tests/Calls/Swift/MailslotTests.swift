@@ -1,12 +1,13 @@
 import CMailslots
 import Foundation
 import TestProcesses
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// The Swift API in one process.
-@Suite struct MailslotTests {
+@Suite(.blocking) struct MailslotTests {
     // MARK: messages
 
     @Test func `a message arrives as it was written`() throws {

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// Real processes: the program `mailslot` on the other side.
-@Suite struct ProcessTests {
+@Suite(.blocking) struct ProcessTests {
     @Test func `every message of many writing processes arrives once, in each writer's order`() throws {
         let name = uniqueName()
         var reader = try Mailslot.create(name, capacity: 64)
@@ -29,7 +30,7 @@ import Testing
         let first = try startMailslot("read", name, "--count", "1000000")
         var writer = try Mailslot.open(name, waitingUpTo: .seconds(30), onReaderDeath: .wait)
         try writer.write("read")
-        try eventually("the first message is printed") { first.outputSoFar == "read\n" }
+        try blockUntil("the first message is printed") { first.outputSoFar == "read\n" }
         first.kill()
         for index in 0..<5 { try writer.write("unread \(index)") }
 
@@ -88,7 +89,7 @@ import Testing
         let name = uniqueName()
         let reader = try Mailslot.create(name, capacity: 1)
         let writer = try startMailslot("write", name, "1", "2")
-        try eventually("the writer waits for room") { reader.info.writerWaits > 0 }
+        try blockUntil("the writer waits for room") { reader.info.writerWaits > 0 }
         reader.close()
         let result = try writer.wait()
         #expect(result.status == 3)
@@ -99,7 +100,7 @@ import Testing
         let name = uniqueName()
         var reader = try Mailslot.create(name)
         let victim = try RunningProgram(buildFolder.appending(path: "mailslot"), ["demo-part", "hold", name])
-        try eventually("the victim holds a loan") { victim.outputSoFar == "holding\n" }
+        try blockUntil("the victim holds a loan") { victim.outputSoFar == "holding\n" }
         victim.kill()
 
         var other = try Mailslot.open(name)
@@ -113,7 +114,7 @@ import Testing
         let name = uniqueName()
         var reader = try Mailslot.create(name)
         let stopped = try RunningProgram(buildFolder.appending(path: "mailslot"), ["demo-part", "hold", name])
-        try eventually("it holds a loan") { stopped.outputSoFar == "holding\n" }
+        try blockUntil("it holds a loan") { stopped.outputSoFar == "holding\n" }
         _ = kill(stopped.id, SIGSTOP)
 
         var other = try Mailslot.open(name)

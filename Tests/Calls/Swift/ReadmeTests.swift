@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Every snippet of the README and of the articles is compiled and run, in a package that depends on this one as a client does: on the
@@ -11,7 +12,7 @@ import Testing
 /// - `manifest`: a part of the client's `Package.swift`, in which our address is replaced by the path of this checkout.
 /// - `c`: a C program, compiled with the sources of `CMailslots`.
 /// - `console`: commands behind `$`, run in a shell, and what they print in all.
-@Suite(.serialized) struct ReadmeTests {
+@Suite(.blocking, .serialized) struct ReadmeTests {
     struct Snippet {
         let kind: String
         let name: String

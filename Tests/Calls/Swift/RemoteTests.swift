@@ -1,13 +1,14 @@
 import CMailslots
 import Foundation
 import TestProcesses
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// Names of other machines, and messages from there. The bridge is played by the test. `MAILSLOT_DIRECTORY` is a process's, so each test
 /// that needs one of its own is a process.
-@Suite struct RemoteTests {
+@Suite(.blocking) struct RemoteTests {
     static let jobs = #"\\render7\mailslot\jobs"#
 
     // MARK: where messages come from

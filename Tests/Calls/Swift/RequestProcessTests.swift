@@ -1,22 +1,23 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Mailslots
 
 /// Calls to servers that are processes, and are killed.
-@Suite struct RequestProcessTests {
+@Suite(.blocking) struct RequestProcessTests {
     /// Answers what it is asked, with its name behind; what begins with "hold" never.
     private func startServer(_ name: String) throws -> RunningProgram {
         let server = try RunningProgram(buildFolder.appending(path: "mailslots-requests"), ["server", name, "--holds"])
-        try eventually("it serves") { server.outputSoFar == "ready\n" }
+        try blockUntil("it serves") { server.outputSoFar == "ready\n" }
         return server
     }
 
     /// Tries it until it is over sooner than who looks by himself, once a second, would find out. On a busy machine most are not.
     private func expectAtOnce(_ attempt: () async throws -> Duration) async throws {
         var shortest = Duration.seconds(300)
-        for _ in 0..<10 where shortest > .milliseconds(800) { shortest = min(shortest, try await attempt()) }
-        #expect(shortest <= .milliseconds(800))
+        for _ in 0..<10 where shortest > .milliseconds(200) { shortest = min(shortest, try await attempt()) }
+        #expect(shortest <= .milliseconds(200))
     }
 
     private func codeOf(_ call: () throws -> Void) -> MailslotCallError.Code? {
@@ -62,7 +63,7 @@ import Testing
             let client = try MailslotClient()
             let caller = try client.open(name)
             let calls = (0..<10).map { _ in Task { try await caller.call("hold") } }
-            try await soon("all have begun") { client.waitingCallCount == 10 }
+            try await eventually("all have begun") { client.waitingCallCount == 10 }
             _ = try await caller.call([200])
             // Seen by a thread: those of the pool may all be at work.
             let late = await withCheckedContinuation { (seen: CheckedContinuation<Duration, Never>) in
@@ -90,9 +91,9 @@ import Testing
         let caller = try client.open(name, onServerDeath: .wait)
         // Sixteen are at work; the others wait in the mailslot.
         let taken = (0..<16).map { _ in Task { try await caller.call("hold") } }
-        try await soon("sixteen are at work") { try Mailslot.info(of: name).messagesRead == 16 }
+        try await eventually("sixteen are at work") { try Mailslot.info(of: name).messagesRead == 16 }
         let waiting = (0..<5).map { index in Task { try await caller.call([200, UInt8(index)]) } }
-        try await soon("five wait") { try Mailslot.info(of: name).messagesWritten == 21 }
+        try await eventually("five wait") { try Mailslot.info(of: name).messagesWritten == 21 }
         server.kill()
         for call in taken {
             let error = await #expect(throws: MailslotCallError.self) { try await call.value }
@@ -124,7 +125,7 @@ import Testing
         for seed in 0..<3 {
             let client = try RunningProgram(buildFolder.appending(path: "mailslots-requests"), ["client", name, "\(seed)"])
             let before = server.counters.requests
-            try await soon("it is at work") { server.counters.requests >= before + 1000 }
+            try await eventually("it is at work") { server.counters.requests >= before + 1000 }
             #expect(try Mailslot.names().contains { $0.hasPrefix("answers/\(client.id)-") })
             client.kill()
             let own = try MailslotClient().open(name)

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The page `SegmentLayout.md` says what lies in a segment, byte by byte. Its tables become a C program, which compares them with the
 /// structures, with the functions that make cells, and with mailslots that it makes.
-@Suite struct SegmentLayoutTests {
+@Suite(.blocking) struct SegmentLayoutTests {
     static let page = Page(
         (try? String(contentsOf: packageRoot.appending(path: "Sources/Mailslots/Mailslots.docc/SegmentLayout.md"), encoding: .utf8)) ?? "")
 

@@ -145,28 +145,6 @@ func startMailslot(_ arguments: String..., input: Data? = nil) throws -> Running
     try RunningProgram(buildFolder.appending(path: "mailslot"), arguments, input: input)
 }
 
-/// What takes longer has failed. All tests run at the same time, on a machine that does other things: a turn comes after minutes.
-private let patience = Duration.seconds(600)
-
-/// Waits until `condition` holds; for what another process does. Gives up, and fails the test, after ten minutes.
-func eventually(_ what: Comment, _ condition: () throws -> Bool) throws {
-    let end = ContinuousClock.now + patience
-    while try !condition() {
-        try #require(ContinuousClock.now < end, what)
-        usleep(1000)
-    }
-}
-
-/// The same for a task, which keeps no thread of the pool. Between two looks it sleeps: who only yields keeps a processor busy, which those
-/// that it waits for need.
-func eventually(_ what: Comment, _ condition: () throws -> Bool) async throws {
-    let end = ContinuousClock.now + patience
-    while try !condition() {
-        try #require(ContinuousClock.now < end, what)
-        try await Task.sleep(for: .milliseconds(1))
-    }
-}
-
 /// The error that `body` throws.
 func errorOf(_ body: () throws -> Void) -> MailslotError? {
     do {

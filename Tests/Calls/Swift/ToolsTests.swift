@@ -1,13 +1,14 @@
 import CMailslots
 import Foundation
 import MailslotsProgram
+import TestSupport
 import Testing
 
 @testable import Mailslots
 @testable import MailslotsCommand
 
 /// The commands that look at mailslots: `list`, `info`, `tail`, `top`, `doctor`, `bench`.
-@Suite final class ToolsTests {
+@Suite(.blocking) final class ToolsTests {
     /// Mailslots of this test's own, in memory.
     let folder: URL
     let environment: [String: String]
@@ -39,7 +40,7 @@ import Testing
     func leave(_ name: String, written write: () throws -> RunningProgram.Result) throws {
         let reader = try start("read", name, "--capacity", "8")
         #expect(try call("write", name, "--wait", "30", "read").status == 0)
-        try eventually("it reads") { reader.outputSoFar == "read\n" }
+        try blockUntil("it reads") { reader.outputSoFar == "read\n" }
         _ = kill(reader.id, SIGSTOP)
         let result = try write()
         #expect(result.status == 0, "\(result.errors)")
@@ -51,7 +52,7 @@ import Testing
     @Test func `list shows rates, and JSON and metrics the same mailslots`() throws {
         let reader = try start("read", "some/orders", "--capacity", "64")
         #expect(try call("write", "some/orders", "--wait", "30", "1", "2", "3").status == 0)
-        try eventually("it reads") { reader.outputSoFar == "1\n2\n3\n" }
+        try blockUntil("it reads") { reader.outputSoFar == "1\n2\n3\n" }
 
         let lines = try call("list", "--rates", "0.1").text.split(separator: "\n").map { $0.split(separator: " ") }
         try #require(lines.count == 2)
@@ -132,7 +133,7 @@ import Testing
 
     @Test func `info of several names shows those that are there, and fails for the one that is not`() throws {
         let reader = try start("read", "one")
-        try eventually("it is there") { try call("info", "one").status == 0 }
+        try blockUntil("it is there") { try call("info", "one").status == 0 }
         let result = try call("info", "one", "none", "--json")
         #expect(result.status == 3)
         #expect(result.text.contains(#""name":"one""#))
@@ -145,7 +146,7 @@ import Testing
         let count = 3000
         let readers = try RunningProgram(
             buildFolder.appending(path: "mailslots-probe"), ["hold", "\(count)"], environment: environment)
-        try eventually("all are there") { readers.outputSoFar == "ready\n" }
+        try blockUntil("all are there") { readers.outputSoFar == "ready\n" }
         let list = try call("list", "--rates", "0.1")
         #expect(list.status == 0)
         #expect(list.text.split(separator: "\n").count == count + 1)
@@ -171,7 +172,7 @@ import Testing
         #expect(try mailslot("tail", name, "--last", "0", "--timeout", "0.05").status == 2)
 
         let follower = try startMailslot("tail", name, "--last", "1", "--count", "3", "--json")
-        try eventually("it has begun") { follower.outputSoFar.contains("\"5\"") }
+        try blockUntil("it has begun") { follower.outputSoFar.contains("\"5\"") }
         try writer.write("6")
         try writer.write("7")
         let lines = try follower.wait().text.split(separator: "\n")
@@ -181,7 +182,7 @@ import Testing
         while let message = try reader.read(timeout: .now) { texts.append(message.text) }
         #expect(texts == ["3", "4", "5", "6", "7"])
         let last = try startMailslot("tail", name, "--last", "1")
-        try eventually("it has begun") { last.outputSoFar == "7\n" }
+        try blockUntil("it has begun") { last.outputSoFar == "7\n" }
         reader.close()
         let end = try last.wait()
         #expect(end.status == 3 && end.errors.contains("closed"))
@@ -194,14 +195,14 @@ import Testing
         try writer.write("first")
         let follower = try startMailslot("tail", name)
         let json = try startMailslot("tail", name, "--json")
-        try eventually("they have begun") { follower.outputSoFar == "first\n" && json.outputSoFar.contains("first") }
+        try blockUntil("they have begun") { follower.outputSoFar == "first\n" && json.outputSoFar.contains("first") }
         for process in [follower, json] { _ = kill(process.id, SIGSTOP) }
         for index in 0..<100 {
             _ = try reader.read(timeout: .now)
             try writer.write("\(index)")
         }
         for process in [follower, json] { _ = kill(process.id, SIGCONT) }
-        try eventually("they have caught up") { follower.outputSoFar.hasSuffix("99\n") && json.outputSoFar.contains("\"99\"") }
+        try blockUntil("they have caught up") { follower.outputSoFar.hasSuffix("99\n") && json.outputSoFar.contains("\"99\"") }
         reader.close()
         let result = try follower.wait()
         let shown = result.text.split(separator: "\n").count - 1
@@ -229,7 +230,7 @@ import Testing
         let first = try start("read", "a/first", "--capacity", "64")
         #expect(try call("write", "a/first", "--wait", "30", "x").status == 0)
         #expect(try call("write", "busy", "--wait", "30", "x").status == 0)
-        try eventually("both read") { busy.outputSoFar == "x\n" && first.outputSoFar == "x\n" }
+        try blockUntil("both read") { busy.outputSoFar == "x\n" && first.outputSoFar == "x\n" }
         _ = kill(busy.id, SIGSTOP)
         #expect(try call("write", "busy", "1", "2", "3").status == 0)
         let script = packageRoot.appending(path: "Tests/Support/Command/top.py").path
@@ -239,7 +240,7 @@ import Testing
 
     @Test func `top prints one table where there is no terminal`() throws {
         let reader = try start("read", "orders", "--capacity", "64")
-        try eventually("it is there") { try call("info", "orders").status == 0 }
+        try blockUntil("it is there") { try call("info", "orders").status == 0 }
         let result = try call("top", "--interval", "0.1", "--sort", "name")
         #expect(result.status == 0)
         #expect(result.text.split(separator: "\n").count == 2 && !result.text.contains("\u{1b}"))
@@ -263,7 +264,7 @@ import Testing
         try leave("empty", unread: 0)
         try leave("unread", unread: 2)
         let alive = try start("read", "alive")
-        try eventually("it is there") { try call("info", "alive").status == 0 }
+        try blockUntil("it is there") { try call("info", "alive").status == 0 }
         try Data("x".utf8).write(to: folder.appending(path: "mailslot.strange"))
         let half = folder.appending(path: "mailslot.half~1f.2e")
         try Data("x".utf8).write(to: half)
@@ -288,7 +289,7 @@ import Testing
         try leave("held", unread: 0)
         let adopter = try start("read", "held", "--adopt")
         let writer = try start("write", "held", "--wait", "30")
-        try eventually("the writer is there") { try call("info", "held", "--json").text.contains("\"writerCount\" : 1") }
+        try blockUntil("the writer is there") { try call("info", "held", "--json").text.contains("\"writerCount\" : 1") }
         adopter.kill()
         #expect(!(try call("doctor", "--clean").text.contains("removed")))
         writer.kill()
@@ -300,7 +301,7 @@ import Testing
         let others = ["answers/01234-2a", "answers/1234", "actors/~0k3v9p1xq2m7", "actors/market"]
         for name in own + others { try leave(name, unread: 1) }
         let sick = try call("doctor").text
-        #expect(sick.contains("\"actors/~0k3v9p1xq2m7a\", \"answers/1234-2a\": answers and calls for processes that were killed"))
+        #expect(sick.contains("\"actors/~0k3v9p1xq2m7a\", \"answers/1234-2a\": answers to clients and calls to nodes that were killed"))
         #expect(sick.contains("the next server or node of the same user takes them away"))
         #expect(sick.contains("4 in "))
         _ = try call("doctor", "--clean")
@@ -362,7 +363,7 @@ import Testing
     ])
     func `output that nobody reads ends a command in silence, and a full disk does not`(command: [String]) throws {
         let reader = try start("read", "orders")
-        try eventually("it is there") { try call("info", "orders").status == 0 }
+        try blockUntil("it is there") { try call("info", "orders").status == 0 }
         let quiet = try run("bash", ["-c", #""$0" "$@" | true; exit ${PIPESTATUS[0]}"#, program.path] + command, environment: environment)
         #expect(quiet.errors.isEmpty && quiet.status == 0 && quiet.signal == nil, "\(quiet.errors)")
         let full = try run("sh", ["-c", #"exec "$0" "$@" > /dev/full"#, program.path] + command, environment: environment)
@@ -377,7 +378,7 @@ import Testing
         let script = packageRoot.appending(path: "Tests/Support/Command/leased.py").path
         let owner = try RunningProgram(
             URL(filePath: "/usr/bin/env"), ["python3", script, folder.appending(path: "mailslot.hidden").path])
-        try eventually("it is leased") { owner.outputSoFar == "leased\n" }
+        try blockUntil("it is leased") { owner.outputSoFar == "leased\n" }
 
         for command in [["list"], ["list", "--json"], ["list", "--prometheus"], ["top", "--interval", "0.1"]] {
             let result = try run(program, command, environment: environment)
@@ -467,7 +468,7 @@ import Testing
             URL(filePath: "/usr/bin/env"),
             ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", folder.path + "/program", "read", "x", "--mode", "0666"],
             environment: environment)
-        try eventually("it is there") { try call("info", "x").status == 0 }
+        try blockUntil("it is there") { try call("info", "x").status == 0 }
         let owner = userName(65534)
         for refused in [
             try call("write", "x", "no"), try callAs(65533, "write", "x", "no"), try call("write", "x", "no", "--trust-user=0"),
@@ -480,7 +481,7 @@ import Testing
                 environment: environment)
             #expect(written.status == 0, "\(written.errors)")
         }
-        try eventually("all are read") { reader.outputSoFar == "yes\nyes\nyes\n" }
+        try blockUntil("all are read") { reader.outputSoFar == "yes\nyes\nyes\n" }
         let second = try callAs(65533, "read", "x")
         #expect(second.status == 1 && second.errors.contains("is taken by user \(owner)") && !second.errors.contains("trust"))
         for strange in ["nobody-of-this-name", "4294967294", "4294967295", "-1"] {
@@ -544,7 +545,7 @@ import Testing
             #expect(try run(shell, ["-n"], input: script.output).status == 0, "\(shell)")
         }
         let reader = try start("read", "orders/one")
-        try eventually("it is there") { try call("info", "orders/one").status == 0 }
+        try blockUntil("it is there") { try call("info", "orders/one").status == 0 }
         let script = """
             source <("$0" --generate-completion-script bash)
             COMP_WORDS=(mailslot info orders/) COMP_CWORD=2 COMP_LINE="mailslot info orders/" COMP_POINT=21
