@@ -69,6 +69,9 @@ final class TaskWait: Sendable {
     }
 
     var hasExpired: Bool { expired.load(ordering: .acquiring) }
+
+    /// The executor whose thread sleeps through the waits that begin here. `nil`: a thread of the C core does.
+    static var executor: (any TaskExecutor)? { ExecutorThread.currentExecutor }
 }
 
 /// Calls `body`, and `expire` if it is still at work at the deadline.

@@ -36,6 +36,7 @@ final class ExecutorThread: @unchecked Sendable {
     private let alarms = Locked(Alarms())
 
     // Sound: the executor's, which outlives its jobs: a task holds its executor, and an actor has to. Set before the first job.
+    private unowned(unsafe) var executor: MailslotExecutor!
     private var serial: UnownedSerialExecutor!
     private var task: UnownedTaskExecutor!
     // Sound: touched by the thread alone.
@@ -51,10 +52,14 @@ final class ExecutorThread: @unchecked Sendable {
 
     deinit { unsafe mslot__loop_free(loop) }
 
-    func serve(_ serial: UnownedSerialExecutor, _ task: UnownedTaskExecutor) {
-        unsafe self.serial = unsafe serial
-        unsafe self.task = unsafe task
+    func serve(_ executor: MailslotExecutor) {
+        unsafe self.executor = executor
+        unsafe serial = executor.asUnownedSerialExecutor()
+        unsafe task = executor.asUnownedTaskExecutor()
     }
+
+    /// The executor that runs the caller's job.
+    static var currentExecutor: MailslotExecutor? { unsafe current?.executor }
 
     /// The one that the caller is on.
     static var current: ExecutorThread? {

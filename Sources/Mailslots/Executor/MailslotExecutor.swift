@@ -60,7 +60,7 @@ public final class MailslotExecutor: TaskExecutor, SerialExecutor {
     ///     prints the first of each kind to the standard error, and a release build does not look.
     public init(_ name: String = "executor", onStall: (@Sendable (Stall) -> Void)? = Stall.printsFirst()) {
         thread = ExecutorThread(name: name, onStall: onStall)
-        unsafe thread.serve(asUnownedSerialExecutor(), asUnownedTaskExecutor())
+        thread.serve(self)
     }
 
     deinit { thread.shutDown() }

@@ -2,6 +2,10 @@
 final class HandlerLoop: Sendable {
     private let reader: RequestReader
     private let limit: Int
+    /// Into an actor, out of it, and one to spare. Chosen.
+    private static let turnsOfHandlers = 3
+    /// Where the loop runs, so handlers do. `nil`: the pool's, or another's, whose tasks say so themselves.
+    private let executor = TaskWait.executor
     private let state = Locked(State())
 
     private struct State {
@@ -50,7 +54,9 @@ final class HandlerLoop: Sendable {
                     if reader.canReadAhead { try await reader.readAhead() } else { _ = await hasHandlers() }
                     continue
                 }
-                guard case .message(let view) = try await reader.next() else { continue }
+                // Polling keeps this thread from a handler that is about to go on, and another one would have to be woken for it.
+                let turns = isIdle ? 0 : Self.turnsOfHandlers
+                guard case .message(let view) = try await reader.next(yieldingFirst: turns) else { continue }
                 if let request = unsafe reader.take(view) { begin(request, handler) }
             }
             return .success(())
@@ -61,7 +67,7 @@ final class HandlerLoop: Sendable {
 
     private func begin(_ request: MailslotRequest, _ handler: @escaping @Sendable (MailslotRequest) async throws -> Void) {
         state.withLock { $0.running += 1 }
-        let task = Task.immediate {
+        let task = Task.immediate(executorPreference: executor) {
             do {
                 try await handler(request)
             } catch let refusal as Refusal {
@@ -80,6 +86,8 @@ final class HandlerLoop: Sendable {
         }
         request.attach(task)
     }
+
+    private var isIdle: Bool { state.withLock { $0.running == 0 } }
 
     /// Whether a handler's task was cancelled, as whatever it waited in says so.
     private static func isCancellation(_ error: any Error) -> Bool {

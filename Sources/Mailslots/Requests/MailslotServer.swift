@@ -83,14 +83,14 @@ public final class MailslotServer: Sendable {
     /// Answers requests by `handler`, several at a time, until ``stop()`` or until the task is cancelled.
     ///
     /// A handler begins at once, on the task that reads, and becomes a task of its own when it first suspends: one that does not suspend
-    /// costs no hop. When `limit` handlers are at work, further requests stay in the mailslot.
+    /// costs no hop. On a ``MailslotExecutor`` it stays there. When `limit` handlers are at work, further requests stay in the mailslot.
     ///
     /// When a caller gives up the handler's task is cancelled, and what it returns is dropped. What a handler throws its caller gets as
     /// ``MailslotCallError/Code/failed``, with the error's description as the reason.
     ///
     /// - Parameters:
     ///   - limit: The most handlers at work, at least 1.
-    ///   - handler: Returns the answer. On any thread of the pool.
+    ///   - handler: Returns the answer. On the executor that serves, if it is a ``MailslotExecutor``; else on any thread of the pool.
     /// - Throws: A ``MailslotError``: ``MailslotError/Code/cancelled`` if the task was cancelled, and with it all handlers;
     ///   ``MailslotError/Code/busy`` if another call serves; ``MailslotError/Code/damaged``, ``MailslotError/Code/forked``.
     public func run<Answer: MailslotBytes & Sendable>(

@@ -99,9 +99,11 @@ final class RequestReader: Sendable {
     }
 
     /// Suspends until there is a message, an interrupt, or the task is cancelled.
-    func next() async throws(MailslotError) -> Next {
+    ///
+    /// - Parameter turns: So often others run before it polls.
+    func next(yieldingFirst turns: Int = 0) async throws(MailslotError) -> Next {
         if let view = unsafe ahead.views.popFirst() { return unsafe .message(view) }
-        return try await peek()
+        return try await peek(yieldingFirst: turns)
     }
 
     /// Looks at a further message while those before it have to wait, so that a caller that gives up is heard. Suspends as `next()`.
@@ -120,8 +122,13 @@ final class RequestReader: Sendable {
     /// Whether a further message could be looked at.
     var canReadAhead: Bool { unsafe ahead.views.count < info.capacity }
 
-    private func peek() async throws(MailslotError) -> Next {
+    private func peek(yieldingFirst turns: Int = 0) async throws(MailslotError) -> Next {
         var view = unsafe mslot_reader_peek(handle, 0)
+        for _ in 0..<turns {
+            guard unsafe view.outcome == .empty else { break }
+            await Task.yield()
+            unsafe view = mslot_reader_peek(handle, 0)
+        }
         guard unsafe view.outcome == .empty else { return try unsafe sorted(view) }
         let wait = TaskWait(.forever)
         while true {

@@ -40,9 +40,7 @@ final class RequestTransport: NodeTransport {
             state.serving = Task(executorPreference: executor) {
                 // It ends by `stop`. If the mailslot is destroyed, callers are told by it.
                 do {
-                    try await server.run(atMost: limit) { request in
-                        await withTaskExecutorPreference(executor) { await answer(IncomingCall(request)) }
-                    }
+                    try await server.run(atMost: limit) { request in await answer(IncomingCall(request)) }
                 } catch {}
             }
         }

@@ -149,6 +149,28 @@ import Testing
 
     // MARK: order
 
+    @Test func `a server's handlers stay on the executor that serves, whatever they wait for`() async throws {
+        actor Elsewhere {
+            func pause() async throws { try await Task.sleep(for: .microseconds(50)) }
+        }
+        let executor = MailslotExecutor("serves")
+        let elsewhere = Elsewhere()
+        let name = uniqueName()
+        let server = try MailslotServer(name)
+        let serving = Task(executorPreference: executor) {
+            try await server.run { request in
+                executor.checkIsolated()
+                try await elsewhere.pause()
+                executor.checkIsolated()
+                return request.message.text
+            }
+        }
+        let caller = try MailslotClient().open(name)
+        for number in 0..<50 { #expect(try await caller.call("\(number)").text == "\(number)") }
+        server.stop()
+        try await serving.value
+    }
+
     @Test func `jobs of higher priority run first, and those of one priority as they came`() async throws {
         let executor = MailslotExecutor("priorities", onStall: nil)
         let order = Locked<[String]>([])
