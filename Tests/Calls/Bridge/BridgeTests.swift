@@ -85,7 +85,7 @@ import Testing
                 try await BridgeTests.introduce(&far, to: network)
                 network.deliver(far.datagram([.message("orders", [1, 2, 3], sender: 77)]))
 
-                let message = try #require(try await reader.read(timeout: .seconds(120)))
+                let message = try #require(try await reader.read(timeout: .seconds(600)))
                 #expect([UInt8](message) == [1, 2, 3])
                 #expect(message.info.senderProcessID == 77)
                 #expect(message.info.origin.isAuthenticated)
@@ -110,7 +110,7 @@ import Testing
                             .message("open", [9]),
                         ]))
 
-                #expect(try await open.read(timeout: .seconds(120)).map { [UInt8]($0) } == [9])
+                #expect(try await open.read(timeout: .seconds(600)).map { [UInt8]($0) } == [9])
                 #expect(try await closed.read(timeout: .now) == nil)
                 #expect(try await secret.read(timeout: .now) == nil)
                 #expect(bridge.counters[.droppedNotRemote] == 1)
@@ -130,7 +130,7 @@ import Testing
                 }
                 network.deliver(far.datagram([.message("orders", [1])]))
 
-                #expect(try await reader.read(timeout: .seconds(120)).map { [UInt8]($0) } == [1])
+                #expect(try await reader.read(timeout: .seconds(600)).map { [UInt8]($0) } == [1])
                 #expect(bridge.counters[.droppedBadName] == 8)
             }
         }
@@ -143,7 +143,7 @@ import Testing
                 var reader = try Mailslot.create("orders", acceptsRemoteMessages: true)
                 let datagrams = (0..<200).map { number in far.datagram([.message("orders", [UInt8(number)])]) }
                 for datagram in datagrams + datagrams.reversed() { network.deliver(datagram) }
-                for number in 0..<200 { #expect(try await reader.read(timeout: .seconds(120)).map { [UInt8]($0) } == [UInt8(number)]) }
+                for number in 0..<200 { #expect(try await reader.read(timeout: .seconds(600)).map { [UInt8]($0) } == [UInt8(number)]) }
                 _ = try await eventually("all were seen") { bridge.counters[DatagramRejection.seen] == 200 ? true : nil }
                 #expect(try await reader.read(timeout: .now) == nil)
             }
@@ -170,7 +170,7 @@ import Testing
                 network.deliver(foreign)
                 network.deliver(far.datagram([.message("orders", [7])]))
 
-                #expect(try await reader.read(timeout: .seconds(120)).map { [UInt8]($0) } == [7])
+                #expect(try await reader.read(timeout: .seconds(600)).map { [UInt8]($0) } == [7])
                 #expect(try await reader.read(timeout: .now) == nil)
                 #expect(bridge.counters[DatagramRejection.unknownKey] == 1)
                 #expect(bridge.counters[DatagramRejection.badTime] == 1)
@@ -193,7 +193,7 @@ import Testing
                     var writer = try await outbox(for: destination, "news")
                     try await writer.write([UInt8(index)])
 
-                    #expect(try await here.read(timeout: .seconds(120)).map { [UInt8]($0) } == [UInt8(index)])
+                    #expect(try await here.read(timeout: .seconds(600)).map { [UInt8]($0) } == [UInt8(index)])
                     let message = try await eventually("a broadcast") {
                         try far.opened(network.takeSent(domain: domain)).first { $0.kind == .message }
                     }
@@ -210,7 +210,7 @@ import Testing
                 var here = try Mailslot.create("news", acceptsRemoteMessages: true)
                 var writer = try await outbox(for: "@", "news")
                 try await writer.write([5])
-                #expect(try await here.read(timeout: .seconds(120)) != nil)
+                #expect(try await here.read(timeout: .seconds(600)) != nil)
                 let sent = try await eventually("a broadcast") {
                     let sent = network.takeSent()
                     return sent.isEmpty ? nil : sent
@@ -239,7 +239,7 @@ import Testing
                 network.deliver(far.datagram(records))
                 try await broadcasts.write([4])
                 var payloads: Set<[UInt8]> = []
-                while payloads.count < 3, let message = try await late.read(timeout: .seconds(120)) { payloads.insert([UInt8](message)) }
+                while payloads.count < 3, let message = try await late.read(timeout: .seconds(600)) { payloads.insert([UInt8](message)) }
                 #expect(payloads == [[1], [3], [4]])
             }
         }
@@ -251,7 +251,7 @@ import Testing
                 var here = try Mailslot.create("news", acceptsRemoteMessages: true)
                 var writer = try await outbox(for: "here", "news")
                 try await writer.write([5])
-                #expect(try await here.read(timeout: .seconds(120)).map { [UInt8]($0) } == [5])
+                #expect(try await here.read(timeout: .seconds(600)).map { [UInt8]($0) } == [5])
                 #expect(network.takeSent().allSatisfy { $0.route.destination == .everyHost })
             }
         }
@@ -399,7 +399,7 @@ import Testing
                 var reader = try Mailslot.create("orders", acceptsRemoteMessages: true)
                 let early = far.datagram([.message("orders", [1])])
                 network.deliver(early)
-                #expect(try await reader.read(timeout: .seconds(120)).map { [UInt8]($0) } == [1])
+                #expect(try await reader.read(timeout: .seconds(600)).map { [UInt8]($0) } == [1])
 
                 var new = BridgeConfiguration.forTests
                 new.domains.reverse()
@@ -409,7 +409,7 @@ import Testing
 
                 network.deliver(early)
                 network.deliver(far.datagram([.message("orders", [2])]))
-                #expect(try await reader.read(timeout: .seconds(120)).map { [UInt8]($0) } == [2], "the old key is accepted")
+                #expect(try await reader.read(timeout: .seconds(600)).map { [UInt8]($0) } == [2], "the old key is accepted")
                 #expect(bridge.counters[DatagramRejection.seen] == 1, "the session's window was kept")
 
                 new.host = "another"

@@ -15,7 +15,7 @@ import Testing
                 var reader = try Mailslot.create("orders", acceptsRemoteMessages: true)
                 func origin() async throws -> MailslotOrigin {
                     network.deliver(far.datagram([.message("orders")]))
-                    return try #require(try await reader.read(timeout: .seconds(120))).info.origin
+                    return try #require(try await reader.read(timeout: .seconds(600))).info.origin
                 }
                 let early = try await origin()
                 #expect(early.isRemote && early.isAuthenticated && early.hostNumber == nil)
@@ -113,11 +113,11 @@ import Testing
                         far.datagram([.message("orders", [round, 2])]))
                 }
                 deliver(1)
-                #expect(try await reader.read(timeout: .seconds(120)).map { [UInt8]($0) } == [1, 2])
+                #expect(try await reader.read(timeout: .seconds(600)).map { [UInt8]($0) } == [1, 2])
                 configuration.delivery.allowedHosts = ["near"]
                 try await bridge.reload(configuration)
                 deliver(2)
-                #expect(try await reader.read(timeout: .seconds(120)).map { [UInt8]($0) } == [2, 1])
+                #expect(try await reader.read(timeout: .seconds(600)).map { [UInt8]($0) } == [2, 1])
                 _ = try await eventually("the others are counted") { bridge.counters[.droppedHostNotAllowed] == 4 ? true : nil }
                 #expect(try await reader.read(timeout: .now) == nil)
             }

@@ -134,15 +134,15 @@ import Testing
                 var news = try Mailslot.create("news", acceptsRemoteMessages: true)
                 var writer = try await outbox(for: "studio", "news")
                 try await writer.write([1])
-                #expect(try await news.read(timeout: .seconds(120)) != nil)
+                #expect(try await news.read(timeout: .seconds(600)) != nil)
                 network.deliver(far.datagram([.message("news", [2])]))
-                #expect(try await news.read(timeout: .seconds(120)) != nil)
+                #expect(try await news.read(timeout: .seconds(600)) != nil)
 
                 configuration.delivery.allowedMailslots = ["open"]
                 try await bridge.reload(configuration)
                 try await writer.write([3])
                 network.deliver(far.datagram([.message("news", [4]), .message("open", [5])]))
-                #expect(try await open.read(timeout: .seconds(120)).map { [UInt8]($0) } == [5])
+                #expect(try await open.read(timeout: .seconds(600)).map { [UInt8]($0) } == [5])
                 _ = try await eventually("both are dropped") { bridge.counters[.droppedNotAllowed] == 2 ? true : nil }
                 #expect(try await news.read(timeout: .now) == nil)
             }
@@ -160,7 +160,7 @@ import Testing
                 var writer = try await outbox(for: "far", "orders")
                 // To everybody, and with what is for a host.
                 var (announced, told) = (0, 0)
-                let end = ContinuousClock.now + .seconds(120)
+                let end = ContinuousClock.now + .seconds(600)
                 while announced < 3 || told < 3, ContinuousClock.now < end {
                     // It is gone after three announcements that do not come.
                     network.deliver(far.announcement())

@@ -225,9 +225,9 @@ private struct ServerService: Service {
             }
             let caller = try client.open(name, onServerDeath: .wait)
             async let running: Void = service.run()
-            let first = Task { try await caller.call("1", timeout: .seconds(60)).text }
+            let first = Task { try await caller.call("1", timeout: .seconds(600)).text }
             try await eventually("the handler holds") { held.withLock { $0 != nil } }
-            let second = Task { try await caller.call("2", timeout: .seconds(60)).text }
+            let second = Task { try await caller.call("2", timeout: .seconds(600)).text }
             try await eventually("the second is sent") { try Mailslot.info(of: name).messagesWritten == 2 }
             trigger.triggerGracefulShutdown()
             held.withLock { $0?.resume() }

@@ -244,7 +244,7 @@ import Testing
                     let wakes = try! Mailslot.info(of: asynchronous).readerWakes
                     var beside = try! Mailslot.open(synchronous)
                     try! beside.write("beside")
-                    let read = try! other.value!.read(timeout: .seconds(30))?.text == "beside"
+                    let read = try! other.value!.read(timeout: .seconds(600))?.text == "beside"
                     try! writer.write("again")
                     let stays = try! Mailslot.info(of: asynchronous).messageCount == 2
                     for _ in 0..<width { release.signal() }
@@ -304,7 +304,7 @@ import Testing
             let name = uniqueName()
             let reader = MailslotSharedReader(try Mailslot.create(name, capacity: 64))
             let victim = try startMailslot("write", name, "--wait", "30", input: Self.manyLines)
-            for _ in 0..<100 { #expect(try await reader.read(timeout: .seconds(60))?.text == "message") }
+            for _ in 0..<100 { #expect(try await reader.read(timeout: .seconds(600))?.text == "message") }
             victim.kill()
             // What it has published is whole; what it had not is not there.
             while let message = try await reader.read(timeout: .now) { #expect(message.text == "message") }
@@ -317,7 +317,7 @@ import Testing
     @Test func `a task that waits for room learns within a second or so that the reader was killed`() async throws {
         let name = uniqueName()
         let reader = try startMailslot("read", name, "--capacity", "2")
-        let writer = MailslotSharedWriter(try await Mailslot.open(name, waitingUpTo: .seconds(30)))
+        let writer = MailslotSharedWriter(try await Mailslot.open(name, waitingUpTo: .seconds(600)))
         _ = kill(reader.id, SIGSTOP)
         while try writer.tryWrite("x") == .written {}
         let killing = Task {
@@ -380,7 +380,7 @@ import Testing
     @Test func `a task waits for a mailslot to appear`() async throws {
         let name = uniqueName()
         let opening = Task {
-            let writer = MailslotSharedWriter(try await Mailslot.open(name, waitingUpTo: .seconds(30)))
+            let writer = MailslotSharedWriter(try await Mailslot.open(name, waitingUpTo: .seconds(600)))
             try await writer.write("hello")
         }
         try await Task.sleep(for: .milliseconds(3))

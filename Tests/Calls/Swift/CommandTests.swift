@@ -155,10 +155,10 @@ import Testing
 
     /// Writes these while the reader is stopped, so that it finds all of them at once.
     func write(_ texts: [String], to name: String, behind reader: RunningProgram) throws {
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         _ = kill(reader.id, SIGSTOP)
         try blockUntil("it is stopped") { try String(contentsOfFile: "/proc/\(reader.id)/stat", encoding: .utf8).contains(") T ") }
-        for text in texts { #expect(try writer.write(text, timeout: .seconds(30)) == .written) }
+        for text in texts { #expect(try writer.write(text, timeout: .seconds(600)) == .written) }
     }
 
     @Test func `a reader says how many messages it discards, and how not to`() throws {
@@ -215,7 +215,7 @@ import Testing
     @Test func `a mailslot is listed, shown and removed`() throws {
         let name = uniqueName("listed")
         let reader = try startMailslot("read", name, "--capacity", "8")
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         _ = kill(reader.id, SIGSTOP)
         try writer.write("12345")
         try writer.write("6")
@@ -243,7 +243,7 @@ import Testing
     @Test(arguments: [SIGINT, SIGTERM]) func `a signal closes the mailslot before the reader goes`(signal: Int32) throws {
         let name = uniqueName()
         let reader = try startMailslot("read", name)
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         try writer.write("hello")
         try blockUntil("it reads") { reader.outputSoFar == "hello\n" }
         _ = kill(reader.id, signal)
@@ -270,7 +270,7 @@ import Testing
         let script = #"trap "" $1; exec "$0" read "$2" --count 2"#
         let reader = try RunningProgram(
             URL(filePath: "/bin/sh"), ["-c", script, buildFolder.appending(path: "mailslot").path, "\(signal)", name])
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         try writer.write("before")
         try blockUntil("it reads") { reader.outputSoFar == "before\n" }
         _ = kill(reader.id, signal)
@@ -380,7 +380,7 @@ import Testing
     /// A reader was killed, and left these messages.
     func leave(_ texts: [String], in name: String) throws {
         let reader = try startMailslot("read", name, "--max-size", "100000")
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         reader.kill()
         for text in texts { try writer.write(text) }
     }
@@ -405,7 +405,7 @@ import Testing
         let script = #""$0" read "$1" | head -n 1; echo ${PIPESTATUS[0]}"#
         let pipeline = try RunningProgram(
             URL(filePath: "/usr/bin/env"), ["bash", "-c", script, buildFolder.appending(path: "mailslot").path, name])
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         try writer.write("wanted")
         try blockUntil("it is read") { pipeline.outputSoFar == "wanted\n" }
         // The reader finds out at its next line after `head` has gone.

@@ -21,7 +21,7 @@ import Testing
         }
         var seen: Set<String> = []
         for _ in names {
-            let delivery = try #require(try await group.read(timeout: .seconds(60)))
+            let delivery = try #require(try await group.read(timeout: .seconds(600)))
             #expect(delivery.message.text == delivery.member.name)
             #expect(members.contains(delivery.member))
             seen.insert(delivery.message.text)
@@ -45,7 +45,7 @@ import Testing
         for writer in writers { while try writer.value!.tryWrite("x") == .written {} }
         var counts: [String: Int] = [:]
         for turn in 1...(5 * 64) {
-            let delivery = try #require(try await group.read(timeout: .seconds(30)))
+            let delivery = try #require(try await group.read(timeout: .seconds(600)))
             counts[delivery.member.name, default: 0] += 1
             // At no time is one ahead of another by more than the first round can bring.
             if turn > 5 { #expect((counts.values.max() ?? 0) - (counts.values.min() ?? 0) <= 6) }
@@ -64,7 +64,7 @@ import Testing
             reading.cancel()
             _ = await reading.result
             try await writer.write("\(index)")
-            let next = try await group.read(timeout: .seconds(30))
+            let next = try await group.read(timeout: .seconds(600))
             #expect(next?.message.text == "\(index)")
         }
     }
@@ -135,7 +135,7 @@ import Testing
         var batches: [[String]] = []
         for _ in 0..<6 {
             var batch: [String] = []
-            let count = try await group.withMessages(atMost: 3, timeout: .seconds(30)) { member, bytes, _ in
+            let count = try await group.withMessages(atMost: 3, timeout: .seconds(600)) { member, bytes, _ in
                 batch.append("\(member.name) \(bytes.byteCount)")
             }
             #expect(count == batch.count && Set(batch).count == 1)

@@ -576,7 +576,7 @@ import Testing
             for index in 0..<1000 { try! writer.write("\(index)") }
         }
         thread.start()
-        for index in 0..<1000 { #expect(try reader.read(timeout: .seconds(30))?.text == "\(index)") }
+        for index in 0..<1000 { #expect(try reader.read(timeout: .seconds(600))?.text == "\(index)") }
     }
 
     // MARK: the guard

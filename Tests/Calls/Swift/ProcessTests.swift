@@ -15,7 +15,7 @@ import Testing
 
         var next = [0, 0, 0, 0]
         for _ in 0..<(4 * count) {
-            let message = try #require(try reader.read(timeout: .seconds(60)))
+            let message = try #require(try reader.read(timeout: .seconds(600)))
             let numbers = message.text.split(separator: " ").compactMap { Int($0) }
             try #require(numbers.count == 2, "torn: \(message.text)")
             try #require(numbers[1] == next[numbers[0]])
@@ -28,7 +28,7 @@ import Testing
     @Test func `a killed reader's messages wait for the one that adopts them`() throws {
         let name = uniqueName()
         let first = try startMailslot("read", name, "--count", "1000000")
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30), onReaderDeath: .wait)
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600), onReaderDeath: .wait)
         try writer.write("read")
         try blockUntil("the first message is printed") { first.outputSoFar == "read\n" }
         first.kill()
@@ -49,7 +49,7 @@ import Testing
     @Test func `without adopting, a killed reader's messages are discarded and its writers are told`() throws {
         let name = uniqueName()
         let first = try startMailslot("read", name)
-        var old = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var old = try Mailslot.open(name, waitingUpTo: .seconds(600))
         first.kill()
         try old.write("unread")
 
@@ -64,7 +64,7 @@ import Testing
     @Test func `what cannot be adopted is refused, and stays`() throws {
         let name = uniqueName()
         let first = try startMailslot("read", name, "--capacity", "8")
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         first.kill()
         try writer.write("unread")
 
@@ -76,7 +76,7 @@ import Testing
     @Test func `a writer that waits for room learns within a second or so that the reader was killed`() throws {
         let name = uniqueName()
         let reader = try startMailslot("read", name, "--capacity", "2")
-        var writer = try Mailslot.open(name, waitingUpTo: .seconds(30))
+        var writer = try Mailslot.open(name, waitingUpTo: .seconds(600))
         _ = kill(reader.id, SIGSTOP)
         while try writer.tryWrite("x") == .written {}
         let killer = Thread { reader.kill() }
@@ -124,7 +124,7 @@ import Testing
         }
         _ = kill(stopped.id, SIGCONT)
         stopped.closeInput()
-        #expect(try reader.read(timeout: .seconds(30))?.text == String(repeating: "?", count: 50))
+        #expect(try reader.read(timeout: .seconds(600))?.text == String(repeating: "?", count: 50))
         #expect(try stopped.wait().status == 0)
     }
 }

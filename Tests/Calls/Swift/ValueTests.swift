@@ -99,7 +99,7 @@ import Testing
         let group = MailslotGroup()
         let member = group.add(try MailslotValueReader<Order>(try Mailslot.create(other)))
         try await MailslotSharedWriter(try Mailslot.open(other)).write(Order(id: 8, price: 0))
-        let delivery = try #require(try await group.read(timeout: .seconds(30)))
+        let delivery = try #require(try await group.read(timeout: .seconds(600)))
         #expect(delivery.member == member)
         #expect(try delivery.message.value(as: Order.self).id == 8)
         #expect(errorOf { _ = try delivery.message.value(as: UInt8.self) }?.code == .wrongSize)
