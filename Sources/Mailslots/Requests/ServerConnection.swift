@@ -24,7 +24,24 @@ final class ServerConnection: Sendable {
         var writer: MailslotWriter
         var life = Life.alive
         var isEnding = false
+        /// What the server has not been told yet, for there was no room.
+        var cancellations = Queue<RequestHeader>()
+
+        /// Tells the server of calls that were given up, as far as there is room.
+        mutating func sendCancellations() {
+            while let cancellation = cancellations.first {
+                switch cancellation.withMessage(RawSpan(), { message in try? writer.tryWrite(message) }) {
+                case .written: _ = cancellations.popFirst()
+                case .full: return
+                // Who would have to hear of them is gone.
+                case nil: cancellations.removeAll()
+                }
+            }
+        }
     }
+
+    /// How many the server may have to be told yet. As many as the largest mailslot has messages.
+    private static let cancellationsMax = 32768
 
     private let state: Locked<State>
     private let server: String
@@ -59,6 +76,7 @@ final class ServerConnection: Sendable {
             try header.withMessage(bytes) { message throws(Unsent) in
                 try state.withLock { state throws(Unsent) in
                     if state.life != .alive { try lookAgain(&state) }
+                    if !state.cancellations.isEmpty { state.sendCancellations() }
                     do throws(MailslotError) {
                         let outcome = try state.writer.tryWrite(message)
                         if waitsThroughRestarts, outcome == .written {
@@ -73,13 +91,13 @@ final class ServerConnection: Sendable {
         }
     }
 
-    /// Tells the server that nobody waits for an answer any more, if there is room.
+    /// Tells the server that nobody waits for an answer any more: now or, if there is no room, with the next call, or when the watch looks.
     func cancel(_ request: RequestHeader) {
-        RequestHeader(.cancellation, answers: request.answers, call: request.call).withMessage(RawSpan()) { message in
-            state.withLock { state in
-                // Without room, or a server, it only works in vain.
-                _ = try? state.writer.tryWrite(message)
-            }
+        state.withLock { state in
+            // It hears of the latest, at least.
+            if state.cancellations.count == Self.cancellationsMax { _ = state.cancellations.popFirst() }
+            state.cancellations.append(RequestHeader(.cancellation, answers: request.answers, call: request.call))
+            state.sendCancellations()
         }
     }
 
@@ -122,7 +140,9 @@ private final class ServerWatch: @unchecked Sendable {
             guard let context = unsafe wait?.pointee.context else { return }
             let watch = unsafe Unmanaged<ServerWatch>.fromOpaque(context).takeUnretainedValue()
             watch.state.withLock { state in
-                if !state.isEnding { _ = watch.look(&state) }
+                guard !state.isEnding else { return }
+                _ = watch.look(&state)
+                state.sendCancellations()
             }
         }
     }

@@ -390,6 +390,34 @@ private func callError(_ body: () async throws -> Void) async -> MailslotCallErr
             })
     }
 
+    @Test func `a server whose mailslot was full hears of calls that were given up, though no other follows`() async throws {
+        let name = uniqueName()
+        let server = try MailslotServer(name, capacity: 4)
+        let client = try MailslotClient()
+        let caller = try client.open(name)
+        // Nobody serves yet.
+        let calls = (0..<4).map { _ in Task { try await caller.call("wait") } }
+        try await eventually("it is full") { server.info.messageCount == 4 }
+        for call in calls { call.cancel() }
+        for call in calls { await #expect(throws: MailslotCallError.self) { try await call.value } }
+        let cancelled = Locked(0)
+        try await withTask(
+            server,
+            {
+                try await server.run { request in
+                    do { try await Task.sleep(for: .seconds(600)) } catch { cancelled.withLock { $0 += 1 } }
+                    return ""
+                }
+            },
+            {
+                try await eventually("it hears of all") { server.counters.cancellations == 4 }
+                try await eventually("they end") { server.outstandingRequestCount == 0 }
+            })
+        // One that the watch tells of before it is taken is not carried out.
+        #expect(cancelled.withLock { $0 } <= 4)
+        withExtendedLifetime(client) {}
+    }
+
     @Test func `requests that nobody waits for any more are not carried out`() async throws {
         let name = uniqueName()
         let server = try MailslotServer(name)
