@@ -33,7 +33,10 @@ impl<'a> Wait<'a> {
     fn begin(&mut self) -> Result<bool, Error> {
         // Sound: the wait stays in its place, and is stopped before it goes.
         let outcome = unsafe { sys::mslot_reader_begin_wait(self.reader.handle.as_ptr(), &mut *self.wait) };
-        self.has_begun = outcome == sys::MSLOT_EMPTY;
+        // BUSY says nothing of ours: it may be the one that is on.
+        if outcome != sys::MSLOT_BUSY {
+            self.has_begun = outcome == sys::MSLOT_EMPTY;
+        }
         match outcome {
             sys::MSLOT_DONE => Ok(true),
             sys::MSLOT_EMPTY => Ok(false),

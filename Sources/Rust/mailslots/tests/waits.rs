@@ -96,6 +96,17 @@ extern "C" {
 }
 
 #[test]
+fn a_descriptor_that_is_armed_twice_is_busy_and_its_wait_ends_with_it() {
+    let (mut reader, mut writer) = ends("armed-twice");
+    let mut events = reader.events().unwrap();
+    assert!(!events.arm().unwrap());
+    assert!(events.arm().is_err_and(|error| error.kind() == ErrorKind::Busy));
+    drop(events);
+    writer.write(b"free", None).unwrap();
+    assert_eq!(reader.read(NOW).unwrap().unwrap(), *b"free");
+}
+
+#[test]
 fn a_descriptor_is_readable_when_a_message_is_there() {
     let (mut reader, mut writer) = ends("descriptor");
     let mut events = reader.events().unwrap();
