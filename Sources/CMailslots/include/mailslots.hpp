@@ -16,6 +16,7 @@
 
 #include "mailslots.h"
 
+#include <cerrno>
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
@@ -50,7 +51,12 @@ class Failure
 {
   public:
     Failure(const mslot_failure &failure, std::string name) : failure_(failure), name_(std::move(name)) {}
-    Failure(mslot_outcome outcome, std::string name) : failure_{}, name_(std::move(name)) { failure_.outcome = outcome; }
+    /// With the errno of now, if the outcome has one.
+    Failure(mslot_outcome outcome, std::string name) : failure_{}, name_(std::move(name))
+    {
+        if (outcome == MSLOT_SYSTEM_ERROR) failure_.system_error = errno;
+        failure_.outcome = outcome;
+    }
 
     mslot_outcome outcome() const { return failure_.outcome; }
     /// What C knows of it: errno, who has the name.
@@ -188,8 +194,9 @@ template <typename Handle, mslot_outcome (*close)(Handle *)> class Owned
     Owned(Owned &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)), name_(std::move(other.name_)) {}
     Owned &operator=(Owned &&other) noexcept
     {
-        std::swap(handle_, other.handle_);
-        std::swap(name_, other.name_);
+        Owned taken(std::move(other)); // what it replaces is closed here, not where `other` ends
+        std::swap(handle_, taken.handle_);
+        std::swap(name_, taken.name_);
         return *this;
     }
     ~Owned()
@@ -218,8 +225,9 @@ class Lent
     Lent(Lent &&other) noexcept : reader_(std::exchange(other.reader_, nullptr)), view_(other.view_) {}
     Lent &operator=(Lent &&other) noexcept
     {
-        std::swap(reader_, other.reader_);
-        std::swap(view_, other.view_);
+        Lent taken(std::move(other));
+        std::swap(reader_, taken.reader_);
+        std::swap(view_, taken.view_);
         return *this;
     }
     ~Lent()
@@ -325,8 +333,9 @@ class Writer
         Loan(Loan &&other) noexcept : writer_(std::exchange(other.writer_, nullptr)), bytes_(other.bytes_) {}
         Loan &operator=(Loan &&other) noexcept
         {
-            std::swap(writer_, other.writer_);
-            std::swap(bytes_, other.bytes_);
+            Loan taken(std::move(other));
+            std::swap(writer_, taken.writer_);
+            std::swap(bytes_, taken.bytes_);
             return *this;
         }
         ~Loan()
@@ -334,7 +343,12 @@ class Writer
             if (writer_ != nullptr) mslot_writer_abandon(writer_->handle());
         }
 
-        std::span<std::byte> bytes() const { return {bytes_, writer_->loan_bytes_max_}; }
+        /// Empty once it was published.
+        std::span<std::byte> bytes() const
+        {
+            if (writer_ == nullptr) return {};
+            return {bytes_, writer_->loan_bytes_max_};
+        }
 
         /// Makes the first bytes a message. After false, or a failure, the loan goes on.
         Result<bool> publish(std::size_t byte_count, nanoseconds timeout = forever)

@@ -68,7 +68,7 @@ int main(int, char **argv)
             Writer::Loan loan = value_of(writer.loan());
             loan.bytes()[0] = std::byte{'x'};
             expect(value_of(loan.publish(1)), "a loan is published");
-            expect(outcome_of(loan.publish(1)) == MSLOT_BAD_ARGUMENT, "and is over then");
+            expect(outcome_of(loan.publish(1)) == MSLOT_BAD_ARGUMENT && loan.bytes().empty(), "and is over then");
         }
         expect(is(*value_of(reader.read(buffer)), "x"), "what was published was written");
 
@@ -79,6 +79,15 @@ int main(int, char **argv)
         expect(outcome_of(reader.read(buffer, 0ns)) == MSLOT_BAD_ARGUMENT, "what it moved from is no end");
     }
     expect(outcome_of(Writer::open(name)) == MSLOT_NOT_FOUND, "the reader closed where its scope ended");
+    {
+        Reader other = value_of(Reader::create(name + "/other"));
+        Reader reader = value_of(Reader::create(name));
+        reader = std::move(other);
+        expect(outcome_of(Writer::open(name)) == MSLOT_NOT_FOUND, "what is assigned to closes what it had");
+        expect(outcome_of(other.read(buffer, 0ns)) == MSLOT_BAD_ARGUMENT, "and what it moved from is no end");
+    }
+    errno = ENOSPC;
+    expect(Failure(MSLOT_SYSTEM_ERROR, name).message().find("No space") != std::string::npos, "a failure of the system has its errno");
     {
         auto reader = Reader::create(name);
         Writer writer = value_of(Writer::open(name));
