@@ -170,7 +170,8 @@ static PyObject *reader_begin_wait(core_reader *self, PyObject *descriptor)
 {
     if (!core_wait_prepare(&self->end, descriptor)) return NULL;
     mslot_outcome outcome = mslot_reader_begin_wait(self->handle, &self->end.wait);
-    self->end.in_wait = outcome == MSLOT_EMPTY;
+    // BUSY says nothing of ours: it may be the one that is on.
+    if (outcome != MSLOT_BUSY) self->end.in_wait = outcome == MSLOT_EMPTY;
     if (outcome == MSLOT_DONE || outcome == MSLOT_EMPTY) return PyLong_FromLong(outcome);
     return core_fail_with(self, outcome, self->end.name);
 }

@@ -145,7 +145,8 @@ static PyObject *writer_write_or_begin_wait(core_writer *self, PyObject *const *
     if (core_wait_prepare(&self->end, given[1])) {
         if (!goes_on) self->end.wait.was_full = given[2] == Py_True;
         mslot_outcome outcome = mslot_writer_write_or_begin_wait(self->handle, message.buf, (size_t)message.len, &self->end.wait);
-        self->end.in_wait = outcome == MSLOT_FULL;
+        // BUSY says nothing of ours: it may be the one that is on.
+        if (outcome != MSLOT_BUSY) self->end.in_wait = outcome == MSLOT_FULL;
         bool is_result = outcome == MSLOT_DONE || outcome == MSLOT_FULL;
         result = is_result ? PyLong_FromLong(outcome) : core_fail_with(self, outcome, self->end.name);
     }

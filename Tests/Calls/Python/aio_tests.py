@@ -108,6 +108,16 @@ class Tasks(Case, unittest.IsolatedAsyncioTestCase):
         self.assertIs(await writer.write(b"second"), True)
         self.assertEqual(await reader.read(), b"second")
 
+    async def test_an_end_that_closes_in_the_turn_of_a_cancellation_leaves_nothing_in_the_loop(self):
+        reader, _ = self.ends()
+        task = asyncio.create_task(reader.read())
+        await asyncio.sleep(0)
+        self.assertEqual(readers_of(asyncio.get_running_loop()), 1)
+        task.cancel()
+        reader.close()
+        await asyncio.gather(task, return_exceptions=True)
+        self.assertEqual(readers_of(asyncio.get_running_loop()), 0)
+
     async def test_tasks_that_share_an_end_take_turns(self):
         reader, writer = self.ends()
         tasks = [asyncio.create_task(reader.read()) for _ in range(5)]

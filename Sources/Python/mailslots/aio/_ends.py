@@ -44,17 +44,26 @@ class _End:
 
     def close(self) -> None:
         """Closes. A call of another task that waits raises NotOpenError."""
+        self._end_by(self._end.close)
+
+    def _end_by(self, call: Callable[[], object]) -> None:
         if self._end.closed:
             return
-        self._end.close()
-        self._discard()
+        try:
+            call()
+        finally:
+            # What it raises it may raise although it has closed.
+            if self._end.closed:
+                self._discard()
 
     def _discard(self) -> None:
-        # Nobody writes to the descriptor any more: closing has ended the wait. A child of a fork has its parent's loop, which it must not
+        # Nobody writes to the descriptor any more: closing has ended the wait. The loop must forget it before its number is another's, also
+        # where the wait was cancelled in the same turn and does not know yet. A child of a fork has its parent's loop, which it must not
         # touch, for the two share what it waits with.
-        if self._woken is not None and not self._woken.done() and self._process == os.getpid():
+        if self._woken is not None and self._process == os.getpid():
             self._woken.get_loop().remove_reader(self._descriptor)
-            self._woken.set_result(None)
+            if not self._woken.done():
+                self._woken.set_result(None)
         os.close(self._descriptor)
 
     def __del__(self) -> None:
@@ -130,10 +139,7 @@ class Reader(_End):
 
     def leave(self) -> None:
         """Closes, but keeps the mailslot with what is unread, for the next reader with `adopt`."""
-        if self.closed:
-            return
-        self._reader.leave()
-        self._discard()
+        self._end_by(self._reader.leave)
 
     def __aiter__(self) -> Self:
         return self
