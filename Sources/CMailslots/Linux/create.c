@@ -55,12 +55,15 @@ static unsigned pages_of_a_reader(const mslot_create_options *options)
     return MSLOT_PAGES_POPULATE | (options->lock_pages ? MSLOT_PAGES_LOCK : 0);
 }
 
-static void note_reader(const mslot_ring *ring)
+static void note_reader(const mslot_ring *ring, bool is_disposable)
 {
     mslot_control *control = ring->control;
+    uint64_t since_ns = mslot__unix_ns();
     mslot__store_relaxed_32(&control->reader_pid, (uint32_t)getpid());
     mslot__store_relaxed_32(&control->reader_uid, geteuid());
-    mslot__store_relaxed(&control->reader_since_ns, mslot__unix_ns());
+    mslot__store_relaxed(&control->reader_since_ns, since_ns);
+    // Last: killed before, we leave the word of the reader before, which is not of our time.
+    mslot__store_relaxed(&control->disposable_since_ns, is_disposable ? since_ns : 0);
 }
 
 /// Makes the handle; the descriptor stays the caller's. `mapping` is the handle's from here on; if it fails, it is gone.
@@ -78,7 +81,7 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
     reader->spin = mslot__spin_start(a->options.polling_ns);
     reader->gathering.next_rests = 1;
     mslot__store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
-    note_reader(&ring.ring);
+    note_reader(&ring.ring, a->options.is_disposable);
     mslot__reader_leave_fence(reader);
     if (a->options.announces_death) mslot__alive_begin(reader);
     mslot__reader_end(reader);
@@ -421,6 +424,17 @@ mslot_outcome mslot_reader_leave(mslot_reader *reader)
     return MSLOT_DONE;
 }
 
+/// With the reader's lock, which `mapping` holds: seals the mailslot and takes its name away. BUSY: the name has another file by now.
+static mslot_failure remove_locked(const char *path, const mslot_file *file, const mslot_mapping *mapping)
+{
+    if (!mslot__file_has_name(path, file->device, file->inode)) return mslot__failure_of(MSLOT_BUSY);
+    if (!mslot__file_may_unlink(path, file->owner)) return mslot__failure_errno(EPERM);
+    mslot_ring ring = mslot__ring_of(&file->header, mapping->base);
+    mslot__ring_seal(&ring);
+    mslot__wake_writers_slow(ring.control);
+    return mslot__file_unlink(file->descriptor, path) ? mslot__failure_of(MSLOT_DONE) : mslot__failure_errno(errno);
+}
+
 static mslot_failure remove_file(const char *path, const mslot_name *name)
 {
     MSLOT_UNDISTURBED;
@@ -431,20 +445,10 @@ static mslot_failure remove_file(const char *path, const mslot_name *name)
     switch (locked.result) {
     case MSLOT_LOCK_HELD_BY_ANOTHER: failure = held_failure(&file); break;
     case MSLOT_LOCK_FAILED: failure = errno == ESTALE ? mslot__failure_of(MSLOT_BUSY) : mslot__failure_errno(errno); break;
-    case MSLOT_LOCK_TAKEN: {
-        if (!mslot__file_has_name(path, file.device, file.inode)) { // removed or taken over meanwhile: begin anew
-            failure = mslot__failure_of(MSLOT_BUSY);
-        } else if (!mslot__file_may_unlink(path, file.owner)) {
-            failure = mslot__failure_errno(EPERM);
-        } else {
-            mslot_ring ring = mslot__ring_of(&file.header, locked.mapping.base);
-            mslot__ring_seal(&ring);
-            mslot__wake_writers_slow(ring.control);
-            if (!mslot__file_unlink(file.descriptor, path)) failure = mslot__failure_errno(errno);
-        }
+    case MSLOT_LOCK_TAKEN:
+        failure = remove_locked(path, &file, &locked.mapping);
         mslot__mapping_end(&locked.mapping);
         break;
-    }
     }
     close(file.descriptor);
     return failure;
@@ -466,4 +470,41 @@ mslot_failure mslot_remove(const char *name_text)
     }
     free(path);
     return failure;
+}
+
+// MARK: disposable mailslots
+
+static bool is_disposable(const mslot_control *control)
+{
+    uint64_t since_ns = mslot__load_relaxed(&control->disposable_since_ns);
+    return since_ns != 0 && since_ns == mslot__load_relaxed(&control->reader_since_ns);
+}
+
+/// By a look at the file: who is no candidate is neither locked nor mapped.
+static bool may_be_disposed_of(const mslot_file *file)
+{
+    // Whoever else may write it could cut it short while it is mapped.
+    if (file->owner != geteuid() || (file->mode & 0066) != 0) return false;
+    mslot_control control;
+    ssize_t bytes = MSLOT_UNINTERRUPTED(pread(file->descriptor, &control, sizeof control, (off_t)file->header.control_offset));
+    return bytes == (ssize_t)sizeof control && is_disposable(&control) && !mslot__lock_is_held(file->descriptor, MSLOT_LOCK_READER);
+}
+
+bool mslot__dispose_of(const char *path, const mslot_name *name)
+{
+    MSLOT_UNDISTURBED;
+    mslot_file file;
+    if (mslot__file_open(&file, path, name, O_RDWR, MSLOT_TRUST_NOBODY_ELSE).outcome != MSLOT_DONE) return false;
+    bool is_removed = false;
+    if (may_be_disposed_of(&file)) {
+        mslot_locked locked = mslot__file_lock(&file, path, path, MSLOT_LOCK_READER, 0);
+        if (locked.result == MSLOT_LOCK_TAKEN) {
+            // Asked again with the lock: a reader may have adopted it since, and left what somebody wants.
+            mslot_ring ring = mslot__ring_of(&file.header, locked.mapping.base);
+            is_removed = is_disposable(ring.control) && remove_locked(path, &file, &locked.mapping).outcome == MSLOT_DONE;
+            mslot__mapping_end(&locked.mapping);
+        }
+    }
+    close(file.descriptor);
+    return is_removed;
 }

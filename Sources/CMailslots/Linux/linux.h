@@ -1,7 +1,7 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
 //     name failure growing undisturbed lock sleep waiter loop fork handle guard file presence alive robust lane write read open observe
-//     create info describe exported
+//     create sweep info describe exported
 #ifndef MAILSLOTS_LINUX_H
 #define MAILSLOTS_LINUX_H
 
@@ -422,5 +422,10 @@ mslot_opened mslot__open_local(const mslot_name *name, const mslot_open_options 
 
 /// As mslot_observer_open, for one who believes what it sees: `trust_user` as in mslot_open_options. Also UNTRUSTED.
 mslot_observer_opened mslot__observe_trusted(const mslot_name *name, uint32_t back, uint32_t trust_user);
+
+// MARK: create.c
+
+/// Removes the file of `name` if it is this user's alone, its reader is dead, and that was disposable. Whether it did.
+bool mslot__dispose_of(const char *path, const mslot_name *name);
 
 #endif

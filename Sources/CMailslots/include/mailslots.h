@@ -158,8 +158,11 @@ typedef struct mslot_create_options {
     /// its death there. Costs a thread that sleeps, and the time to start and to end it. Where that cannot be had, as in an emulator or
     /// where threads are refused, nothing is said, and writers have to ask.
     bool announces_death;
+    /// What is unread when the reader dies is of use to nobody: mslot_sweep may remove the mailslot then. So it may after
+    /// mslot_reader_leave.
+    bool is_disposable;
     /// 0.
-    unsigned char reserved_behind[6];
+    unsigned char reserved_behind[5];
     /// How long a read polls before it sleeps, in nanoseconds; MSLOT_POLLING_ADAPTIVE, MSLOT_POLLING_NEVER, MSLOT_FOREVER. Less than
     /// MSLOT_POLLING_NEVER is BAD_ARGUMENT. mslot_reader_begin_wait polls 20 µs at most, rarely 100.
     int64_t polling_ns;
@@ -528,6 +531,12 @@ mslot_failure mslot_list_with_skipped(void (*each)(const char *name, void *conte
 /// Removes a mailslot whose reader is gone, with its unread messages. ALREADY_EXISTS: a reader has it. Maps it, to tell its writers: have
 /// the guard where it may be a stranger's.
 mslot_failure mslot_remove(const char *name);
+
+/// Removes mailslots of this user that were created with `is_disposable` and whose reader is dead, `removals_max` at most; how many that
+/// were. Looks at 64 files, from a random one on, so that it takes no longer where there are thousands: some 3 µs each. Left alone are
+/// those that another user may write, for they would need the guard, and those whose name is so long that only its hash is in the
+/// directory. What fails is left as well.
+uint32_t mslot_sweep(uint32_t removals_max);
 
 /// The path of the file of a name, as a C string. BAD_NAME; BAD_ARGUMENT: `capacity` bytes are too few.
 mslot_failure mslot_path(const char *name, char *path, size_t capacity);

@@ -202,7 +202,10 @@ typedef struct mslot_control {
     /// The most messages that the reader saw waiting; see mslot__ring_sample_depth.
     uint64_t high_water;
     uint64_t late_wakes;
-    unsigned char reader_pad[48];
+    /// The same as `reader_since_ns`: what this reader leaves when it dies is of use to nobody, and anyone may remove it. Any other value
+    /// says nothing: a reader that knows no such word, and adopts, has another `reader_since_ns`. Written by the reader.
+    uint64_t disposable_since_ns;
+    unsigned char reader_pad[40];
 
     /// Lane i counts in number i % MSLOT_LANE_COUNTERS.
     mslot_lane_counters lane_counters[MSLOT_LANE_COUNTERS];
