@@ -16,6 +16,8 @@ enum {
     LANES_DEFAULT = 1024,
     /// What programs were seen to send. Each lane may take four times as much address space, and memory once a client sends a long message.
     MESSAGE_BYTES_DEFAULT = 65536,
+    /// Slots of killed servers that one CreateMailslot removes, about 0.3 ms each: more than it makes.
+    SWEPT_MAX = 8,
     NANOSECONDS_A_MILLISECOND = 1000000
 };
 
@@ -327,6 +329,7 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     options.read_timeout_ns = nanoseconds_of(lReadTimeout);
     options.allow_remote = is_allowed_by_environment("MAILSLOT_WIN32_REMOTE");
     options.announces_death = true; // each write of a client asks for it
+    options.is_disposable = true;   // on Windows what is unread ends with its server
     error = mslot__win_mode_of(lpSecurityAttributes, &options.mode);
     if (error != 0) return mslot__win_fail_handle(error);
 
@@ -341,6 +344,8 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
         free(kept_path);
         return mslot__win_fail_handle(failure.outcome != MSLOT_DONE ? mslot__win_error_of(failure) : ERROR_NOT_ENOUGH_MEMORY);
     }
+    // What killed servers have left, which may have had names that nobody uses again.
+    mslot_sweep(SWEPT_MAX);
     mslot_created created = mslot_create(name.text, &options);
     if (created.reader == NULL) {
         free(server);

@@ -699,6 +699,23 @@ TEST(a_killed_server_means_error_38_at_the_next_write_and_a_free_name)
     CloseHandle(server);
 }
 
+TEST(what_killed_servers_have_left_goes_when_another_slot_is_created)
+{
+    for (int i = 0; i < 3; i++) {
+        pid_t child = child_start();
+        if (child == 0) {
+            char name[64];
+            snprintf(name, sizeof name, "\\\\.\\mailslot\\dead%d", (int)getpid());
+            must_create(name, 0, 0);
+            raise(SIGKILL);
+        }
+        child_wait(child, 0);
+    }
+    HANDLE server = must_create(SLOT, 0, 0);
+    expect_equal(mslot_sweep(9), 0); // nothing was left to do
+    CloseHandle(server);             // the harness sees that no file is left
+}
+
 TEST(what_a_killed_client_has_written_stays)
 {
     uint64_t *words = shared_words(1);
