@@ -281,6 +281,9 @@ uint32_t mslot__win_servers_cancel(mslot_win_thread *thread, bool synchronous, b
 
 // MARK: create and close
 
+/// How a maximum of 0, "any size", is stated in the mailslot, where 0 would say nothing. MAXDWORD means the same.
+static const uint32_t STATED_ANY = UINT32_MAX;
+
 static uint32_t number_from_environment(const char *name, uint32_t otherwise)
 {
     const char *text = secure_getenv(name);
@@ -329,7 +332,8 @@ HANDLE WINAPI CreateMailslotA(LPCSTR lpName, DWORD nMaxMessageSize, DWORD lReadT
     options.read_timeout_ns = nanoseconds_of(lReadTimeout);
     options.allow_remote = is_allowed_by_environment("MAILSLOT_WIN32_REMOTE");
     options.announces_death = true; // each write of a client asks for it
-    options.is_disposable = true;   // on Windows what is unread ends with its server
+    options.stated_bytes_max = nMaxMessageSize != 0 ? nMaxMessageSize : STATED_ANY;
+    options.is_disposable = true; // on Windows what is unread ends with its server
     error = mslot__win_mode_of(lpSecurityAttributes, &options.mode);
     if (error != 0) return mslot__win_fail_handle(error);
 
@@ -466,6 +470,9 @@ static mslot_info snapshot(mslot_win_object *object)
     return info;
 }
 
+/// The maximum that a slot was created with, as its clients see it.
+static DWORD stated_max(const mslot_info *info) { return info->stated_bytes_max == STATED_ANY ? 0 : info->stated_bytes_max; }
+
 static DWORD milliseconds_of(int64_t nanoseconds)
 {
     if (nanoseconds == MSLOT_FOREVER) return MAILSLOT_WAIT_FOREVER;
@@ -487,7 +494,7 @@ BOOL WINAPI GetMailslotInfo(HANDLE hMailslot, LPDWORD lpMaxMessageSize, LPDWORD 
     if (error == 0 && info.outcome != MSLOT_DONE) error = mslot__win_error_of_outcome(info.outcome);
     if (error == 0) {
         const mslot_win_server *server = (const mslot_win_server *)object;
-        if (lpMaxMessageSize != NULL) *lpMaxMessageSize = is_server ? server->max_message_size : info.message_bytes_max;
+        if (lpMaxMessageSize != NULL) *lpMaxMessageSize = is_server ? server->max_message_size : stated_max(&info);
         if (lpNextSize != NULL) *lpNextSize = info.next_byte_count < 0 ? MAILSLOT_NO_MESSAGE : (DWORD)info.next_byte_count;
         if (lpMessageCount != NULL) *lpMessageCount = info.message_count;
         if (lpReadTimeout != NULL) *lpReadTimeout = is_server ? server->read_timeout_ms : milliseconds_of(info.read_timeout_ns);

@@ -55,7 +55,7 @@ static unsigned pages_of_a_reader(const mslot_create_options *options)
     return MSLOT_PAGES_POPULATE | (options->lock_pages ? MSLOT_PAGES_LOCK : 0);
 }
 
-static void note_reader(const mslot_ring *ring, bool is_disposable)
+static void note_reader(const mslot_ring *ring, const mslot_create_options *options)
 {
     mslot_control *control = ring->control;
     uint64_t since_ns = mslot__unix_ns();
@@ -63,7 +63,8 @@ static void note_reader(const mslot_ring *ring, bool is_disposable)
     mslot__store_relaxed_32(&control->reader_uid, geteuid());
     mslot__store_relaxed(&control->reader_since_ns, since_ns);
     // Last: killed before, we leave the word of the reader before, which is not of our time.
-    mslot__store_relaxed(&control->disposable_since_ns, is_disposable ? since_ns : 0);
+    mslot__store_relaxed(&control->disposable_since_ns, options->is_disposable ? since_ns : 0);
+    mslot__store_relaxed_32(&control->stated_bytes_max, options->stated_bytes_max);
 }
 
 /// Makes the handle; the descriptor stays the caller's. `mapping` is the handle's from here on; if it fails, it is gone.
@@ -81,7 +82,7 @@ static attempt_result make_reader(attempt *a, mslot_mapping mapping, mslot_ring_
     reader->spin = mslot__spin_start(a->options.polling_ns);
     reader->gathering.next_rests = 1;
     mslot__store_relaxed(&ring.ring.control->read_timeout_ns, (uint64_t)a->options.read_timeout_ns);
-    note_reader(&ring.ring, a->options.is_disposable);
+    note_reader(&ring.ring, &a->options);
     mslot__reader_leave_fence(reader);
     if (a->options.announces_death) mslot__alive_begin(reader);
     mslot__reader_end(reader);

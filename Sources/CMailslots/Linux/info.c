@@ -107,6 +107,7 @@ static mslot_outcome add_ring(mslot_info *info, const mslot_sight *sight, mslot_
     info->next_byte_count = next.outcome == MSLOT_DONE && info->message_count != 0 ? (int32_t)next.length : -1;
     info->read_timeout_ns = (int64_t)control.read_timeout_ns;
     info->reader_since_ns = control.reader_since_ns;
+    info->stated_bytes_max = control.stated_bytes_max != 0 ? control.stated_bytes_max : info->message_bytes_max;
     info->reader_pid = control.reader_pid;
     info->reader_uid = control.reader_uid;
     add_counters_of_control(info, &control);

@@ -162,7 +162,10 @@ typedef struct mslot_create_options {
     /// mslot_reader_leave.
     bool is_disposable;
     /// 0.
-    unsigned char reserved_behind[5];
+    unsigned char reserved_behind[1];
+    /// For an interface that promises another longest message than what fits here: what mslot_info.stated_bytes_max says to others.
+    /// Information, and nothing is refused by it. 0: as message_bytes_max.
+    uint32_t stated_bytes_max;
     /// How long a read polls before it sleeps, in nanoseconds; MSLOT_POLLING_ADAPTIVE, MSLOT_POLLING_NEVER, MSLOT_FOREVER. Less than
     /// MSLOT_POLLING_NEVER is BAD_ARGUMENT. mslot_reader_begin_wait polls 20 µs at most, rarely 100.
     int64_t polling_ns;
@@ -470,7 +473,10 @@ typedef struct mslot_info {
     uint32_t writer_count;
     /// In canonical form.
     char name[MSLOT_NAME_BYTES_MAX + 4];
-    uint64_t reserved[8];
+    /// As the reader stated it when it created the mailslot; else as message_bytes_max.
+    uint32_t stated_bytes_max;
+    uint32_t reserved_half;
+    uint64_t reserved[7];
     /// The counters of counters.h: messages_written, full_writes and so on. Last, for their list grows. high_water is up to 255 below
     /// the truth, but exact if the mailslot was ever full.
 #define MSLOT_INFO_FIELD(name, kind, source, help) uint64_t name;

@@ -205,7 +205,9 @@ typedef struct mslot_control {
     /// The same as `reader_since_ns`: what this reader leaves when it dies is of use to nobody, and anyone may remove it. Any other value
     /// says nothing: a reader that knows no such word, and adopts, has another `reader_since_ns`. Written by the reader.
     uint64_t disposable_since_ns;
-    unsigned char reader_pad[40];
+    /// What the longest message is said to be, where that is not what fits. Information; 0: as the header says. Written by the reader.
+    uint32_t stated_bytes_max;
+    unsigned char reader_pad[36];
 
     /// Lane i counts in number i % MSLOT_LANE_COUNTERS.
     mslot_lane_counters lane_counters[MSLOT_LANE_COUNTERS];
