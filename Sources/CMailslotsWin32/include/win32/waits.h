@@ -1,4 +1,4 @@
-// Events, mutexes, and waiting.
+// Events, mutexes, timers, and waiting.
 #ifndef MAILSLOTS_WIN32_WAITS_H
 #define MAILSLOTS_WIN32_WAITS_H
 
@@ -17,6 +17,8 @@ extern "C" {
 #define EVENT_MODIFY_STATE 0x0002u
 #define EVENT_ALL_ACCESS 0x1F0003u
 #define MUTEX_ALL_ACCESS 0x1F0001u
+#define TIMER_MODIFY_STATE 0x0002u
+#define TIMER_ALL_ACCESS 0x1F0003u
 
 /// A name is known within this process only.
 HANDLE WINAPI CreateEventA(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManualReset, BOOL bInitialState, LPCSTR lpName);
@@ -32,6 +34,19 @@ HANDLE WINAPI CreateMutexA(LPSECURITY_ATTRIBUTES lpMutexAttributes, BOOL bInitia
 HANDLE WINAPI CreateMutexW(LPSECURITY_ATTRIBUTES lpMutexAttributes, BOOL bInitialOwner, LPCWSTR lpName);
 BOOL WINAPI ReleaseMutex(HANDLE hMutex);
 
+typedef void(WINAPI *PTIMERAPCROUTINE)(LPVOID lpArgToCompletionRoutine, DWORD dwTimerLowValue, DWORD dwTimerHighValue);
+
+/// With a name: NULL, ERROR_NOT_SUPPORTED.
+HANDLE WINAPI CreateWaitableTimerA(LPSECURITY_ATTRIBUTES lpTimerAttributes, BOOL bManualReset, LPCSTR lpTimerName);
+HANDLE WINAPI CreateWaitableTimerW(LPSECURITY_ATTRIBUTES lpTimerAttributes, BOOL bManualReset, LPCWSTR lpTimerName);
+/// Resets the timer; it is signalled at `*lpDueTime`, in units of 100 ns: below zero so long from now, else since 1601, UTC, by what the
+/// clock says now. Then again every `lPeriod` milliseconds, 0: once; periods that were missed are not made up for. A completion routine:
+/// ERROR_NOT_SUPPORTED.
+BOOL WINAPI SetWaitableTimer(HANDLE hTimer, const LARGE_INTEGER *lpDueTime, LONG lPeriod, PTIMERAPCROUTINE pfnCompletionRoutine,
+    LPVOID lpArgToCompletionRoutine, BOOL fResume);
+/// Leaves the timer signalled if it is.
+BOOL WINAPI CancelWaitableTimer(HANDLE hTimer);
+
 /// An idle mailslot is signalled, even when it is empty; it is not while an overlapped read on it is pending.
 DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds);
 DWORD WINAPI WaitForSingleObjectEx(HANDLE hHandle, DWORD dwMilliseconds, BOOL bAlertable);
@@ -45,10 +60,12 @@ DWORD WINAPI SleepEx(DWORD dwMilliseconds, BOOL bAlertable);
 #define CreateEvent CreateEventW
 #define OpenEvent OpenEventW
 #define CreateMutex CreateMutexW
+#define CreateWaitableTimer CreateWaitableTimerW
 #else
 #define CreateEvent CreateEventA
 #define OpenEvent OpenEventA
 #define CreateMutex CreateMutexA
+#define CreateWaitableTimer CreateWaitableTimerA
 #endif
 
 #ifdef __cplusplus
