@@ -5,7 +5,6 @@
 #include "conio.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -141,38 +140,6 @@ BOOL WINAPI SetConsoleTitleW(LPCWSTR lpConsoleTitle)
     BOOL done = SetConsoleTitleA(title);
     free(title);
     return done;
-}
-
-BOOL WINAPI GetComputerNameA(LPSTR lpBuffer, LPDWORD nSize)
-{
-    char name[HOST_NAME_MAX + 1] = "";
-    if (nSize == NULL || gethostname(name, sizeof name) != 0) return mslot__win_fail(ERROR_INVALID_PARAMETER);
-    size_t length = strcspn(name, ".");
-    if (lpBuffer == NULL || *nSize <= length) {
-        *nSize = (DWORD)length + 1;
-        return mslot__win_fail(ERROR_BUFFER_OVERFLOW);
-    }
-    memcpy(lpBuffer, name, length);
-    lpBuffer[length] = 0;
-    *nSize = (DWORD)length;
-    return TRUE;
-}
-
-BOOL WINAPI GetComputerNameW(LPWSTR lpBuffer, LPDWORD nSize)
-{
-    char name[HOST_NAME_MAX + 1];
-    DWORD size = sizeof name;
-    if (nSize == NULL) return mslot__win_fail(ERROR_INVALID_PARAMETER);
-    if (!GetComputerNameA(name, &size)) return FALSE;
-    size_t units = mslot__win_widen(name, size, NULL, 0, NULL);
-    if (lpBuffer == NULL || *nSize <= units) {
-        *nSize = (DWORD)units + 1;
-        return mslot__win_fail(ERROR_BUFFER_OVERFLOW);
-    }
-    mslot__win_widen(name, size, lpBuffer, units, NULL);
-    lpBuffer[units] = 0;
-    *nSize = (DWORD)units;
-    return TRUE;
 }
 
 BOOL WINAPI MessageBeep(UINT uType)

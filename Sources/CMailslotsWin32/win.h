@@ -1,7 +1,7 @@
 // What the files of this folder share: the lowest first, and a file calls none that comes after it. Not API.
 //
 //     last_error memory readable text errors name format print strsafe wide scan security objects conditions clock waiters threads events
-//     timers notice console server client waits overlapped files handles runtime entry
+//     timers notice computer_name console server client waits overlapped files handles runtime entry
 //
 // One lock guards all objects, handles, queues and signalled states, as the dispatcher lock of Windows does. It is never held while
 // anything waits, or a long message is written. "Locked" in a comment: the caller holds it.

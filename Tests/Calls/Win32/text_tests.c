@@ -162,3 +162,28 @@ TEST(standard_output_takes_write_file)
     expect_error(ReadFile(output, &count, 1, NULL, NULL), ERROR_ACCESS_DENIED);
     expect_no_handle(GetStdHandle(5), ERROR_INVALID_HANDLE);
 }
+
+// MARK: the computer's names
+
+TEST(the_whole_name_of_the_computer_is_its_host_a_dot_and_its_domain_if_it_has_one)
+{
+    char whole[256], host[256], domain[256], joined[600];
+    WCHAR wide[256];
+    DWORD whole_size = sizeof whole, host_size = sizeof host, domain_size = sizeof domain, wide_size = ARRAYSIZE(wide);
+    expect(GetComputerNameExA(ComputerNameDnsFullyQualified, whole, &whole_size));
+    expect(GetComputerNameExA(ComputerNamePhysicalDnsHostname, host, &host_size));
+    expect(GetComputerNameExA(ComputerNameDnsDomain, domain, &domain_size));
+    expect_equal(host_size, strlen(host));
+    expect_equal(domain_size, strlen(domain));
+    snprintf(joined, sizeof joined, "%s%s%s", host, domain_size != 0 ? "." : "", domain);
+    expect(strcmp(whole, joined) == 0);
+    expect(GetComputerNameExW(ComputerNameDnsHostname, wide, &wide_size));
+    expect_equal(wide_size, host_size);
+    expect(wide[0] == (WCHAR)host[0] && wide[wide_size] == 0);
+
+    DWORD small = host_size;
+    expect_error(GetComputerNameExA(ComputerNameNetBIOS, host, &small), ERROR_MORE_DATA);
+    expect_equal(small, host_size + 1);
+    expect_error(GetComputerNameExA(ComputerNameMax, host, &host_size), ERROR_INVALID_PARAMETER);
+    expect_error(GetComputerNameExW(ComputerNameNetBIOS, wide, NULL), ERROR_INVALID_PARAMETER);
+}

@@ -51,6 +51,21 @@ BOOL WINAPI SetConsoleTitleW(LPCWSTR lpConsoleTitle);
 BOOL WINAPI GetComputerNameA(LPSTR lpBuffer, LPDWORD nSize);
 BOOL WINAPI GetComputerNameW(LPWSTR lpBuffer, LPDWORD nSize);
 
+typedef enum _COMPUTER_NAME_FORMAT {
+    ComputerNameNetBIOS,
+    ComputerNameDnsHostname,
+    ComputerNameDnsDomain,
+    ComputerNameDnsFullyQualified,
+    ComputerNamePhysicalNetBIOS,
+    ComputerNamePhysicalDnsHostname,
+    ComputerNamePhysicalDnsDomain,
+    ComputerNamePhysicalDnsFullyQualified,
+    ComputerNameMax
+} COMPUTER_NAME_FORMAT;
+/// Likewise a part of the host's name: what is before its first dot, what is behind it (maybe nothing), or all. Too small: ERROR_MORE_DATA.
+BOOL WINAPI GetComputerNameExA(COMPUTER_NAME_FORMAT NameType, LPSTR lpBuffer, LPDWORD nSize);
+BOOL WINAPI GetComputerNameExW(COMPUTER_NAME_FORMAT NameType, LPWSTR lpBuffer, LPDWORD nSize);
+
 // A program has one of these instead of `main`; the library's `main` calls it. Also `wmain`, with or without arguments.
 int WINAPI WinMain(HINSTANCE hInstance, HINSTANCE hPrevInstance, LPSTR lpCmdLine, int nShowCmd);
 int WINAPI wWinMain(HINSTANCE hInstance, HINSTANCE hPrevInstance, LPWSTR lpCmdLine, int nShowCmd);
@@ -62,12 +77,14 @@ LPWSTR WINAPI GetCommandLineW(void);
 #define OutputDebugString OutputDebugStringW
 #define SetConsoleTitle SetConsoleTitleW
 #define GetComputerName GetComputerNameW
+#define GetComputerNameEx GetComputerNameExW
 #define GetCommandLine GetCommandLineW
 #else
 #define MessageBox MessageBoxA
 #define OutputDebugString OutputDebugStringA
 #define SetConsoleTitle SetConsoleTitleA
 #define GetComputerName GetComputerNameA
+#define GetComputerNameEx GetComputerNameExA
 #define GetCommandLine GetCommandLineA
 #endif
 
